@@ -1,0 +1,83 @@
+# Everything a person types. Each target sets up what it needs: `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+REENGAGE := $(VENV)/bin/reengage
+READY := $(VENV)/.ready
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' \
+		| awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@echo "Setting up $(VENV): about a minute, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(READY)  ## the environment (.venv), which every other target makes by itself
+
+.PHONY: demo
+demo: $(READY)  ## the whole job on real data, in one process, with simulated recipients
+	@$(REENGAGE) demo
+
+.PHONY: day
+day: $(READY)  ## one day through the real DAGs: make day AS_OF=1997-09-30
+	@$(REENGAGE) day --as-of "$(AS_OF)"
+
+.PHONY: replay
+replay: $(READY)  ## past days in one pass, nothing sent: make replay FROM=… TO=…
+	@$(REENGAGE) replay --from "$(FROM)" --to "$(TO)"
+
+.PHONY: up
+up: $(READY)  ## Airflow, the link service and the sandbox; Ctrl-C ends all of it
+	@$(REENGAGE) up
+
+.PHONY: down
+down:  ## end what this home runs
+	@[ ! -e $(READY) ] || $(REENGAGE) down
+
+.PHONY: dsn
+dsn: $(READY)  ## the warehouse's address, and nothing else
+	@$(REENGAGE) dsn
+
+.PHONY: psql
+psql: $(READY)  ## a prompt on the warehouse
+	@$(REENGAGE) psql
+
+.PHONY: policy
+policy: $(READY)  ## check include/journey.yaml and the sources
+	@$(REENGAGE) policy
+
+.PHONY: test
+test: $(READY)  ## the whole suite, in its own home
+	@$(REENGAGE) browser
+	@$(VENV)/bin/pytest $(TESTS)
+
+.PHONY: lint
+lint: $(READY)  ## ruff, sqlfluff, mypy
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check . || { echo "run: make format"; exit 1; }
+	@$(VENV)/bin/sqlfluff lint --processes 2 --disable-progress-bar include/sql
+	@$(VENV)/bin/mypy --no-error-summary
+	@echo "lint: clean"
+
+.PHONY: format
+format: $(READY)  ## write the code as ruff wants it
+	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
+
+.PHONY: requirements
+requirements: $(READY)  ## pin requirements.in into requirements.txt
+	@$(VENV)/bin/pip install --quiet uv
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements.in -o requirements.txt
+
+.PHONY: clean
+clean:  ## end what this home runs, then forget its state
+	@[ ! -e $(READY) ] || $(REENGAGE) clean

@@ -1,0 +1,1 @@
+"""Win back customers who have gone quiet: cohorts, decisions, messages, outcomes."""

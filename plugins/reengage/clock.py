@@ -1,0 +1,26 @@
+"""What time it is, as a value that is handed in: the wall's, or a simulation's."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+# A clock tells the time as an aware datetime.
+Clock = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    """The real time, in UTC."""
+    return datetime.now(UTC)
+
+
+class SimulatedClock:
+    """A clock that stands still until it is moved, and only moves forward."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def move_to(self, now: datetime) -> None:
+        """Move forward; an earlier time leaves the clock where it is."""
+        self._now = max(self._now, now)

@@ -1,0 +1,136 @@
+"""The warehouse: connections, the statements of include/sql, and COPY."""
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import sqlparse
+from sqlalchemy.engine import Connection, CursorResult, Engine
+
+from reengage.errors import ConfigurationError
+from reengage.settings import SQL, warehouse_url
+
+
+@functools.cache
+def engine(url: str | None = None) -> Engine:
+    """The warehouse's engine, one a process and address. A connection that a restart of the
+    server has cut is noticed and made anew. Sessions run in UTC: dates are made from an explicit
+    zone, never from the session's.
+    """
+    return sa.create_engine(
+        url or warehouse_url(),
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC", "application_name": "reengage"},
+    )
+
+
+@functools.cache
+def _statements(name: str) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
+    file = SQL / f"{name}.sql"
+    if not file.is_file():
+        raise ConfigurationError(f"There is no statement {name}: {file} does not exist.")
+    bare = sqlparse.format(file.read_text(encoding="utf-8"), strip_comments=True)
+    found = []
+    for part in sqlparse.split(bare):
+        if part.strip(" \n;"):
+            clause = sa.text(part.rstrip().rstrip(";"))
+            found.append((clause, frozenset(clause._bindparams)))
+    return tuple(found)
+
+
+def run(connection: Connection, name: str, **binds: Any) -> CursorResult[Any]:
+    """Run include/sql/<name>.sql with its named binds; the result of its last statement.
+
+    A file of several statements runs in the caller's transaction. A bind that the file does not
+    use is a mistake (ConfigurationError), as is a missing one.
+    """
+    statements = _statements(name)
+    used = frozenset().union(*(names for _, names in statements))
+    if used != binds.keys():
+        raise ConfigurationError(
+            f"{name}.sql takes {sorted(used)}, but was given {sorted(binds)}."
+        )
+    for clause, names in statements:
+        result = connection.execute(clause, {key: binds[key] for key in names})
+    return result
+
+
+def names() -> list[str]:
+    """The names of all statements, without the migrations: stage/statement."""
+    return sorted(
+        str(file.relative_to(SQL).with_suffix(""))
+        for file in SQL.rglob("*.sql")
+        if "migrations" not in file.parts
+    )
+
+
+def copy(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """COPY rows into a table ("schema.table" or a temporary one), in the caller's transaction."""
+    from psycopg import sql
+
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(into) as stream:
+        for row in rows:
+            stream.write_row(row)
+
+
+def batches(
+    connection: Connection, name: str, size: int, **binds: Any
+) -> Iterator[Sequence[sa.Row[Any]]]:
+    """The rows of a one-statement file, `size` at a time, through a server-side cursor: memory
+    stays flat whatever the number of rows.
+    """
+    ((clause, _),) = _statements(name)
+    result = connection.execution_options(stream_results=True, max_row_buffer=size).execute(
+        clause, binds
+    )
+    yield from result.partitions(size)
+
+
+@contextmanager
+def exclusive(connection: Connection, what: str) -> Iterator[None]:
+    """Hold the warehouse-wide lock named `what` until the transaction ends: two runs of the same
+    step, one of them an orphan, follow each other instead of meeting.
+    """
+    connection.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what}
+    )
+    yield
+
+
+def migrate(target: Engine) -> None:
+    """Bring the warehouse to the newest schema. Safe to run twice, and by two at once."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SQL / "migrations"))
+    with target.begin() as connection, exclusive(connection, "migrate"):
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a phone number or an email address."""
+    text = re.sub(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<email>", text)
+    return re.sub(r"\+?\d[\d\s().-]{7,}\d", "<phone>", text)
+
+
+def read_sql_header(file: Path) -> str:
+    """The comment at the head of a statement's file."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    head = []
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        head.append(line.removeprefix("--").strip())
+    return "\n".join(head)

@@ -1,0 +1,1 @@
+"""Everything on one machine: the embedded server, the services, the demo, days in one process."""

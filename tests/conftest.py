@@ -1,0 +1,58 @@
+"""Fixtures: a real PostgreSQL server for the session, a database of its own for each test."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+# Before anything imports airflow: the tests' state is never the developer's.
+HOME = Path(tempfile.mkdtemp(prefix="reengage-test-"))
+os.environ["REENGAGE_HOME"] = str(HOME)
+for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+    os.environ.pop(name, None)
+
+from reengage import db  # noqa: E402
+from reengage.local.postgres import EmbeddedServer  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """The embedded server of the test home, stopped and removed at the end."""
+    server = EmbeddedServer(HOME)
+    server.start()
+    yield server
+    server.forget()
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer) -> str:
+    """The name of a migrated, empty database."""
+    engine = db.engine("postgresql+psycopg" + server.dsn("warehouse").removeprefix("postgresql"))
+    db.migrate(engine)
+    engine.dispose()
+    return "warehouse"
+
+
+@pytest.fixture
+def warehouse(
+    server: EmbeddedServer, template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[sa.Engine]:
+    """A migrated, empty warehouse of this test alone; settings.warehouse_url() points to it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(
+        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+    )
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
+    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
