@@ -1,0 +1,45 @@
+"""SMS providers: one module each, and the words they share."""
+
+from reengage.errors import ConfigurationError
+from reengage.providers.base import (
+    Account,
+    Answer,
+    LogEntry,
+    Outcome,
+    Outgoing,
+    Provider,
+    ProviderUnavailable,
+    Reply,
+    account_from_uri_or_json,
+)
+from reengage.providers.infobip import Infobip
+
+__all__ = [
+    "Account",
+    "Answer",
+    "LogEntry",
+    "Outcome",
+    "Outgoing",
+    "Provider",
+    "ProviderUnavailable",
+    "Reply",
+    "account_from_uri_or_json",
+    "provider_for",
+]
+
+PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Infobip,)}
+
+
+def provider_for(account: Account, timeout_seconds: float) -> Provider:
+    """The provider of an account. timeout_seconds is how long an answer is waited for.
+
+    Raises ConfigurationError where the account is of no known provider.
+    """
+    try:
+        kind = PROVIDERS[account.provider]
+    except KeyError:
+        raise ConfigurationError(
+            f"The connection reengage_sms has the type {account.provider!r}; "
+            f"known are: {', '.join(PROVIDERS)}."
+        ) from None
+    return kind(account, timeout_seconds)

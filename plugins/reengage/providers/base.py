@@ -1,0 +1,401 @@
+"""What every SMS provider has in common: the words, the HTTP, and what an answer proves.
+
+No provider offers an idempotency key. So the one question after each request is: may it have gone
+out? Only a request that never left, or that the provider says it did not process, is tried again;
+everything else that is no clear answer is UNKNOWN, and is looked up in the provider's own log.
+"""
+
+import ipaddress
+import json
+import logging
+import ssl
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3.exceptions import ProxyError as TunnelError
+
+from reengage.errors import ConfigurationError, ProviderError
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
+
+
+class Outcome(StrEnum):
+    """What an answer proves about one message."""
+
+    ACCEPTED = "accepted"  # the provider has it
+    REJECTED = "rejected"  # refused for good: nothing was sent, and trying again will not help
+    RETRY = "retry"  # definitely not sent: it never left, or came too fast
+    UNKNOWN = "unknown"  # it may be out: look it up in the provider's log, never send it again
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to hand over. message_id is ours; to is E.164."""
+
+    message_id: str
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one message at the hand-over. price is of the whole message."""
+
+    message_id: str
+    outcome: Outcome
+    provider_message_id: str | None = None
+    raw_code: str = ""
+    segments: int | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+
+
+LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected"]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One message as the provider's log has it now. is_permanent: the number itself is bad.
+    price is of the whole message; occurred_at is aware, when this status came about.
+    """
+
+    message_id: str
+    status: LogStatus
+    raw_code: str
+    is_permanent: bool
+    segments: int | None
+    price: Decimal | None
+    currency: str | None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A text that somebody sent back. sender is E.164; received_at is aware."""
+
+    reply_id: str
+    sender: str = field(repr=False)
+    text: str = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a provider is reached. base_url has a scheme and no slash at its end."""
+
+    provider: str
+    base_url: str
+    login: str
+    password: str = field(repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this is the local provider: its host is loopback, and the connection's extra
+        says `sandbox: true`. Both, so that no slip of one setting makes a real account one.
+        """
+        return self.extra.get("sandbox") in (True, "true", "True") and _is_loopback(self.base_url)
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot be asked just now. Nothing was learned; ask again later."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and what came of it: ACCEPTED means that `content`, JSON, is a 2xx's answer."""
+
+    outcome: Outcome
+    code: str
+    content: Any = None
+
+
+class Provider(ABC):
+    """An SMS provider. A subclass builds the requests and reads the answers; this class sends,
+    times and classifies. Safe to use from several threads.
+    """
+
+    name: ClassVar[str]
+    # The most messages of one send().
+    max_batch: ClassVar[int]
+    # How long the provider's log keeps a message: an absence in it proves nothing after that.
+    log_hours: ClassVar[float]
+
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        self.account = account
+        # Connecting is quick or hopeless; the rest of the patience is for the answer.
+        self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
+        self._session = requests.Session()
+        adapter = HTTPAdapter(pool_maxsize=16, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        # Set as auth, not as a header: a line in ~/.netrc would replace the header.
+        self._session.auth = self._auth()
+        # A proxy of the environment is for the outside world.
+        self._session.trust_env = not _is_loopback(account.base_url)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this is the local provider, which texts nobody."""
+        return self.account.is_sandbox
+
+    def send(
+        self,
+        bulk_id: str,
+        messages: Sequence[Outgoing],
+        sender: str,
+        valid_until: datetime,
+        now: datetime,
+    ) -> list[Answer]:
+        """Hand messages over; one Answer for each, in their order.
+
+        bulk_id: ours, stored before this call, so that log() can find what became of it.
+        valid_until, now: aware; the provider gives up on a message after valid_until (to the
+        minute). What befalls a message is in its Answer. Raises ProviderError where the account
+        cannot be used, in which case nothing at all was sent.
+        """
+        if len(messages) > self.max_batch:
+            raise ValueError(
+                f"{len(messages)} messages at once, {self.name} takes {self.max_batch}"
+            )
+        if not messages:
+            return []
+        if valid_until <= now:  # it would ring in the hours it was to avoid
+            return [Answer(m.message_id, Outcome.REJECTED, raw_code="too_late") for m in messages]
+        exchange = self._submit(bulk_id, messages, sender, valid_until - now)
+        if exchange.outcome is not Outcome.ACCEPTED:
+            return [Answer(m.message_id, exchange.outcome, None, exchange.code) for m in messages]
+        try:
+            told = {answer.message_id: answer for answer in self._answers(exchange.content)}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            log.warning("%s took bulk %s and answered in an unknown form", self.name, bulk_id)
+            told = {}
+        return [
+            told.get(m.message_id) or Answer(m.message_id, Outcome.UNKNOWN, None, "no_answer")
+            for m in messages
+        ]
+
+    @abstractmethod
+    def log(self, bulk_id: str) -> list[LogEntry]:
+        """What the provider's own log holds of a bulk: each message handed over, with its latest
+        status (a message that was handed over twice is there twice). Proof of absence only within
+        `log_hours` of the hand-over. Raises ProviderUnavailable where the log cannot be read.
+        """
+
+    @abstractmethod
+    def replies(self) -> list[Reply]:
+        """The texts that came back since the last call; the provider tells each only once, so
+        store them before anything else. Raises ProviderUnavailable.
+        """
+
+    @abstractmethod
+    def test(self) -> str:
+        """Ask the provider something harmless. A sentence for a person; raises ProviderError."""
+
+    @abstractmethod
+    def _auth(self) -> AuthBase:
+        """How requests are signed."""
+
+    @abstractmethod
+    def _submit(
+        self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
+    ) -> Exchange:
+        """Make the one request that hands messages over."""
+
+    @abstractmethod
+    def _answers(self, content: Any) -> Iterable[Answer]:
+        """Read a 2xx's answer. A message that is left out, or not understood, is UNKNOWN."""
+
+    def _error_code(self, content: Any) -> str:
+        """The provider's code in the body of a refused request."""
+        return ""
+
+    def _read(self, path: str, **parameters: Any) -> Any:
+        """GET JSON; raises ProviderUnavailable on anything but a 2xx that can be read."""
+        exchange = self._exchange("GET", path, params=parameters)
+        if exchange.outcome is not Outcome.ACCEPTED:
+            raise ProviderUnavailable(
+                f"{self.name} could not be asked ({exchange.code}). Nothing is lost; the next run "
+                "asks again. If it lasts, see the provider's status page."
+            )
+        return exchange.content
+
+    def _exchange(self, method: str, path: str, **request: Any) -> Exchange:
+        """One request, classified. Raises ProviderError where the account, not a message, is
+        refused: then the request was surely not processed.
+        """
+        begun = time.monotonic()
+        exchange = self._attempt(method, path, request)
+        seconds = time.monotonic() - begun
+        log.info("%s %s %s: %s in %.3f s", self.name, method, path, exchange.code, seconds)
+        return exchange
+
+    def _attempt(self, method: str, path: str, request: dict[str, Any]) -> Exchange:
+        url = self.account.base_url + path
+        try:
+            answer = self._session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, **request
+            )
+        except requests.ConnectTimeout:
+            return Exchange(Outcome.RETRY, "connect_timeout")
+        except requests.Timeout:
+            return Exchange(Outcome.UNKNOWN, "read_timeout")
+        except requests.RequestException as error:
+            cause = _cause(error)
+            if isinstance(cause, NewConnectionError):  # DNS too
+                return Exchange(Outcome.RETRY, "no_connection")
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise ProviderError(
+                    f"{self.name}: the certificate of {self._host} is not trusted. Check the "
+                    "connection's host, and REQUESTS_CA_BUNDLE behind a proxy of your own."
+                ) from error
+            return Exchange(Outcome.UNKNOWN, "connection_lost")
+        status = answer.status_code
+        try:
+            content = json.loads(answer.content, parse_float=Decimal)
+        except ValueError:
+            content = None
+        if 200 <= status < 300:
+            outcome = Outcome.UNKNOWN if content is None else Outcome.ACCEPTED
+            return Exchange(outcome, str(status) if content is not None else "unreadable", content)
+        code = self._error_code(content) or f"http_{status}"
+        if status == 429:
+            return Exchange(Outcome.RETRY, code)
+        if status == 400:
+            return Exchange(Outcome.REJECTED, code)
+        if status in (401, 403):
+            raise ProviderError(
+                f"{self.name} refuses the key of the connection ({status} {code}). Put a valid "
+                "key with the right to send and read SMS into the connection reengage_sms; "
+                "nothing was sent, and a rerun sends it."
+            )
+        if status in (301, 307, 308, 402, 404, 405, 413, 415):
+            raise ProviderError(
+                f"{self.name} did not take the request ({status} {code} from {self._host}). "
+                "Check the host of the connection reengage_sms and the account's credit; "
+                "nothing was sent, and a rerun sends it."
+            )
+        return Exchange(Outcome.UNKNOWN, code)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.account.base_url).hostname or ""
+
+
+def account_from_uri_or_json(value: str) -> Account:
+    """The account in what AIRFLOW_CONN_REENGAGE_SMS may hold: Airflow's JSON or URI form.
+
+    Raises ConfigurationError, without the value: it holds a key.
+    """
+    try:
+        if value.lstrip().startswith("{"):
+            parts = json.loads(value)
+            extra = parts.get("extra") or {}
+            parts["extra"] = json.loads(extra) if isinstance(extra, str) else extra
+        else:
+            parts = _uri_parts(value)
+        return account(**parts)
+    except (ValueError, AttributeError, TypeError) as error:
+        # Not chained: the parser's message would quote the value.
+        raise ConfigurationError(
+            "AIRFLOW_CONN_REENGAGE_SMS is neither Airflow's JSON form nor its URI form "
+            f"({type(error).__name__}). Write "
+            '{"conn_type": "infobip", "host": "….api.infobip.com", "password": "<API key>"}.'
+        ) from None
+
+
+def account(
+    conn_type: str | None = None,
+    host: str | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    schema: str | None = None,
+    port: int | str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    **_others: Any,
+) -> Account:
+    """The account in a connection's fields, as Airflow names them.
+
+    https, unless the host (`http://…`) or the schema field says http, or it is the sandbox on
+    loopback. Raises ConfigurationError without a type or a host.
+    """
+    if not conn_type or not host:
+        raise ConfigurationError(
+            "The connection reengage_sms needs a type (infobip) and a host "
+            "(<account>.api.infobip.com, as the provider's portal shows it)."
+        )
+    extra = dict(extra or {})
+    scheme, _, rest = host.rstrip("/").rpartition("://")
+    base = f"{rest}:{port}" if port else rest
+    local = extra.get("sandbox") in (True, "true", "True") and _is_loopback(f"http://{base}")
+    scheme = scheme or (schema if schema in ("http", "https") else "http" if local else "https")
+    return Account(
+        provider=conn_type.replace("-", "_"),
+        base_url=f"{scheme}://{base}",
+        login=login or "",
+        password=password or "",
+        extra=extra,
+    )
+
+
+def _uri_parts(uri: str) -> dict[str, Any]:
+    """Airflow's URI form, type://login:password@host:port/schema?extra, also with a protocol
+    before the host (type://http://host).
+    """
+    kind, separator, rest = uri.strip().partition("://")
+    if not separator:
+        raise ValueError("no scheme")
+    protocol, separator, inner = rest.partition("://")
+    nested = separator and "?" not in protocol and "@" not in protocol
+    rest, protocol = (inner, f"{protocol}://") if nested else (rest, "")
+    parts = urlsplit(f"//{rest}", scheme=kind)
+    extra: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "__extra__" in extra:
+        extra = dict(json.loads(extra["__extra__"]))
+    # Not .hostname: it may be a quoted http://127.0.0.1:8080, which has no lower case to take.
+    host = parts.netloc.rpartition("@")[2]
+    if parts.port is not None:
+        host = host.rpartition(":")[0]
+    return {
+        "conn_type": kind,
+        "host": protocol + unquote(host),
+        "login": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "schema": unquote(parts.path.strip("/")),
+        "port": parts.port,
+        "extra": extra,
+    }
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _cause(error: requests.RequestException) -> object:
+    """What lies under requests' and urllib3's wrapping of an error."""
+    cause: object = error.args[0] if error.args else error
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    if isinstance(cause, TunnelError):
+        cause = cause.original_error
+    if isinstance(cause, Exception) and cause.args and isinstance(cause.args[0], ssl.SSLError):
+        cause = cause.args[0]
+    return cause
