@@ -1,0 +1,661 @@
+"""Texts and what belongs to them: what a message says, costs, and when it may arrive.
+
+Nothing here reads a clock, a database or the network.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import traceback
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.dates import format_skeleton
+from babel.numbers import format_currency, format_percent
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
+from jinja2.sandbox import SandboxedEnvironment
+from phonenumbers import timezone as phone_zones
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
+
+from reengage.errors import ConfigurationError, ReengageError
+from reengage.policy import CouponOffer, Hours, Policy, Step
+from reengage.settings import TEMPLATES
+
+
+class TextError(ReengageError):
+    """No text, or no time, can be made for one contact: hold that contact, go on with the rest."""
+
+
+# ---------------------------------------------------------------------------------- segments
+
+Encoding = Literal["GSM-7", "UCS-2"]
+
+# 3GPP TS 23.038, 6.2.1: the default alphabet, and the extension table that costs an escape more.
+GSM_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
+
+
+class Size(NamedTuple):
+    """What a text costs. units: septets of GSM-7, or UTF-16 units of UCS-2."""
+
+    encoding: Encoding
+    segments: int
+    units: int
+
+
+def segments(text: str) -> Size:
+    """The encoding, segments and units of a text as handsets and carriers count them.
+
+    One segment holds 160 septets or 70 UTF-16 units; each of several holds 153 or 67, and an
+    escaped character or a surrogate pair is never split between two. The empty text is one
+    segment of 0 units.
+    """
+    encoding: Encoding
+    if GSM_BASIC.issuperset(text):
+        # Every character is one septet, so nothing can straddle a boundary.
+        units = len(text)
+        return Size("GSM-7", 1 if units <= 160 else -(-units // 153), units)
+    if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
+        encoding, single, part = "GSM-7", 160, 153
+        costs = [2 if char in GSM_EXTENSION else 1 for char in text]
+    else:
+        encoding, single, part = "UCS-2", 70, 67
+        costs = [2 if ord(char) > 0xFFFF else 1 for char in text]
+    units = sum(costs)
+    if units <= single:
+        return Size(encoding, 1, units)
+    count, room = 1, part
+    for cost in costs:
+        if cost > room:
+            count, room = count + 1, part
+        room -= cost
+    return Size(encoding, count, units)
+
+
+# What editors put in by themselves, and would more than double the cost of a text by UCS-2.
+_PLAIN = str.maketrans(
+    dict.fromkeys("’‘‚‛′‵ʼ´`‹›", "'")
+    | dict.fromkeys("“”„‟″«»", '"')
+    | dict.fromkeys("‐‑‒–—―−", "-")
+    | dict.fromkeys("\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008", " ")
+    | dict.fromkeys("\u2009\u200a\u202f\u205f\u3000", " ")
+    | dict.fromkeys("\xad\u200b\u2060\ufeff", "")
+    | dict.fromkeys("\r\u2028\u2029", "\n")
+    | {"…": "...", "•": "*", "×": "x"}
+)
+
+
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).translate(_PLAIN)
+    return re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", text)).strip()
+
+
+# ----------------------------------------------------------------------------------- coupons
+
+# Digits and consonants that are not mistaken for one another, read aloud or typed; without
+# vowels no code spells a word. An even number of them, as the check needs.
+_COUPON = "23456789BCDFGHJKMNPQRSTVWXYZ"
+_LINK = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
+
+
+def new_code() -> str:
+    """A link's code: 9 random characters of 56 (2^52 codes), not guessable, not sequential."""
+    return "".join(secrets.choice(_LINK) for _ in range(9))
+
+
+def _luhn(code: str, double: bool) -> int:
+    """The Luhn mod N sum of a code, read from its end; `double` says whether to begin doubled."""
+    base, total = len(_COUPON), 0
+    for char in reversed(code):
+        value = _COUPON.index(char) * (2 if double else 1)
+        total += value // base + value % base
+        double = not double
+    return total % base
+
+
+def new_coupon() -> str:
+    """A coupon's code, XXXXX-XXXXX: 9 random characters of 28 and a check character."""
+    code = "".join(secrets.choice(_COUPON) for _ in range(9))
+    code += _COUPON[-_luhn(code, double=True) % len(_COUPON)]
+    return f"{code[:5]}-{code[5:]}"
+
+
+def is_coupon(code: str) -> bool:
+    """Whether a code can be one of ours, whatever its case and hyphens.
+
+    One wrong character, or two neighbours exchanged (but for the alphabet's first and last), is
+    found without asking the database.
+    """
+    code = re.sub(r"[\s-]", "", code).upper()
+    return len(code) == 10 and set(code) <= set(_COUPON) and _luhn(code, double=False) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A contact's own coupon. value: percent, or the brand's currency. expires_at: the first
+    instant at which it is no longer good, aware.
+    """
+
+    code: str
+    kind: Literal["percent", "value"]
+    value: float | Decimal
+    expires_at: datetime
+
+    @classmethod
+    def issue(cls, offer: CouponOffer, policy: Policy, now: datetime) -> "Coupon":
+        """A new coupon: good through the end of the brand's day, valid_days after today's."""
+        today = now.astimezone(policy.brand.zone).date()
+        expires_at = policy.end_of(today + timedelta(days=offer.valid_days))
+        return cls(new_coupon(), offer.kind, offer.value, expires_at.astimezone(UTC))
+
+    def last_day(self, zone: ZoneInfo) -> date:
+        """The last day, in that zone, on which the coupon is good."""
+        return (self.expires_at - timedelta(microseconds=1)).astimezone(zone).date()
+
+    def worth(self, currency: str, locale: Locale) -> str:
+        """The value as the locale writes it: 15%, $10, 12,50 €."""
+        return _worth(self.kind, Decimal(str(self.value)), currency, locale)
+
+
+@lru_cache(maxsize=1024)
+def _worth(kind: str, value: Decimal, currency: str, locale: Locale) -> str:
+    if kind == "percent":
+        pattern = locale.percent_formats[None].pattern.replace("#,##0", "#,##0.##")
+        text = format_percent(value / 100, format=pattern, locale=locale)
+    else:
+        pattern = locale.currency_formats["standard"].pattern
+        if value == value.to_integral_value():
+            pattern = pattern.replace(".00", "")
+        text = format_currency(
+            value, currency, format=pattern, locale=locale, currency_digits=False
+        )
+    return _plain(text)
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date, with_year: bool, locale: Locale) -> str:
+    return format_skeleton("yMMMd" if with_year else "MMMd", day, locale=locale)
+
+
+@lru_cache(maxsize=256)
+def locale_of(language: str, country: str | None) -> Locale:
+    """The locale of a language in a country; where no such is known, of the language alone."""
+    for name in (f"{language}_{country}", language):
+        try:
+            return Locale.parse(name)
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale.parse("en")
+
+
+# --------------------------------------------------------------------------------- templates
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who a text is for: language is ISO 639-1, country ISO 3166-1 alpha-2."""
+
+    contact_id: int
+    first_name: str | None = None
+    last_name: str | None = None
+    language: str | None = None
+    country: str | None = None
+
+
+class Text(NamedTuple):
+    """A text, ready to send, and what it costs."""
+
+    body: str
+    encoding: Encoding
+    segments: int
+
+
+# How a person ends it, in the languages of the templates. The word STOP works in all of them.
+OPT_OUT = {
+    "de": "Abmelden: STOP",
+    "en": "Reply STOP to end",
+    "es": "Responde STOP para salir",
+    "fr": "STOP pour ne plus recevoir",
+    "it": "Rispondi STOP per uscire",
+    "nl": "Afmelden? Antwoord STOP",
+    "pt": "Responda STOP para sair",
+}
+
+_NAME_LENGTH = 20
+# What exports write where there is no name, and what strangers type to have it sent on.
+_NO_NAMES = {"null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test"}
+_NO_NAME = re.compile(r"[\d/\\@:<>{}|_=]|\w\.\w\w")
+
+
+def first_name(name: str | None) -> str | None:
+    """A first name as a letter would write it, at most 20 characters; None if it is no name.
+
+    Only letters, spaces, hyphens, apostrophes and full stops stay. A name in one case is put in
+    title case (MARY-ANN, o'neil), one in mixed case is left (LaToya). What holds digits, a slash,
+    a web address or a placeholder is no name: nobody gets a stranger's link from us.
+    """
+    name = _plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
+    if _NO_NAME.search(name) or name.casefold() in _NO_NAMES:
+        return None
+    kept = "".join(c for c in name if c in " -'." or unicodedata.category(c)[0] in "LM")
+    words = kept.split()
+    while len(words) > 1 and len(" ".join(words)) > _NAME_LENGTH:
+        words.pop()
+    name = " ".join(words)[:_NAME_LENGTH].strip(" -'")
+    if not any(char.isalpha() for char in name):
+        return None
+    if name.islower() or (name.isupper() and len(name) > 2):
+        # A capital begins each part, after an apostrophe only where one letter stands before it.
+        name = re.sub(
+            r"(?:(?<=^)|(?<=[ .-])|(?<=\b\w'))\w",
+            lambda first: first[0].title(),
+            name.lower(),
+        )
+    return name
+
+
+class _Missing(StrictUndefined):
+    """A name that is not known: false in a condition, an error in a text."""
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return False
+
+
+_SAMPLE_NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
+_SAMPLE_LINK = "https://go.example.com/AAAAAAAAA"
+
+
+class Templates:
+    """The texts of a policy's steps, checked when they are loaded.
+
+    A step's template is the file that the policy names, in the brand's language. Beside it,
+    `survey.it.txt` is the text for contacts whose language is Italian. Templates are Jinja, in a
+    sandbox, with the fields brand, first_name (may be missing: `{{ first_name or "friend" }}`),
+    link, coupon_code, coupon_value, coupon_expires (of steps with a coupon) and opt_out.
+
+    Raises ConfigurationError, naming file and line, where a file is missing, is no Jinja, names
+    an unknown field, needs a name that a contact may lack, lacks the link or a way to opt out, or
+    would be too long for everybody.
+    """
+
+    def __init__(self, policy: Policy, folder: Path = TEMPLATES / "sms") -> None:
+        self._policy = policy
+        self._folder = folder
+        self._environment = SandboxedEnvironment(
+            loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
+        )
+        self._templates: dict[tuple[str, str], Template] = {}
+        for step in policy.steps:
+            file = Path(step.template)
+            variants = {
+                other.suffixes[-2].removeprefix("."): other.name
+                for other in sorted(folder.glob(f"{file.stem}.??{file.suffix}"))
+            }
+            for language, name in {policy.brand.language: step.template, **variants}.items():
+                self._templates[step.name, language] = self._load(name)
+                self._check(step, language)
+
+    def render(
+        self,
+        step: Step,
+        contact: Recipient | Mapping[str, Any],
+        link: str,
+        coupon: Coupon | None,
+        now: datetime,
+    ) -> Text:
+        """The text of a step for one contact (a Recipient, or a mapping with its fields).
+
+        now: aware; decides whether a coupon's date needs its year. Where the contact's name alone
+        makes the text too long (a name outside of GSM-7 more than doubles it), the text is made
+        without the name. Raises TextError, naming step and contact id, where it is longer than
+        the policy's max_segments all the same, or cannot be rendered.
+        """
+        if isinstance(contact, Mapping):
+            given: dict[str, Any] = {key: contact.get(key) for key in Recipient.__slots__}
+            contact = Recipient(**given)
+        name = first_name(contact.first_name)
+        try:
+            body = self._render(step, contact, name, link, coupon, now)
+            size = segments(body)
+            if size.segments > self._policy.sending.max_segments and name:
+                body = self._render(step, contact, None, link, coupon, now)
+                size = segments(body)
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise TextError(
+                f"The text of step {step.name} cannot be made for contact {contact.contact_id}: "
+                f"{error}. Correct {self._folder / step.template}."
+            ) from error
+        if size.segments > self._policy.sending.max_segments:
+            raise TextError(
+                f"The text of step {step.name} for contact {contact.contact_id} takes "
+                f"{size.segments} segments ({size.units} units of {size.encoding}), and "
+                f"sending.max_segments is {self._policy.sending.max_segments}. Shorten "
+                f"{step.template}, or allow more segments in the policy."
+            )
+        return Text(body, size.encoding, size.segments)
+
+    def _language(self, step: Step, contact: Recipient) -> str:
+        language = (contact.language or "").lower()
+        return language if (step.name, language) in self._templates else self._policy.brand.language
+
+    def _render(
+        self,
+        step: Step,
+        contact: Recipient,
+        name: str | None,
+        link: str,
+        coupon: Coupon | None,
+        now: datetime,
+    ) -> str:
+        brand = self._policy.brand
+        language = self._language(step, contact)
+        fields: dict[str, Any] = {
+            "brand": brand.name,
+            "first_name": name or _Missing(name="first_name"),
+            "link": link,
+            "opt_out": OPT_OUT.get(language, OPT_OUT["en"]),
+        }
+        if coupon:
+            locale = locale_of(language, contact.country or brand.country)
+            day = coupon.last_day(brand.zone)
+            is_far = day > now.astimezone(brand.zone).date() + timedelta(days=300)
+            fields |= {
+                "coupon_code": coupon.code,
+                "coupon_value": coupon.worth(brand.currency, locale),
+                "coupon_expires": _day(day, is_far, locale),
+            }
+        return _plain(self._templates[step.name, language].render(fields))
+
+    def _load(self, name: str) -> Template:
+        try:
+            return self._environment.get_template(name)
+        except TemplateNotFound as error:
+            raise ConfigurationError(
+                f"There is no template {self._folder / name}: write it, or name another one in "
+                "the policy's steps."
+            ) from error
+        except TemplateSyntaxError as error:
+            raise ConfigurationError(
+                f"{self._folder / name}, line {error.lineno}: {error.message}."
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{self._folder / name} cannot be read: {error}.") from error
+
+    def _check(self, step: Step, language: str) -> None:
+        template = self._templates[step.name, language]
+        file = self._folder / (template.name or "")
+        fields = {"brand", "first_name", "link", "opt_out"}
+        coupon = None
+        if step.coupon:
+            coupon = Coupon.issue(step.coupon, self._policy, _SAMPLE_NOW)
+            fields |= {"coupon_code", "coupon_value", "coupon_expires"}
+        tree = self._environment.parse(file.read_text(encoding="utf-8"))
+        unknown = meta.find_undeclared_variables(tree) - fields
+        for node in sorted(tree.find_all(nodes.Name), key=lambda node: node.lineno):
+            if node.name in unknown:
+                hint = " of a step without a coupon" if node.name.startswith("coupon_") else ""
+                raise ConfigurationError(
+                    f"{file}, line {node.lineno}: there is no field {node.name!r}{hint}. "
+                    f"There are {', '.join(sorted(fields))}."
+                )
+        contact = Recipient(0, language=language)
+        for name in ("Maximilian", None):
+            try:
+                body = self._render(step, contact, name, _SAMPLE_LINK, coupon, _SAMPLE_NOW)
+            except Exception as error:
+                lines = [
+                    frame.lineno
+                    for frame in traceback.extract_tb(error.__traceback__)
+                    if frame.filename == template.filename
+                ]
+                hint = (
+                    ' Not every contact has one: write {{ first_name or "friend" }}.'
+                    if name is None and "first_name" in str(error)
+                    else ""
+                )
+                raise ConfigurationError(
+                    f"{file}, line {lines[-1] if lines else 1}: {error}.{hint}"
+                ) from error
+        if _SAMPLE_LINK not in body:
+            raise ConfigurationError(
+                f"{file}: the text has no {{{{ link }}}}, so nobody could answer it."
+            )
+        if "stop" not in body.replace(_SAMPLE_LINK, "").casefold():
+            raise ConfigurationError(
+                f"{file}: the text does not say how to end it. Add {{{{ opt_out }}}}."
+            )
+        size = segments(body)
+        if size.segments > self._policy.sending.max_segments:
+            raise ConfigurationError(
+                f"{file}: even without a name the text takes {size.segments} segments "
+                f"({size.units} units of {size.encoding}), and sending.max_segments is "
+                f"{self._policy.sending.max_segments}. Shorten it."
+            )
+
+
+# ------------------------------------------------------------------------ identity and opt-out
+
+_NAMESPACE = uuid.UUID("4f1c1f0e-6c0e-5d0b-9a57-2f3b7c8d1e60")
+
+
+def message_id(contact_id: int, dormant_since: date, step: str, channel: str) -> uuid.UUID:
+    """The id of the one message of that key: a UUIDv5, the same on every machine and rerun."""
+    return uuid.uuid5(_NAMESPACE, f"{contact_id}/{dormant_since.isoformat()}/{step}/{channel}")
+
+
+def phone_hash(phone_e164: str, key: str) -> str:
+    """HMAC-SHA256 of a number in E.164, in hex: what logs and suppression lists may hold.
+
+    Raises ValueError for a number in another form, whose hash would match no other.
+    """
+    if not re.fullmatch(r"\+[1-9][0-9]{4,14}", phone_e164):
+        raise ValueError("A phone number must be in E.164 (+12125550123) before it is hashed.")
+    return hmac.new(key.encode(), phone_e164.encode(), hashlib.sha256).hexdigest()
+
+
+Meaning = Literal["stop", "unclear"]
+
+# FCC 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel, unsubscribe; the words that
+# Twilio and AWS act on; and the same in the languages of the brands' customers.
+_STOP_WORDS = """
+    stop stopall quit end revoke optout cancel unsubscribe remove td arret arreter desabonner
+    desinscrire berhenti batal annulla cancellami disiscrivimi basta alto baja cancelar parar
+    stopp abmelden abbestellen afmelden sair pare 수신거부 거부
+"""
+_STOP = frozenset(_STOP_WORDS.split())
+_STOP_PHRASES = frozenset({"opt out", "opt me out"})
+_POLITE = frozenset({"please", "pls", "plz", "ok", "okay", "hi", "hello", "hey", "yes", "just"})
+# Any reasonable wording counts, says the FCC: what may be one is for a person to read.
+_MAYBE = re.compile(
+    r"\b(stop\w*|stpo|sotp|stp|unsub\w*|quit|cancel\w*|remove\w*|delete|revoke\w*|optout|opt out"
+    r"|opt me out|opting out|no more|no longer|never again|wrong number|wrong person"
+    r"|leave me alone|take me off|off (your|the|this) list|not interested|no (thanks|thank you)"
+    r"|(do not|dont|don t|never|quit|cease|please no) (text|txt|message|msg|contact|send|write|sms)"
+    r"\w*|cease|spam\w*|scam\w*|harass\w*|lawyer|attorney|illegal|gdpr|ftc|fcc"
+    r"|arret\w*|berhenti|batal|annulla\w*|cancella\w*|disiscriv\w*|desabonn\w*|desinscri\w*"
+    r"|abmeld\w*|abbestell\w*|afmeld\w*)\b|수신|거부|중단|그만"
+)
+
+
+def meaning(text: str) -> Meaning | None:
+    """What a reply says about being written to: "stop", "unclear" (may mean it), or None.
+
+    A stop word that is the whole text or its first word, a polite one aside, is a stop. A longer
+    text that may mean it is unclear: a person reads it, and nothing is sent until then.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace("🛑", " stop ").casefold()
+    plain = "".join(
+        char for char in unicodedata.normalize("NFD", plain) if unicodedata.category(char) != "Mn"
+    )
+    plain = unicodedata.normalize("NFC", re.sub(r"['’`´]", "", plain))
+    words = re.sub(r"[\W_]+", " ", plain).split()
+    while len(words) > 1 and words[0] in _POLITE:
+        words.pop(0)
+    if not words:
+        return None
+    if (
+        words[0] in _STOP
+        or " ".join(words[:2]) in _STOP_PHRASES
+        or " ".join(words[:3]) in _STOP_PHRASES
+        or "".join(words) in _STOP
+        or words[0].startswith("수신거부")
+    ):
+        return "stop"
+    return "unclear" if _MAYBE.search(" ".join(words)) else None
+
+
+def is_stop(text: str) -> bool:
+    """Whether a reply is a clear stop."""
+    return meaning(text) == "stop"
+
+
+# -------------------------------------------------------------------------------------- hours
+
+_HORIZON = timedelta(days=8)
+_zone = lru_cache(maxsize=1024)(ZoneInfo)
+
+
+def allowed_at(moment: datetime, zones: Sequence[str], hours: Hours) -> bool:
+    """Whether every zone is within its allowed hours at that moment (aware)."""
+    return all(_open(moment.astimezone(_zone(zone)), hours) for zone in zones)
+
+
+def allowed_window(now: datetime, zones: Sequence[str], hours: Hours) -> tuple[datetime, datetime]:
+    """When a text decided on at `now` (aware) may reach a person who is in one of the zones.
+
+    Returns, in UTC, the first moment from now on at which every zone allows it, and the moment
+    from which it is too late: window_hours after now, but where the text had to wait, not before
+    the end of the first stretch that it waited for. Inside of these two, ask allowed_at again at
+    hand-off: a window over a night has quiet hours in it.
+
+    Raises TextError where the zones have no hour in common within a week.
+    """
+    if now.tzinfo is None:
+        raise ValueError("`now` needs a time zone")
+    return _window(now.astimezone(UTC), tuple(zones), hours)
+
+
+@lru_cache(maxsize=8192)
+def _window(now: datetime, zones: tuple[str, ...], hours: Hours) -> tuple[datetime, datetime]:
+    moment, waits = now, True
+    while waits:
+        # Until its next opening a zone allows nothing, so no common moment lies before the latest.
+        waits = False
+        for name in zones:
+            local = moment.astimezone(_zone(name))
+            if not _open(local, hours):
+                moment, waits = _opening(local, hours), True
+        if moment - now > _HORIZON:
+            raise TextError(
+                f"The allowed hours of {', '.join(zones)} have no moment in common. Give the "
+                "contact a time_zone, or widen `hours` in the policy."
+            )
+    end = now + timedelta(hours=hours.window_hours)
+    if moment > now:
+        locals_ = (moment.astimezone(_zone(name)) for name in zones)
+        end = max(
+            end,
+            min(
+                datetime.combine(local.date(), hours.to, local.tzinfo).astimezone(UTC)
+                for local in locals_
+            ),
+        )
+    return moment, end
+
+
+def _opens(day: date, hours: Hours) -> time:
+    return hours.sunday_from if day.weekday() == 6 else hours.from_
+
+
+def _open(local: datetime, hours: Hours) -> bool:
+    return _opens(local, hours) <= local.time() < hours.to
+
+
+def _opening(local: datetime, hours: Hours) -> datetime:
+    """The next opening after a local time that is not allowed, in UTC."""
+    day = local.date()
+    if local.time() >= hours.to:
+        day += timedelta(days=1)
+    while True:
+        # Clocks that were put back can bring a time of day again: its opening is over then.
+        opening = datetime.combine(day, _opens(day, hours), local.tzinfo).astimezone(UTC)
+        if opening > local:
+            return opening
+        day += timedelta(days=1)
+
+
+@lru_cache(maxsize=512)
+def _country_zones(country: str) -> tuple[str, ...]:
+    known = available_timezones()
+    territories: Mapping[str, str] = get_global("zone_territories")
+    return tuple(sorted(z for z, where in territories.items() if where == country and z in known))
+
+
+@lru_cache(maxsize=4096)
+def _known_zone(name: str) -> bool:
+    return name in available_timezones()
+
+
+@lru_cache(maxsize=8192)
+def _narrowed(candidates: tuple[str, ...], country: str | None) -> tuple[str, ...]:
+    here = set(_country_zones(country)) if country and len(candidates) > 1 else set()
+    return tuple(z for z in candidates if z in here) or candidates
+
+
+def zones_of(
+    phone_e164: str | None, time_zone: str | None, country: str | None, default: str
+) -> tuple[str, ...]:
+    """The zones in which a contact may be: the one on record, else every candidate of the number
+    (narrowed to the contact's country, where some lie in it), else those of the country, else
+    the default, which is the brand's.
+
+    A number says where it was given out, not where its owner is: hence all candidates.
+    """
+    if time_zone and _known_zone(time_zone):
+        return (time_zone,)
+    if phone_e164:
+        candidates = _phone_zones(phone_e164)
+        if candidates:
+            return _narrowed(candidates, country)
+    return (_country_zones(country) if country else ()) or (default,)
+
+
+def _phone_zones(phone_e164: str) -> tuple[str, ...]:
+    if phone_e164.startswith("+1"):
+        # North American mobiles have their city's prefix: the table says it all, ten times faster
+        # than by way of the number's type.
+        digits = phone_e164[1:]
+        for length in range(TIMEZONE_LONGEST_PREFIX, 0, -1):
+            if found := TIMEZONE_DATA.get(digits[:length]):
+                return tuple(found)
+    try:
+        number = phonenumbers.parse(phone_e164)
+    except phonenumbers.NumberParseException:
+        return ()
+    return tuple(
+        zone for zone in phone_zones.time_zones_for_number(number) if zone != "Etc/Unknown"
+    )

@@ -1,0 +1,571 @@
+"""What a text says, costs, and when it may arrive."""
+
+import re
+import time
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import smsutil
+from babel import Locale
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from reengage import messages
+from reengage.errors import ConfigurationError
+from reengage.messages import Coupon, Recipient, Templates, TextError
+from reengage.policy import CouponOffer, Hours, Policy, read_policy
+from reengage.settings import INCLUDE
+
+NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
+LINK = "https://go.example.com/AbCdEfGhJ"
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return read_policy(INCLUDE / "journey.yaml")
+
+
+# ---------------------------------------------------------------------------------- segments
+
+GSM = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡" + (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = "\f^{}\\[~]|€"
+
+
+def slow_count(text: str) -> tuple[str, int, int]:
+    """23.038 word by word: code every character, then fill the parts one after another."""
+    if set(text) <= set(GSM + EXTENSION):
+        coded = [b"\x1b?" if char in EXTENSION else b"?" for char in text]
+        encoding, whole, each = "GSM-7", 160, 153
+    else:
+        coded = [char.encode("utf-16-be", "surrogatepass") for char in text]
+        encoding, whole, each = "UCS-2", 140, 134
+    total = sum(map(len, coded))
+    units = total if encoding == "GSM-7" else total // 2
+    if total <= whole:
+        return encoding, 1, units
+    parts = [b""]
+    for item in coded:
+        if len(parts[-1] + item) > each:
+            parts.append(b"")
+        parts[-1] += item
+    return encoding, len(parts), units
+
+
+pieces = st.one_of(
+    st.text(alphabet=GSM, max_size=170),
+    st.text(alphabet=EXTENSION, max_size=90),
+    st.text(alphabet="a€", max_size=340),
+    st.text(max_size=60),
+    st.text(alphabet="é🙂ç", max_size=150),
+)
+
+
+@given(st.lists(pieces, max_size=4).map("".join))
+@settings(max_examples=400, deadline=None)
+def test_segments_are_those_of_the_specification(text: str) -> None:
+    assert messages.segments(text) == slow_count(text)
+
+
+@given(st.lists(pieces, max_size=4).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_segments_agree_with_a_second_implementation(text: str) -> None:
+    # The second one has no opinion on nothing, and takes the escape itself for a character.
+    assume(text and "\x1b" not in text)
+    size = messages.segments(text)
+    other = smsutil.split(text)
+    assert size.segments == len(other.parts)
+    assert (size.encoding == "GSM-7") == smsutil.is_valid_gsm(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("GSM-7", 1, 0)),
+        ("a" * 160, ("GSM-7", 1, 160)),
+        ("a" * 161, ("GSM-7", 2, 161)),
+        ("a" * 459, ("GSM-7", 3, 459)),
+        ("a" * 480, ("GSM-7", 4, 480)),
+        ("€" * 80, ("GSM-7", 1, 160)),
+        ("€" * 81, ("GSM-7", 2, 162)),
+        # 306 septets fit two segments, unless an escape would be cut: then it takes three.
+        ("a" * 152 + "€" + "a" * 152, ("GSM-7", 3, 306)),
+        ("ç" * 70, ("UCS-2", 1, 70)),
+        ("ç" * 71, ("UCS-2", 2, 71)),
+        ("ç" * 66 + "🙂" + "ç" * 66, ("UCS-2", 3, 134)),
+    ],
+)
+def test_segments_at_the_boundaries(text: str, expected: tuple[str, int, int]) -> None:
+    assert messages.segments(text) == expected
+
+
+# --------------------------------------------------------------------------------- templates
+
+
+def coupon(policy: Policy, now: datetime = NOW) -> Coupon:
+    offer = policy.step("coupon").coupon
+    assert offer
+    return Coupon.issue(offer, policy, now)
+
+
+@pytest.mark.parametrize("step", ["survey", "contest", "coupon"])
+def test_shipped_texts_are_one_segment_with_a_long_name_and_link(policy: Policy, step: str) -> None:
+    link = "https://" + "x" * 37
+    contact = Recipient(7, "Maximiliana-Alexandr", language="en", country="US")
+    text = Templates(policy).render(policy.step(step), contact, link, coupon(policy), NOW)
+    assert (text.encoding, text.segments) == ("GSM-7", 1)
+    assert text.body.startswith("Larkfield: Maximiliana-Alexandr,")
+    assert link in text.body
+    assert text.body.endswith("Reply STOP to end")
+
+
+@pytest.mark.parametrize("step", ["survey", "contest", "coupon"])
+def test_shipped_texts_keep_a_name_outside_of_gsm(policy: Policy, step: str) -> None:
+    text = Templates(policy).render(
+        policy.step(step), Recipient(7, "Łukasz"), LINK, coupon(policy), NOW
+    )
+    assert "Łukasz" in text.body
+    assert (text.encoding, text.segments) == ("UCS-2", 2)
+
+
+def test_a_coupon_text_holds_code_value_and_last_day(policy: Policy) -> None:
+    mine = coupon(policy)
+    text = Templates(policy).render(policy.step("coupon"), {"contact_id": 7}, LINK, mine, NOW)
+    assert mine.code in text.body
+    assert "15% off" in text.body
+    assert "through Dec 31" in text.body
+
+
+def templates(policy: Policy, folder: Path, **texts: str) -> Templates:
+    """Templates of a policy with one step, `survey`, and the files given (it: survey.it.txt)."""
+    for name, text in texts.items():
+        language = "" if name == "default" else f".{name}"
+        (folder / f"survey{language}.txt").write_text(text, encoding="utf-8")
+    return Templates(policy.model_copy(update={"steps": policy.steps[:1]}), folder)
+
+
+def test_typographic_characters_do_not_cost_a_second_encoding(
+    policy: Policy, tmp_path: Path
+) -> None:
+    made = templates(policy, tmp_path, default="It’s\u00a0“on” – now…\t{{ link }} {{ opt_out }}")
+    text = made.render(policy.steps[0], Recipient(1), LINK, None, NOW)
+    assert text.body == f'It\'s "on" - now... {LINK} Reply STOP to end'
+    assert text.encoding == "GSM-7"
+
+
+def test_a_text_exists_in_the_contacts_language(policy: Policy, tmp_path: Path) -> None:
+    made = templates(
+        policy,
+        tmp_path,
+        default="Hi {{ first_name or 'friend' }} {{ link }} {{ opt_out }}",
+        it="Ciao {{ first_name or 'a te' }} {{ link }} {{ opt_out }}",
+    )
+
+    def body(language: str | None) -> str:
+        contact = Recipient(1, "Ada", language=language)
+        return made.render(policy.steps[0], contact, LINK, None, NOW).body
+
+    assert body("it") == f"Ciao Ada {LINK} Rispondi STOP per uscire"
+    assert body("fr") == body(None) == f"Hi Ada {LINK} Reply STOP to end"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Hi\n{{ frist_name }} {{ link }} STOP", r"survey.txt, line 2: there is no field 'frist_n"),
+        ("Hi\n\n{% if %} {{ link }} STOP", r"survey.txt, line 3: "),
+        ("{{ link | nonsense }} STOP", r"survey.txt, line 1: No filter named 'nonsense'"),
+        ("Hi {{ first_name }} {{ link }} STOP", r"line 1: .*write \{\{ first_name or"),
+        ("\n{{ brand.name.upper() }} {{ link }} STOP", r"survey.txt, line 2: "),
+        ("{{ coupon_code }} {{ link }} STOP", r"'coupon_code' of a step without a coupon"),
+        ("{{ ''.__class__.__mro__ }} {{ link }} STOP", r"line 1: .*unsafe"),
+        ("{{ brand }} STOP", r"no \{\{ link \}\}"),
+        ("{{ brand }} {{ link }}", r"does not say how to end it"),
+        ("{{ link }} STOP" + "x" * 300, r"takes 3 segments \(337 units of GSM-7\)"),
+    ],
+)
+def test_a_bad_template_is_refused_when_loaded(
+    policy: Policy, tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        templates(policy, tmp_path, default=text)
+
+
+def test_a_missing_template_is_named(policy: Policy, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no template .*survey\.txt"):
+        templates(policy, tmp_path)
+
+
+def test_a_name_that_makes_the_text_too_long_is_left_out(policy: Policy, tmp_path: Path) -> None:
+    long = "{{ first_name or 'friend' }}" + "x" * 180 + " {{ link }} STOP"
+    made = templates(policy, tmp_path, default=long)
+    plain = made.render(policy.steps[0], Recipient(1, "Zoe"), LINK, None, NOW)
+    assert plain.body.startswith("Zoexx")
+    wide = made.render(policy.steps[0], Recipient(1, "Żoë"), LINK, None, NOW)
+    assert wide.body.startswith("friendxx")
+    assert (wide.encoding, wide.segments) == ("GSM-7", 2)
+
+
+def test_a_text_that_is_too_long_all_the_same_names_step_and_contact(
+    policy: Policy, tmp_path: Path
+) -> None:
+    made = templates(policy, tmp_path, default="x" * 200 + " {{ link }} STOP")
+    with pytest.raises(TextError, match=r"step survey for contact 4711 takes 3 segments") as caught:
+        made.render(
+            policy.steps[0], Recipient(4711, "Zoe"), "https://x.example/" + "y" * 150, None, NOW
+        )
+    assert "Zoe" not in str(caught.value)
+
+
+def test_a_step_without_its_coupon_makes_no_text(policy: Policy) -> None:
+    with pytest.raises(TextError, match="contact 8"):
+        Templates(policy).render(policy.step("coupon"), Recipient(8), LINK, None, NOW)
+
+
+def test_a_name_is_data_and_never_a_template(policy: Policy, tmp_path: Path) -> None:
+    made = templates(policy, tmp_path, default="{{ first_name or 'x' }} {{ link }} STOP")
+    text = made.render(policy.steps[0], Recipient(1, "{{ link }}"), LINK, None, NOW)
+    assert text.body == f"x {LINK} STOP"
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("anna", "Anna"),
+        ("MARY-ANN", "Mary-Ann"),
+        ("o’neil", "O'Neil"),
+        ("LaToya", "LaToya"),
+        ("AJ", "AJ"),
+        ("J. R.", "J. R."),
+        ("José", "José"),
+        ("Jose\u0301", "José"),
+        (" Ann\u200b\u202e\r\nBelle ", "Ann Belle"),
+        ("Zoë 💖", "Zoë"),
+        ("민준", "민준"),
+        ("Maria Magdalena Theresia", "Maria Magdalena"),
+        ("Wolfeschlegelsteinhausen", "Wolfeschlegelsteinha"),
+        ("", None),
+        (None, None),
+        ("-", None),
+        ("N/A", None),
+        ("null", None),
+        ("12345", None),
+        ("win at evil.com", None),
+        ("http://evil", None),
+    ],
+)
+def test_first_names(raw: str | None, name: str | None) -> None:
+    assert messages.first_name(raw) == name
+
+
+@given(st.text())
+def test_no_first_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
+    name = messages.first_name(raw)
+    assert name is None or (0 < len(name) <= 20 and name.isprintable() and name == name.strip())
+
+
+# ----------------------------------------------------------------------------------- coupons
+
+
+def test_a_coupon_is_good_through_the_brands_last_day(policy: Policy) -> None:
+    late = datetime(2026, 11, 2, 4, 30, tzinfo=UTC)  # still 1 November in New York
+    mine = coupon(policy, late)
+    assert mine.last_day(policy.brand.zone) == date(2026, 12, 1)
+    assert mine.expires_at == datetime(2026, 12, 2, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "currency", "locale", "expected"),
+    [
+        ("percent", 15.0, "USD", "en_US", "15%"),
+        ("percent", 12.5, "USD", "en_US", "12.5%"),
+        ("percent", 15.0, "EUR", "fr_FR", "15 %"),
+        ("value", 10.0, "USD", "en_US", "$10"),
+        ("value", 7.5, "USD", "en_US", "$7.50"),
+        ("value", 10.0, "EUR", "it_IT", "10 €"),
+    ],
+)
+def test_a_coupons_worth_is_written_as_the_locale_does(
+    policy: Policy, kind: str, value: float, currency: str, locale: str, expected: str
+) -> None:
+    offer = CouponOffer.model_validate({"kind": kind, "value": value, "valid_days": 3})
+    made = Coupon.issue(offer, policy, NOW)
+    assert made.worth(currency, Locale.parse(locale)) == expected
+
+
+def test_codes_are_unambiguous_and_do_not_repeat() -> None:
+    codes = {messages.new_code() for _ in range(5000)}
+    assert len(codes) == 5000
+    assert all(re.fullmatch(r"[2-9A-HJ-NP-Za-km-np-z]{9}", code) for code in codes)
+    assert len(set("".join(codes))) == 56
+
+
+def test_a_coupon_code_notices_one_wrong_character_and_exchanged_neighbours() -> None:
+    alphabet = "23456789BCDFGHJKMNPQRSTVWXYZ"
+    for _ in range(20):
+        code = messages.new_coupon()
+        assert re.fullmatch(rf"[{alphabet}]{{5}}-[{alphabet}]{{5}}", code)
+        assert messages.is_coupon(code)
+        assert messages.is_coupon(f" {code.lower().replace('-', '')} ")
+        for place, right in enumerate(code):
+            if right == "-":
+                continue
+            for wrong in alphabet:
+                changed = code[:place] + wrong + code[place + 1 :]
+                assert messages.is_coupon(changed) == (wrong == right)
+        bare = code.replace("-", "")
+        for i in range(9):
+            pair = bare[i : i + 2]
+            if pair[0] != pair[1] and set(pair) != {"2", "Z"}:
+                assert not messages.is_coupon(bare[:i] + pair[::-1] + bare[i + 2 :])
+    for junk in ("", "SAVE10", "-", "ÄÖÜ", "2" * 11):
+        assert not messages.is_coupon(junk)
+
+
+# ------------------------------------------------------------------------ identity and opt-out
+
+
+def test_a_message_id_is_fixed_by_its_key() -> None:
+    first = messages.message_id(1, date(2026, 9, 1), "survey", "sms")
+    assert first == uuid.UUID("82fb624b-7c1a-5b3b-b0af-9c89e0a9abcd")
+    assert first.version == 5
+    others = {
+        messages.message_id(2, date(2026, 9, 1), "survey", "sms"),
+        messages.message_id(1, date(2026, 9, 2), "survey", "sms"),
+        messages.message_id(1, date(2026, 9, 1), "coupon", "sms"),
+        messages.message_id(1, date(2026, 9, 1), "survey", "email"),
+    }
+    assert len(others | {first}) == 5
+
+
+def test_a_phone_hash_needs_the_key_and_a_number_in_e164() -> None:
+    hashed = messages.phone_hash("+12125550123", "key")
+    assert re.fullmatch(r"[0-9a-f]{64}", hashed)
+    assert hashed == messages.phone_hash("+12125550123", "key")
+    assert hashed != messages.phone_hash("+12125550123", "other")
+    with pytest.raises(ValueError, match=r"E\.164") as caught:
+        messages.phone_hash("212-555-0199", "key")
+    assert "0199" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP",
+        "stop",
+        "Stop.",
+        "  STOP!!! ",
+        "ＳＴＯＰ",
+        "s.t.o.p",
+        "stopall",
+        "STOP ALL",
+        "Quit",
+        "END",
+        "revoke",
+        "opt out",
+        "Opt-out",
+        "OPTOUT",
+        "cancel",
+        "Unsubscribe",
+        "please stop",
+        "ok stop",
+        "Stop texting me",
+        "stop it now please",
+        "ARRÊT",
+        "arret",
+        "remove",
+        "TD",
+        "Berhenti",
+        "batal",
+        "annulla",
+        "CANCELLAMI",
+        "수신거부",
+        "수신거부합니다",
+        "거부",
+        "🛑",
+        "\u200bSTOP",
+        "“Stop”",
+        "opt me out",
+    ],
+)
+def test_a_stop_is_understood(text: str) -> None:
+    assert messages.is_stop(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I said stop",
+        "Don't text me",
+        "do not contact me again",
+        "no more texts",
+        "wrong number",
+        "Take me off your list",
+        "leave me alone",
+        "not interested",
+        "How do I unsubscribe?",
+        "who told you to spam me",
+        "stpo",
+        "non voglio più, cancellatemi",
+        "그만 보내세요",
+    ],
+)
+def test_what_may_be_a_stop_is_for_a_person_to_read(text: str) -> None:
+    assert messages.meaning(text) == "unclear"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "Thanks!",
+        "Yes",
+        "When do you open on Sunday?",
+        "Love the new shop",
+        "👍",
+        "Great weekend",
+    ],
+)
+def test_other_replies_are_not_a_stop(text: str) -> None:
+    assert messages.meaning(text) is None
+
+
+@given(st.text())
+def test_no_reply_breaks_the_reading(text: str) -> None:
+    assert messages.meaning(text) in ("stop", "unclear", None)
+
+
+# -------------------------------------------------------------------------------------- hours
+
+HOURS = Hours.model_validate(
+    {"from": "09:00", "to": "20:00", "sunday_from": "12:00", "window_hours": 48}
+)
+ZONES = [
+    "America/New_York",
+    "America/Los_Angeles",
+    "Pacific/Honolulu",
+    "America/St_Johns",
+    "America/Phoenix",
+    "Europe/Rome",
+    "Europe/London",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "Asia/Seoul",
+    "Africa/Cairo",
+]
+# Around the days on which clocks change, and any other time.
+moments = st.one_of(
+    st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)),
+    st.datetimes(datetime(2026, 3, 7), datetime(2026, 3, 9)),
+    st.datetimes(datetime(2026, 3, 28), datetime(2026, 3, 30)),
+    st.datetimes(datetime(2026, 10, 24), datetime(2026, 11, 2)),
+).map(lambda moment: moment.replace(tzinfo=UTC))
+
+
+def is_allowed(moment: datetime, zone: str) -> bool:
+    """The rule, said anew: 9 to 20, on Sundays 12 to 20, by the clock on the wall there."""
+    wall = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return (12 if wall.strftime("%a") == "Sun" else 9) <= wall.hour < 20
+
+
+@given(moments, st.sets(st.sampled_from(ZONES), min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_the_first_allowed_moment_is_allowed_everywhere_and_the_first(
+    now: datetime, zones: set[str]
+) -> None:
+    try:
+        not_before, not_after = messages.allowed_window(now, tuple(zones), HOURS)
+    except TextError:
+        steps = (now + timedelta(minutes=15 * i) for i in range(7 * 96))
+        assert not any(all(is_allowed(step, zone) for zone in zones) for step in steps)
+        return
+    assert all(is_allowed(not_before, zone) for zone in zones)
+    assert messages.allowed_at(not_before, tuple(zones), HOURS)
+    assert now <= not_before < not_after
+    assert not_after >= now + timedelta(hours=48)
+    # Nothing before it: an earlier moment, by quarters of an hour, is quiet somewhere.
+    earlier = now
+    while earlier < not_before:
+        assert not all(is_allowed(earlier, zone) for zone in zones)
+        earlier += timedelta(minutes=15)
+
+
+@given(moments, st.sampled_from(ZONES))
+@settings(deadline=None)
+def test_whether_a_moment_is_allowed(now: datetime, zone: str) -> None:
+    assert messages.allowed_at(now, (zone,), HOURS) == is_allowed(now, zone)
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "expected"),
+    [
+        # Saturday evening waits for Sunday noon, on the night that clocks go forward and back.
+        ("2026-03-08T01:30Z", "America/New_York", "2026-03-08T16:00Z"),
+        ("2026-11-01T00:30Z", "America/New_York", "2026-11-01T17:00Z"),
+        ("2026-03-06T12:00Z", "America/New_York", "2026-03-06T14:00Z"),
+        ("2026-03-06T15:00Z", "America/New_York", "2026-03-06T15:00Z"),
+        ("2026-03-07T01:00Z", "America/New_York", "2026-03-07T14:00Z"),
+    ],
+)
+def test_known_windows(now: str, zone: str, expected: str) -> None:
+    start, _ = messages.allowed_window(datetime.fromisoformat(now), (zone,), HOURS)
+    assert start == datetime.fromisoformat(expected)
+
+
+def test_a_window_shorter_than_the_night_lasts_to_the_evening_it_waited_for() -> None:
+    short = HOURS.model_copy(update={"window_hours": 1})
+    night = datetime(2026, 3, 6, 7, tzinfo=UTC)
+    assert messages.allowed_window(night, ("America/New_York",), short) == (
+        datetime(2026, 3, 6, 14, tzinfo=UTC),
+        datetime(2026, 3, 7, 1, tzinfo=UTC),
+    )
+    day = datetime(2026, 3, 6, 16, tzinfo=UTC)
+    assert messages.allowed_window(day, ("America/New_York",), short) == (
+        day,
+        day + timedelta(hours=1),
+    )
+
+
+def test_zones_without_a_common_hour_are_refused() -> None:
+    with pytest.raises(TextError, match="no moment in common"):
+        messages.allowed_window(NOW, ("Pacific/Honolulu", "Europe/Rome"), HOURS)
+
+
+def test_a_naive_clock_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        messages.allowed_window(datetime(2026, 3, 6), ("Europe/Rome",), HOURS)
+
+
+def test_the_zones_of_a_contact() -> None:
+    def zones(
+        phone: str | None = None, zone: str | None = None, country: str | None = None
+    ) -> tuple[str, ...]:
+        return messages.zones_of(phone, zone, country, "America/New_York")
+
+    assert zones("+12125550123", "Europe/Rome") == ("Europe/Rome",)
+    assert zones("+12125550123", "Mars/Olympus") == ("America/New_York",)
+    assert zones("+393331234567", country="IT") == ("Europe/Rome",)
+    assert set(zones("+61412345678")) >= {"Australia/Perth", "Australia/Sydney"}
+    assert zones() == ("America/New_York",)
+    assert zones("+999123") == ("America/New_York",)
+    assert zones(country="KR") == ("Asia/Seoul",)
+    # A toll-free number is at home from Guam to Bermuda, which have hardly an hour in common: the
+    # contact's country narrows it.
+    toll_free = zones("+18005550123", country="US")
+    assert "Pacific/Honolulu" in toll_free
+    assert "Pacific/Guam" not in toll_free
+    messages.allowed_window(NOW, toll_free, HOURS)
+
+
+def test_a_hundred_thousand_windows_take_about_a_second() -> None:
+    phones = [f"+1{(i * 7919) % 800 + 200}555{i % 10000:04}" for i in range(100_000)]
+    start = time.perf_counter()
+    for phone in phones:
+        zones = messages.zones_of(phone, None, "US", "America/New_York")
+        messages.allowed_window(NOW, zones, HOURS)
+    assert time.perf_counter() - start < 5  # about 0.5 s; room for a busy machine
