@@ -28,12 +28,18 @@ def engine(url: str | None = None) -> Engine:
     )
 
 
+ENTITY_TABLES = ("raw.contact", "raw.interaction", "raw.consent")
+
+
 @functools.cache
-def _statements(name: str) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
+def _statements(name: str, table: str | None) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
     file = SQL / f"{name}.sql"
     if not file.is_file():
         raise ConfigurationError(f"There is no statement {name}: {file} does not exist.")
     bare = sqlparse.format(file.read_text(encoding="utf-8"), strip_comments=True)
+    if ("raw.entity" in bare) != (table in ENTITY_TABLES):
+        raise ConfigurationError(f"{name}.sql: table must be one of {ENTITY_TABLES}, or not given.")
+    bare = bare.replace("raw.entity", table or "")
     found = []
     for part in sqlparse.split(bare):
         if part.strip(" \n;"):
@@ -42,13 +48,16 @@ def _statements(name: str) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
     return tuple(found)
 
 
-def run(connection: Connection, name: str, **binds: Any) -> CursorResult[Any]:
+def run(
+    connection: Connection, name: str, table: str | None = None, **binds: Any
+) -> CursorResult[Any]:
     """Run include/sql/<name>.sql with its named binds; the result of its last statement.
 
-    A file of several statements runs in the caller's transaction. A bind that the file does not
+    A statement that is the same for raw.contact, raw.interaction and raw.consent is written for
+    raw.entity; `table` says which of them is meant. A file of several statements runs in the caller's transaction. A bind that the file does not
     use is a mistake (ConfigurationError), as is a missing one.
     """
-    statements = _statements(name)
+    statements = _statements(name, table)
     used = frozenset().union(*(names for _, names in statements))
     if used != binds.keys():
         raise ConfigurationError(
@@ -89,7 +98,7 @@ def batches(
     """The rows of a one-statement file, `size` at a time, through a server-side cursor: memory
     stays flat whatever the number of rows.
     """
-    ((clause, _),) = _statements(name)
+    ((clause, _),) = _statements(name, None)
     result = connection.execution_options(stream_results=True, max_row_buffer=size).execute(
         clause, binds
     )

@@ -30,6 +30,9 @@ def _zone(value: str) -> str:
     return value
 
 
+TimeZone = Annotated[str, AfterValidator(_zone)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +41,7 @@ class Brand(_Part):
     """Who writes. link_domain None: links point to the local link service."""
 
     name: str
-    time_zone: Annotated[str, AfterValidator(_zone)]
+    time_zone: TimeZone
     country: str = Field(pattern="^[A-Z]{2}$")
     language: str = Field(pattern="^[a-z]{2}$")
     currency: str = Field(pattern="^[A-Z]{3}$")

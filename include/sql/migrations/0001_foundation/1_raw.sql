@@ -75,6 +75,7 @@ CREATE TABLE raw.contact (
     record_hash text NOT NULL,
     dated_on date,
     status raw.row_status NOT NULL,
+    superseded_by bigint,         -- the load that brought the newer version
     problems jsonb,
     record jsonb NOT NULL,
     source_contact_id text NOT NULL,
@@ -100,6 +101,7 @@ CREATE TABLE raw.interaction (
     record_hash text NOT NULL,
     dated_on date NOT NULL,
     status raw.row_status NOT NULL,
+    superseded_by bigint,         -- the load that brought the newer version
     problems jsonb,
     record jsonb NOT NULL,
     contact_source text NOT NULL,
@@ -120,6 +122,7 @@ CREATE TABLE raw.consent (
     record_hash text NOT NULL,
     dated_on date,
     status raw.row_status NOT NULL,
+    superseded_by bigint,         -- the load that brought the newer version
     problems jsonb,
     record jsonb NOT NULL,
     contact_source text NOT NULL,
@@ -145,6 +148,11 @@ WHERE status <> 'superseded';
 CREATE INDEX contact_by_load ON raw.contact (load_id);
 CREATE INDEX interaction_by_load ON raw.interaction (load_id);
 CREATE INDEX consent_by_load ON raw.consent (load_id);
+
+-- What the load took back.
+CREATE INDEX contact_superseded ON raw.contact (superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE INDEX interaction_superseded ON raw.interaction (superseded_by)
+WHERE superseded_by IS NOT NULL;
 
 -- Rows whose day has not come.
 CREATE INDEX contact_waiting ON raw.contact (source, dated_on) WHERE status = 'waiting';

@@ -44,6 +44,7 @@ CREATE TABLE core.contact (
     first_seen_on date NOT NULL,    -- as_of of the first load that named the contact
     updated_load_id bigint
 );
+CREATE INDEX contact_by_load ON core.contact (updated_load_id);
 CREATE INDEX contact_by_phone ON core.contact (phone_hash) WHERE phone_hash IS NOT NULL;
 
 -- Who a source's id is. A merge repoints contact_id and keeps original_contact_id, so that it can
@@ -89,12 +90,14 @@ CREATE TABLE core.contact_activity (
     first_interaction_on date,
     purchases integer NOT NULL DEFAULT 0,
     median_days_between_purchases double precision,
+    active_closed_on date,            -- when an episode last closed as `active`: starts the cooldown
     visible_on date NOT NULL,         -- the earlier of created_on and the first interaction
     quiet_since date NOT NULL,        -- dormant_since, were the contact dormant
     has_episode boolean NOT NULL DEFAULT FALSE,  -- an episode of quiet_since was opened
     updated_load_id bigint NOT NULL
 );
 -- The contacts that may reach the first threshold: the only ones that a day looks at.
+CREATE INDEX activity_by_load ON core.contact_activity (updated_load_id);
 CREATE INDEX activity_to_open ON core.contact_activity (quiet_since) WHERE NOT has_episode;
 
 -- Append-only: a change of mind is a new row. The latest effective row of a purpose counts.
@@ -114,6 +117,8 @@ CREATE TABLE core.consent (
     load_id bigint NOT NULL,
     PRIMARY KEY (contact_id, consent_id)
 );
+
+CREATE INDEX consent_by_load ON core.consent (load_id);
 
 -- Append-only but for lifted_at. A row without a contact holds for the number.
 CREATE TABLE core.suppression (

@@ -15,8 +15,8 @@ CREATE TYPE cohort.action AS ENUM (
 -- In the order in which they are checked: the first that applies is the reason.
 CREATE TYPE cohort.reason AS ENUM (
     'opened',           -- skip: an earlier message of the episode was opened
-    'no_consent',       -- no valid consent to marketing on this channel
-    'consent_expired',  -- consent was given, but withdrawn or too old
+    'no_consent',       -- no consent to marketing on this channel, or it was withdrawn
+    'consent_expired',  -- consent was given, but too long ago
     'suppressed',       -- the contact or the number is on the suppression list
     'no_phone',         -- no usable phone number
     'repeat',           -- skip: this step went to this person within repeat_after_days
@@ -35,7 +35,8 @@ CREATE TYPE cohort.reason AS ENUM (
 CREATE TABLE cohort.day (
     as_of date PRIMARY KEY,
     policy_version text NOT NULL,
-    decided_at timestamptz NOT NULL
+    decided_at timestamptz NOT NULL,
+    last_load_id bigint NOT NULL     -- the loads up to this one were taken into account
 );
 
 CREATE TABLE cohort.episode (
@@ -47,7 +48,11 @@ CREATE TABLE cohort.episode (
     first_eligible_on date,
     next_step text,
     next_due_on date,              -- null once no step can follow
+    done_days integer NOT NULL DEFAULT 0,  -- threshold of the last step that was sent or skipped
+    last_action cohort.action,
+    last_sent_on date,             -- as_of of the last send
     last_final_on date,            -- as_of of the last send or final hold
+    returned_on date,              -- the first signal after dormant_since
     closed_on date,
     PRIMARY KEY (contact_id, dormant_since)
 );
@@ -55,6 +60,9 @@ CREATE INDEX episode_due ON cohort.episode (next_due_on) WHERE closed_on IS NULL
 CREATE INDEX episode_open ON cohort.episode (contact_id) WHERE closed_on IS NULL;
 CREATE INDEX episode_to_close ON cohort.episode (last_final_on)
 WHERE closed_on IS NULL AND next_due_on IS NULL;
+CREATE INDEX episode_sent ON cohort.episode (last_sent_on) WHERE closed_on IS NULL;
+CREATE INDEX episode_returned ON cohort.episode (returned_on)
+WHERE closed_on IS NULL AND returned_on IS NOT NULL;
 
 -- Every evaluation of an episode, with its reason.
 CREATE TABLE cohort.decision (

@@ -33,6 +33,7 @@ CREATE TABLE outbox.message (
     status_at timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
     claimed_by bigint,               -- the advisory lock that the claimer's session holds
+    claimed_at timestamptz,          -- by the wall, even in a simulation: providers live by it
     bulk_id text,
     provider_message_id text,
     error_code text,                 -- the provider's raw code, or our reason to cancel

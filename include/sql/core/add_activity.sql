@@ -1,0 +1,50 @@
+-- Keep core.contact_activity up from the load's own interactions.
+-- Grain: contact. Reads: core.interaction of the load. Writes: core.contact_activity.
+-- Parameters: load_id, signals. Twice in one load would count purchases twice: core.take runs it
+-- in the transaction that marks the load as loaded, so it runs once.
+WITH fresh AS (
+    SELECT
+        interaction.contact_id,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_open')
+            AS last_email_open_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_click')
+            AS last_email_click_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
+        max(interaction.occurred_on) FILTER (
+            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+        ) AS last_signal_on,
+        min(interaction.occurred_on) AS first_interaction_on,
+        count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+    FROM raw.interaction AS row
+    INNER JOIN core.contact_identity AS identity
+        ON
+            row.contact_source = identity.source
+            AND row.source_contact_id = identity.source_contact_id
+    INNER JOIN core.interaction AS interaction
+        ON
+            identity.contact_id = interaction.contact_id
+            AND row.source = interaction.source
+            AND row.record_key = interaction.source_event_id
+    WHERE row.load_id = :load_id AND row.status = 'loaded'
+    GROUP BY interaction.contact_id
+)
+
+UPDATE core.contact_activity AS activity
+SET
+    last_purchase_on = greatest(activity.last_purchase_on, fresh.last_purchase_on),
+    last_visit_on = greatest(activity.last_visit_on, fresh.last_visit_on),
+    last_loyalty_on = greatest(activity.last_loyalty_on, fresh.last_loyalty_on),
+    last_email_open_on = greatest(activity.last_email_open_on, fresh.last_email_open_on),
+    last_email_click_on = greatest(activity.last_email_click_on, fresh.last_email_click_on),
+    last_reply_on = greatest(activity.last_reply_on, fresh.last_reply_on),
+    last_login_on = greatest(activity.last_login_on, fresh.last_login_on),
+    last_signal_on = greatest(activity.last_signal_on, fresh.last_signal_on),
+    first_interaction_on = least(activity.first_interaction_on, fresh.first_interaction_on),
+    purchases = activity.purchases + fresh.purchases,
+    updated_load_id = :load_id
+FROM fresh
+WHERE activity.contact_id = fresh.contact_id;

@@ -1,0 +1,62 @@
+-- Contacts for the ids that the load's consents name and nobody knows: without a phone, until a
+-- card says more.
+-- Grain: identity. Reads: raw.consent. Writes: core.contact, core.contact_identity,
+-- core.contact_activity. Parameters: load_id, as_of. Twice: a known id is left alone.
+WITH unknown AS (
+    SELECT
+        nextval('core.contact_contact_id_seq') AS contact_id,
+        wanted.contact_source,
+        wanted.source_contact_id
+    FROM (
+        SELECT DISTINCT
+            row.contact_source,
+            row.source_contact_id
+        FROM raw.consent AS row
+        WHERE
+            row.load_id = :load_id
+            AND row.status = 'loaded'
+            AND NOT EXISTS (
+                SELECT 1
+                FROM core.contact_identity AS known
+                WHERE
+                    known.source = row.contact_source
+                    AND known.source_contact_id = row.source_contact_id
+            )
+        ORDER BY row.contact_source, row.source_contact_id
+    ) AS wanted
+),
+
+contact AS (
+    INSERT INTO core.contact (
+        contact_id, first_source, first_source_contact_id, first_seen_on, updated_load_id
+    )
+    SELECT
+        unknown.contact_id,
+        unknown.contact_source,
+        unknown.source_contact_id,
+        :as_of,
+        :load_id
+    FROM unknown
+    RETURNING contact_id
+),
+
+activity AS (
+    INSERT INTO core.contact_activity (contact_id, visible_on, quiet_since, updated_load_id)
+    SELECT
+        contact.contact_id,
+        :as_of,
+        :as_of,
+        :load_id
+    FROM contact
+)
+
+INSERT INTO core.contact_identity (
+    contact_id, source, source_contact_id, original_contact_id, load_id
+)
+SELECT
+    unknown.contact_id,
+    unknown.contact_source,
+    unknown.source_contact_id,
+    unknown.contact_id,
+    :load_id
+FROM unknown;

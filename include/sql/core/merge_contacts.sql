@@ -1,0 +1,45 @@
+-- Make one contact of two: identities and interactions move to the one that is kept, which is
+-- recorded, and can be undone by original_contact_id. Messages and episodes keep the contact they
+-- belong to; an open episode of the merged one is evaluated no more.
+-- Grain: merged contact. Writes: core.contact_identity, core.interaction, core.consent,
+-- core.suppression, core.contact, cohort.episode. Parameters: merged_ids, kept_ids, load_id.
+-- Twice: a merged contact has nothing left to move.
+UPDATE core.contact_identity AS identity
+SET contact_id = pair.kept_id
+FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+WHERE identity.contact_id = pair.merged_id;
+
+UPDATE core.interaction AS interaction
+SET contact_id = pair.kept_id
+FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+WHERE interaction.contact_id = pair.merged_id;
+
+UPDATE core.consent AS consent
+SET contact_id = pair.kept_id
+FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+WHERE consent.contact_id = pair.merged_id;
+
+-- A stop holds for the person, whichever card it came in on.
+INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
+SELECT
+    pair.kept_id,
+    suppression.phone_hash,
+    suppression.channel,
+    suppression.reason,
+    suppression.source,
+    suppression.since
+FROM core.suppression AS suppression
+INNER JOIN
+    unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+    ON suppression.contact_id = pair.merged_id
+WHERE suppression.lifted_at IS NULL AND suppression.reason <> 'inactivity'
+ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL DO NOTHING;
+
+UPDATE core.contact AS contact
+SET merged_into = pair.kept_id, updated_load_id = :load_id
+FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+WHERE contact.contact_id = pair.merged_id;
+
+UPDATE cohort.episode AS episode
+SET next_due_on = NULL, next_step = NULL, last_final_on = coalesce(last_final_on, opened_on)
+WHERE episode.closed_on IS NULL AND episode.contact_id = ANY(CAST(:merged_ids AS bigint []));

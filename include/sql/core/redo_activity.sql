@@ -1,0 +1,41 @@
+-- Make the activity of single contacts anew from their interactions: after corrections and merges
+-- a last date can go back, which adding never does.
+-- Grain: contact. Reads: core.interaction of the contacts in the temporary table corrected.
+-- Writes: core.contact_activity. Parameters: load_id, signals. Twice: the same values.
+WITH anew AS (
+    SELECT
+        corrected.contact_id,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_open')
+            AS last_email_open_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_click')
+            AS last_email_click_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
+        max(interaction.occurred_on) FILTER (
+            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+        ) AS last_signal_on,
+        min(interaction.occurred_on) AS first_interaction_on,
+        count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+    FROM corrected
+    LEFT JOIN core.interaction AS interaction ON corrected.contact_id = interaction.contact_id
+    GROUP BY corrected.contact_id
+)
+
+UPDATE core.contact_activity AS activity
+SET
+    last_purchase_on = anew.last_purchase_on,
+    last_visit_on = anew.last_visit_on,
+    last_loyalty_on = anew.last_loyalty_on,
+    last_email_open_on = anew.last_email_open_on,
+    last_email_click_on = anew.last_email_click_on,
+    last_reply_on = anew.last_reply_on,
+    last_login_on = anew.last_login_on,
+    last_signal_on = anew.last_signal_on,
+    first_interaction_on = anew.first_interaction_on,
+    purchases = anew.purchases,
+    updated_load_id = :load_id
+FROM anew
+WHERE activity.contact_id = anew.contact_id;

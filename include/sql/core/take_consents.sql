@@ -1,0 +1,38 @@
+-- Append the load's consents.
+-- Grain: consent row. Reads: raw.consent, core.contact_identity. Writes: core.consent.
+-- Parameters: load_id. Twice: a row of this load that is there is not added again.
+INSERT INTO core.consent (
+    contact_id, source, record_key, channel, purpose, basis, granted_at, withdrawn_at,
+    effective_at, wording, language, load_id
+)
+SELECT
+    identity.contact_id,
+    row.source,
+    row.record_key,
+    row.channel,
+    row.purpose,
+    row.basis,
+    row.granted_at,
+    row.withdrawn_at,
+    coalesce(row.granted_at, row.withdrawn_at),
+    row.wording,
+    row.language,
+    :load_id
+FROM raw.consent AS row
+INNER JOIN core.contact_identity AS identity
+    ON
+        row.contact_source = identity.source
+        AND row.source_contact_id = identity.source_contact_id
+WHERE
+    row.load_id = :load_id
+    AND row.status = 'loaded'
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.consent AS known
+        WHERE
+            known.contact_id = identity.contact_id
+            AND known.load_id = :load_id
+            AND known.source = row.source
+            AND known.record_key = row.record_key
+    )
+ORDER BY row.file_id, row.line;

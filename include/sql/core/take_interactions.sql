@@ -1,0 +1,37 @@
+-- Take the load's interactions.
+-- Grain: interaction. Reads: raw.interaction, core.contact_identity. Writes: core.interaction.
+-- Parameters: load_id, at. Twice: the same rows.
+INSERT INTO core.interaction (
+    contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, currency,
+    product_id, coupon_code, loaded_at, load_id
+)
+SELECT
+    identity.contact_id,
+    row.source,
+    row.record_key,
+    CAST(row.kind AS core.interaction_kind) AS kind,
+    row.occurred_at,
+    row.dated_on,
+    row.amount,
+    row.currency,
+    row.product_id,
+    row.coupon_code,
+    :at,
+    :load_id
+FROM raw.interaction AS row
+INNER JOIN core.contact_identity AS identity
+    ON
+        row.contact_source = identity.source
+        AND row.source_contact_id = identity.source_contact_id
+WHERE row.load_id = :load_id AND row.status = 'loaded'
+ON CONFLICT (contact_id, source, source_event_id) DO UPDATE
+    SET
+        kind = excluded.kind,
+        occurred_at = excluded.occurred_at,
+        occurred_on = excluded.occurred_on,
+        amount = excluded.amount,
+        currency = excluded.currency,
+        product_id = excluded.product_id,
+        coupon_code = excluded.coupon_code,
+        loaded_at = excluded.loaded_at,
+        load_id = excluded.load_id;

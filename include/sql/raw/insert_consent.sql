@@ -1,0 +1,46 @@
+-- Move a file's good rows from staging into raw: new keys, and new versions of known ones.
+-- Of several rows with one key in a file the last counts.
+-- Grain: source row. Reads: staged. Writes: raw.consent. Parameters: load_id, file_id, source,
+-- as_of. Twice: what is there already, unchanged, stays as it is.
+INSERT INTO raw.consent (
+    load_id, file_id, source, line, record_key, record_hash, dated_on, status, problems, record,
+    contact_source,
+    source_contact_id,
+    channel,
+    purpose,
+    basis,
+    granted_at,
+    withdrawn_at,
+    wording,
+    language
+)
+SELECT DISTINCT ON (staged.record_key)
+    :load_id,
+    :file_id,
+    :source,
+    staged.line,
+    staged.record_key,
+    staged.record_hash,
+    staged.dated_on,
+    CAST(
+        CASE
+            WHEN staged.is_excluded THEN 'excluded'
+            WHEN staged.dated_on > CAST(:as_of AS date) THEN 'waiting'
+            ELSE 'loaded'
+        END AS raw.row_status
+    ) AS status,
+    staged.problems,
+    staged.record,
+    staged.contact_source,
+    staged.source_contact_id,
+    staged.channel,
+    staged.purpose,
+    staged.basis,
+    staged.granted_at,
+    staged.withdrawn_at,
+    staged.wording,
+    staged.language
+FROM staged
+WHERE staged.reason IS NULL
+ORDER BY staged.record_key ASC, staged.line DESC
+ON CONFLICT (source, record_key) WHERE status <> 'superseded' DO NOTHING;

@@ -1,0 +1,92 @@
+"""From raw into core: contacts and who they are, what they did, what they agreed to.
+
+Set-based, one transaction a load: a load is in core wholly and once, or not at all.
+"""
+
+import logging
+from datetime import date
+
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import db
+from reengage.clock import Clock
+from reengage.policy import Policy
+from reengage.sources import Source
+
+log = logging.getLogger(__name__)
+
+
+def take(
+    engine: Engine, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
+) -> None:
+    """Move a load's rows into core and keep contact_activity up from them alone.
+
+    Twice: a load that is in core is left alone. Contacts before interactions before consents, or
+    ids that a card would have joined become contacts of their own first, and are merged later.
+    """
+    with engine.begin() as connection, db.exclusive(connection, "core"):
+        status = db.run(connection, "raw/load_status", load_id=load_id).scalar_one()
+        if status == "loaded":
+            return
+        _follow_policy(connection, policy, load_id)
+        if source.entity == "contact":
+            _contacts(connection, source, load_id, as_of, policy)
+        elif source.entity == "interaction":
+            db.run(connection, "core/identify_interaction", load_id=load_id, as_of=as_of)
+            db.run(connection, "core/take_back_interactions", load_id=load_id)
+            db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
+            _redo(connection, load_id, policy)
+        else:
+            db.run(connection, "core/identify_consent", load_id=load_id, as_of=as_of)
+            db.run(connection, "core/take_consents", load_id=load_id)
+        db.run(
+            connection, "core/settle_activity",
+            load_id=load_id, cooldown_days=policy.cooldown_days,
+        )  # fmt: skip
+        db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
+
+
+def _contacts(
+    connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy
+) -> None:
+    db.run(
+        connection,
+        "core/load_cards",
+        load_id=load_id,
+        loyalty_source=source.identities.get("loyalty_card_id", "loyalty"),
+        shop_source=source.identities.get("shop_account_id", "shop"),
+        is_phone_verified="phone" in source.verified,
+        is_email_verified="email" in source.verified,
+    )
+    db.run(connection, "core/identify_cards", load_id=load_id, as_of=as_of)
+    merged: set[int] = set()
+    # A chain of cards (a-b, b-c) is followed one link a round, until none is left.
+    while pairs := db.run(connection, "core/find_merges").all():
+        ids = {"merged_ids": [p.merged_id for p in pairs], "kept_ids": [p.kept_id for p in pairs]}
+        db.run(connection, "core/merge_contacts", **ids, load_id=load_id)
+        merged.update(ids["merged_ids"], ids["kept_ids"])
+    db.run(connection, "core/update_contacts", load_id=load_id, mapped=list(source.columns))
+    db.run(connection, "core/touch_activity", load_id=load_id)
+    if merged:
+        log.info("%s: %s contacts turned out to be others", source.name, f"{len(merged):,}")
+        db.run(connection, "core/begin_corrected", contact_ids=sorted(merged))
+        _redo(connection, load_id, policy)
+
+
+def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
+    db.run(connection, "core/redo_activity", load_id=load_id, signals=list(policy.signals))
+
+
+def _follow_policy(connection: Connection, policy: Policy, load_id: int) -> None:
+    """Derived columns are made anew when the policy's list of signals is another one."""
+    text = ",".join(sorted(policy.signals))
+    known = db.run(connection, "core/derived_signals").scalar()
+    if known == text:
+        return
+    if known is not None:
+        log.info("The policy's signals changed from %s to %s: recomputing", known, text)
+    db.run(
+        connection, "core/redo_signals", load_id=load_id, signals=list(policy.signals),
+        signals_text=text, cooldown_days=policy.cooldown_days,
+    )  # fmt: skip

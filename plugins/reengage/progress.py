@@ -1,0 +1,30 @@
+"""Progress of long work, for a person: a bar on a terminal, a line now and then in a log."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+EVERY_SECONDS = 10.0
+
+
+def progress(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
+    """Pass the items through while telling how many, how fast, and how long to go."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, unit=f" {unit}", total=total, leave=False, mininterval=0.5)
+        return
+    began = last = time.monotonic()
+    count = 0
+    for item in items:
+        yield item
+        count += 1
+        if count % 256 == 0 and (moment := time.monotonic()) - last >= EVERY_SECONDS:
+            last = moment
+            rate = count / (moment - began)
+            left = f", about {(total - count) / rate:,.0f} s left" if total else ""
+            log.info("%s: %s %s, %s a second%s", what, f"{count:,}", unit, f"{rate:,.0f}", left)

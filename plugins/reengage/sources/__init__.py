@@ -1,0 +1,214 @@
+"""Where data comes from: source files (YAML) and what they say about the retailer's data."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from reengage.errors import ConfigurationError
+from reengage.policy import Kind, TimeZone, explain
+from reengage.settings import settings
+
+Entity = Literal["contact", "interaction", "consent"]
+
+# What a source may say about each entity; the names on the left side of `columns`.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "contact": (
+        "source_contact_id",
+        "phone",
+        "email",
+        "first_name",
+        "last_name",
+        "language",
+        "country",
+        "time_zone",
+        "lifecycle_class",
+        "created_at",
+        "loyalty_card_id",
+        "shop_account_id",
+    ),
+    "interaction": (
+        "source_event_id",
+        "source_contact_id",
+        "contact_source",
+        "occurred_at",
+        "amount",
+        "currency",
+        "product_id",
+        "coupon_code",
+    ),
+    "consent": (
+        "source_contact_id",
+        "contact_source",
+        "channel",
+        "purpose",
+        "basis",
+        "granted_at",
+        "withdrawn_at",
+        "wording",
+        "language",
+    ),
+}
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "contact": ("source_contact_id",),
+    "interaction": ("source_contact_id", "occurred_at"),
+    "consent": ("source_contact_id",),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Constant(_Part):
+    """A value that every row has."""
+
+    value: str | int | float | bool
+
+
+class KindColumn(_Part):
+    """The kind of interaction is in a column. Rows of values that `map` does not name are left."""
+
+    column: str
+    map: dict[str, Kind]
+
+
+Strings = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])
+]
+
+
+class Source(_Part):
+    """One source YAML.
+
+    time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
+    for it. time_format: as of strptime, where times are not ISO 8601. exclude: rows that are no
+    facts, by column and values. identities: whose ids loyalty_card_id and shop_account_id are.
+    verified: columns by which a card joins a contact of another source (phone, email).
+    complete_marker: a file whose content is the date through which an event feed is complete.
+    """
+
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    entity: Entity
+    kind: Kind | KindColumn | None = None
+    connector: Literal["files"]
+    path: str
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    time_zone: TimeZone | None = None
+    time_format: str | None = None
+    required: bool = False
+    complete_marker: str | None = None
+    columns: dict[str, str | Constant]
+    exclude: dict[str, Strings] = {}
+    identities: dict[Literal["loyalty_card_id", "shop_account_id"], str] = {
+        "loyalty_card_id": "loyalty",
+        "shop_account_id": "shop",
+    }
+    verified: tuple[Literal["phone", "email"], ...] = ()
+    mapping_hash: str = ""
+
+    @model_validator(mode="after")
+    def _fits_entity(self) -> "Source":
+        allowed = COLUMNS[self.entity]
+        for name in self.columns:
+            if name not in allowed:
+                raise ValueError(f"columns: {name} is none of {', '.join(allowed)}")
+        for name in REQUIRED[self.entity]:
+            if name not in self.columns:
+                raise ValueError(f"columns: a source of {self.entity}s needs {name}")
+        if self.entity == "consent" and not {"granted_at", "withdrawn_at"} & self.columns.keys():
+            raise ValueError("columns: a source of consents needs granted_at or withdrawn_at")
+        if (self.entity == "interaction") != (self.kind is not None):
+            raise ValueError("kind: an interaction needs one, and nothing else has one")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What people and logs call it: shop (interaction)."""
+        return f"{self.source} ({self.entity})"
+
+    @property
+    def named_columns(self) -> dict[str, str]:
+        """The file's columns that the YAML names, by ours."""
+        return {ours: theirs for ours, theirs in self.columns.items() if isinstance(theirs, str)}
+
+    @property
+    def all_columns(self) -> list[str]:
+        """Every column of the file that is read: what the YAML does not name stays outside."""
+        kind = [self.kind.column] if isinstance(self.kind, KindColumn) else []
+        return list(dict.fromkeys([*self.named_columns.values(), *self.exclude, *kind]))
+
+
+def expand(text: str, where: str) -> str:
+    """The text with ${NAME} filled in from the environment; REENGAGE_HOME is always known.
+
+    Raises ConfigurationError where a variable is not set.
+    """
+    known = {**os.environ, "REENGAGE_HOME": str(settings().home)}
+    for name in re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", text):
+        if name not in known:
+            raise ConfigurationError(
+                f"{where} uses ${{{name}}}, but {name} is not set: export {name}=… first."
+            )
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lambda m: known[m.group(1)], text)
+
+
+def read_source(file: Path) -> Source:
+    """One source YAML. Raises ConfigurationError: the file, the key, what is allowed."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        content: Any = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"The source {file} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"The source {file} is no YAML mapping.")
+    try:
+        source = Source.model_validate(
+            {**content, "mapping_hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"The source {file} {explain(error)}") from error
+    path = Path(expand(source.path, str(file)))
+    marker = source.complete_marker and expand(source.complete_marker, str(file))
+    return source.model_copy(
+        update={
+            # A relative path is relative to the YAML, wherever the command is typed.
+            "path": str(path if path.is_absolute() else file.parent / path),
+            "complete_marker": marker and str(file.parent / marker),
+        }
+    )
+
+
+def read_sources(folder: Path | None = None) -> list[Source]:
+    """All sources of this installation, contacts first (they say whose ids the others use).
+
+    Raises ConfigurationError for a folder without sources, and for two of one name and entity.
+    """
+    folder = folder or settings().sources
+    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    if not files:
+        raise ConfigurationError(
+            f"No source in {folder}: put a YAML file there (see the *.yaml.example files in "
+            "include/sources), or set REENGAGE_SOURCES to the folder that has them."
+        )
+    sources = [read_source(file) for file in files]
+    seen: dict[str, Path] = {}
+    for source, file in zip(sources, files, strict=True):
+        if source.name in seen:
+            raise ConfigurationError(
+                f"{file} and {seen[source.name]} are both called {source.name}: rename one."
+            )
+        seen[source.name] = file
+    return sorted(sources, key=lambda s: ("contact", "interaction", "consent").index(s.entity))

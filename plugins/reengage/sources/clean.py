@@ -1,0 +1,313 @@
+"""Row by row: what a source said, as typed values, with the reason for each that cannot be one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+
+from reengage.messages import phone_hash
+from reengage.policy import Policy
+from reengage.sources import Constant, KindColumn, Source
+
+NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
+NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
+DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
+ZONES = frozenset(available_timezones())
+
+# The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
+TYPED: dict[str, tuple[str, ...]] = {
+    "contact": (
+        "source_contact_id", "phone", "phone_hash", "email", "first_name", "last_name",
+        "language", "country", "time_zone", "lifecycle_class", "created_on", "loyalty_card_id",
+        "shop_account_id",
+    ),
+    "interaction": (
+        "contact_source", "source_contact_id", "kind", "occurred_at", "amount", "currency",
+        "product_id", "coupon_code",
+    ),
+    "consent": (
+        "contact_source", "source_contact_id", "channel", "purpose", "basis", "granted_at",
+        "withdrawn_at", "wording", "language",
+    ),
+}  # fmt: skip
+
+
+class Moment(NamedTuple):
+    """A time, and the brand's day it falls on."""
+
+    at: datetime
+    on: date
+
+
+class Good(NamedTuple):
+    """A row that can be loaded. record_key None: made of the hash once occurrences are counted."""
+
+    record_key: str | None
+    record_hash: str
+    dated_on: date | None
+    is_excluded: bool
+    problems: dict[str, str]
+    record: dict[str, str | None]
+    typed: tuple[Any, ...]
+
+
+class Bad(NamedTuple):
+    """A row that cannot be loaded, and why."""
+
+    reason: str
+    record: dict[str, str | None]
+
+
+class BadValue(ValueError):
+    """Why a value is not what its column wants. Never holds the value: it may be personal."""
+
+
+class Cleaner:
+    """Turns the records of one source into typed rows."""
+
+    def __init__(self, source: Source, policy: Policy, hash_key: str) -> None:
+        self.source = source
+        self.brand = policy.brand
+        self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+        self.hash_key = hash_key
+        self._moments: dict[str, Moment | BadValue] = {}
+        self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
+            self, f"_{source.entity}"
+        )
+        self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
+        self._constants = {
+            ours: str(theirs.value)
+            for ours, theirs in source.columns.items()
+            if isinstance(theirs, Constant)
+        }
+
+    def __call__(self, record: dict[str, str | None]) -> Good | Bad:
+        """One record as a Good or a Bad row. Never raises for what is in the record."""
+        values: dict[str, str | None] = dict(self._constants)
+        for ours, theirs in self.source.named_columns.items():
+            value = record[theirs]
+            value = value.strip() if value else None
+            if value and "\x00" in value:
+                return Bad("holds NUL bytes", _printable(record))
+            values[ours] = None if value == "" or (value in NOTHING and ours not in NAMES) else value
+        if isinstance(self.source.kind, KindColumn):
+            values["kind"] = (record[self.source.kind.column] or "").strip()
+        problems: dict[str, str] = {}
+        is_excluded = any((record[name] or "").strip() in values_ for name, values_ in self._exclude)
+        try:
+            key, dated_on, typed, is_fact = self._clean(values, problems)
+        except BadValue as error:
+            return Bad(str(error), _printable(record))
+        said = json.dumps([record[name] for name in self.source.all_columns], ensure_ascii=False)
+        digest = hashlib.md5(said.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+        return Good(
+            key, digest, dated_on, is_excluded or not is_fact, problems, _printable(record), typed
+        )
+
+    # --- the entities: (record_key, dated_on, typed values, is it a fact) --------------------------
+
+    def _contact(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        get = values.get
+        contact_id = self._id(values, "source_contact_id")
+        country = self._field("country", get("country"), problems, _country)
+        phone = self._field("phone", get("phone"), problems, lambda v: self._phone(v, country))
+        created = self._field("created_at", get("created_at"), problems, self._moment)
+        typed = (
+            contact_id,
+            phone,
+            phone_hash(phone, self.hash_key) if phone else None,
+            self._field("email", get("email"), problems, _email),
+            get("first_name"),
+            get("last_name"),
+            self._field("language", get("language"), problems, _language),
+            country,
+            self._field("time_zone", get("time_zone"), problems, _time_zone),
+            get("lifecycle_class"),
+            created and created.on,
+            get("loyalty_card_id"),
+            get("shop_account_id"),
+        )
+        return contact_id, created and created.on, typed, True
+
+    def _interaction(
+        self, values: dict[str, str | None], problems: dict[str, str]
+    ) -> tuple[Any, ...]:
+        get = values.get
+        contact_id = self._id(values, "source_contact_id")
+        event_id = (
+            self._id(values, "source_event_id") if "source_event_id" in self.source.columns else None
+        )
+        occurred = get("occurred_at")
+        if occurred is None:
+            raise BadValue("occurred_at is missing")
+        moment = self._moment(occurred, "occurred_at")
+        kind: str | None
+        if isinstance(self.source.kind, KindColumn):
+            kind = self.source.kind.map.get(values["kind"] or "")
+        else:
+            kind = self.source.kind
+        typed = (
+            get("contact_source") or self.source.source,
+            contact_id,
+            kind or "",
+            moment.at,
+            self._field("amount", get("amount"), problems, _amount),
+            self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
+            get("product_id"),
+            get("coupon_code"),
+        )
+        return event_id, moment.on, typed, kind is not None
+
+    def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        get = values.get
+        contact_id = self._id(values, "source_contact_id")
+        granted, withdrawn = (
+            self._moment(value, name) if (value := get(name)) else None
+            for name in ("granted_at", "withdrawn_at")
+        )
+        first = granted or withdrawn
+        if first is None:
+            raise BadValue("neither granted_at nor withdrawn_at is there")
+        channel, purpose = get("channel") or "sms", get("purpose") or "marketing"
+        typed = (
+            get("contact_source") or self.source.source,
+            contact_id,
+            channel.lower(),
+            purpose.lower(),
+            get("basis"),
+            granted and granted.at,
+            withdrawn and withdrawn.at,
+            get("wording"),
+            self._field("language", get("language"), problems, _language),
+        )
+        key = f"{typed[0]}/{contact_id}/{channel}/{purpose}/{first.at.isoformat()}"
+        return key, first.on, typed, True
+
+    # --- values ------------------------------------------------------------------------------------
+
+    def _id(self, values: dict[str, str | None], name: str) -> str:
+        value = values.get(name)
+        if value is None:
+            raise BadValue(f"{name} is missing")
+        return value
+
+    def _field(
+        self,
+        name: str,
+        value: str | None,
+        problems: dict[str, str],
+        convert: Callable[[str], Any],
+    ) -> Any:
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except BadValue as error:
+            problems[name] = str(error)
+            return None
+
+    def _moment(self, value: str, name: str = "it") -> Moment:
+        """A time as the source writes it. A date alone is the brand's and is not shifted."""
+        known = self._moments.get(value)
+        if known is None:
+            if len(self._moments) > 100_000:
+                self._moments.clear()
+            try:
+                known = self._parse(value)
+            except BadValue as error:
+                known = error
+            self._moments[value] = known
+        if isinstance(known, BadValue):
+            raise BadValue(f"{name} {known}")
+        return known
+
+    def _parse(self, value: str) -> Moment:
+        brand = self.brand.zone
+        try:
+            if self.source.time_format:
+                at = datetime.strptime(value, self.source.time_format)
+                alone = not re.search("%[HIMSscXpf]", self.source.time_format)
+            elif match := DATE.fullmatch(value):
+                at = datetime(*map(int, match.groups()))  # type: ignore[arg-type]
+                alone = True
+            elif re.fullmatch(r"\d{10}(\d{3})?", value):  # seconds or milliseconds since 1970
+                at = datetime.fromtimestamp(int(value) / (1000 if len(value) == 13 else 1), UTC)
+                alone = False
+            else:
+                at = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)| UTC$", "", value))
+                if value.endswith(" UTC"):
+                    at = at.replace(tzinfo=UTC)
+                alone = False
+        except (ValueError, OverflowError):
+            raise BadValue("is no time that can be read") from None
+        if not 1900 <= at.year <= 9000:
+            raise BadValue("is no time that can be true (year %d)" % at.year)
+        if alone:
+            return Moment(datetime.combine(at.date(), time.min, brand), at.date())
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=self.zone)
+        return Moment(at, at.astimezone(brand).date())
+
+    def _phone(self, value: str, country: str | None) -> str:
+        try:
+            number = phonenumbers.parse(value, country or self.brand.country)
+        except phonenumbers.NumberParseException:
+            raise BadValue("is no phone number") from None
+        if not phonenumbers.is_valid_number(number):
+            raise BadValue("is no valid phone number")
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _email(value: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+        raise BadValue("is no email address")
+    return value.lower()
+
+
+def _language(value: str) -> str:
+    match = re.fullmatch(r"([A-Za-z]{2})([-_].*)?", value)
+    if not match:
+        raise BadValue("is no language code like en")
+    return match.group(1).lower()
+
+
+def _country(value: str) -> str:
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadValue("is no country code like US")
+    return value.upper()
+
+
+def _time_zone(value: str) -> str:
+    if value not in ZONES:
+        raise BadValue("is no time zone like America/New_York")
+    return value
+
+
+def _amount(value: str) -> Decimal:
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise BadValue("is no number") from None
+    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
+        raise BadValue("is no amount of money")
+    return amount
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Za-z]{3}", value):
+        raise BadValue("is no currency code like USD")
+    return value.upper()
+
+
+def _printable(record: dict[str, str | None]) -> dict[str, str | None]:
+    """The record as the database can hold it: without NUL and lone surrogates."""
+    return {
+        name: value.replace("\x00", "�").encode("utf-8", "replace").decode() if value else value
+        for name, value in record.items()
+    }

@@ -1,0 +1,219 @@
+"""From the sources' files into raw: each file once, each row once, in bounded memory.
+
+A load belongs to a source and an as_of. It reads the files that are new or changed, keeps what
+they say in raw (rejects with their reasons), and ends with the rows whose day has come marked as
+its own. Core is not touched: that is core.take, after the checks. A load that was killed or
+stopped is taken over, rows and all, by the next one of its source.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg.types.json import Jsonb
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import db
+from reengage.clock import Clock
+from reengage.errors import PastDayError, SourceError
+from reengage.policy import Policy
+from reengage.progress import progress
+from reengage.settings import secret
+from reengage.sources import Source, files
+from reengage.sources.clean import TYPED, Bad, Cleaner
+
+log = logging.getLogger(__name__)
+
+STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
+          "record")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load of one source came to.
+
+    Counts are rows. problem: why the day cannot go on, or None. notes: what a person should know
+    of single files and of rejected rows (reason, how many, where the first one is).
+    """
+
+    load_id: int
+    source: Source
+    rows_read: int
+    rows_new: int
+    rows_loaded: int
+    rows_waiting: int
+    rows_rejected: int
+    fields_emptied: int
+    newest_on: date | None
+    problem: str | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """What happened, in one line for a person."""
+        parts = [
+            f"{self.rows_read:,} rows read",
+            f"{self.rows_loaded:,} taken",
+            f"{self.rows_waiting:,} waiting for their day",
+            f"{self.rows_rejected:,} rejected",
+            f"{self.fields_emptied:,} fields emptied",
+        ]
+        return f"{self.source.name}: " + ", ".join(p for p in parts if not p.startswith("0 "))
+
+
+def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock) -> Load:
+    """Read what is new in a source into raw, for the day as_of.
+
+    Twice: a file that was read whole is not read again, and no row is taken twice. Raises
+    PastDayError for an as_of before the one that is loaded: what came after cannot be unseen.
+    """
+    lock = {"what": f"load {source.name}"}
+    with engine.connect() as keeper:
+        # Held by this session until it ends, however it ends: two loads of a source take turns.
+        keeper.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:what, 0))"), lock)
+        keeper.commit()
+        try:
+            return _Reader(engine, source, policy, as_of, clock).load()
+        finally:
+            keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
+            keeper.commit()
+
+
+class _Reader:
+    def __init__(
+        self, engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock
+    ) -> None:
+        self.engine = engine
+        self.source = source
+        self.policy = policy
+        self.as_of = as_of
+        self.clock = clock
+        self.cleaner = Cleaner(source, policy, secret("phones"))
+        self.table = f"raw.{source.entity}"
+        self.who = {"source": source.source, "entity": source.entity}
+        self.notes: list[str] = []
+
+    def load(self) -> Load:
+        with self.engine.begin() as connection:
+            latest = db.run(connection, "raw/latest_day", **self.who).scalar()
+            if latest is not None and self.as_of < latest:
+                raise PastDayError(
+                    f"{self.source.name} is loaded through {latest}, so {self.as_of} can only be "
+                    f"replayed: make replay FROM={self.as_of} TO={self.as_of}. For a run as if "
+                    "from the beginning, use an empty REENGAGE_HOME."
+                )
+            load_id: int = db.run(
+                connection, "raw/begin_load", **self.who, as_of=self.as_of, at=self.clock()
+            ).scalar_one()
+        found = files.find(self.source)
+        for path in found:
+            stamp = self._stamp(path)
+            with self.engine.begin() as connection:
+                if not db.run(connection, "raw/is_file_read", **stamp).scalar_one():
+                    self._read(connection, path, stamp, load_id)
+        return self._finish(load_id, [str(path) for path in found])
+
+    def _stamp(self, path: Path) -> dict[str, Any]:
+        stat = path.stat()
+        return {
+            "source": self.source.source,
+            "path": str(path),
+            "size_bytes": stat.st_size,
+            "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
+            "mapping_hash": self.source.mapping_hash,
+        }
+
+    def _read(
+        self, connection: Connection, path: Path, stamp: dict[str, Any], load_id: int
+    ) -> None:
+        """One file, in the caller's transaction: wholly in raw, or not at all."""
+        entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
+        file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
+        db.run(connection, f"raw/stage_{entity}")
+        notes = files.Notes()
+        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
+        connection.exec_driver_sql("ANALYZE staged")
+        db.run(connection, "raw/key_rows")
+        db.run(
+            connection, "raw/supersede", self.table, **ids,
+            path=str(path), mapping_hash=self.source.mapping_hash,
+        )  # fmt: skip
+        db.run(connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of)
+        db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
+        db.run(
+            connection, "raw/finish_file",
+            file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
+        )  # fmt: skip
+        connection.exec_driver_sql("DROP TABLE staged")
+        if notes.text():
+            self.notes.append(f"{self.source.name}: {notes.text()}")
+
+    def _staged(self, path: Path, notes: files.Notes) -> Iterator[tuple[Any, ...]]:
+        """The file's rows as the staging table wants them; bad ones have a reason."""
+        nothing = (None,) * len(TYPED[self.source.entity])
+        rows = files.read(path, self.source, notes)
+        try:
+            for line, said in progress(rows, f"{self.source.name}: {path.name}", "rows"):
+                row = self.cleaner(said) if isinstance(said, dict) else said
+                if isinstance(row, Bad | files.Broken):
+                    bad = (line, row.reason, None, None, None, False, None, Jsonb(row.record))
+                    yield (*bad, *nothing)
+                else:
+                    problems = Jsonb(row.problems) if row.problems else None
+                    good = (line, None, row.record_key, row.record_hash, row.dated_on)
+                    yield (*good, row.is_excluded, problems, Jsonb(row.record), *row.typed)
+        except SourceError as error:
+            # The rows before it are good: they load. The file is read again next time.
+            notes.problem = str(error)
+
+    def _finish(self, load_id: int, paths: list[str]) -> Load:
+        with self.engine.begin() as connection:
+            ids = {"load_id": load_id, "source": self.source.source}
+            db.run(connection, "raw/take_over", self.table, **ids, entity=self.source.entity)
+            db.run(connection, "raw/take_waiting", self.table, **ids, as_of=self.as_of)
+            counts = db.run(
+                connection, "raw/finish_load", self.table, **ids, entity=self.source.entity,
+                paths=paths, at=self.clock(), message="\n".join(self.notes) or None,
+            ).one()  # fmt: skip
+            has_rows = db.run(
+                connection, "raw/ever_read", self.table, source=self.source.source
+            ).scalar_one()
+            problem = self._problem(paths, counts, has_rows)
+            if counts.rows_rejected:
+                reasons = db.run(
+                    connection, "raw/reject_reasons", source=self.source.source, paths=paths
+                )
+                self.notes += [
+                    f"{self.source.name}: {Path(r.path).name}: {r.rows_rejected:,} rows rejected, "
+                    f"the first in line {r.first_line:,}: {r.reason}"
+                    for r in reasons
+                ]
+        return Load(load_id, self.source, *counts, problem, tuple(self.notes))
+
+    def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:
+        """Why the day must stop, with what to do; None where it may go on."""
+        name, most = self.source.name, self.policy.gates.max_rejected_share
+        share = counts.rows_rejected / counts.rows_read if counts.rows_read else 0.0
+        if share > most:
+            return (
+                f"{name}: {counts.rows_rejected:,} of {counts.rows_read:,} rows ({share:.1%}) "
+                f"cannot be read, more than {most:.0%}. Mend the file or the source's YAML and run "
+                "the day again; the rows are in raw.reject with their reasons."
+            )
+        if not self.source.required:
+            return None
+        if not paths:
+            return (
+                f"{name} is required, but there is no file at {self.source.path}. Put it there, "
+                "or say `required: false`, and run the day again."
+            )
+        if not has_rows:
+            return (
+                f"{name} is required, but has no usable row in {len(paths)} file(s). "
+                + " ".join(self.notes)
+                + " Deliver it again and run the day again."
+            )
+        return None
