@@ -1,0 +1,644 @@
+"""The local provider and its people: strict, crash-proof, and the same each time."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from reengage.clock import SimulatedClock
+from reengage.local.serving import RunningServer, serve
+from reengage.providers import Account, Outcome, Outgoing, Provider, provider_for
+from reengage.sandbox import Faults, Recipients, SandboxError, create_sandbox
+from reengage.sandbox.journal import append, lines
+from reengage.sandbox.recipients import (
+    HUMANS,
+    SCANNER,
+    deeds,
+    link_path,
+    opt_out_form,
+    receipt,
+)
+from reengage.sandbox.server import segments
+from smsutil import split as reference
+
+START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+KEY = "sandbox-key"
+
+
+@dataclass
+class Sandbox:
+    folder: Path
+    clock: SimulatedClock
+    app: FastAPI
+    url: str
+
+    def provider(self, timeout_seconds: float = 5, key: str = KEY) -> Provider:
+        return provider_for(
+            Account("infobip", self.url, "", key, {"sandbox": True}), timeout_seconds
+        )
+
+    def accepted(self) -> list[dict[str, Any]]:
+        return [record for _, _, record in lines(self.folder / "accepted.jsonl")]
+
+    def post(self, body: Any, key: str = KEY) -> requests.Response:
+        return requests.post(
+            f"{self.url}/sms/3/messages", json=body, headers={"Authorization": f"App {key}"}
+        )
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    clock = SimulatedClock(START)
+    app = create_sandbox(tmp_path, clock, KEY, "seed")
+    with serve(app) as server:
+        yield Sandbox(tmp_path, clock, app, server.url)
+
+
+def batch(count: int, name: str = "m") -> list[Outgoing]:
+    return [
+        Outgoing(f"{name}{i}", f"+1202555{i:04d}", f"Hi! https://go.example.com/code{i:05d}")
+        for i in range(count)
+    ]
+
+
+def hand_over(provider: Provider, messages: list[Outgoing], bulk_id: str = "b1") -> list[Outcome]:
+    answers = provider.send(bulk_id, messages, "LARKFIELD", START + timedelta(hours=4), START)
+    provider._session.close()
+    return [answer.outcome for answer in answers]
+
+
+def test_a_message_is_accepted_and_written_down(sandbox: Sandbox) -> None:
+    assert hand_over(sandbox.provider(), batch(2)) == [Outcome.ACCEPTED] * 2
+    assert sandbox.accepted()[1] == {
+        "message_id": "m1",
+        "to": "+12025550001",
+        "text": "Hi! https://go.example.com/code00001",
+        "provider": "infobip",
+        "at": "2026-03-02T15:00:00+00:00",
+        "bulk_id": "b1",
+        "sender": "LARKFIELD",
+    }
+
+
+def test_a_double_send_is_seen_twice(sandbox: Sandbox) -> None:
+    hand_over(sandbox.provider(), batch(1), "b1")
+    hand_over(sandbox.provider(), batch(1), "b2")
+    hand_over(sandbox.provider(), batch(1), "b1")
+    assert [message["message_id"] for message in sandbox.accepted()] == ["m0"] * 3
+    assert len(sandbox.provider().log("b1")) == 2
+
+
+MESSAGE: dict[str, Any] = {
+    "sender": "S",
+    "destinations": [{"to": "12025550101", "messageId": "m"}],
+    "content": {"text": "t"},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{**MESSAGE, "sender": None}]}, "messages[0].sender"),
+        ({"messages": [{**MESSAGE, "from": "S"}]}, "messages[0].from"),
+        ({"messages": [{**MESSAGE, "text": "t"}]}, "messages[0].text"),
+        ({"messages": [{**MESSAGE, "content": {}}]}, "messages[0].content.text"),
+        ({"messages": [MESSAGE], "bulkId": "b"}, "bulkId"),
+        ({"messages": [MESSAGE], "options": {"tracking": {"shorten_url": False}}}, "options.track"),
+        ({"messages": [MESSAGE], "options": {"schedule": {"bulkId": "b" * 101}}}, "options.sched"),
+        (
+            {"messages": [{**MESSAGE, "destinations": [{"to": "+12025550101"}]}]},
+            "messages[0].destinations[0].to",
+        ),
+        (
+            {"messages": [{**MESSAGE, "options": {"validityPeriod": {"amount": 2881}}}]},
+            "messages[0].options.validityPeriod",
+        ),
+        ({"messages": [MESSAGE] * 1001}, ""),
+    ],
+)
+def test_a_wrong_request_is_refused_whole_and_says_where(
+    sandbox: Sandbox, body: Any, place: str
+) -> None:
+    answer = sandbox.post(body)
+    assert answer.status_code == 400
+    content = answer.json()
+    assert content["errorCode"] == "E400"
+    assert any(each["property"].startswith(place) for each in content["violations"])
+    assert set(content) == {"errorCode", "description", "action", "violations", "resources"}
+    assert sandbox.accepted() == []
+
+
+def test_a_wrong_key_is_refused_at_each_door(sandbox: Sandbox) -> None:
+    assert sandbox.post({"messages": [MESSAGE]}, key="other").json()["errorCode"] == "E401"
+    for path in ("/sms/3/logs", "/sms/1/inbox/reports"):
+        assert requests.get(sandbox.url + path).status_code == 401
+    assert sandbox.accepted() == []
+
+
+def test_the_log_follows_the_clock_and_forgets_after_48_hours(sandbox: Sandbox) -> None:
+    hand_over(sandbox.provider(), batch(400))
+    provider = sandbox.provider()
+    assert {entry.status for entry in provider.log("b1")} == {"accepted"}
+    sandbox.clock.move_to(START + timedelta(minutes=3))
+    soon = Counter(entry.status for entry in provider.log("b1"))
+    assert set(soon) == {"accepted", "delivered", "undelivered"}
+    sandbox.clock.move_to(START + timedelta(hours=47))
+    late = provider.log("b1")
+    assert len(late) == 400
+    assert {entry.status for entry in late} == {"delivered", "undelivered", "expired"}
+    for entry in late:
+        assert entry.is_permanent == (entry.status == "undelivered")
+        assert (entry.segments, str(entry.price), entry.currency) == (1, "0.0079", "USD")
+        assert entry.occurred_at > START
+    sandbox.clock.move_to(START + timedelta(hours=49))
+    assert provider.log("b1") == []
+    provider._session.close()
+
+
+def test_a_dropped_answer_is_unknown_and_found_in_the_log(sandbox: Sandbox) -> None:
+    sandbox.app.state.faults.drop_answer_share = 1
+    assert hand_over(sandbox.provider(), batch(3)) == [Outcome.UNKNOWN] * 3
+    assert len(sandbox.accepted()) == 3
+    provider = sandbox.provider()
+    assert [entry.message_id for entry in provider.log("b1")] == ["m0", "m1", "m2"]
+    assert provider.log("b2") == []
+    provider._session.close()
+
+
+def test_a_slow_answer_is_unknown_but_its_messages_are_taken(sandbox: Sandbox) -> None:
+    sandbox.app.state.faults.slow_seconds = 0.6
+    assert hand_over(sandbox.provider(timeout_seconds=0.2), batch(1)) == [Outcome.UNKNOWN]
+    assert len(sandbox.accepted()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "outcome", "accepted"),
+    [
+        (429, False, Outcome.RETRY, 0),
+        (429, True, Outcome.RETRY, 0),
+        (503, False, Outcome.UNKNOWN, 0),
+        (500, True, Outcome.UNKNOWN, 2),
+    ],
+)
+def test_an_error_comes_before_or_after_accepting(
+    sandbox: Sandbox, status: int, after: bool, outcome: Outcome, accepted: int
+) -> None:
+    # By a file, as another process would set it.
+    faults = {"error_share": 1, "error_status": status, "after": after}
+    (sandbox.folder / "faults.json").write_text(json.dumps(faults))
+    assert hand_over(sandbox.provider(), batch(2)) == [outcome] * 2
+    assert len(sandbox.accepted()) == accepted
+    (sandbox.folder / "faults.json").unlink()
+    assert hand_over(sandbox.provider(), batch(2), "b2") == [Outcome.ACCEPTED] * 2
+
+
+def test_some_messages_are_rejected_inside_a_200(sandbox: Sandbox) -> None:
+    sandbox.app.state.faults = Faults(reject_share=0.3)
+    first = hand_over(sandbox.provider(), batch(200))
+    assert 30 < first.count(Outcome.REJECTED) < 90
+    assert first.count(Outcome.ACCEPTED) == len(sandbox.accepted())
+    assert hand_over(sandbox.provider(), batch(200), "b2") == first
+
+
+def test_a_batch_that_failed_may_fare_better_the_next_time(sandbox: Sandbox) -> None:
+    sandbox.app.state.faults = Faults(error_share=0.5, error_status=429)
+    fared = {hand_over(sandbox.provider(), batch(1))[0] for _ in range(20)}
+    assert fared == {Outcome.RETRY, Outcome.ACCEPTED}
+
+
+PROCESS = """
+import sys, time
+from datetime import datetime, UTC
+from pathlib import Path
+from reengage.clock import SimulatedClock
+from reengage.local.serving import serve
+from reengage.sandbox import create_sandbox
+clock = SimulatedClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+print(serve(create_sandbox(Path(sys.argv[1]), clock, "sandbox-key", "seed")).url, flush=True)
+time.sleep(60)
+"""
+
+
+def start_process(folder: Path) -> tuple[subprocess.Popen[str], Provider]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROCESS, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    url = process.stdout.readline().strip()
+    return process, provider_for(Account("infobip", url, "", KEY, {"sandbox": True}), 5)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+
+
+def test_a_killed_sandbox_remembers_and_repairs_a_torn_line(tmp_path: Path) -> None:
+    process, provider = start_process(tmp_path)
+    try:
+        assert hand_over(provider, batch(50)) == [Outcome.ACCEPTED] * 50
+    finally:
+        kill(process)
+    with (tmp_path / "accepted.jsonl").open("a") as stream:
+        stream.write('{"message_id": "torn", "to": "+1')
+    process, provider = start_process(tmp_path)
+    try:
+        assert hand_over(provider, batch(1, "later"), "b2") == [Outcome.ACCEPTED]
+        assert len(provider.log("b1")) == 50
+        assert [entry.message_id for entry in provider.log("b2")] == ["later0"]
+        provider._session.close()
+    finally:
+        kill(process)
+    ids = [record["message_id"] for _, _, record in lines(tmp_path / "accepted.jsonl")]
+    assert len(ids) == 51 and "torn" not in ids
+
+
+def test_everything_answered_is_on_the_disk_when_killed_under_load(tmp_path: Path) -> None:
+    process, provider = start_process(tmp_path)
+    accepted: list[str] = []
+
+    def load() -> None:
+        for i in range(10_000):
+            answers = provider.send(
+                f"b{i}", batch(20, f"b{i}-"), "S", START + timedelta(hours=1), START
+            )
+            good = [a.message_id for a in answers if a.outcome is Outcome.ACCEPTED]
+            accepted.extend(good)
+            if not good:
+                return
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    time.sleep(0.7)
+    kill(process)
+    thread.join()
+    provider._session.close()
+    assert accepted
+    kept = {json.loads(line)["message_id"] for line in whole_lines(tmp_path / "accepted.jsonl")}
+    assert kept >= set(accepted)
+
+
+def whole_lines(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def test_no_number_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    hand_over(sandbox.provider(), batch(3))
+    sandbox.app.state.faults = Faults(drop_answer_share=1)
+    hand_over(sandbox.provider(), batch(3), "b2")
+    sandbox.post({"messages": [{**MESSAGE, "destinations": [{"to": "+12025550001"}]}]})
+    assert caplog.records
+    for record in caplog.records:
+        assert "2025550" not in record.getMessage()
+        assert not record.exc_info
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a" * 160, "a" * 161, "a" * 459, "a" * 460, "€" * 80, "€" * 81, "a" * 152 + "€" * 80),
+        *("ç" * 70, "ç" * 71, "😀" * 35, "😀" * 36, "ç" + "😀" * 70, "è" * 160),
+    ],
+)
+def test_segments_are_counted_as_the_reference_counts(text: str) -> None:
+    assert segments(text) == max(1, len(reference(text).parts))
+
+
+# --- the people -------------------------------------------------------------------------------
+
+
+@dataclass
+class Web:
+    """A stand-in for the link service: keeps what it was asked, and when."""
+
+    url: str
+    hits: list[tuple[datetime, str, str, str]]
+    fail_at: int | None = None
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[[SimulatedClock], Web]]:
+    running: list[RunningServer] = []
+
+    def start(clock: SimulatedClock) -> Web:
+        app, web = FastAPI(), Web("", [])
+
+        def note(request: Request, body: str = "") -> None:
+            if web.fail_at is not None and len(web.hits) == web.fail_at:
+                raise ConnectionError("the link service broke")
+            agent = request.headers["user-agent"]
+            web.hits.append((clock(), request.method, request.url.path + body, agent))
+
+        @app.get("/{code}")
+        async def page(code: str, request: Request) -> HTMLResponse:
+            note(request)
+            if code == "code00000":
+                return HTMLResponse("gone", 404)
+            return HTMLResponse(
+                f'<form method="post" action="/{code}/survey"><input name="q"></form>'
+                f'<form method="post" action="/{code}/opt-out">'
+                '<input type="hidden" name="token" value="t&amp;1"></form>'
+            )
+
+        @app.post("/{code}/opt-out")
+        async def opt_out(code: str, request: Request) -> RedirectResponse:
+            note(request, "?" + (await request.body()).decode())
+            return RedirectResponse(f"/{code}", 303)
+
+        server = serve(app)
+        running.append(server)
+        web.url = server.url
+        return web
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+def accept(folder: Path, count: int, at: datetime = START, name: str = "m") -> None:
+    append(
+        folder / "accepted.jsonl",
+        (
+            {
+                "message_id": message.message_id,
+                "to": message.to,
+                "text": message.text,
+                "provider": "infobip",
+                "at": at.isoformat(),
+                "bulk_id": "b",
+                "sender": "S",
+            }
+            for message in batch(count, name)
+        ),
+    )
+
+
+def identify(phone: str) -> tuple[str, str] | None:
+    return None if phone.endswith("7") else ("crm", f"c{phone[-4:]}")
+
+
+def people(folder: Path, web: Web, clock: SimulatedClock, seed: str = "seed") -> Recipients:
+    return Recipients(folder, seed, web.url, identify, clock)
+
+
+def kept(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [record for _, _, record in lines(folder / name)]
+
+
+def test_shares_are_as_said() -> None:
+    ids = [f"m{i}" for i in range(20_000)]
+    fates = Counter(receipt("seed", message_id).group for message_id in ids)
+    assert 0.965 < fates["DELIVERED"] / 20_000 < 0.975
+    assert 0.017 < fates["UNDELIVERABLE"] / 20_000 < 0.023
+    kinds: Counter[str] = Counter()
+    buyers = {True: 0, False: 0}
+    for i, message_id in enumerate(ids):
+        message = {
+            "message_id": message_id,
+            "to": f"+1202{i:07d}",
+            "text": "Hi https://x.example/abc",
+            "at": START.isoformat(),
+        }
+        done = deeds("seed", message)
+        kinds.update(deed.kind for deed in done)
+        mine = {deed.kind for deed in done}
+        if "buy" in mine:
+            buyers["open" in mine] += 1
+        for deed in done:
+            earliest = timedelta(seconds=3) if deed.kind == "scan" else timedelta(minutes=2)
+            assert START + earliest <= deed.at <= START + timedelta(days=24)
+    assert 0.16 < kinds["open"] / 20_000 < 0.19
+    assert 0.04 < kinds["scan"] / 20_000 < 0.055
+    assert 0.005 < kinds["opt_out"] / 20_000 < 0.01
+    assert 0.005 < kinds["reply"] / 20_000 < 0.01
+    assert 0.05 < buyers[True] / kinds["open"] < 0.09
+    assert 0.015 < buyers[False] / (20_000 - kinds["open"]) < 0.025
+
+
+def test_people_act_in_order_at_their_time_and_only_once(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    accept(tmp_path, 600)
+    service = web(clock)
+    done = people(tmp_path, service, clock).live(START + timedelta(days=25))
+    assert clock() == START + timedelta(days=25)
+    assert done["open"] > 60 and done["scan"] and done["opt_out"] and done["reply"] and done["buy"]
+    times = [at for at, *_ in service.hits]
+    assert times == sorted(times)
+    bots = [at for at, _, _, agent in service.hits if agent == SCANNER]
+    assert all(at - START < timedelta(seconds=66) for at in bots)
+    assert {agent for *_, agent in service.hits} == {SCANNER, *HUMANS}
+    posts = [path for _, method, path, _ in service.hits if method == "POST"]
+    assert len(posts) == done["opt_out"]
+    assert all(path.endswith("/opt-out?token=t%261") for path in posts)
+    purchases = kept(tmp_path, "purchases.jsonl")
+    assert len(purchases) == done["buy"]
+    assert len({purchase["event_id"] for purchase in purchases}) == len(purchases)
+    assert all(p["invented"] is True and p["occurred_at"].endswith("+00:00") for p in purchases)
+    assert not any(p["source_contact_id"].endswith("7") for p in purchases)
+    before = len(service.hits)
+    again = people(tmp_path, service, clock).live(START + timedelta(days=25))
+    later = people(tmp_path, service, clock).live(START + timedelta(days=60))
+    assert not again and not later and len(service.hits) == before
+
+
+def test_many_short_days_do_what_one_long_day_does(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    for folder in ("long", "short"):
+        (tmp_path / folder).mkdir()
+        accept(tmp_path / folder, 300)
+    one = people(tmp_path / "long", service, clock).live(START + timedelta(days=24))
+    many: Counter[str] = Counter()
+    clock = SimulatedClock(START)
+    for hours in range(7, 25 * 24, 7):
+        many += people(tmp_path / "short", service, clock).live(START + timedelta(hours=hours))
+    assert many == one
+    for name in ("purchases.jsonl", "replies.jsonl"):
+        assert kept(tmp_path / "long", name) == kept(tmp_path / "short", name)
+
+
+def test_new_messages_are_found_and_old_ones_not_read_again(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    total: Counter[str] = Counter()
+    for day in range(0, 60, 5):
+        accept(tmp_path, 100, clock(), f"d{day}-")
+        total += people(tmp_path, service, clock).live(START + timedelta(days=day + 5))
+    state = json.loads((tmp_path / "recipients.json").read_text())
+    assert state["start"] > (tmp_path / "accepted.jsonl").stat().st_size / 3
+    total += people(tmp_path, service, clock).live(START + timedelta(days=90))
+    everything = [
+        deed.kind for record in kept(tmp_path, "accepted.jsonl") for deed in deeds("seed", record)
+    ]
+    strangers = total.pop("stranger", 0)
+    gone = total.pop("gone", 0)
+    assert sum(total.values()) + strangers + gone == len(everything)
+
+
+def test_a_day_that_is_run_again_loses_nobody(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    accept(tmp_path, 100)
+    done = people(tmp_path, service, clock).live(START + timedelta(days=2))
+    clock = SimulatedClock(START + timedelta(hours=1))  # the day was killed and starts anew
+    accept(tmp_path, 300, clock(), "again")
+    done += people(tmp_path, service, clock).live(START + timedelta(hours=5))
+    done += people(tmp_path, service, clock).live(START + timedelta(days=30))
+    expected = sum(len(deeds("seed", record)) for record in kept(tmp_path, "accepted.jsonl"))
+    assert sum(done.values()) == expected
+
+
+def test_who_gets_a_message_twice_acts_once(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    accept(tmp_path, 200)
+    accept(tmp_path, 200, START + timedelta(hours=3))
+    done = people(tmp_path, service, clock).live(START + timedelta(days=30))
+    once = kept(tmp_path, "accepted.jsonl")[:200]
+    assert sum(done.values()) == sum(len(deeds("seed", record)) for record in once)
+
+
+def test_a_failing_link_service_stops_the_people_and_a_rerun_goes_on(
+    tmp_path: Path, web: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    accept(tmp_path, 300)
+    service.fail_at = 25
+    caplog.set_level(logging.CRITICAL)  # the stand-in's own traceback
+    with pytest.raises(SandboxError, match="failed with 500"):
+        people(tmp_path, service, clock).live(START + timedelta(days=25))
+    service.fail_at = None
+    people(tmp_path, service, clock).live(START + timedelta(days=25))
+    expected = [
+        deed for record in kept(tmp_path, "accepted.jsonl") for deed in deeds("seed", record)
+    ]
+    kinds = Counter(deed.kind for deed in expected)
+    posts = sum(method == "POST" for _, method, *_ in service.hits)
+    assert posts == kinds["opt_out"]
+    humans = sum(method == "GET" and agent != SCANNER for _, method, _, agent in service.hits)
+    # A browser follows the redirect after a press.
+    assert humans == kinds["open"] + 2 * kinds["opt_out"]
+    with pytest.raises(SandboxError, match="does not answer"):
+        accept(tmp_path, 300, START + timedelta(days=26), "new")
+        Recipients(tmp_path, "seed", "http://127.0.0.1:9", identify, clock).live(
+            START + timedelta(days=50)
+        )
+
+
+LIFE = """
+import sys
+from datetime import datetime, timedelta, UTC
+from pathlib import Path
+from reengage.clock import SimulatedClock
+from reengage.sandbox import Recipients
+start = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+people = Recipients(Path(sys.argv[1]), "seed", "http://127.0.0.1:9",
+                    lambda phone: ("crm", phone[-4:]), SimulatedClock(start))
+people.live(start + timedelta(days=30))
+"""
+
+
+def test_killed_anywhere_people_lose_and_repeat_no_purchase_and_no_reply(tmp_path: Path) -> None:
+    append(
+        tmp_path / "accepted.jsonl",
+        (
+            {
+                "message_id": f"m{i}",
+                "to": f"+1202{i:07d}",
+                "text": "no link",
+                "provider": "infobip",
+                "at": START.isoformat(),
+                "bulk_id": "b",
+                "sender": "S",
+            }
+            for i in range(10_000)
+        ),
+    )
+    written = [tmp_path / "purchases.jsonl", tmp_path / "replies.jsonl"]
+
+    def size() -> int:
+        return sum(file.stat().st_size for file in written if file.exists())
+
+    for nth in range(7):
+        process = subprocess.Popen([sys.executable, "-c", LIFE, str(tmp_path)])
+        before = size()
+        while nth < 6 and process.poll() is None and size() < before + 250 * nth:
+            pass  # a busy wait, to strike in the midst of a deed
+        if nth < 6:
+            assert process.poll() is None, "it was to be killed, but had ended"
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0
+    acts = Counter(
+        deed.kind for record in kept(tmp_path, "accepted.jsonl") for deed in deeds("seed", record)
+    )
+    for name, key, kind in (
+        ("purchases.jsonl", "event_id", "buy"),
+        ("replies.jsonl", "reply_id", "reply"),
+    ):
+        records = kept(tmp_path, name)
+        assert len({record[key] for record in records}) == len(records) == acts[kind]
+
+
+def test_a_reply_is_told_when_its_time_has_come_and_once(sandbox: Sandbox, web: Any) -> None:
+    hand_over(sandbox.provider(), batch(900))
+    for record in sandbox.accepted():
+        assert link_path(record["text"]).startswith("/code")
+    lived = SimulatedClock(START)
+    service = web(lived)
+    done = people(sandbox.folder, service, lived).live(START + timedelta(days=4))
+    provider = sandbox.provider()
+    assert done["reply"] > 2
+    assert provider.replies() == []  # the sandbox's clock has not moved yet
+    sandbox.clock.move_to(START + timedelta(days=4))
+    replies = provider.replies()
+    assert len(replies) == done["reply"]
+    assert all(START < reply.received_at <= sandbox.clock() for reply in replies)
+    assert {reply.sender for reply in replies} <= {r["to"] for r in sandbox.accepted()}
+    assert provider.replies() == []
+    provider._session.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("Hi https://go.example.com/aB3. Stop: STOP", "/aB3"),
+        ("Hi http://127.0.0.1:4321/aB3?x=1, bye", "/aB3?x=1"),
+        ("Hi go.example.com/aB3!", "/aB3"),
+        ("nothing here, 24/7 e.g. this", ""),
+    ],
+)
+def test_the_link_in_a_text(text: str, path: str) -> None:
+    assert link_path(text) == path
+
+
+def test_a_page_without_the_form_is_posted_to_all_the_same() -> None:
+    assert opt_out_form("<p>hello</p>", "/abc") == ("/abc/opt-out", {})
+    assert opt_out_form('<form action="abc/opt-out"></form>', "/abc") == ("/abc/opt-out", {})
+
+
+def test_a_taken_port_is_an_error_that_says_so(sandbox: Sandbox) -> None:
+    from reengage.errors import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match="choose another"):
+        serve(FastAPI(), int(sandbox.url.rsplit(":", 1)[1]))
