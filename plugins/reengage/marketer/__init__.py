@@ -1,0 +1,1 @@
+"""The marketers' page: what was decided for whom, why, and what came of it. It only reads."""

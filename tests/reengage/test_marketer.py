@@ -1,0 +1,686 @@
+"""The marketers' page, over a real warehouse with made-up people."""
+
+import csv
+import io
+import json
+import re
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import sqlalchemy as sa
+from fastapi import Depends, HTTPException
+from reengage.errors import ConfigurationError
+from reengage.marketer import page as marketer
+from reengage.marketer.page import create_page
+from reengage.settings import SQL
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Starlette would rather have another client
+    from fastapi.testclient import TestClient
+
+DAY = "2026-03-10"
+ROUTES = (
+    "/",
+    f"/?day={DAY}",
+    f"/contacts?day={DAY}",
+    f"/contacts.csv?day={DAY}",
+    "/contact/1",
+    "/outcomes",
+    "/daily_steps.csv",
+    "/contact_outcomes.csv",
+    "/loads",
+)
+REASONS = {  # reason: (action, contacts of the survey, contacts of the contest) on DAY
+    "opened": ("skip", 0, 2),
+    "no_consent": ("hold", 3, 1),
+    "consent_expired": ("hold", 1, 0),
+    "suppressed": ("hold", 2, 1),
+    "no_phone": ("hold", 1, 1),
+    "repeat": ("skip", 1, 0),
+    "duplicate_phone": ("hold", 1, 0),
+    "gap": ("hold", 0, 1),
+    "daily_cap": ("hold", 1, 0),
+    "warm_up": ("hold", 1, 0),
+    "budget": ("hold", 1, 0),
+    "approval": ("hold", 1, 0),
+    "control": ("hold", 4, 1),
+    "template": ("hold", 1, 0),
+    "due": ("send", 230, 5),
+}
+
+
+def execute(warehouse: sa.Engine, *statements: str, **binds: Any) -> None:
+    with warehouse.begin() as connection:
+        for statement in statements:
+            used = {name: binds[name] for name in binds if f":{name}" in statement}
+            connection.execute(sa.text(statement), used)
+
+
+@pytest.fixture
+def people(warehouse: sa.Engine) -> sa.Engine:
+    """Three decided days; on the middle one every reason occurs. Contact 1 has a whole story."""
+    fill(warehouse)
+    return warehouse
+
+
+def fill(warehouse: sa.Engine) -> None:
+    rows, contact = [], 0
+    for reason, (action, *counts) in reversed(REASONS.items()):
+        for step, days, count in zip(("survey", "contest"), (31, 62), counts, strict=True):
+            for _ in range(count):
+                contact += 1
+                rows.append((contact, reason, action, step, days))
+    execute(
+        warehouse,
+        """
+        INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id) VALUES
+            ('2026-03-09', 'p1', '2026-03-10 09:00Z', 1),
+            ('2026-03-10', 'p1', '2026-03-11 09:00Z', 1),
+            ('2026-03-12', 'p1', '2026-03-13 09:00Z', 1)
+        """,
+        """
+        INSERT INTO core.contact (
+            contact_id, phone_e164, phone_hash, email, first_name, last_name, created_on,
+            first_source, first_source_contact_id, first_seen_on
+        )
+        SELECT
+            (row ->> 0)::bigint,
+            CASE WHEN row ->> 1 <> 'no_phone' THEN '+1212555' || lpad(row ->> 0, 4, '0') END,
+            'h' || (row ->> 0), 'p' || (row ->> 0) || '@mail.example',
+            'Anna' || (row ->> 0), 'Kowalska', '2025-01-05', 'crm', row ->> 0, '2025-01-06'
+        FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS row
+        """,
+        """
+        INSERT INTO core.contact_activity (
+            contact_id, last_signal_on, purchases, visible_on, quiet_since, updated_load_id
+        )
+        SELECT contact_id, '2026-02-07', 3, '2025-01-05', '2026-02-07', 1 FROM core.contact
+        """,
+        """
+        INSERT INTO cohort.decision (
+            as_of, contact_id, dormant_since, inactive_days, step, prior_sends, prior_opens,
+            action, reason, policy_version
+        )
+        SELECT
+            :day, (row ->> 0)::bigint, CAST(:day AS date) - (row ->> 4)::integer,
+            (row ->> 4)::integer, row ->> 3, 0, 0,
+            (row ->> 2)::cohort.action, (row ->> 1)::cohort.reason, 'p1'
+        FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS row
+        """,
+        """
+        INSERT INTO outbox.message (
+            contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, provider,
+            body, encoding, segments, not_before, not_after, status, status_at, accepted_at
+        )
+        SELECT
+            contact_id, gen_random_uuid(), dormant_since, step, 'sms', as_of, 'h' || contact_id,
+            'infobip', 'Larkfield: Hi <b>Anna</b>, go to https://go.example/Zq' || contact_id
+            || ' Reply STOP to end', 'GSM-7', 1, '2026-03-11 14:00Z', '2026-03-13 14:00Z',
+            (CASE contact_id WHEN 2 THEN 'cancelled' WHEN 3 THEN 'queued' ELSE 'delivered' END)
+            ::outbox.message_status, '2026-03-11 14:00:09Z', '2026-03-11 14:00:05Z'
+        FROM cohort.decision WHERE action = 'send'
+        """,
+        """
+        INSERT INTO outbox.link (code, message_id, contact_id, target, created_at, expires_at)
+        SELECT
+            'Zq' || contact_id, message_id, contact_id, 'landing:survey', not_before, not_after
+        FROM outbox.message
+        """,
+        """
+        INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent, purpose)
+        SELECT 'Zq1', 1, message_id, hit.at::timestamptz, 'view', 'GET', hit.agent, ''
+        FROM outbox.message
+        CROSS JOIN (
+            VALUES ('2026-03-11 15:00Z', 'Mozilla/5.0'), ('2026-03-11 14:30Z', 'examplebot/1')
+        ) AS hit (at, agent)
+        WHERE contact_id = 1
+        """,
+        """
+        INSERT INTO outbox.receipt (
+            provider, message_id, status, raw_code, is_permanent, occurred_at, received_at
+        )
+        SELECT
+            'infobip', message_id::text, 'delivered', 'DELIVERED_TO_HANDSET', FALSE,
+            '2026-03-11 14:00:09Z', '2026-03-11 14:00:10Z'
+        FROM outbox.message WHERE contact_id = 1
+        """,
+        """
+        INSERT INTO core.interaction (
+            contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, currency,
+            loaded_at, load_id
+        )
+        SELECT
+            1, 'shop', n::text, 'purchase', '2026-01-01 15:00Z'::timestamptz + n * INTERVAL '1 day',
+            '2026-01-01'::date + n, 100 + n, 'USD', '2026-03-01Z', 1
+        FROM generate_series(1, 25) AS n
+        """,
+        """
+        INSERT INTO core.consent (
+            contact_id, source, record_key, channel, purpose, granted_at, effective_at, load_id
+        ) VALUES (1, 'crm', 'k', 'sms', 'marketing', '2025-02-01Z', '2025-02-01Z', 1)
+        """,
+        """
+        INSERT INTO core.suppression (
+            contact_id, phone_hash, channel, reason, source, since, lifted_at
+        ) VALUES (1, 'h1', 'sms', 'opted_out', 'reply', '2026-03-11 15:05Z', NULL)
+        """,
+        """
+        INSERT INTO cohort.episode (contact_id, dormant_since, arm, opened_on, closed_on)
+        VALUES (1, '2026-01-07', 'treatment', '2026-03-10', '2026-03-12')
+        """,
+        """
+        INSERT INTO outcome.contact_outcome (
+            contact_id, dormant_since, arm, outcome, decided_on, steps_sent, revenue, cost
+        ) VALUES
+            (1, '2026-01-07', 'treatment', 'opted_out', '2026-03-12', 1, 0, 0.05),
+            (2, '2026-01-07', 'control', 'returned', '2026-03-12', 0, 12.5, 0)
+        """,
+        """
+        INSERT INTO outcome.daily_step
+        SELECT
+            day::date, step, arm::cohort.arm, 200, 190, 180, 60, CASE arm WHEN 'control' THEN 11
+            ELSE 29 END, 2, 1234.5, 9.5
+        FROM generate_series('2026-01-25'::timestamp, '2026-03-10', '1 day') AS day
+        CROSS JOIN (VALUES ('survey'), ('contest'), ('coupon')) AS steps (step)
+        CROSS JOIN (VALUES ('treatment'), ('control')) AS arms (arm)
+        """,
+        """
+        INSERT INTO raw.load (
+            source, entity, as_of, status, started_at, finished_at, rows_read, rows_loaded,
+            rows_rejected, newest_on, message
+        ) VALUES
+            ('shop', 'interaction', '2026-03-09', 'loaded', '2026-03-10 08:00Z',
+             '2026-03-10 08:01Z', 1000, 990, 10, '2026-03-09', NULL),
+            ('shop', 'interaction', '2026-03-10', 'stopped', '2026-03-11 08:00Z',
+             '2026-03-11 08:01Z', 1200, 0, 120, '2026-03-10',
+             '10 % of the rows were rejected, more than 5 %.')
+        """,
+        """
+        INSERT INTO raw.reject (load_id, file_id, source, line, reason, record)
+        SELECT 1 + n % 2, 1, 'shop', n, 'no customer id', '{}' FROM generate_series(1, 9) AS n
+        """,
+        rows=json.dumps(rows),
+        day=date.fromisoformat(DAY),
+    )  # fmt: skip
+
+
+def client_of(warehouse: sa.Engine, **options: Any) -> TestClient:
+    return TestClient(create_page(lambda: warehouse, **options))
+
+
+@pytest.fixture
+def client(people: sa.Engine) -> TestClient:
+    return client_of(people)
+
+
+class _Text(HTMLParser):
+    """The visible words of a page, and its links."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[tuple[str, str]] = []
+        self.hidden = 0
+        self.href: str | None = None
+        self.feed(html)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hidden += tag in ("style", "script")
+        if tag == "a":
+            self.href = dict(attrs)["href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= tag in ("style", "script")
+        self.href = None if tag == "a" else self.href
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.words.append(data)
+            if self.href is not None:
+                self.links.append((data.strip(), self.href))
+
+
+def seen(client: TestClient, path: str, status: int = 200) -> _Text:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    return _Text(answer.text)
+
+
+def csv_of(client: TestClient, path: str) -> list[list[str]]:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["content-disposition"]
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+# --- words -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("enum", "words"),
+    [
+        ("cohort.reason", marketer.REASONS),
+        ("cohort.action", marketer.ACTIONS),
+        ("cohort.arm", marketer.ARMS),
+        ("outbox.message_status", marketer.MESSAGES),
+        ("outcome.outcome", marketer.OUTCOMES),
+        ("core.interaction_kind", marketer.KINDS),
+        ("core.suppression_reason", marketer.SUPPRESSIONS),
+        ("core.contact_status", marketer.STATUSES),
+        ("raw.load_status", marketer.LOADS),
+    ],
+)
+def test_every_word_of_the_database_is_explained(
+    warehouse: sa.Engine, enum: str, words: dict[str, Any]
+) -> None:
+    with warehouse.connect() as connection:
+        values = connection.execute(
+            sa.text("SELECT unnest(enum_range(NULL::%s))::text" % enum)  # noqa: UP031
+        ).scalars()
+        assert set(values) == set(words)
+
+
+# --- the day -----------------------------------------------------------------------------------
+
+
+def test_latest_day_comes_first_and_leads_to_the_one_before(client: TestClient) -> None:
+    latest = seen(client, "/")
+    assert "Nobody was due on this day" in latest.text
+    assert ("← 10 Mar 2026", f"./?day={DAY}") in latest.links
+    middle = seen(client, f"/?day={DAY}")
+    assert ("← 9 Mar 2026", "./?day=2026-03-09") in middle.links
+    assert ("12 Mar 2026 →", "./?day=2026-03-12") in middle.links
+
+
+def test_headline_figures_add_up(client: TestClient) -> None:
+    text = seen(client, f"/?day={DAY}").text
+    assert "Due 260 quiet customers" in text
+    assert "Sent 233 of 235 chosen to be texted" in text
+    assert "260 due = 235 chosen + 17 held back + 3 skipped + 5 in control." in text
+
+
+def test_waterfall_is_in_the_order_of_the_checks_and_every_cell_leads_to_its_contacts(
+    client: TestClient,
+) -> None:
+    day = seen(client, f"/?day={DAY}")
+    places = [day.text.index(sentence) for _, sentence in marketer.REASONS.values()]
+    assert places == sorted(places)
+    cells = [(text, href) for text, href in day.links if "reason=" in href]
+    assert len(cells) == sum((a > 0) + (b > 0) + 1 for _, a, b in REASONS.values())
+    for text, href in cells:
+        assert f"{text} customer" in seen(client, urljoin("/", href)).text
+
+
+def test_no_consent_of_the_survey_has_its_share(client: TestClient) -> None:
+    survey = sum(counts[1] for counts in REASONS.values())
+    assert f"3 {3 / survey:.1%}" in seen(client, f"/?day={DAY}").text
+
+
+def test_reasons_that_applied_to_nobody_are_still_explained(people: sa.Engine) -> None:
+    execute(people, "DELETE FROM cohort.decision WHERE reason = 'gap'")
+    text = seen(client_of(people), f"/?day={DAY}").text
+    nobody = text.index("Reasons that applied to nobody")
+    assert text.index(marketer.REASONS["gap"][1]) > nobody > text.index("Control group")
+
+
+def test_a_day_that_was_not_decided_says_which_are(client: TestClient) -> None:
+    text = seen(client, "/?day=2026-03-11", status=404).text
+    assert "Nothing was decided for 11 Mar 2026" in text
+    assert "the latest 12 Mar 2026" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?day=2026-02-30",
+        "/contacts",
+        "/contact/Anna",
+        f"/contacts.csv?day={DAY}&step=a%0d%0ab",
+        f"/contacts?day={DAY}&after=9223372036854775808",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_a_page(client: TestClient, path: str) -> None:
+    assert "cannot be read" in seen(client, path, status=400).text
+
+
+@pytest.mark.parametrize(
+    "path", [f"/contacts?day={DAY}&reason=x", f"/contacts.csv?day={DAY}&action=x", "/nothing"]
+)
+def test_what_is_not_there_is_a_page(client: TestClient, path: str) -> None:
+    assert "Not there" in seen(client, path, status=404).text
+
+
+# --- contacts ----------------------------------------------------------------------------------
+
+
+def test_pages_of_contacts_hold_everybody_once(client: TestClient) -> None:
+    path = f"/contacts?day={DAY}&step=survey&action=send&reason=due"
+    found: list[int] = []
+    pages = 0
+    while True:
+        pages += 1
+        shown = seen(client, path)
+        found += [int(text) for text, href in shown.links if href.startswith("contact/")]
+        following = [href for text, href in shown.links if text == "Next page →"]
+        if not following:
+            break
+        path = urljoin("/", following[0])
+    assert pages == 3
+    assert found == sorted(set(found))
+    assert len(found) == 230
+
+
+def test_contacts_are_shown_without_name_or_number(client: TestClient) -> None:
+    answer = client.get(f"/contacts?day={DAY}&reason=gap")
+    text = _Text(answer.text).text
+    assert re.search(r"Anna\d+ K\. •••• \d\d ", text)
+    assert "Texted days ago" in text
+    assert "Kowalska" not in answer.text
+    assert "1212555" not in answer.text
+    assert "mail.example" not in answer.text
+
+
+def test_a_message_that_a_later_day_took_over_is_that_days(people: sa.Engine) -> None:
+    execute(people, "UPDATE outbox.message SET as_of = '2026-03-12' WHERE contact_id = 3")
+    text = seen(client_of(people), f"/contacts?day={DAY}&reason=due").text
+    assert text.count("Taken over by a later day") == 1
+
+
+def test_csv_holds_the_whole_cell(client: TestClient) -> None:
+    header, *rows = csv_of(client, f"/contacts.csv?day={DAY}&step=survey&reason=due")
+    assert header[:4] == ["contact_id", "first_name", "last_initial", "phone"]
+    assert len(rows) == 230
+    assert {row[header.index("step")] for row in rows} == {"survey"}
+    assert {row[header.index("message_status")] for row in rows} == {
+        "delivered", "queued", "cancelled",
+    }  # fmt: skip
+    assert all(re.fullmatch(r"•••• \d\d", row[3]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "  =HYPERLINK(1)", "＝1"]
+)
+def test_csv_holds_no_formula(people: sa.Engine, name: str) -> None:
+    execute(people, "UPDATE core.contact SET first_name = :name", name=name)
+    _, *rows = csv_of(client_of(people), f"/contacts.csv?day={DAY}&reason=gap")
+    assert rows[0][1] == "'" + name
+
+
+def test_csv_quotes_what_needs_it(people: sa.Engine) -> None:
+    name = 'Zoë, "Z"\nŁ'
+    execute(people, "UPDATE core.contact SET first_name = :name", name=name)
+    _, *rows = csv_of(client_of(people), f"/contacts.csv?day={DAY}&reason=gap")
+    assert [row[1] for row in rows] == [name]
+
+
+def test_csv_of_an_empty_cell_has_its_header(client: TestClient) -> None:
+    assert len(csv_of(client, "/contacts.csv?day=2026-03-12")) == 1
+
+
+def test_csv_streams_with_flat_memory(people: sa.Engine) -> None:
+    execute(
+        people,
+        """
+        INSERT INTO cohort.decision
+        SELECT '2026-03-12', n, '2026-01-01', 70, 'contest', 0, 0, 'hold', 'no_consent', 'p1'
+        FROM generate_series(1000, 120999) AS n
+        """,
+    )
+    lines = marketer._csv(
+        lambda: people,
+        "marketer/contacts",
+        {"day": date(2026, 3, 12), "step": None, "action": None, "reason": None, "after": None,
+         "row_limit": None},
+        marketer.ZoneInfo("UTC"),
+    )  # fmt: skip
+    next(lines), next(lines)  # warmed up
+    tracemalloc.start()
+    count = sum(part.count("\n") for part in lines)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 120_000 - marketer.CSV_BATCH
+    assert peak < 8 * 2**20
+
+
+# --- one contact -------------------------------------------------------------------------------
+
+
+def test_story_of_a_contact(client: TestClient) -> None:
+    answer = client.get("/contact/1")
+    text = _Text(answer.text).text
+    in_order = [
+        "25 Jan 2026",  # of 25 purchases the last 20 are shown
+        "Due for the survey on 10 Mar 2026: chosen to be texted",
+        "11 Mar 2026, 10:00 Text of the survey: delivered",
+        "Hi <b>Anna</b>, go to https://go.example/… Reply STOP",
+        "infobip reported on the survey: delivered",
+        "fetched by a machine",
+        "11 Mar 2026, 11:00 Opened the page of the survey",
+        "On the do-not-contact list: said stop",
+        "The quiet spell ended: said stop",
+    ]
+    places = [text.index(words) for words in in_order]
+    assert places == sorted(places)
+    assert text.count("Bought something") == 20
+    assert "Anna1 K." in text
+    assert "Marketing by sms: given on" in text
+    assert "Said stop, since 11 Mar 2026" in text
+    assert "Zq1" not in answer.text  # whoever has the code can act as the customer
+    assert "<b>Anna</b>" not in answer.text
+    for secret in ("Kowalska", "1212555", "mail.example"):
+        assert secret not in answer.text
+
+
+def test_an_invented_purchase_is_called_so(people: sa.Engine) -> None:
+    execute(people, "UPDATE core.interaction SET source = 'sandbox' WHERE source_event_id = '25'")
+    assert seen(client_of(people), "/contact/1").text.count("invented by the simulation") == 1
+
+
+def test_a_number_on_the_list_by_another_contact_is_said(people: sa.Engine) -> None:
+    execute(people, "UPDATE core.contact SET phone_hash = 'h1' WHERE contact_id = 5")
+    assert "Said stop, since" in seen(client_of(people), "/contact/5").text
+
+
+@pytest.mark.parametrize("contact", ["999999", "-1", str(2**63)])
+def test_no_such_contact(client: TestClient, contact: str) -> None:
+    assert "Not there" in seen(client, f"/contact/{contact}", status=404).text
+
+
+def test_erased_and_merged_contacts(people: sa.Engine) -> None:
+    execute(
+        people,
+        "UPDATE core.contact SET status = 'erased', first_name = NULL, last_name = NULL,"
+        " phone_e164 = NULL, phone_hash = NULL, merged_into = 1 WHERE contact_id = 4",
+    )
+    shown = seen(client_of(people), "/contact/4")
+    assert "Erased on request" in shown.text
+    assert ("contact 1", "1") in shown.links
+
+
+# --- outcomes, loads ---------------------------------------------------------------------------
+
+
+def test_outcomes_set_treatment_beside_control(client: TestClient) -> None:
+    shown = seen(client, "/outcomes")
+    assert "observations, not effects" in shown.text
+    assert "29 14.5% 2 1,234.50 9.50 200 11 5.5%" in shown.text
+    assert "Said stop They asked not to be texted again. 1 100.0%" in shown.text
+    assert "invented" not in shown.text
+
+
+def test_days_of_outcomes_are_paged(client: TestClient) -> None:
+    first = seen(client, "/outcomes")
+    (following,) = [href for text, href in first.links if text == "Earlier days →"]
+    second = seen(client, urljoin("/", following))
+    days = [[t for t, href in each.links if href.startswith("./?day=")] for each in (first, second)]
+    assert len(days[0]) == marketer.PAGE_DAYS
+    assert len(days[1]) == 45 - marketer.PAGE_DAYS
+    assert not set(days[0]) & set(days[1])
+    assert days[0][0] == "10 Mar 2026"
+
+
+def test_invented_purchases_are_said(people: sa.Engine) -> None:
+    execute(
+        people,
+        "INSERT INTO raw.load (source, entity, as_of, status, started_at, rows_loaded)"
+        " VALUES ('sandbox', 'interaction', '2026-03-10', 'loaded', '2026-03-11Z', 4)",
+    )
+    assert "Some purchases here are invented." in seen(client_of(people), "/outcomes").text
+
+
+def test_csv_of_outcomes(client: TestClient) -> None:
+    header, *rows = csv_of(client, "/daily_steps.csv")
+    assert header[:4] == ["as_of", "step", "arm", "due"]
+    assert len(rows) == 45 * 3 * 2
+    header, *rows = csv_of(client, "/contact_outcomes.csv")
+    assert [row[header.index("outcome")] for row in rows] == ["opted_out", "returned"]
+
+
+def test_loads_say_what_arrived_and_what_did_not(client: TestClient) -> None:
+    text = seen(client, "/loads").text
+    assert "shop What customers did Stopped 10 Mar 2026 10 Mar 2026 11 Mar 2026, 04:01" in text
+    assert "120 10.0% 0 10 % of the rows were rejected" in text
+    assert "shop no customer id 5 9" in text
+
+
+# --- empty, down, refused ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/outcomes", "/loads"])
+def test_an_empty_warehouse_says_what_to_type(warehouse: sa.Engine, path: str) -> None:
+    assert "make day AS_OF=" in seen(client_of(warehouse), path).text
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_database_that_is_down_is_a_page(path: str) -> None:
+    engine = sa.create_engine("postgresql+psycopg://who:hush@127.0.0.1:1/none")
+    text = seen(client_of(engine), path, status=503).text
+    assert "The database does not answer" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_database_without_tables_is_a_page(warehouse: sa.Engine, path: str) -> None:
+    schemas = ", ".join(("raw", "core", "cohort", "outbox", "outcome", "history"))
+    execute(warehouse, f"DROP SCHEMA {schemas} CASCADE")
+    text = seen(client_of(warehouse), path, status=503).text
+    assert "its tables are missing" in text
+    assert "make day AS_OF=" in text
+
+
+def test_no_warehouse_at_all_is_a_page() -> None:
+    def none() -> sa.Engine:
+        raise ConfigurationError("No warehouse.")
+
+    assert "make day" in seen(TestClient(create_page(none)), "/", status=503).text
+
+
+def test_a_statement_that_takes_too_long_is_a_page(
+    people: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(connection: sa.Connection, *_: Any, **__: Any) -> Any:
+        connection.execute(sa.text("SET LOCAL statement_timeout = 20"))
+        return connection.execute(sa.text("SELECT pg_sleep(5)"))
+
+    monkeypatch.setattr(marketer.db, "run", slow)
+    assert "took too long" in seen(client_of(people), "/", status=503).text
+
+
+def test_the_page_cannot_write(people: sa.Engine) -> None:
+    with (
+        marketer._reading(lambda: people) as connection,
+        pytest.raises(sa.exc.InternalError, match="read-only"),
+    ):
+        connection.execute(sa.text("DELETE FROM cohort.day"))
+
+
+def test_a_broken_policy_leaves_the_figures(people: sa.Engine) -> None:
+    def broken() -> Any:
+        raise ConfigurationError("The policy cannot be read.")
+
+    client = client_of(people, policy=broken)
+    assert "Due 260" in seen(client, f"/?day={DAY}").text
+    assert "Times are in UTC" in seen(client, "/contact/1").text
+
+
+def refuse(status: int) -> Callable[[], None]:
+    def guard() -> None:
+        raise HTTPException(status, "No.")
+
+    return guard
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/contact/x", "/contacts"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_refused_sees_nothing(people: sa.Engine, path: str, status: int) -> None:
+    answer = client_of(people, guard=[Depends(refuse(status))]).get(path)
+    assert answer.status_code == status
+    assert "Anna" not in answer.text
+    assert "260" not in _Text(answer.text).text
+
+
+def test_every_route_is_tried_for_the_guard(people: sa.Engine) -> None:
+    app = create_page(lambda: people)
+    tried = {re.sub(r"\d+", "{contact_id}", path.split("?")[0]) for path in ROUTES}
+    assert {getattr(route, "path", None) for route in app.routes} == tried
+
+
+# --- how it is served --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["", "/reengage", "/airflow/reengage"])
+def test_links_work_under_any_prefix(people: sa.Engine, prefix: str) -> None:
+    from fastapi import FastAPI
+
+    outer = FastAPI()
+    outer.mount(prefix or "/", create_page(lambda: people))
+    client = TestClient(outer)
+    tried = set()
+    for path in (f"/?day={DAY}", "/contacts?day=" + DAY, "/contact/1", "/contact/1/x", "/loads"):
+        page = client.get(prefix + path)
+        for _, href in _Text(page.text).links:
+            assert "//" not in href
+            target = urljoin(prefix + path, href)
+            if target not in tried and not re.search(r"/contact/(?!1$)", target):
+                tried.add(target)
+                assert client.get(target).status_code == 200, (path, href)
+    assert len(tried) > 40
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_answers_are_kept_by_nobody_and_ask_no_other_site(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.headers["cache-control"] == "no-store"
+    if not path.split("?")[0].endswith(".csv"):
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not re.search(r"(src|href)=.?https?:", answer.text)
+
+
+def test_a_page_of_contacts_reads_its_day_by_index(people: sa.Engine) -> None:
+    execute(
+        people,
+        """
+        INSERT INTO cohort.decision
+        SELECT
+            '2025-01-01'::date + n / 500, 1000 + n % 20000, '2024-12-01', 31, 'survey', 0, 0,
+            'send', 'due', 'p1'
+        FROM generate_series(0, 100000) AS n
+        """,
+        "ANALYZE cohort.decision",
+    )
+    binds = {"day": date(2025, 2, 1), "step": "survey", "action": "hold", "reason": "template",
+             "after": None, "row_limit": 101}  # fmt: skip
+    with people.connect() as connection:
+        statement = (SQL / "marketer" / "contacts.sql").read_text(encoding="utf-8")
+        plan = connection.execute(sa.text(f"EXPLAIN {statement}"), binds).scalars()
+        text = "\n".join(plan)
+    assert "decision_by_day" in text
+    assert "decision_pkey" not in text
