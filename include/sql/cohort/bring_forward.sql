@@ -1,0 +1,23 @@
+-- Evaluate held episodes again whose contact's card or consent has changed since, or whose
+-- suppression was lifted: what stood in the way may be gone. Control stays control.
+-- Grain: episode. Reads: core.contact, core.consent, core.suppression. Writes: cohort.episode.
+-- Parameters: after_load_id, after, as_of. Twice: the same date.
+UPDATE cohort.episode AS episode
+SET next_due_on = least(coalesce(episode.next_due_on, CAST(:as_of AS date)), CAST(:as_of AS date))
+WHERE
+    episode.closed_on IS NULL
+    AND episode.last_action = 'hold'
+    AND episode.arm IS DISTINCT FROM 'control'
+    AND episode.contact_id IN (
+        SELECT contact.contact_id
+        FROM core.contact AS contact
+        WHERE contact.updated_load_id > :after_load_id AND contact.merged_into IS NULL
+        UNION ALL
+        SELECT consent.contact_id
+        FROM core.consent AS consent
+        WHERE consent.load_id > :after_load_id
+        UNION ALL
+        SELECT suppression.contact_id
+        FROM core.suppression AS suppression
+        WHERE suppression.lifted_at > :after
+    );

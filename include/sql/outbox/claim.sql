@@ -1,0 +1,125 @@
+-- Claim the next messages for one sender, and judge them once more: a stop, a withdrawal, an open,
+-- a return, a new number or a late hour since the decision wins, and cancels the message.
+-- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
+-- own share of the contacts.
+-- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit. Writes: outbox.message.
+-- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
+-- today, purpose. Twice: what is claimed or cancelled is not queued any more.
+WITH next AS (
+    SELECT
+        message.contact_id,
+        message.dormant_since,
+        message.step,
+        message.channel
+    FROM outbox.message AS message
+    WHERE
+        message.status = 'queued'
+        AND message.not_before <= :now
+        AND message.contact_id % CAST(:senders AS integer) = :sender
+    ORDER BY message.not_before, message.contact_id
+    LIMIT :batch_size
+),
+
+judged AS (
+    SELECT
+        message.contact_id,
+        message.dormant_since,
+        message.step,
+        message.channel,
+        contact.phone_e164,
+        contact.time_zone,
+        contact.country,
+        CASE
+            WHEN message.not_after <= :now THEN 'too_late'
+            WHEN message.as_of < CAST(:today AS date) - CAST(:max_age_days AS integer)
+                THEN 'too_old'
+            WHEN
+                contact.phone_e164 IS NULL
+                OR contact.phone_hash <> message.phone_hash
+                OR contact.merged_into IS NOT NULL
+                THEN 'phone_changed'
+            WHEN contact.status <> 'active' THEN 'suppressed'
+            WHEN EXISTS (
+                SELECT 1
+                FROM core.suppression AS suppression
+                WHERE
+                    suppression.lifted_at IS NULL
+                    AND suppression.channel = message.channel
+                    AND (
+                        suppression.contact_id = message.contact_id
+                        OR suppression.phone_hash = message.phone_hash
+                    )
+            ) THEN 'suppressed'
+            WHEN consent.granted_at IS NULL OR consent.withdrawn_at <= :now THEN 'no_consent'
+            WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
+            WHEN activity.last_signal_on > message.dormant_since THEN 'returned'
+            WHEN EXISTS (
+                SELECT 1
+                FROM outbox.message AS earlier
+                INNER JOIN outbox.judged_hit AS hit
+                    ON
+                        earlier.contact_id = hit.contact_id
+                        AND earlier.message_id = hit.message_id
+                WHERE
+                    earlier.contact_id = message.contact_id
+                    AND earlier.dormant_since = message.dormant_since
+                    AND hit.verdict = 'human'
+            ) THEN 'opened'
+        END AS obstacle
+    FROM next
+    INNER JOIN outbox.message AS message
+        ON
+            next.contact_id = message.contact_id
+            AND next.dormant_since = message.dormant_since
+            AND next.step = message.step
+            AND next.channel = message.channel
+    INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
+    INNER JOIN core.contact_activity AS activity ON message.contact_id = activity.contact_id
+    INNER JOIN cohort.episode AS episode
+        ON
+            message.contact_id = episode.contact_id
+            AND message.dormant_since = episode.dormant_since
+    LEFT JOIN LATERAL (
+        SELECT
+            said.granted_at,
+            said.withdrawn_at
+        FROM core.consent AS said
+        WHERE
+            said.contact_id = message.contact_id
+            AND said.channel = message.channel
+            AND said.purpose = :purpose
+            AND said.effective_at <= :now
+        ORDER BY said.effective_at DESC, said.consent_id DESC
+        LIMIT 1
+    ) AS consent ON TRUE
+)
+
+UPDATE outbox.message AS message
+SET
+    status = CASE
+        WHEN judged.obstacle IS NULL THEN 'sending'::outbox.message_status
+        ELSE 'cancelled'::outbox.message_status
+    END,
+    error_code = judged.obstacle,
+    status_at = :now,
+    claimed_at = :wall,
+    claimed_by = :claimed_by,
+    provider = :provider,
+    bulk_id = :bulk_id,
+    attempts = message.attempts + CASE WHEN judged.obstacle IS NULL THEN 1 ELSE 0 END
+FROM judged
+WHERE
+    message.contact_id = judged.contact_id
+    AND message.dormant_since = judged.dormant_since
+    AND message.step = judged.step
+    AND message.channel = judged.channel
+    AND message.status = 'queued'
+RETURNING
+    message.contact_id,
+    message.message_id,
+    judged.phone_e164,
+    judged.time_zone,
+    judged.country,
+    message.body,
+    message.not_after,
+    judged.obstacle;

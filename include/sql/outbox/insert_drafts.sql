@@ -1,0 +1,68 @@
+-- Write the day's messages as drafts, with their links and coupons. A message that was never handed
+-- off is drafted anew under its key; one that was (or may have been) stays as it is, and its new
+-- link and coupon are not written.
+-- Grain: contact × dormant_since × step × channel. Reads: drafted. Writes: outbox.message,
+-- outbox.link, outbox.coupon. Parameters: as_of, channel, at, link_expires_at.
+-- Twice: a draft replaces a draft; the transaction of the day runs once.
+WITH written AS (
+    INSERT INTO outbox.message (
+        contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, body, encoding,
+        segments, not_before, not_after, status, status_at
+    )
+    SELECT
+        drafted.contact_id,
+        drafted.message_id,
+        drafted.dormant_since,
+        drafted.step,
+        :channel,
+        :as_of,
+        drafted.phone_hash,
+        drafted.body,
+        drafted.encoding,
+        drafted.segments,
+        drafted.not_before,
+        drafted.not_after,
+        'draft',
+        :at
+    FROM drafted
+    ON CONFLICT (contact_id, dormant_since, step, channel) DO UPDATE
+        SET
+            as_of = excluded.as_of,
+            phone_hash = excluded.phone_hash,
+            body = excluded.body,
+            encoding = excluded.encoding,
+            segments = excluded.segments,
+            not_before = excluded.not_before,
+            not_after = excluded.not_after,
+            status = excluded.status,
+            status_at = excluded.status_at,
+            attempts = 0,
+            error_code = NULL
+        WHERE message.status IN ('draft', 'queued', 'cancelled')
+    RETURNING message.message_id
+),
+
+linked AS (
+    INSERT INTO outbox.link (code, message_id, contact_id, target, created_at, expires_at)
+    SELECT
+        drafted.link_code,
+        drafted.message_id,
+        drafted.contact_id,
+        'landing:' || drafted.step,
+        :at,
+        :link_expires_at
+    FROM drafted
+    INNER JOIN written ON drafted.message_id = written.message_id
+)
+
+INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at)
+SELECT
+    drafted.coupon_code,
+    drafted.message_id,
+    drafted.contact_id,
+    CAST(drafted.coupon_kind AS outbox.coupon_kind) AS kind,
+    drafted.coupon_value,
+    drafted.coupon_expires_at
+FROM drafted
+INNER JOIN written ON drafted.message_id = written.message_id
+WHERE drafted.coupon_code IS NOT NULL;

@@ -1,0 +1,31 @@
+-- Keep what the provider says about messages, as it says it.
+-- Grain: receipt. Writes: outbox.receipt. Parameters: provider, at, message_ids, statuses, codes,
+-- permanents, segments, prices, currencies, occurred. Twice: a receipt that is there is left alone.
+INSERT INTO outbox.receipt (
+    provider, message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at,
+    received_at
+)
+SELECT
+    :provider,
+    entry.message_id,
+    CAST(entry.status AS outbox.message_status) AS status,
+    entry.raw_code,
+    entry.is_permanent,
+    entry.segments,
+    entry.price,
+    entry.currency,
+    entry.occurred_at,
+    :at
+FROM unnest(
+    CAST(:message_ids AS text []),
+    CAST(:statuses AS text []),
+    CAST(:codes AS text []),
+    CAST(:permanents AS boolean []),
+    CAST(:segments AS integer []),
+    CAST(:prices AS numeric []),
+    CAST(:currencies AS text []),
+    CAST(:occurred AS timestamptz [])
+) AS entry (
+    message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at
+)
+ON CONFLICT (provider, message_id, status, raw_code) DO NOTHING;

@@ -1,0 +1,11 @@
+-- Keep a reply.
+-- Grain: reply. Writes: outbox.reply. Parameters: provider, provider_reply_id, phone_hash, text,
+-- meaning, received_at. Twice: a reply that is there is left alone.
+INSERT INTO outbox.reply (
+    provider, provider_reply_id, phone_hash, text, meaning, received_at
+)
+VALUES (
+    :provider, :provider_reply_id, :phone_hash, :text,
+    CAST(:meaning AS outbox.reply_meaning), :received_at
+)
+ON CONFLICT (provider, provider_reply_id) DO NOTHING;

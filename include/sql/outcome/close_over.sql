@@ -1,0 +1,153 @@
+-- Close the episodes whose ladder is over: close_after_days after the last send or final hold, once
+-- no step can follow; for an opener, after the last send. Where several outcomes fit, the first of
+-- outcome.outcome is written (returned is close_returned's).
+-- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
+-- outcome.contact_outcome, core.contact, core.contact_activity, core.suppression.
+-- Parameters: as_of, close_after_days, cooldown_days, channel, at, time_zone.
+-- Twice: a closed episode is not looked at again.
+DROP TABLE IF EXISTS closing;
+
+CREATE TEMPORARY TABLE closing ON COMMIT DROP AS
+SELECT
+    over.contact_id,
+    over.dormant_since,
+    over.arm,
+    over.closed_on,
+    sent.steps_sent,
+    sent.cost,
+    sent.first_open_at,
+    CAST(
+        CASE
+            WHEN EXISTS (
+                SELECT 1
+                FROM core.suppression AS suppression
+                WHERE
+                    suppression.contact_id = over.contact_id
+                    AND suppression.reason = 'opted_out'
+                    AND suppression.lifted_at IS NULL
+                    AND CAST(suppression.since AT TIME ZONE :time_zone AS date)
+                    > over.dormant_since
+            ) THEN 'opted_out'
+            WHEN sent.first_open_at IS NOT NULL THEN 'active'
+            WHEN over.arm = 'control' THEN 'control'
+            WHEN sent.is_delivered THEN 'unsubscribed'
+            ELSE 'unreachable'
+        END AS outcome.outcome
+    ) AS outcome
+FROM (
+    SELECT
+        episode.contact_id,
+        episode.dormant_since,
+        episode.arm,
+        episode.next_due_on,
+        coalesce(episode.last_final_on, episode.opened_on)
+        + CAST(:close_after_days AS integer) AS closed_on
+    FROM cohort.episode AS episode
+    WHERE
+        episode.closed_on IS NULL
+        AND episode.returned_on IS NULL
+        AND episode.next_due_on IS NULL
+        AND (
+            episode.last_final_on IS NULL
+            OR episode.last_final_on <= CAST(:as_of AS date) - CAST(:close_after_days AS integer)
+        )
+    UNION
+    -- An opener is sent nothing more, so the ladder need not be waited for.
+    SELECT
+        episode.contact_id,
+        episode.dormant_since,
+        episode.arm,
+        episode.next_due_on,
+        episode.last_sent_on + CAST(:close_after_days AS integer) AS closed_on
+    FROM cohort.episode AS episode
+    INNER JOIN outbox.message AS message
+        ON
+            episode.contact_id = message.contact_id
+            AND episode.dormant_since = message.dormant_since
+    INNER JOIN outbox.judged_hit AS hit
+        ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
+    WHERE
+        episode.closed_on IS NULL
+        AND episode.returned_on IS NULL
+        AND episode.next_due_on IS NOT NULL
+        AND episode.last_sent_on <= CAST(:as_of AS date) - CAST(:close_after_days AS integer)
+        AND hit.verdict = 'human'
+        AND CAST(hit.at AT TIME ZONE :time_zone AS date) <= :as_of
+) AS over
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
+        coalesce(sum(message.price), 0) AS cost,
+        coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered,
+        (
+            SELECT min(hit.at)
+            FROM outbox.judged_hit AS hit
+            INNER JOIN outbox.message AS opened
+                ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
+            WHERE
+                hit.verdict = 'human'
+                AND opened.contact_id = over.contact_id
+                AND opened.dormant_since = over.dormant_since
+        ) AS first_open_at
+    FROM outbox.message AS message
+    WHERE
+        message.contact_id = over.contact_id
+        AND message.dormant_since = over.dormant_since
+) AS sent
+WHERE over.closed_on <= :as_of;
+
+UPDATE cohort.episode AS episode
+SET closed_on = closing.closed_on, next_due_on = NULL, next_step = NULL
+FROM closing
+WHERE
+    episode.contact_id = closing.contact_id
+    AND episode.dormant_since = closing.dormant_since;
+
+INSERT INTO outcome.contact_outcome (
+    contact_id, dormant_since, arm, outcome, decided_on, steps_sent, first_open_at, cost
+)
+SELECT
+    closing.contact_id,
+    closing.dormant_since,
+    closing.arm,
+    closing.outcome,
+    :as_of,
+    closing.steps_sent,
+    closing.first_open_at,
+    closing.cost
+FROM closing
+ON CONFLICT (contact_id, dormant_since) DO NOTHING;
+
+-- An opener is left in peace for the cooldown, and is quiet again only after it.
+UPDATE core.contact_activity AS activity
+SET
+    active_closed_on = closing.closed_on,
+    quiet_since = closing.closed_on + CAST(:cooldown_days AS integer),
+    has_episode = FALSE
+FROM closing
+WHERE closing.outcome = 'active' AND activity.contact_id = closing.contact_id;
+
+-- Nobody who never looked is written to again, until a sign of life lifts it.
+INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
+SELECT
+    closing.contact_id,
+    NULL,
+    :channel,
+    'inactivity',
+    'journey',
+    :at
+FROM closing
+WHERE closing.outcome = 'unsubscribed'
+ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL DO NOTHING;
+
+UPDATE core.contact AS contact
+SET
+    status = CAST(
+        CASE WHEN closing.outcome = 'active' THEN 'active' ELSE 'unsubscribed' END
+        AS core.contact_status
+    )
+FROM closing
+WHERE
+    closing.outcome IN ('active', 'unsubscribed', 'opted_out')
+    AND contact.contact_id = closing.contact_id
+    AND contact.status <> 'erased';

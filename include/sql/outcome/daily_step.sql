@@ -1,0 +1,112 @@
+-- What became of the decisions of the last days, by step and arm.
+--
+-- Due are the contacts who were written to or held back as control: what the arms are made of.
+-- A return counts within attribution_days after the decision, on the last step before it; revenue
+-- is what the contact spent from the return until that window ends.
+--
+-- Grain: as_of × step × arm. Reads: cohort.*, outbox.*, core.*. Writes: outcome.daily_step.
+-- Parameters: as_of, from_as_of, attribution_days, signals. Twice: the same figures.
+WITH counted AS (
+    SELECT
+        decision.as_of,
+        decision.step,
+        decision.contact_id,
+        decision.dormant_since,
+        CAST(
+            CASE WHEN decision.action = 'send' THEN 'treatment' ELSE 'control' END AS cohort.arm
+        ) AS arm,
+        lead(decision.as_of) OVER (
+            PARTITION BY decision.contact_id, decision.dormant_since ORDER BY decision.as_of
+        ) AS next_as_of
+    FROM cohort.decision AS decision
+    WHERE
+        decision.as_of BETWEEN :from_as_of AND :as_of
+        AND (decision.action = 'send' OR decision.reason = 'control')
+),
+
+fared AS (
+    SELECT
+        counted.as_of,
+        counted.step,
+        counted.arm,
+        message.accepted_at IS NOT NULL AS is_sent,
+        message.status = 'delivered' AS is_delivered,
+        message.price,
+        EXISTS (
+            SELECT 1
+            FROM outbox.judged_hit AS hit
+            WHERE
+                hit.contact_id = counted.contact_id
+                AND hit.message_id = message.message_id
+                AND hit.verdict = 'human'
+        ) AS is_opened,
+        EXISTS (
+            SELECT 1
+            FROM core.suppression AS suppression
+            WHERE
+                suppression.contact_id = counted.contact_id
+                AND suppression.reason = 'opted_out'
+                AND suppression.since >= message.accepted_at
+                AND suppression.since < coalesce(
+                    (
+                        SELECT min(later.accepted_at)
+                        FROM outbox.message AS later
+                        WHERE
+                            later.contact_id = counted.contact_id
+                            AND later.accepted_at > message.accepted_at
+                    ), 'infinity'
+                )
+        ) AS is_opted_out,
+        back.returned_on,
+        back.revenue
+    FROM counted
+    LEFT JOIN outbox.message AS message
+        ON
+            counted.contact_id = message.contact_id
+            AND counted.dormant_since = message.dormant_since
+            AND counted.step = message.step
+            AND counted.as_of = message.as_of
+    CROSS JOIN LATERAL (
+        SELECT
+            min(interaction.occurred_on) AS returned_on,
+            coalesce(sum(interaction.amount), 0) AS revenue
+        FROM core.interaction AS interaction
+        WHERE
+            interaction.contact_id = counted.contact_id
+            AND interaction.occurred_on > counted.as_of
+            AND interaction.occurred_on
+            <= least(
+                counted.as_of + CAST(:attribution_days AS integer),
+                coalesce(counted.next_as_of, 'infinity')
+            )
+            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+    ) AS back
+)
+
+INSERT INTO outcome.daily_step (
+    as_of, step, arm, due, sent, delivered, opened, returned, opted_out, revenue, cost
+)
+SELECT
+    fared.as_of,
+    fared.step,
+    fared.arm,
+    count(*),
+    count(*) FILTER (WHERE fared.is_sent),
+    count(*) FILTER (WHERE fared.is_delivered),
+    count(*) FILTER (WHERE fared.is_opened),
+    count(*) FILTER (WHERE fared.returned_on IS NOT NULL),
+    count(*) FILTER (WHERE fared.is_opted_out),
+    sum(fared.revenue),
+    coalesce(sum(fared.price), 0)
+FROM fared
+GROUP BY fared.as_of, fared.step, fared.arm
+ON CONFLICT (as_of, step, arm) DO UPDATE
+    SET
+        due = excluded.due,
+        sent = excluded.sent,
+        delivered = excluded.delivered,
+        opened = excluded.opened,
+        returned = excluded.returned,
+        opted_out = excluded.opted_out,
+        revenue = excluded.revenue,
+        cost = excluded.cost;

@@ -1,0 +1,162 @@
+"""The day's decisions: who is due for which step, what happens to them, and why.
+
+One transaction holds a day: its episodes, its decisions and its drafts are there together, or not
+at all. Running the day again finds nothing to do.
+"""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import db, outbox, outcome
+from reengage.clock import Clock
+from reengage.errors import DayStopped, PastDayError
+from reengage.policy import Policy
+from reengage.sources import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """Contacts decided on a day, by (step, action, reason)."""
+
+    as_of: date
+    contacts: dict[tuple[str, str, str], int]
+
+    def sends(self) -> dict[str, int]:
+        """Contacts to be written to, by step."""
+        found: Counter[str] = Counter()
+        for (step, action, _), count in self.contacts.items():
+            if action == "send":
+                found[step] += count
+        return dict(found)
+
+
+def check_fresh(engine: Engine, sources: list[Source], as_of: date) -> None:
+    """The freshness gate: every required source must be in, for as_of.
+
+    An event feed needs a row (or its completeness marker) dated on or after as_of; contacts and
+    consents need a finished load for as_of. Raises DayStopped, naming the sources: a feed that is
+    late makes everybody look quiet.
+    """
+    with engine.connect() as connection:
+        loads = {(r.source, r.entity): r for r in db.run(connection, "cohort/freshness")}
+    late = []
+    for source in sources:
+        if not source.required:
+            continue
+        load = loads.get((source.source, source.entity))
+        if load is None or load.as_of < as_of:
+            late.append(f"{source.name} was not loaded for {as_of}")
+        elif source.entity == "interaction":
+            through = max(filter(None, (load.newest_on, _complete_through(source))), default=None)
+            if through is None or through < as_of:
+                late.append(f"{source.name} has nothing dated on or after {as_of} (newest: {through})")
+    if late:
+        raise DayStopped(
+            f"Nothing was decided for {as_of}: {'; '.join(late)}. Who bought yesterday would be "
+            "taken for quiet. Deliver the data (or the source's complete_marker, if nothing "
+            "happened) and run the day again."
+        )
+
+
+def _complete_through(source: Source) -> date | None:
+    """What the source's completeness marker says, if there is one."""
+    if source.complete_marker is None or not Path(source.complete_marker).is_file():
+        return None
+    text = Path(source.complete_marker).read_text(encoding="utf-8").strip()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise DayStopped(
+            f"{source.complete_marker} should hold one date like 1997-12-31, but says {text[:40]!r}."
+        ) from error
+
+
+def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base: str) -> DayCounts:
+    """Decide the day and draft its messages, in one transaction. Twice: the same counts.
+
+    link_base: where short links point, without a slash at the end. Raises PastDayError for a day
+    before one that is decided or loaded: the journey only moves forward.
+    """
+    with engine.begin() as connection, db.exclusive(connection, "journey"):
+        state = db.run(connection, "cohort/state", as_of=as_of).one()
+        if not state.is_decided:
+            _refuse_past(as_of, state.latest_decided, "decided")
+            _refuse_past(as_of, state.loaded_through, "loaded")
+            catch_up(connection, policy, as_of, clock)
+            _decide(connection, policy, as_of)
+            drafted = outbox.draft(connection, policy, as_of, clock(), link_base)
+            if drafted.failed:
+                db.run(
+                    connection, "cohort/hold_template",
+                    as_of=as_of, contact_ids=sorted(drafted.failed),
+                )  # fmt: skip
+                log.warning(
+                    "%s texts could not be made and are held back, for example contact %s: %s",
+                    f"{len(drafted.failed):,}", *next(iter(drafted.failed.items())),
+                )  # fmt: skip
+            db.run(connection, "cohort/advance_episodes", as_of=as_of, **policy.ladder)
+            db.run(
+                connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,
+                at=clock(), last_load_id=state.newest_load_id,
+            )  # fmt: skip
+        return counts(connection, as_of)
+
+
+def counts(connection: Connection, as_of: date) -> DayCounts:
+    """What was decided on a day."""
+    rows = db.run(connection, "cohort/count_day", as_of=as_of)
+    return DayCounts(as_of, {(r.step, r.action, r.reason): r.contacts for r in rows})
+
+
+def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) -> None:
+    """Bring the episodes to the state of the loads so far: who came back, whose ladder ended
+    before as_of, whose hold may be over. Twice: nothing is left to do.
+    """
+    since = db.run(connection, "cohort/watermark").one()
+    db.run(
+        connection, "cohort/mark_returned",
+        after_load_id=since.last_load_id, signals=list(policy.signals),
+    )  # fmt: skip
+    outcome.close(connection, policy, as_of, clock, is_decided=False)
+    db.run(
+        connection, "cohort/bring_forward",
+        after_load_id=since.last_load_id, after=since.decided_at, as_of=as_of,
+    )  # fmt: skip
+
+
+def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
+    db.run(
+        connection, "cohort/open_episodes", as_of=as_of, first_days=policy.steps[0].after_days
+    )
+    for table in ("cohort.episode", "core.contact_activity", "core.consent", "outbox.message"):
+        connection.exec_driver_sql(f"ANALYZE {table}")
+    db.run(
+        connection,
+        "cohort/decide",
+        as_of=as_of,
+        end_of_day=policy.end_of(as_of),
+        **policy.ladder,
+        purpose=policy.consent.purpose,
+        channel=policy.consent.channel,
+        expires_after_days=policy.consent.expires_after_days,
+        repeat_after_days=policy.repeat_after_days,
+        gap_days=policy.gap_days,
+        control_share=policy.control.share,
+        control_salt=policy.control.salt,
+        policy_version=policy.version,
+    )
+
+
+def _refuse_past(as_of: date, latest: date | None, what: str) -> None:
+    if latest is not None and as_of < latest:
+        raise PastDayError(
+            f"{latest} is {what} already, and the journey only moves forward: {as_of} can be "
+            f"replayed (make replay FROM={as_of} TO={as_of}), not decided."
+        )
