@@ -6,7 +6,12 @@
 -- request's headers say, '' without; channel: of the suppression.
 -- Running it twice records two hits, as two requests are. It changes nothing about the contact.
 WITH link AS (
-    SELECT code, contact_id, message_id, target, expires_at
+    SELECT
+        code,
+        contact_id,
+        message_id,
+        target,
+        expires_at
     FROM outbox.link
     WHERE code = :code
 ),
