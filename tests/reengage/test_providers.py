@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from reengage.errors import ConfigurationError, ProviderError
 from reengage.providers import (
     Account,
@@ -93,7 +97,7 @@ def peer() -> Iterator[type[Peer]]:
 def provider(peer: Any) -> Iterator[Provider]:
     provider = provider_for(Account("infobip", peer.url, "", KEY, {"sandbox": True}), 1.0)
     yield provider
-    provider._session.close()
+    provider.close()
 
 
 def hand_over(provider: Provider, batch: list[Outgoing] = BATCH) -> list[Answer]:
@@ -139,7 +143,7 @@ def test_a_netrc_line_does_not_replace_the_key(
     provider = provider_for(Account("infobip", peer.url, "", KEY), 1.0)
     provider._session.trust_env = True
     hand_over(provider)
-    provider._session.close()
+    provider.close()
     assert peer.asked[0][1]["Authorization"] == f"App {KEY}"
 
 
@@ -257,7 +261,42 @@ def test_no_connection_and_no_such_host_may_be_tried_again() -> None:
             provider = provider_for(Account("infobip", base_url, "", KEY), 1.0)
             provider._session.trust_env = False
             assert outcomes(provider) == [Outcome.RETRY] * 2
-            provider._session.close()
+            provider.close()
+
+
+def test_a_certificate_that_is_not_trusted_is_an_error_of_the_account(
+    peer: Any, tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = tmp_path / "server.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+        + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), peer)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    url = f"https://127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(ProviderError, match=r"certificate of 127\.0\.0\.1 is not trusted"):
+            hand_over(provider_for(Account("infobip", url, "", KEY), 2))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert peer.asked == []
 
 
 def test_a_log_is_read_to_its_end_and_priced_for_the_whole_message(

@@ -77,7 +77,7 @@ def batch(count: int, name: str = "m") -> list[Outgoing]:
 
 def hand_over(provider: Provider, messages: list[Outgoing], bulk_id: str = "b1") -> list[Outcome]:
     answers = provider.send(bulk_id, messages, "LARKFIELD", START + timedelta(hours=4), START)
-    provider._session.close()
+    provider.close()
     return [answer.outcome for answer in answers]
 
 
@@ -168,7 +168,7 @@ def test_the_log_follows_the_clock_and_forgets_after_48_hours(sandbox: Sandbox) 
         assert entry.occurred_at > START
     sandbox.clock.move_to(START + timedelta(hours=49))
     assert provider.log("b1") == []
-    provider._session.close()
+    provider.close()
 
 
 def test_a_dropped_answer_is_unknown_and_found_in_the_log(sandbox: Sandbox) -> None:
@@ -178,7 +178,22 @@ def test_a_dropped_answer_is_unknown_and_found_in_the_log(sandbox: Sandbox) -> N
     provider = sandbox.provider()
     assert [entry.message_id for entry in provider.log("b1")] == ["m0", "m1", "m2"]
     assert provider.log("b2") == []
-    provider._session.close()
+    provider.close()
+
+
+def test_nothing_is_answered_for_before_the_disk_has_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = []
+
+    def full_disk(descriptor: int) -> None:
+        written.append(len(sandbox.accepted()))
+        raise OSError(28, "No space left on device")
+
+    caplog.set_level(logging.CRITICAL, "uvicorn.error")
+    monkeypatch.setattr("reengage.sandbox.journal.os.fsync", full_disk)
+    assert hand_over(sandbox.provider(), batch(3)) == [Outcome.UNKNOWN] * 3
+    assert written == [3]
 
 
 def test_a_slow_answer_is_unknown_but_its_messages_are_taken(sandbox: Sandbox) -> None:
@@ -264,7 +279,7 @@ def test_a_killed_sandbox_remembers_and_repairs_a_torn_line(tmp_path: Path) -> N
         assert hand_over(provider, batch(1, "later"), "b2") == [Outcome.ACCEPTED]
         assert len(provider.log("b1")) == 50
         assert [entry.message_id for entry in provider.log("b2")] == ["later0"]
-        provider._session.close()
+        provider.close()
     finally:
         kill(process)
     ids = [record["message_id"] for _, _, record in lines(tmp_path / "accepted.jsonl")]
@@ -290,7 +305,7 @@ def test_everything_answered_is_on_the_disk_when_killed_under_load(tmp_path: Pat
     time.sleep(0.7)
     kill(process)
     thread.join()
-    provider._session.close()
+    provider.close()
     assert accepted
     kept = {json.loads(line)["message_id"] for line in whole_lines(tmp_path / "accepted.jsonl")}
     assert kept >= set(accepted)
@@ -579,12 +594,12 @@ def test_killed_anywhere_people_lose_and_repeat_no_purchase_and_no_reply(tmp_pat
     def size() -> int:
         return sum(file.stat().st_size for file in written if file.exists())
 
-    for nth in range(7):
+    for nth in range(5):
         process = subprocess.Popen([sys.executable, "-c", LIFE, str(tmp_path)])
         before = size()
-        while nth < 6 and process.poll() is None and size() < before + 250 * nth:
-            pass  # a busy wait, to strike in the midst of a deed
-        if nth < 6:
+        while nth < 4 and process.poll() is None and size() < before + 400 * nth:
+            time.sleep(0.0002)  # to strike in the midst of a deed
+        if nth < 4:
             assert process.poll() is None, "it was to be killed, but had ended"
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -616,7 +631,7 @@ def test_a_reply_is_told_when_its_time_has_come_and_once(sandbox: Sandbox, web: 
     assert all(START < reply.received_at <= sandbox.clock() for reply in replies)
     assert {reply.sender for reply in replies} <= {r["to"] for r in sandbox.accepted()}
     assert provider.replies() == []
-    provider._session.close()
+    provider.close()
 
 
 @pytest.mark.parametrize(

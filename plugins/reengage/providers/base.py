@@ -153,6 +153,10 @@ class Provider(ABC):
         """Whether this is the local provider, which texts nobody."""
         return self.account.is_sandbox
 
+    def close(self) -> None:
+        """Let go of the connections. Another call opens new ones."""
+        self._session.close()
+
     def send(
         self,
         bulk_id: str,

@@ -4,7 +4,6 @@ Everything a person does follows from the seed, their number and the message's i
 can be repeated, and one that was killed can be finished.
 """
 
-import heapq
 import json
 import re
 from collections import Counter
@@ -103,28 +102,33 @@ def deeds(seed: str, message: dict[str, Any]) -> list[Deed]:
     fate = receipt(seed, message_id)
     if fate.group != "DELIVERED":
         return []
-    delivered = datetime.fromisoformat(message["at"]) + fate.after
-    path = link_path(message["text"])
 
     def chance(what: str) -> float:
         return draw(seed, what, message_id)
+
+    keen = 4 / 3 if draw(seed, "keen", to) < 0.5 else 2 / 3
+    scans, stops = chance("scan") < SCAN, chance("stop") < STOP
+    opens, buys = chance("open") < OPEN * keen, chance("buy")
+    if not (scans or stops or opens or buys < BUY):
+        return []
+    path = link_path(message["text"])
+    opens = opens and bool(path)
+    delivered = datetime.fromisoformat(message["at"]) + fate.after
 
     def deed(kind: DeedKind, at: datetime) -> Deed:
         return Deed(at, message_id, kind, to, path)
 
     done = []
-    if path and chance("scan") < SCAN:
+    if path and scans:
         done.append(deed("scan", delivered + timedelta(seconds=1 + int(4 * chance("scanned")))))
     # Most of those who read at all do so soon: the cube puts half of them into nine hours.
     opened = delivered + timedelta(minutes=2) + OPEN_WITHIN * chance("opened") ** 3
-    if chance("stop") < STOP:
+    if stops:
         by_page = path and chance("by_page") < 0.5
         return [*done, deed("opt_out" if by_page else "reply", opened)]
-    keen = 4 / 3 if draw(seed, "keen", to) < 0.5 else 2 / 3
-    opens = bool(path) and chance("open") < OPEN * keen
     if opens:
         done.append(deed("open", opened))
-    if chance("buy") < (BUY_AFTER_OPEN if opens else BUY):
+    if buys < (BUY_AFTER_OPEN if opens else BUY):
         begun = opened if opens else delivered
         done.append(deed("buy", begun + timedelta(hours=1) + BUY_WITHIN * chance("bought")))
     return done
@@ -161,6 +165,7 @@ class Recipients:
         self._purchases = folder / "purchases.jsonl"
         self._replies = folder / "replies.jsonl"
         self._progress = folder / "recipients.json"
+        self._lived = folder / "recipients.jsonl"
         self._seed = seed
         self._web_url = web_url.rstrip("/")
         self._identify = identify
@@ -178,7 +183,7 @@ class Recipients:
         Raises SandboxError where the link service does not answer.
         """
         done: Counter[str] = Counter()
-        for file in (self._purchases, self._replies):
+        for file in (self._purchases, self._replies, self._lived):
             repair(file)
         state = self._state()
         if state["run"]:
@@ -187,7 +192,7 @@ class Recipients:
         # lead to is done with the next later time.
         if until > datetime.fromisoformat(state["until"]):
             read = end_of_lines(self._accepted)
-            state["run"] = {"until": until.isoformat(), "read": read, "done": None}
+            state["run"] = {"until": until.isoformat(), "read": read}
             replace(self._progress, state)
             self._finish(state, done)
         self._clock.move_to(until)
@@ -195,7 +200,8 @@ class Recipients:
 
     def _state(self) -> dict[str, Any]:
         """until: everything before is done, for the messages before byte `read`; none before
-        byte `start` can do anything any more. run: the same for a run under way.
+        byte `start` leads to anything any more. run: the same for a run under way, which is known
+        by its `until`; the last line of recipients.jsonl says how far it came.
         """
         if self._progress.exists():
             state: dict[str, Any] = json.loads(self._progress.read_text(encoding="utf-8"))
@@ -205,22 +211,25 @@ class Recipients:
     def _finish(self, state: dict[str, Any], done: Counter[str]) -> None:
         run = state["run"]
         until = datetime.fromisoformat(run["until"])
-        at, *rest = run["done"] or (BEGINNING, "", "")
-        done_until = (datetime.fromisoformat(at), *rest)
-        due = list(self._due(state, until))
-        heapq.heapify(due)
+        last = last_line(self._lived) or {}
+        if last.get("run") != run["until"]:
+            last = {"at": BEGINNING, "message_id": "", "kind": ""}
+        lived = (datetime.fromisoformat(last["at"]), last["message_id"], last["kind"])
         with requests.Session() as browser:
             browser.trust_env = False  # the service is on this machine, whatever proxy is set
-            while due:
-                deed = heapq.heappop(due)
-                if deed[:3] <= done_until:
+            for deed in sorted(self._due(state, until)):
+                if deed[:3] <= lived:
                     continue
                 self._clock.move_to(deed.at)
                 done[self._do(deed, browser)] += 1
-                run["done"] = (deed.at.isoformat(), deed.message_id, deed.kind)
-                replace(self._progress, state)
+                self._note(run["until"], deed)
         state.update(until=run["until"], read=run["read"], run=None)
         replace(self._progress, state)
+
+    def _note(self, run: str, deed: Deed) -> None:
+        at = deed.at.isoformat()
+        line = {"run": run, "at": at, "message_id": deed.message_id, "kind": deed.kind}
+        append(self._lived, [line])
 
     def _due(self, state: dict[str, Any], until: datetime) -> Iterator[Deed]:
         """The deeds of this run; moves state["start"] past the messages that are spent."""
