@@ -1,7 +1,7 @@
 -- Say what a load came to. Rejects count where they are still in a current file: those of the
 -- load's own files, and those of unfinished loads before it whose file was not read again.
 -- Grain: one row. Reads: raw.file, raw.entity. Writes: raw.load. Parameters: load_id, source,
--- entity, paths, at, message. Twice: the same figures.
+-- entity, paths, at. Twice: the same figures.
 WITH unfinished AS (
     SELECT load.load_id
     FROM raw.load AS load
@@ -61,8 +61,7 @@ SET
     rows_waiting = waiting.rows_waiting,
     fields_emptied = own.fields_emptied,
     newest_on = newest.newest_on,
-    finished_at = :at,
-    message = :message
+    finished_at = :at
 FROM read
 CROSS JOIN own
 CROSS JOIN waiting

@@ -22,6 +22,8 @@ from reengage.settings import settings
 
 Entity = Literal["contact", "interaction", "consent"]
 
+ENTITIES = ("contact", "interaction", "consent")  # in the order in which core takes them
+
 # What a source may say about each entity; the names on the left side of `columns`.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "contact": (
@@ -211,4 +213,4 @@ def read_sources(folder: Path | None = None) -> list[Source]:
                 f"{file} and {seen[source.name]} are both called {source.name}: rename one."
             )
         seen[source.name] = file
-    return sorted(sources, key=lambda s: ("contact", "interaction", "consent").index(s.entity))
+    return sorted(sources, key=lambda s: ENTITIES.index(s.entity))

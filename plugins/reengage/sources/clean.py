@@ -46,22 +46,24 @@ class Moment(NamedTuple):
 
 
 class Good(NamedTuple):
-    """A row that can be loaded. record_key None: made of the hash once occurrences are counted."""
+    """A row that can be loaded. record: JSON, as the source said it. record_key None: made of the
+    hash once occurrences are counted.
+    """
 
     record_key: str | None
     record_hash: str
     dated_on: date | None
     is_excluded: bool
     problems: dict[str, str]
-    record: dict[str, str | None]
+    record: str
     typed: tuple[Any, ...]
 
 
 class Bad(NamedTuple):
-    """A row that cannot be loaded, and why."""
+    """A row that cannot be loaded, and why. record: JSON."""
 
     reason: str
-    record: dict[str, str | None]
+    record: str
 
 
 class BadValue(ValueError):
@@ -80,6 +82,8 @@ class Cleaner:
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
+        self._named = list(source.named_columns.items())
+        self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
         self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
         self._constants = {
             ours: str(theirs.value)
@@ -89,26 +93,32 @@ class Cleaner:
 
     def __call__(self, record: dict[str, str | None]) -> Good | Bad:
         """One record as a Good or a Bad row. Never raises for what is in the record."""
+        said = json.dumps(record)
+        if "\\u0000" in said or "\\ud" in said:  # NUL; half a character, or an emoji
+            record, has_nul = _storable(record)
+            said = json.dumps(record)
+            if has_nul:
+                return Bad("holds NUL bytes", said)
         values: dict[str, str | None] = dict(self._constants)
-        for ours, theirs in self.source.named_columns.items():
+        for ours, theirs in self._named:
             value = record[theirs]
-            value = value.strip() if value else None
-            if value and "\x00" in value:
-                return Bad("holds NUL bytes", _printable(record))
-            values[ours] = None if value == "" or (value in NOTHING and ours not in NAMES) else value
-        if isinstance(self.source.kind, KindColumn):
-            values["kind"] = (record[self.source.kind.column] or "").strip()
+            if value:
+                value = value.strip()
+            values[ours] = (
+                None if not value or (value in NOTHING and ours not in NAMES) else value
+            )
+        if self._kind_column:
+            values["kind"] = (record[self._kind_column] or "").strip()
+        is_excluded = False
+        for name, unwanted in self._exclude:
+            is_excluded |= (record[name] or "").strip() in unwanted
         problems: dict[str, str] = {}
-        is_excluded = any((record[name] or "").strip() in values_ for name, values_ in self._exclude)
         try:
             key, dated_on, typed, is_fact = self._clean(values, problems)
         except BadValue as error:
-            return Bad(str(error), _printable(record))
-        said = json.dumps([record[name] for name in self.source.all_columns], ensure_ascii=False)
-        digest = hashlib.md5(said.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-        return Good(
-            key, digest, dated_on, is_excluded or not is_fact, problems, _printable(record), typed
-        )
+            return Bad(str(error), said)
+        digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
+        return Good(key, digest, dated_on, is_excluded or not is_fact, problems, said, typed)
 
     # --- the entities: (record_key, dated_on, typed values, is it a fact) --------------------------
 
@@ -305,9 +315,10 @@ def _currency(value: str) -> str:
     return value.upper()
 
 
-def _printable(record: dict[str, str | None]) -> dict[str, str | None]:
-    """The record as the database can hold it: without NUL and lone surrogates."""
+def _storable(record: dict[str, str | None]) -> tuple[dict[str, str | None], bool]:
+    """The record without what PostgreSQL cannot hold, and whether a NUL was in it."""
+    has_nul = any(value and "\x00" in value for value in record.values())
     return {
         name: value.replace("\x00", "�").encode("utf-8", "replace").decode() if value else value
         for name, value in record.items()
-    }
+    }, has_nul

@@ -34,7 +34,13 @@ class Broken:
     """A row that is no record, with why, and what could be read of it."""
 
     reason: str
-    record: dict[str, Any]
+    text: str
+
+    @property
+    def record(self) -> str:
+        """As JSON, without what PostgreSQL cannot hold."""
+        text = self.text.rstrip("\r\n")[:2000].replace("\x00", "�")
+        return json.dumps({"line": text.encode("utf-8", "replace").decode()})
 
 
 Row = tuple[int, dict[str, str | None] | Broken]
@@ -147,9 +153,9 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
         if len(fields) != width:
             why = f"{len(fields)} fields where the header has {width}"
             why += ": is the line cut?" if len(fields) < width else ": is a delimiter unquoted?"
-            return line, Broken(why, {"line": text.rstrip("\r\n")[:2000]})
+            return line, Broken(why, text)
         if "\x00" in text:
-            return line, Broken("holds NUL bytes", {"line": text.replace("\x00", "�")[:2000]})
+            return line, Broken("holds NUL bytes", text)
         return line, {name: fields[place] for name, place in wanted}
 
     def alone(pending: list[str], start: int) -> Iterator[Row]:
@@ -158,8 +164,7 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
             try:
                 fields = next(csv.reader([text], delimiter=delimiter, strict=True), [])
             except csv.Error as error:
-                fields_text = text.rstrip("\r\n")[:2000].replace("\x00", "�")
-                yield start + offset, Broken(f"cannot be split: {error}", {"line": fields_text})
+                yield start + offset, Broken(f"cannot be split: {error}", text)
                 continue
             if fields:
                 yield record(fields, start + offset, text)
@@ -205,11 +210,10 @@ def _jsonl(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> 
         try:
             said = json.loads(line, parse_float=str, parse_int=str)
         except json.JSONDecodeError as error:
-            text_of = line.rstrip("\r\n")[:2000].replace("\x00", "�")
-            yield number, Broken(f"is not JSON: {error.msg}", {"line": text_of})
+            yield number, Broken(f"is not JSON: {error.msg}", line)
             continue
         if not isinstance(said, dict):
-            yield number, Broken("is no JSON object", {"line": line.rstrip()[:2000]})
+            yield number, Broken("is no JSON object", line)
             continue
         yield number, {name: _text(said.get(name)) for name in source.all_columns}
     if empty:

@@ -6,6 +6,7 @@ its own. Core is not touched: that is core.take, after the checks. A load that w
 stopped is taken over, rows and all, by the next one of its source.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg.types.json import Jsonb
 from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
@@ -23,8 +23,8 @@ from reengage.errors import PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.settings import secret
-from reengage.sources import Source, files
-from reengage.sources.clean import TYPED, Bad, Cleaner
+from reengage.sources import ENTITIES, Source, files, read_sources
+from reengage.sources.clean import TYPED, Cleaner, Good
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,34 @@ def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clo
         finally:
             keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
             keeper.commit()
+
+
+def load_named(engine: Engine, name: str, policy: Policy, as_of: date, clock: Clock) -> Load:
+    """load_source for the source of that name, "shop (interaction)", with what it came to logged."""
+    load = load_source(engine, _named(name), policy, as_of, clock)
+    log.info("%s", load.summary())
+    for note in load.notes:
+        log.warning("%s", note)
+    return load
+
+
+def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
+    """The loads of those ids as they ended, contacts first. Sources are read from their YAML."""
+    with engine.connect() as connection:
+        rows = db.run(connection, "raw/recall_loads", load_ids=load_ids).all()
+    loads = [
+        Load(
+            row.load_id, _named(f"{row.source} ({row.entity})"), row.rows_read, row.rows_new,
+            row.rows_loaded, row.rows_waiting, row.rows_rejected, row.fields_emptied,
+            row.newest_on, row.problem, tuple((row.message or "").split("\n")),
+        )
+        for row in rows
+    ]  # fmt: skip
+    return sorted(loads, key=lambda load: ENTITIES.index(load.source.entity))
+
+
+def _named(name: str) -> Source:
+    return next(source for source in read_sources() if source.name == name)
 
 
 class _Reader:
@@ -158,13 +186,12 @@ class _Reader:
         try:
             for line, said in progress(rows, f"{self.source.name}: {path.name}", "rows"):
                 row = self.cleaner(said) if isinstance(said, dict) else said
-                if isinstance(row, Bad | files.Broken):
-                    bad = (line, row.reason, None, None, None, False, None, Jsonb(row.record))
-                    yield (*bad, *nothing)
-                else:
-                    problems = Jsonb(row.problems) if row.problems else None
+                if isinstance(row, Good):
+                    problems = json.dumps(row.problems) if row.problems else None
                     good = (line, None, row.record_key, row.record_hash, row.dated_on)
-                    yield (*good, row.is_excluded, problems, Jsonb(row.record), *row.typed)
+                    yield (*good, row.is_excluded, problems, row.record, *row.typed)
+                else:
+                    yield (line, row.reason, None, None, None, False, None, row.record, *nothing)
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
@@ -176,7 +203,7 @@ class _Reader:
             db.run(connection, "raw/take_waiting", self.table, **ids, as_of=self.as_of)
             counts = db.run(
                 connection, "raw/finish_load", self.table, **ids, entity=self.source.entity,
-                paths=paths, at=self.clock(), message="\n".join(self.notes) or None,
+                paths=paths, at=self.clock(),
             ).one()  # fmt: skip
             has_rows = db.run(
                 connection, "raw/ever_read", self.table, source=self.source.source
@@ -191,6 +218,10 @@ class _Reader:
                     f"the first in line {r.first_line:,}: {r.reason}"
                     for r in reasons
                 ]
+            db.run(
+                connection, "raw/note_load",
+                load_id=load_id, problem=problem, message="\n".join(self.notes) or None,
+            )  # fmt: skip
         return Load(load_id, self.source, *counts, problem, tuple(self.notes))
 
     def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:

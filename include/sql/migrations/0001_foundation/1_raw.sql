@@ -30,7 +30,8 @@ CREATE TABLE raw.load (
     rows_rejected bigint NOT NULL DEFAULT 0,
     fields_emptied bigint NOT NULL DEFAULT 0,
     newest_on date,
-    message text
+    problem text,   -- why the day cannot go on
+    message text    -- what a person should know of files and rejects
 );
 CREATE INDEX load_by_source ON raw.load (source, as_of);
 

@@ -1,0 +1,85 @@
+"""
+### Ingest: the sources' files, checked, into the warehouse
+
+Runs at 04:00 of the brand's time for the day before (`as_of`). One task a source reads what is new
+into `raw`; `validate` checks it; `take` moves it into `core`. Rows dated after `as_of` wait in `raw`
+for their day.
+
+**When it fails**
+
+| task | why | what to do |
+|---|---|---|
+| `read` | a source's YAML is wrong, or the database is away | the message names file and key; mend it, clear the task |
+| `validate` | a required source is missing or empty, or too many rows are bad | the message says which file, which rows; mend or redeliver the file, clear the run |
+| `take` | the database was away | clear the task: a load is in core once, or not at all |
+
+Safe to run twice and to be killed anywhere. A day that was missed is caught up by the next run.
+To load by hand: trigger with `{"as_of": "1997-09-30"}`.
+"""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import Asset, CronPartitionTimetable, dag, task
+
+from reengage.policy import read_policy
+from reengage.runtime import told_plainly
+
+ZONE = read_policy().brand.time_zone
+
+
+@dag(
+    dag_id="reengage_ingest",
+    schedule=CronPartitionTimetable("0 4 * * *", timezone=ZONE, run_offset=-1, key_format="%Y-%m-%d"),
+    start_date=pendulum.datetime(2024, 1, 1, tz=ZONE),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["scheduled", "manual"],
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    doc_md=__doc__,
+    tags=["reengage"],
+)
+def ingest() -> None:
+    @task
+    @told_plainly
+    def list_sources() -> list[str]:
+        from reengage.sources import read_sources
+
+        return [source.name for source in read_sources()]
+
+    @task(map_index_template="{{ source }}")
+    @told_plainly
+    def read(source: str) -> int:
+        from reengage.runtime import current_run, warehouse
+        from reengage.sources.load import load_named
+
+        run = current_run()
+        return load_named(warehouse(), source, run.policy, run.as_of, run.clock).load_id
+
+    @task
+    @told_plainly
+    def validate(load_ids: list[int]) -> list[int]:
+        from reengage.quality import validate
+        from reengage.runtime import current_run, warehouse
+        from reengage.sources.load import recall
+
+        run = current_run()
+        loads = recall(warehouse(), list(load_ids), run.policy)
+        validate(warehouse(), loads, run.policy, run.as_of)
+        return [load.load_id for load in loads]
+
+    @task(outlets=[Asset("reengage_core")])
+    @told_plainly
+    def take(load_ids: list[int]) -> None:
+        from reengage import core
+        from reengage.runtime import current_run, warehouse
+        from reengage.sources.load import recall
+
+        run, engine = current_run(), warehouse()
+        for load in recall(engine, load_ids, run.policy):
+            core.take(engine, load.source, load.load_id, run.as_of, run.policy, run.clock)
+
+    take(validate(read.expand(source=list_sources())))
+
+
+ingest()

@@ -1,0 +1,60 @@
+"""
+### Outcomes: what came back, and what became of each contact
+
+Runs at 22:00 of the brand's time for the day before. `poll` asks the provider for receipts and
+replies; `close` ends the episodes that are over, moves their contacts to active or unsubscribed, and
+recounts the figures of the days that can still change.
+
+**When it fails**
+
+| task | why | what to do |
+|---|---|---|
+| `poll` | the provider is away | clear it within 48 hours: that long a provider keeps its log |
+| `close` | the database was away | clear it: it is one transaction, and running it twice changes nothing |
+"""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import CronDataIntervalTimetable, dag, task
+
+from reengage.policy import read_policy
+from reengage.runtime import told_plainly
+
+ZONE = read_policy().brand.time_zone
+
+
+@dag(
+    dag_id="reengage_outcomes",
+    schedule=CronDataIntervalTimetable("0 22 * * *", timezone=ZONE),
+    start_date=pendulum.datetime(2024, 1, 1, tz=ZONE),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["scheduled", "manual"],
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    doc_md=__doc__,
+    tags=["reengage"],
+)
+def outcomes() -> None:
+    @task
+    @told_plainly
+    def poll() -> dict[str, int]:
+        from reengage import outbox
+        from reengage.runtime import current_run, provider, warehouse
+
+        run = current_run()
+        return dict(outbox.poll(warehouse(), provider(run), run.policy, run.clock))
+
+    @task
+    @told_plainly
+    def close() -> dict[str, int]:
+        from reengage import outcome
+        from reengage.runtime import current_run, warehouse
+
+        run = current_run()
+        return outcome.write(warehouse(), run.policy, run.as_of, run.clock)
+
+    poll() >> close()
+
+
+outcomes()

@@ -1,0 +1,58 @@
+"""
+### Send: what is queued and may ring now, handed to the provider
+
+Runs every 15 minutes, and is the only thing that texts a customer. First it settles, by the
+provider's own log, what an interrupted run left in doubt; then it claims batches, calls the
+provider, and writes down each answer. Consent, suppression, opens and returns are checked once more
+in the claim.
+
+**When it fails**
+
+| why | what to do |
+|---|---|
+| the provider refuses the key, or has no credit left | mend the connection `reengage_sms` or the account, clear the task; nothing was sent |
+| the provider is away | nothing: it is retried, and the next run goes on |
+| a guard refused (backfill, simulated clock with a real provider, no provider) | the message says which |
+| the task was killed | clear it, or wait for the next run: nobody is texted twice |
+
+Messages of which it cannot be proved whether they went out stay `unknown`, are counted in the log,
+and are never sent again.
+"""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import dag, task
+
+from reengage.runtime import told_plainly
+
+
+@dag(
+    dag_id="reengage_send",
+    schedule="*/15 * * * *",
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["scheduled", "manual"],
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    doc_md=__doc__,
+    tags=["reengage"],
+)
+def send() -> None:
+    @task
+    @told_plainly
+    def hand_over() -> dict[str, int]:
+        import logging
+
+        from reengage.outbox import Sender
+        from reengage.runtime import current_run, provider, warehouse
+
+        run = current_run()
+        sent = Sender(warehouse(), provider(run), run.policy, run.clock).run()
+        logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
+        return vars(sent)
+
+    hand_over()
+
+
+send()

@@ -1,0 +1,44 @@
+-- Of the contacts that reached a step on a day of the span, how many came back by themselves within
+-- so many days more; counted where that many days lie within the data.
+-- Grain: scenario × inactive_days × within_days. Reads: core.interaction.
+-- Writes: history.return_curve. Parameters: scenario, from_day, to_day, through (the last day of
+-- the data), step_days, within_days, signals. Twice: replaced by the same figures.
+DELETE FROM history.return_curve AS curve WHERE curve.scenario = :scenario;
+
+WITH signal_day AS (
+    SELECT DISTINCT
+        interaction.contact_id,
+        interaction.occurred_on AS quiet_since
+    FROM core.interaction AS interaction
+    WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+),
+
+quiet AS (
+    SELECT
+        signal_day.quiet_since,
+        lead(signal_day.quiet_since) OVER (
+            PARTITION BY signal_day.contact_id ORDER BY signal_day.quiet_since
+        ) AS ended_on
+    FROM signal_day
+)
+
+INSERT INTO history.return_curve (scenario, inactive_days, within_days, at_risk, returned)
+SELECT
+    :scenario,
+    reached.inactive_days,
+    span.within_days,
+    count(quiet.quiet_since),
+    count(quiet.quiet_since) FILTER (
+        WHERE quiet.ended_on <= quiet.quiet_since + reached.inactive_days + span.within_days
+    )
+FROM unnest(CAST(:step_days AS integer [])) AS reached (inactive_days)
+CROSS JOIN unnest(CAST(:within_days AS integer [])) AS span (within_days)
+LEFT JOIN quiet
+    ON
+        quiet.quiet_since + reached.inactive_days BETWEEN :from_day AND :to_day
+        AND (
+            quiet.ended_on IS NULL
+            OR quiet.ended_on > quiet.quiet_since + reached.inactive_days
+        )
+        AND quiet.quiet_since + reached.inactive_days + span.within_days <= CAST(:through AS date)
+GROUP BY reached.inactive_days, span.within_days;

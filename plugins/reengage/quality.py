@@ -1,0 +1,202 @@
+"""Validation: a Great Expectations suite for each entity, run on the load's rows in raw.
+
+What stops the day has severity `critical`; what only warns, `warning`. The results are kept as
+Data Docs, web pages in `$REENGAGE_HOME/quality`.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from reengage.errors import DayStopped
+from reengage.policy import Policy
+from reengage.settings import settings
+from reengage.sources.load import Load
+
+log = logging.getLogger(__name__)
+
+
+def validate(engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date) -> list[str]:
+    """Run the suites over the loads' rows; the warnings, as sentences.
+
+    Raises DayStopped, before core is touched, where a required source is missing or empty, where
+    more than the policy's share of rows was rejected, or where a critical expectation fails.
+    """
+    problems = [load.problem for load in loads if load.problem]
+    found = _run_suites(engine, loads, policy, as_of)
+    problems += [sentence for severity, sentence in found if severity == "critical"]
+    if problems:
+        raise DayStopped(
+            f"The data for {as_of} stopped the day; nothing was decided and nobody was written "
+            "to.\n- " + "\n- ".join(dict.fromkeys(problems))
+            + f"\nEach check's result: {data_docs()}"
+        )  # fmt: skip
+    return [sentence for severity, sentence in found if severity == "warning"]
+
+
+def data_docs() -> Path:
+    """The page that shows every validation."""
+    return settings().home / "quality" / "docs" / "index.html"
+
+
+def _suites(policy: Policy, as_of: date) -> dict[str, tuple[str, list[Any]]]:
+    """By entity: the rows to look at, and what is expected of them."""
+    import great_expectations.expectations as gxe
+
+    critical, warning = {"severity": "critical"}, {"severity": "warning"}
+    most = policy.gates.max_rejected_share
+    return {
+        "load": (
+            """
+            SELECT source, entity, load_id, rows_read,
+                CAST(rows_rejected AS double precision) / greatest(rows_read, 1) AS rejected_share,
+                CAST(fields_emptied AS double precision) / greatest(rows_new, 1) AS emptied_share
+            FROM raw.load WHERE load_id IN ({loads})
+            """,
+            [
+                gxe.ExpectColumnValuesToBeBetween(
+                    column="rejected_share", min_value=0, max_value=most, **critical
+                ),
+                gxe.ExpectColumnValuesToBeBetween(
+                    column="emptied_share", min_value=0, max_value=most, **warning
+                ),
+            ],
+        ),
+        "contact": (
+            "SELECT source, source_contact_id, phone, email, country, language, created_on, "
+            "dated_on FROM raw.contact WHERE load_id IN ({loads}) AND status = 'loaded'",
+            [
+                gxe.ExpectColumnValuesToNotBeNull(column="source_contact_id", **critical),
+                gxe.ExpectCompoundColumnsToBeUnique(
+                    column_list=["source", "source_contact_id"], **critical
+                ),
+                gxe.ExpectColumnValuesToNotBeNull(column="phone", mostly=0.5, **warning),
+                gxe.ExpectColumnValuesToNotBeNull(column="created_on", mostly=0.5, **warning),
+            ],
+        ),
+        "interaction": (
+            "SELECT source, record_key, source_contact_id, kind, occurred_at, dated_on, amount "
+            "FROM raw.interaction WHERE load_id IN ({loads}) AND status = 'loaded'",
+            [
+                gxe.ExpectColumnValuesToNotBeNull(column="source_contact_id", **critical),
+                gxe.ExpectColumnValuesToNotBeNull(column="occurred_at", **critical),
+                gxe.ExpectColumnValuesToBeBetween(
+                    column="dated_on", max_value=as_of, strict_max=False, **critical
+                ),
+                gxe.ExpectColumnValuesToBeInSet(
+                    column="kind",
+                    value_set=[
+                        "purchase", "visit", "loyalty", "email_open", "email_click", "reply",
+                        "login",
+                    ],
+                    **critical,
+                ),
+                gxe.ExpectColumnValuesToBeBetween(
+                    column="amount", min_value=0, mostly=0.99, **warning
+                ),
+            ],
+        ),
+        "consent": (
+            "SELECT source, source_contact_id, channel, purpose, granted_at, withdrawn_at "
+            "FROM raw.consent WHERE load_id IN ({loads}) AND status = 'loaded'",
+            [
+                gxe.ExpectColumnValuesToNotBeNull(column="source_contact_id", **critical),
+                gxe.ExpectColumnValuesToBeInSet(
+                    column="channel", value_set=["sms", "email", "push", "whatsapp"], **warning
+                ),
+                gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                    column_A="withdrawn_at",
+                    column_B="granted_at",
+                    or_equal=True,
+                    ignore_row_if="either_value_is_missing",
+                    **warning,
+                ),
+            ],
+        ),
+    }  # fmt: skip
+
+
+def _run_suites(
+    engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date
+) -> list[tuple[str, str]]:
+    """What failed, as (severity, sentence)."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _checked(engine, loads, policy, as_of)
+
+
+def _checked(
+    engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date
+) -> list[tuple[str, str]]:
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    folder = settings().home / "quality"
+    folder.mkdir(parents=True, exist_ok=True)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.add_data_docs_site(
+        site_name="reengage",
+        site_config={
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder / "docs"),
+            },
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    warehouse = context.data_sources.add_postgres(
+        "warehouse", connection_string=engine.url.render_as_string(hide_password=False)
+    )
+    definitions = []
+    for entity, (query, expectations) in _suites(policy, as_of).items():
+        wanted = [x for x in loads if entity in ("load", x.source.entity)]
+        rows = sum(load.rows_loaded for load in wanted)
+        if not wanted or (entity != "load" and rows == 0):
+            continue
+        ids = ", ".join(str(int(load.load_id)) for load in wanted)
+        asset = warehouse.add_query_asset(name=entity, query=query.format(loads=ids))
+        batch = asset.add_batch_definition_whole_table("rows of the day")
+        suite = context.suites.add(
+            gx.ExpectationSuite(name=f"{entity}s", expectations=expectations)
+        )
+        definitions.append(
+            context.validation_definitions.add(
+                gx.ValidationDefinition(name=f"{entity}s", data=batch, suite=suite)
+            )
+        )
+    if not definitions:
+        return []
+    checkpoint = gx.Checkpoint(
+        name="day",
+        validation_definitions=definitions,
+        actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["reengage"])],
+        result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+    )
+    result = context.checkpoints.add(checkpoint).run(
+        run_id=gx.RunIdentifier(run_name=f"as of {as_of}")
+    )
+    return [
+        (str(check.expectation_config.severity.value), _sentence(run.suite_name, check))
+        for run in result.run_results.values()
+        for check in run.results
+        if not check.success
+    ]
+
+
+def _sentence(suite: str, check: Any) -> str:
+    config = check.expectation_config
+    column = config.kwargs.get("column") or config.kwargs.get("column_list") or ""
+    what = config.type.removeprefix("expect_").replace("_", " ")
+    share = check.result.get("unexpected_percent")
+    of = f" ({share:.1f} % of the rows do not)" if share is not None else ""
+    return f"{suite}: expected {column} {what}{of}"

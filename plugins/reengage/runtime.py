@@ -1,0 +1,204 @@
+"""What a task gets from Airflow: its day, its clock, the warehouse, the provider, and the guards.
+
+The only module, beside the hooks and the plugin, that imports Airflow. DAG files use it; everything
+below it runs in a notebook or a shell just as well.
+"""
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from reengage import db
+from reengage.clock import Clock, SimulatedClock, wall_clock
+from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
+from reengage.policy import Policy, read_policy
+from reengage.providers import Provider, account_from_uri_or_json, provider_for
+from reengage.settings import warehouse_url
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WAREHOUSE = "reengage_warehouse"
+SMS = "reengage_sms"
+SANDBOX_VARIABLE = "REENGAGE_SANDBOX_SMS"
+LINKS_VARIABLE = "REENGAGE_LINK_BASE"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run of a task. as_of: the brand's day; clock: the wall's, or a simulation's."""
+
+    as_of: date
+    clock: Clock
+    is_simulated: bool
+    is_backfill: bool
+    policy: Policy
+
+
+def told_plainly(task: Callable[P, R]) -> Callable[P, R]:
+    """Let a task fail with its one sentence. What waiting does not mend is not tried again."""
+
+    @functools.wraps(task)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return task(*args, **kwargs)
+        except ProviderError as error:
+            log.error("%s", error)
+            raise
+        except ReengageError as error:
+            log.error("%s", error)
+            raise AirflowFailException(str(error)) from error
+
+    return run
+
+
+def current_run() -> Run:
+    """The run that the calling task belongs to.
+
+    as_of is the conf's `as_of`, else the partition key, else the day before the interval's end in
+    the brand's zone. Raises ConfigurationError where there is none of them.
+    """
+    context: Any = get_current_context()
+    policy = read_policy()
+    run = context["dag_run"]
+    conf = run.conf or {}
+    simulated = conf.get("now")
+    clock = SimulatedClock(_instant(simulated)) if simulated else wall_clock
+    as_of = _as_of(conf.get("as_of"), getattr(run, "partition_key", None), context, policy)
+    kind = getattr(run.run_type, "value", run.run_type)
+    return Run(as_of, clock, bool(simulated), kind == "backfill", policy)
+
+
+def current_span() -> tuple[Policy, date, date]:
+    """The policy and the days, first and last, that a replay is asked for: the conf's `from` and
+    `to`, else the run's own day. Raises ConfigurationError.
+    """
+    context: Any = get_current_context()
+    conf, policy = context["dag_run"].conf or {}, read_policy()
+    if "from" not in conf and "to" not in conf:
+        as_of = current_run().as_of
+        return policy, as_of, as_of
+    try:
+        first, last = date.fromisoformat(conf["from"]), date.fromisoformat(conf["to"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            'A replay takes both days: {"from": "1997-01-01", "to": "1997-12-31"}.'
+        ) from error
+    return policy, first, last
+
+
+def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:
+    given = conf or key
+    if given:
+        try:
+            return date.fromisoformat(str(given))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"as_of {given!r} is no date: write it like 1997-09-30."
+            ) from error
+    end = context.get("data_interval_end")
+    if end is None:
+        raise ConfigurationError(
+            'This run has no day: trigger it with the configuration {"as_of": "1997-09-30"}.'
+        )
+    return end.astimezone(policy.brand.zone).date() - timedelta(days=1)
+
+
+def _instant(value: str) -> datetime:
+    now = datetime.fromisoformat(value)
+    if now.tzinfo is None:
+        raise ConfigurationError(f"now {value!r} needs a time zone, like 1997-10-01T10:00:00-04:00.")
+    return now.astimezone(UTC)
+
+
+def _connection(name: str) -> Any:
+    """The Airflow connection, or None where nobody defined it."""
+    from airflow.sdk import BaseHook
+
+    try:
+        return BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        return None
+
+
+def warehouse() -> sa.Engine:
+    """The warehouse: the connection reengage_warehouse, else the embedded server of this home."""
+    given = _connection(WAREHOUSE)
+    if given is None:
+        return db.engine(warehouse_url())
+    url = sa.URL.create(
+        "postgresql+psycopg",
+        username=given.login,
+        password=given.password,
+        host=given.host,
+        port=given.port,
+        database=given.schema,
+    )
+    return db.engine(url.render_as_string(hide_password=False))
+
+
+def provider(run: Run) -> Provider:
+    """The provider: the connection reengage_sms, else the local sandbox.
+
+    The guards of every send are here. Raises SendRefused for a backfill, for a simulated clock with
+    a provider that texts real people, and where there is no provider at all.
+    """
+    if run.is_backfill:
+        raise SendRefused(
+            "This run is a backfill, and a backfill texts nobody. To see what would have been "
+            "decided on past days: make replay FROM=… TO=…."
+        )
+    given = _connection(SMS)
+    if given is not None:
+        from reengage.hooks import account_from_connection
+
+        account = account_from_connection(given)
+    elif os.environ.get(SANDBOX_VARIABLE):
+        account = account_from_uri_or_json(os.environ[SANDBOX_VARIABLE])
+    else:
+        raise SendRefused(
+            "No provider: define the Airflow connection reengage_sms (type infobip), or use "
+            "`make up` or `make day`, which run a local sandbox."
+        )
+    found = provider_for(account, run.policy.sending.timeout_seconds)
+    if run.is_simulated and not found.is_sandbox:
+        raise SendRefused(
+            "This run's clock is simulated, but the connection reengage_sms is a real provider "
+            "(only a loopback host whose extra says sandbox: true is none). Take `now` out of the "
+            "configuration, or the connection away."
+        )
+    return found
+
+
+def link_base(policy: Policy) -> str:
+    """Where short links point: the policy's domain, else the local link service."""
+    base = policy.brand.link_domain or os.environ.get(LINKS_VARIABLE)
+    if not base:
+        raise ConfigurationError(
+            "No address for short links: set brand.link_domain in the policy, or use `make up` or "
+            "`make day`, which run a local link service."
+        )
+    return base.rstrip("/")
+
+
+def sandbox_connection(url: str, key: str) -> str:
+    """The sandbox as an Airflow connection, in its JSON form."""
+    return json.dumps(
+        {
+            "conn_type": "infobip",
+            "host": url,
+            "password": key,
+            "extra": {"sandbox": True},
+        }
+    )
