@@ -27,6 +27,7 @@ from reengage.sandbox.journal import append, lines
 from reengage.sandbox.recipients import (
     HUMANS,
     SCANNER,
+    Deed,
     deeds,
     link_path,
     opt_out_form,
@@ -613,6 +614,30 @@ def test_killed_anywhere_people_lose_and_repeat_no_purchase_and_no_reply(tmp_pat
     ):
         records = kept(tmp_path, name)
         assert len({record[key] for record in records}) == len(records) == acts[kind]
+
+
+@pytest.mark.parametrize("kind", ["buy", "reply"])
+def test_killed_between_a_deed_and_its_note_it_is_not_done_again(
+    tmp_path: Path, web: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    accept(tmp_path, 400)
+    note = Recipients._note
+
+    def killed(self: Recipients, run: str, deed: Deed) -> None:
+        if deed.kind == kind and not deed.to.endswith("7"):
+            raise KeyboardInterrupt
+        note(self, run, deed)
+
+    monkeypatch.setattr(Recipients, "_note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        people(tmp_path, service, clock).live(START + timedelta(days=25))
+    monkeypatch.undo()
+    people(tmp_path, service, clock).live(START + timedelta(days=25))
+    ids = [record["event_id"] for record in kept(tmp_path, "purchases.jsonl")]
+    ids += [record["reply_id"] for record in kept(tmp_path, "replies.jsonl")]
+    assert len(ids) > 5 and len(set(ids)) == len(ids)
 
 
 def test_a_reply_is_told_when_its_time_has_come_and_once(sandbox: Sandbox, web: Any) -> None:
