@@ -51,7 +51,8 @@ class ReengagePlugin(AirflowPlugin):
             + f"{PREFIX}/",
             "url_route": "re-engagement",
             "destination": "nav",
-            "icon": ICON.format("%233b82c4"),
+            "nav_top_level": True,
+            "icon": ICON.format("%234a90d9"),
             "icon_dark_mode": ICON.format("%237db4ff"),
         }
     ]

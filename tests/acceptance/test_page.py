@@ -1,0 +1,238 @@
+"""The marketers' page in a real Airflow API server, seen with a real browser.
+
+Alone: `pytest tests/acceptance/test_page.py`. PAGE_SCREENSHOTS names a folder to keep pictures in.
+"""
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from reengage import db
+from reengage.local.postgres import EmbeddedServer
+from reengage.settings import PROJECT
+
+DAY = "2026-03-10"
+PASSWORD = "a-password-of-this-test"
+ROUTES = (
+    "",
+    f"?day={DAY}",
+    f"contacts?day={DAY}",
+    f"contacts.csv?day={DAY}",
+    "contact/1",
+    "outcomes",
+    "daily_steps.csv",
+    "contact_outcomes.csv",
+    "loads",
+)
+PEOPLE = f"""
+INSERT INTO cohort.day VALUES
+    ('2026-03-09', 'p1', '2026-03-10 09:00Z', 1), ('{DAY}', 'p1', '2026-03-11 09:00Z', 1);
+INSERT INTO core.contact (
+    contact_id, phone_e164, phone_hash, first_name, last_name, created_on, first_source,
+    first_source_contact_id, first_seen_on
+)
+SELECT n, '+1212555' || lpad(n::text, 4, '0'), 'h' || n, 'Anna', 'Kowalska', '2025-01-05', 'crm',
+    n::text, '2025-01-06'
+FROM generate_series(1, 140) AS n;
+INSERT INTO cohort.decision
+SELECT '{DAY}', n, '2026-02-07', 31, 'survey', 0, 0, action::cohort.action, reason::cohort.reason,
+    'p1'
+FROM generate_series(1, 140) AS n
+CROSS JOIN LATERAL (VALUES (
+    CASE WHEN n <= 120 THEN 'send' ELSE 'hold' END,
+    CASE WHEN n <= 120 THEN 'due' WHEN n <= 130 THEN 'control' ELSE 'no_consent' END
+)) AS decided (action, reason);
+INSERT INTO outbox.message (
+    contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, provider, body,
+    encoding, segments, not_before, not_after, status, status_at, accepted_at
+)
+SELECT contact_id, gen_random_uuid(), dormant_since, step, 'sms', as_of, 'h' || contact_id,
+    'infobip', 'Larkfield: Hi Anna, tell us more: https://go.example/x', 'GSM-7', 1,
+    '2026-03-11 14:00Z', '2026-03-13 14:00Z', 'delivered', '2026-03-11 14:00:09Z',
+    '2026-03-11 14:00:05Z'
+FROM cohort.decision WHERE action = 'send';
+"""
+
+
+class Airflow:
+    """The address of a running API server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.page = f"{url}/reengage/"
+
+
+@pytest.fixture(scope="module")
+def warehouse_dsn(server: EmbeddedServer, template: str) -> str:
+    def url(name: str) -> str:
+        return "postgresql+psycopg" + server.dsn(name).removeprefix("postgresql")
+
+    admin = sa.create_engine(url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE page TEMPLATE "{template}"'))
+    engine = db.engine(url("page"))
+    with engine.begin() as connection:
+        for statement in PEOPLE.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+    return server.dsn("page")
+
+
+@pytest.fixture(scope="module")
+def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "dags").mkdir()
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps({"marta": PASSWORD}), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONN_REENGAGE_WAREHOUSE": warehouse_dsn,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "marta:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [str(Path(sys.executable).with_name("airflow"))]
+    subprocess.run(
+        [*command, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=120
+    )
+    with (home / "api-server.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+            env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 90
+            while not _answers(f"{url}/api/v2/version"):
+                assert process.poll() is None, (home / "api-server.log").read_text()
+                assert time.monotonic() < deadline, (home / "api-server.log").read_text()
+                time.sleep(0.2)
+            yield Airflow(url)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("PAGE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def log_in(page: Page, airflow: Airflow) -> None:
+    page.goto(airflow.url)
+    page.get_by_label("Username").fill("marta")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("sign in|log ?in", re.IGNORECASE)).click()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("token", [None, "made.up.token"])
+def test_a_stranger_is_refused(airflow: Airflow, route: str, token: str | None) -> None:
+    cookies = {"_token": token} if token else {}
+    with httpx.Client(cookies=cookies) as client:
+        answer = client.get(airflow.page + route)
+    assert answer.status_code in (401, 403)
+    assert "Anna" not in answer.text
+    assert "contact_id" not in answer.text
+
+
+def test_the_page_has_no_api_documentation(airflow: Airflow) -> None:
+    for route in ("docs", "redoc", "openapi.json"):
+        assert httpx.get(airflow.page + route).status_code == 404
+
+
+def test_a_marketer_walks_from_the_figures_to_a_person(
+    airflow: Airflow, browser: Browser, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    page = context.new_page()
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(httpx.URL(request.url).host))
+    log_in(page, airflow)
+    page.get_by_role("link", name="Re-engagement").click()
+    frame = page.frame_locator("iframe[title='Re-engagement']")
+    expect(frame.get_by_role("heading", name="10 Mar 2026")).to_be_visible()
+    expect(frame.get_by_text("140 due = 120 chosen + 10 held back")).to_be_visible()
+    picture(page, "airflow-day")
+
+    frame.get_by_role("row", name="Chosen to be texted").get_by_role("link").first.click()
+    expect(frame.get_by_text("120 customers on 10 Mar 2026")).to_be_visible()
+    expect(frame.get_by_role("row")).to_have_count(101)
+    picture(page, "airflow-contacts")
+    with page.expect_download() as download:
+        frame.get_by_role("link", name="Download all 120 as CSV").click()
+    file = tmp_path / "contacts.csv"
+    download.value.save_as(file)
+    assert download.value.suggested_filename == f"contacts-{DAY}-survey-send-due.csv"
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [int(row["contact_id"]) for row in rows] == list(range(1, 121))
+
+    frame.get_by_role("link", name="Next page").click()
+    expect(frame.get_by_role("row")).to_have_count(21)
+    frame.get_by_role("link", name="120", exact=True).click()
+    expect(frame.get_by_role("heading", name="Anna K.")).to_be_visible()
+    expect(frame.get_by_text("Larkfield: Hi Anna")).to_be_visible()
+    picture(page, "airflow-contact")
+
+    # Airflow keeps the frame's address in its own: a reload, or a link sent on, stays there.
+    page.reload()
+    expect(frame.get_by_role("heading", name="Anna K.")).to_be_visible()
+    frame.get_by_role("link", name="Outcomes").click()
+    expect(frame.get_by_text("observations, not effects")).to_be_visible()
+    frame.get_by_role("link", name="Incoming data").click()
+    expect(frame.get_by_text("No data has been loaded yet.")).to_be_visible()
+    frame.get_by_role("link", name="Days").click()
+    frame.get_by_role("link", name="9 Mar 2026").click()
+    expect(frame.get_by_text("Nobody was due on this day")).to_be_visible()
+    frame.get_by_label("Day", exact=True).select_option(DAY)
+    frame.get_by_role("button", name="Show").click()
+    expect(frame.get_by_text("140 due = 120 chosen")).to_be_visible()
+    assert asked == {"127.0.0.1"}
+    context.close()
