@@ -103,7 +103,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Nothing stood in the way, so a text was prepared.",
     ),
 }
-ACTIONS: dict[str, str] = {"send": "Text", "hold": "Held back", "skip": "Skipped"}
+ACTIONS: dict[str, str] = {"send": "Send", "hold": "Held back", "skip": "Skipped"}
 MESSAGES: dict[str, tuple[str, str]] = {
     "draft": ("Prepared", "Written; the day's final checks are still ahead."),
     "queued": ("Waiting", "Cleared to go; waiting for the hours in which phones may ring."),
