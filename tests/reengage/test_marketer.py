@@ -685,13 +685,13 @@ def test_a_page_of_contacts_reads_its_day_by_index(people: sa.Engine) -> None:
         """
         INSERT INTO cohort.decision
         SELECT
-            '2025-01-01'::date + n / 500, 1000 + n % 20000, '2024-12-01', 31, 'survey', 0, 0,
+            '2025-01-01'::date + n / 20000, 1000 + n % 20000, '2024-12-01', 31, 'survey', 0, 0,
             'send', 'due', 'p1'
-        FROM generate_series(0, 100000) AS n
+        FROM generate_series(0, 99999) AS n
         """,
         "ANALYZE cohort.decision",
     )
-    binds = {"day": date(2025, 2, 1), "step": "survey", "action": "hold", "reason": "template",
+    binds = {"day": date(2025, 1, 3), "step": "survey", "action": "send", "reason": "due",
              "after": None, "row_limit": 101}  # fmt: skip
     with people.connect() as connection:
         statement = (SQL / "marketer" / "contacts.sql").read_text(encoding="utf-8")
