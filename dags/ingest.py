@@ -21,7 +21,6 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
-
 from reengage.policy import read_policy
 from reengage.runtime import told_plainly
 
@@ -30,7 +29,9 @@ ZONE = read_policy().brand.time_zone
 
 @dag(
     dag_id="reengage_ingest",
-    schedule=CronPartitionTimetable("0 4 * * *", timezone=ZONE, run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=CronPartitionTimetable(
+        "0 4 * * *", timezone=ZONE, run_offset=-1, key_format="%Y-%m-%d"
+    ),
     start_date=pendulum.datetime(2024, 1, 1, tz=ZONE),
     catchup=False,
     max_active_runs=1,

@@ -23,7 +23,6 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import dag, task
-
 from reengage.runtime import told_plainly
 
 

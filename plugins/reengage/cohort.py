@@ -56,7 +56,9 @@ def check_fresh(engine: Engine, sources: list[Source], as_of: date) -> None:
         elif source.entity == "interaction":
             through = max(filter(None, (load.newest_on, _complete_through(source))), default=None)
             if through is None or through < as_of:
-                late.append(f"{source.name} has nothing dated on or after {as_of} (newest: {through})")
+                late.append(
+                    f"{source.name} has nothing dated on or after {as_of} (newest: {through})"
+                )
     if late:
         raise DayStopped(
             f"Nothing was decided for {as_of}: {'; '.join(late)}. Who bought yesterday would be "
@@ -132,9 +134,7 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    db.run(
-        connection, "cohort/open_episodes", as_of=as_of, first_days=policy.steps[0].after_days
-    )
+    db.run(connection, "cohort/open_episodes", as_of=as_of, first_days=policy.steps[0].after_days)
     for table in ("cohort.episode", "core.contact_activity", "core.consent", "outbox.message"):
         connection.exec_driver_sql(f"ANALYZE {table}")
     db.run(

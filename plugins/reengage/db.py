@@ -24,7 +24,11 @@ def engine(url: str | None = None) -> Engine:
     return sa.create_engine(
         url or warehouse_url(),
         pool_pre_ping=True,
-        connect_args={"options": "-c timezone=UTC", "application_name": "reengage"},
+        connect_args={
+            "connect_timeout": 10,
+            "options": "-c timezone=UTC",
+            "application_name": "reengage",
+        },
     )
 
 
@@ -60,9 +64,7 @@ def run(
     statements = _statements(name, table)
     used = frozenset().union(*(names for _, names in statements))
     if used != binds.keys():
-        raise ConfigurationError(
-            f"{name}.sql takes {sorted(used)}, but was given {sorted(binds)}."
-        )
+        raise ConfigurationError(f"{name}.sql takes {sorted(used)}, but was given {sorted(binds)}.")
     for clause, names in statements:
         result = connection.execute(clause, {key: binds[key] for key in names})
     return result

@@ -397,7 +397,11 @@ def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Co
     key = secret("phones")
     for reply in provider.replies():
         meaning = messages.meaning(reply.text)
-        phone_hash = messages.phone_hash(reply.sender, key)
+        try:
+            phone_hash = messages.phone_hash(reply.sender, key)
+        except ValueError:  # a short code or a name: nobody whom we text
+            log.warning("a reply came from something that is no phone number; it is left out")
+            continue
         found[meaning or "unclear"] += 1
         with engine.begin() as connection:
             db.run(

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -12,11 +12,17 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 EVERY_SECONDS = 10.0
 
+# Where a bar is drawn, if that is a terminal; None: standard error.
+screen: TextIO | None = None
+
 
 def progress(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
     """Pass the items through while telling how many, how fast, and how long to go."""
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=what, unit=f" {unit}", total=total, leave=False, mininterval=0.5)
+    stream = screen or sys.stderr
+    if stream.isatty():
+        yield from tqdm(
+            items, what, total, file=stream, unit=f" {unit}", leave=False, mininterval=0.5
+        )
         return
     began = last = time.monotonic()
     count = 0

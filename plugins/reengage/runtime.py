@@ -5,7 +5,6 @@ below it runs in a notebook or a shell just as well.
 """
 
 import functools
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
 from reengage.providers import Provider, account_from_uri_or_json, provider_for
-from reengage.settings import warehouse_url
+from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, warehouse_url
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,6 @@ R = TypeVar("R")
 
 WAREHOUSE = "reengage_warehouse"
 SMS = "reengage_sms"
-SANDBOX_VARIABLE = "REENGAGE_SANDBOX_SMS"
-LINKS_VARIABLE = "REENGAGE_LINK_BASE"
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,9 @@ def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:
 def _instant(value: str) -> datetime:
     now = datetime.fromisoformat(value)
     if now.tzinfo is None:
-        raise ConfigurationError(f"now {value!r} needs a time zone, like 1997-10-01T10:00:00-04:00.")
+        raise ConfigurationError(
+            f"now {value!r} needs a time zone, like 1997-10-01T10:00:00-04:00."
+        )
     return now.astimezone(UTC)
 
 
@@ -190,15 +189,3 @@ def link_base(policy: Policy) -> str:
             "`make day`, which run a local link service."
         )
     return base.rstrip("/")
-
-
-def sandbox_connection(url: str, key: str) -> str:
-    """The sandbox as an Airflow connection, in its JSON form."""
-    return json.dumps(
-        {
-            "conn_type": "infobip",
-            "host": url,
-            "password": key,
-            "extra": {"sandbox": True},
-        }
-    )

@@ -15,6 +15,11 @@ INCLUDE = PROJECT / "include"
 SQL = INCLUDE / "sql"
 TEMPLATES = INCLUDE / "templates"
 
+# How the local commands tell Airflow's tasks where the sandbox (a connection, in Airflow's JSON
+# form) and the link service are. A real connection and a real domain come before them.
+SANDBOX_VARIABLE = "REENGAGE_SANDBOX_SMS"
+LINKS_VARIABLE = "REENGAGE_LINK_BASE"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -90,4 +95,6 @@ def warehouse_url() -> str:
             f"No warehouse: the embedded server of {settings().home} was never started and "
             "AIRFLOW_CONN_REENGAGE_WAREHOUSE is not set. `make up` or `make day` starts one."
         )
-    return "postgresql+psycopg" + file.read_text(encoding="utf-8").strip().removeprefix("postgresql")
+    return "postgresql+psycopg" + file.read_text(encoding="utf-8").strip().removeprefix(
+        "postgresql"
+    )

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import sqlalchemy as sa
-
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.settings import SQL
@@ -15,7 +14,9 @@ def test_migrations_run_twice_without_a_change(warehouse: sa.Engine) -> None:
 
 
 def test_no_statement_reads_the_wall_clock() -> None:
-    clock = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtime)", re.I)
+    clock = re.compile(
+        r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtime)", re.I
+    )
     for file in SQL.rglob("*.sql"):
         assert not clock.search(file.read_text(encoding="utf-8")), file
 

@@ -19,5 +19,5 @@ WHERE
         UNION ALL
         SELECT suppression.contact_id
         FROM core.suppression AS suppression
-        WHERE suppression.lifted_at > :after
+        WHERE suppression.lifted_at > CAST(:after AS timestamptz)
     );

@@ -2,5 +2,5 @@
 -- Grain: one row. Reads: cohort.day. No parameters. Writes nothing.
 SELECT
     coalesce(max(day.last_load_id), 0) AS last_load_id,
-    coalesce(max(day.decided_at), '-infinity') AS decided_at
+    max(day.decided_at) AS decided_at
 FROM cohort.day AS day;

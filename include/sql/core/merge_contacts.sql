@@ -33,7 +33,7 @@ INNER JOIN
     unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
     ON suppression.contact_id = pair.merged_id
 WHERE suppression.lifted_at IS NULL AND suppression.reason <> 'inactivity'
-ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL DO NOTHING;
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE core.contact AS contact
 SET merged_into = pair.kept_id, updated_load_id = :load_id

@@ -23,10 +23,8 @@ FROM (
     WHERE contact_id = :contact_id AND merged_into IS NOT NULL
 ) AS person
 LEFT JOIN core.contact AS known ON person.contact_id = known.contact_id
-ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL
-DO UPDATE
-    SET phone_hash = excluded.phone_hash
-    WHERE suppression.phone_hash IS NULL AND excluded.phone_hash IS NOT NULL;
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL
+DO NOTHING;
 
 UPDATE core.contact
 SET status = 'unsubscribed'

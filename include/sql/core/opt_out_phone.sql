@@ -1,6 +1,6 @@
 -- Opt a number out: what a STOP reply does, which names a number and no contact.
--- Grain: every contact that has the number, had a message on it, or took over such a contact in a
--- merge. Their messages that are not out yet are cancelled, and all others to the number.
+-- Grain: the number itself (contact_id 0), and every contact that has the number, had a
+-- message on it, or took over such a contact in a merge. Their messages that are not out yet are cancelled, and all others to the number.
 -- Reads: core.contact, outbox.message. Writes: core.suppression, core.contact (status),
 -- outbox.message.
 -- Parameters: phone_hash; channel; source: what wrote it; at: when.
@@ -26,11 +26,12 @@ FROM (
     SELECT contact_id
     FROM outbox.message
     WHERE phone_hash = :phone_hash
+    UNION
+    -- The number itself, whoever has it tomorrow.
+    SELECT 0
 ) AS person
-ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL
-DO UPDATE
-    SET phone_hash = excluded.phone_hash
-    WHERE suppression.phone_hash IS NULL;
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL
+DO NOTHING;
 
 UPDATE core.contact
 SET status = 'unsubscribed'

@@ -52,7 +52,7 @@ INNER JOIN outbox.message AS message
     END
 WHERE receipt.applied_at IS NULL AND receipt.is_permanent
 ORDER BY message.contact_id, receipt.occurred_at
-ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL DO NOTHING;
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE outbox.receipt AS receipt
 SET applied_at = :at

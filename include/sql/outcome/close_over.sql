@@ -138,7 +138,7 @@ SELECT
     :at
 FROM closing
 WHERE closing.outcome = 'unsubscribed'
-ON CONFLICT (contact_id, channel, reason) WHERE lifted_at IS NULL DO NOTHING;
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE core.contact AS contact
 SET

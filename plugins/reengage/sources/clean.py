@@ -104,9 +104,7 @@ class Cleaner:
             value = record[theirs]
             if value:
                 value = value.strip()
-            values[ours] = (
-                None if not value or (value in NOTHING and ours not in NAMES) else value
-            )
+            values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
         if self._kind_column:
             values["kind"] = (record[self._kind_column] or "").strip()
         is_excluded = False
@@ -151,7 +149,9 @@ class Cleaner:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
         event_id = (
-            self._id(values, "source_event_id") if "source_event_id" in self.source.columns else None
+            self._id(values, "source_event_id")
+            if "source_event_id" in self.source.columns
+            else None
         )
         occurred = get("occurred_at")
         if occurred is None:

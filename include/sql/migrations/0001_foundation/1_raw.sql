@@ -62,6 +62,7 @@ CREATE TABLE raw.reject (
     record jsonb NOT NULL
 );
 CREATE INDEX reject_by_file ON raw.reject (file_id);
+CREATE INDEX reject_by_load ON raw.reject (load_id);
 
 -- The good rows. `record` is the row as the source wrote it; the typed columns are what of it can
 -- be read; `problems` says, by column, why a value could not be ({"amount": "not a number"}).

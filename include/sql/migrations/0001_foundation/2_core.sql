@@ -45,6 +45,7 @@ CREATE TABLE core.contact (
     updated_load_id bigint
 );
 CREATE INDEX contact_by_load ON core.contact (updated_load_id);
+CREATE INDEX contact_by_number ON core.contact (phone_e164) WHERE phone_e164 IS NOT NULL;
 CREATE INDEX contact_by_phone ON core.contact (phone_hash) WHERE phone_hash IS NOT NULL;
 
 -- Who a source's id is. A merge repoints contact_id and keeps original_contact_id, so that it can
@@ -120,7 +121,8 @@ CREATE TABLE core.consent (
 
 CREATE INDEX consent_by_load ON core.consent (load_id);
 
--- Append-only but for lifted_at. A row without a contact holds for the number.
+-- Append-only but for lifted_at. contact_id 0 is a number that nobody here has: a stop is kept all
+-- the same, for the day somebody has it.
 CREATE TABLE core.suppression (
     suppression_id bigint GENERATED ALWAYS AS IDENTITY,
     contact_id bigint NOT NULL,
@@ -132,9 +134,10 @@ CREATE TABLE core.suppression (
     lifted_at timestamptz,
     PRIMARY KEY (contact_id, suppression_id)
 );
--- A reason holds once at a time: saying stop twice is one stop.
+-- A reason holds once at a time for a number: saying stop twice is one stop.
 CREATE UNIQUE INDEX suppression_standing
-ON core.suppression (contact_id, channel, reason) WHERE lifted_at IS NULL;
+ON core.suppression (contact_id, channel, reason, (coalesce(phone_hash, '')))
+WHERE lifted_at IS NULL;
 CREATE INDEX suppression_by_phone ON core.suppression (phone_hash) WHERE lifted_at IS NULL;
 
 -- What the derived columns above were made with; another value means: make them anew.

@@ -1,0 +1,13 @@
+-- What the loads of a day came to, all attempts together.
+-- Grain: source × entity. Reads: raw.load. Parameters: as_of. Writes nothing.
+SELECT
+    load.source,
+    load.entity,
+    max(load.rows_loaded) AS rows_loaded,
+    max(load.rows_rejected) AS rows_rejected,
+    max(load.fields_emptied) AS fields_emptied,
+    min(load.rows_waiting) AS rows_waiting
+FROM raw.load AS load
+WHERE load.as_of = :as_of AND load.status = 'loaded'
+GROUP BY load.source, load.entity
+ORDER BY load.entity, load.source;

@@ -1,0 +1,187 @@
+"""The commands behind make: `reengage COMMAND`. `make help` explains them."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from reengage.errors import ReengageError
+from reengage.settings import settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code. An error of ours is told in its own words."""
+    parser = argparse.ArgumentParser(prog="reengage", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], *options: str, **defaults: str
+    ) -> None:
+        one = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        for option in options:
+            one.add_argument(f"--{option}", required=option not in defaults,
+                             default=defaults.get(option), dest=option.replace("-", "_"))  # fmt: skip
+        one.set_defaults(run=run)
+
+    command("demo", _demo)
+    command("day", _day, "as-of")
+    command("replay", _replay, "from", "to")
+    command("up", _up)
+    command("down", _down)
+    command("clean", _clean)
+    command("dsn", _dsn)
+    command("psql", _psql)
+    command("policy", _policy)
+    command("migrate", _migrate)
+    command("web", _web, "host", "port", host="127.0.0.1", port="8000")
+    command("browser", _browser)
+    parsed = parser.parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except ReengageError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> None:
+    """the whole job on real data"""
+    from reengage.local.demo import run_demo
+
+    run_demo()
+
+
+def _day(given: argparse.Namespace) -> None:
+    """one day through the real DAGs"""
+    from reengage.local.day import parse_day, run_day
+
+    run_day(parse_day(given.as_of))
+
+
+def _replay(given: argparse.Namespace) -> None:
+    """past days in one pass; nothing is sent"""
+    from reengage.local.day import parse_day
+    from reengage.local.replay import run_replay
+
+    run_replay(parse_day(getattr(given, "from")), parse_day(given.to))
+
+
+def _up(_: argparse.Namespace) -> None:
+    """Airflow, the link service and the sandbox, until Ctrl-C"""
+    from reengage.local.up import run_up
+
+    run_up()
+
+
+def _down(_: argparse.Namespace) -> None:
+    """end what this home runs"""
+    from reengage.local.up import end
+
+    end()
+
+
+def _clean(_: argparse.Namespace) -> None:
+    """end what this home runs, then forget its state"""
+    from reengage.local.up import end
+
+    home = settings().home
+    end()
+    if not home.exists():
+        return
+    ours = {"postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality"}
+    for entry in home.iterdir():
+        if entry.name in ours:
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name in ("working.lock", "up.pid"):
+            entry.unlink()
+    if not any(home.iterdir()):
+        home.rmdir()
+
+
+def _dsn(_: argparse.Namespace) -> None:
+    """print the warehouse's address, and nothing else"""
+    sys.stdout.write(f"{_started()}\n")
+
+
+def _psql(_: argparse.Namespace) -> None:
+    """a prompt on the warehouse"""
+    from reengage.local.postgres import psql
+
+    psql(_started())
+
+
+def _started() -> str:
+    from reengage.local.stack import warehouse
+
+    url = warehouse().url.set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
+def _policy(_: argparse.Namespace) -> None:
+    """check the policy, its texts, and the sources"""
+    from reengage.messages import Templates
+    from reengage.policy import read_policy
+    from reengage.sources import read_sources
+
+    policy = read_policy()
+    Templates(policy)
+    ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)
+    sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")
+    for source in read_sources():
+        sys.stdout.write(f"{source.name}: {source.path}\n")
+
+
+def _migrate(_: argparse.Namespace) -> None:
+    """bring the warehouse to the newest schema"""
+    from reengage.db import engine, migrate
+
+    migrate(engine())
+
+
+def _web(given: argparse.Namespace) -> None:
+    """the public link service alone"""
+    import uvicorn
+
+    from reengage.clock import wall_clock
+    from reengage.db import engine
+    from reengage.policy import read_policy
+    from reengage.web import create_app
+
+    app = create_app(engine(), read_policy(), wall_clock)
+    # No access log: the code in a link's path is all that its holder needs.
+    uvicorn.run(app, host=given.host, port=int(given.port), access_log=False, server_header=False)
+
+
+def _browser(_: argparse.Namespace) -> None:
+    """see that a Chromium is here for the tests, and install Debian's where it can be"""
+    if Path("/usr/bin/chromium").exists():
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ReengageError(
+            "The tests look at pages in a real browser, and /usr/bin/chromium is not here. Install "
+            "it (Debian: apt-get install chromium) and run make test again."
+        )
+    sys.stdout.write("Installing chromium for the tests: a minute or two, once.\n")
+    sys.stdout.flush()
+    for step in (
+        ["update", "-qq"],
+        ["install", "-y", "-qq", "--no-install-recommends", "chromium"],
+    ):
+        done = subprocess.run(
+            ["apt-get", *step],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ReengageError(f"apt-get {step[0]} failed: {done.stderr.strip()[-500:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Days through the real DAGs, in this process, on a simulated clock, with simulated recipients."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from reengage import db, outbox
+from reengage.clock import SimulatedClock
+from reengage.errors import ReengageError
+from reengage.local import airflow
+from reengage.local.postgres import EmbeddedServer
+from reengage.local.stack import SEED, Screen, Services, alone, warehouse
+from reengage.policy import Policy, read_policy
+from reengage.sandbox import Recipients
+from reengage.settings import settings
+
+SENDS_AT = time(10)
+CLOSES_AT = time(22)
+MOST_ROUNDS = 24
+
+
+class DayRunner:
+    """Runs one day after another: ingest, journey, send, outcomes.
+
+    The clock stands at 10:00 of the brand's time on the day after as_of, and moves on to the hours
+    in which the recipients may be texted; outcomes are written at 22:00.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        policy: Policy,
+        services: Services,
+        dags: airflow.Dags,
+        clock: SimulatedClock,
+        screen: Screen,
+    ) -> None:
+        self.engine = engine
+        self.policy = policy
+        self.dags = dags
+        self.clock = clock
+        self.screen = screen
+        self.recipients = Recipients(
+            settings().sandbox, SEED, services.web.url, self._identify, clock,
+            policy.brand.currency,
+        )  # fmt: skip
+
+    def run(self, as_of: date) -> None:
+        """One day. Safe to run twice, and after a kill anywhere. Raises RunFailed, with why."""
+        self.recipients.live(self._at(as_of, SENDS_AT))
+        self._dag("reengage_ingest", as_of)
+        self._dag("reengage_journey", as_of)
+        self._send(as_of)
+        self.recipients.live(max(self._at(as_of, CLOSES_AT), self.clock()))
+        self._dag("reengage_outcomes", as_of)
+
+    def _send(self, as_of: date) -> None:
+        """Send until nothing is left that may ring on this day, moving the clock as it may."""
+        for _ in range(MOST_ROUNDS):
+            self._dag("reengage_send", as_of)
+            with self.engine.connect() as connection:
+                pending = db.run(connection, "outbox/pending").one()
+            if not pending.queued or pending.last_not_before <= self.clock():
+                return
+            # To when all of them may ring, if they can at once; else to when the next one may.
+            evening = self._at(as_of, CLOSES_AT)
+            later = pending.last_not_before
+            if later > evening:
+                later = pending.first_not_before
+            if later <= self.clock():
+                return
+            self.clock.move_to(later)
+
+    def _dag(self, dag_id: str, as_of: date) -> None:
+        self.screen.problems.clear()
+        try:
+            self.dags.run(dag_id, as_of, self.clock())
+        except airflow.RunFailed as failure:
+            why = "\n".join(dict.fromkeys(self.screen.problems))
+            raise airflow.RunFailed(
+                f"{failure}\n{why}".strip() + f"\nThe whole log: {self.screen.file}"
+            ) from failure
+
+    def _at(self, as_of: date, hour: time) -> datetime:
+        return datetime.combine(as_of + timedelta(days=1), hour, self.policy.brand.zone).astimezone(
+            UTC
+        )
+
+    def _identify(self, phone: str) -> tuple[str, str] | None:
+        """Who buys with a phone: the sandbox's purchases carry a source's id, not a number."""
+        with self.engine.connect() as connection:
+            row = db.run(connection, "core/who_has_phone", phone=phone).first()
+        return (row.first_source, row.first_source_contact_id) if row else None
+
+
+@contextmanager
+def day_runner(what: str, first: date) -> Iterator[tuple[DayRunner, Screen]]:
+    """Everything that days need, from nothing: server, schema, Airflow, sandbox, link service."""
+    with alone(what), Screen(what) as screen:
+        policy = read_policy()
+        server = EmbeddedServer(settings().home)
+        server.start()
+        engine = warehouse()
+        airflow.prepare(server)
+        start = datetime.combine(first + timedelta(days=1), SENDS_AT, policy.brand.zone)
+        clock = SimulatedClock(start.astimezone(UTC))
+        with Services(engine, policy, clock) as services:
+            dags = airflow.Dags()
+            screen.listen()
+            yield DayRunner(engine, policy, services, dags, clock, screen), screen
+
+
+def run_day(as_of: date) -> None:
+    """`make day`: one day, and what it came to, on the terminal."""
+    with day_runner("day", as_of) as (runner, screen):
+        screen.say(f"The day {as_of}, decided on {as_of + timedelta(days=1)} at 10:00 "
+                   f"({runner.policy.brand.time_zone}).")  # fmt: skip
+        runner.run(as_of)
+        for line in report(runner.engine, as_of, screen.notes):
+            screen.say(line)
+
+
+def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
+    """What a day came to, as lines: the loads, the decisions, the messages."""
+    with engine.connect() as connection:
+        loads = db.run(connection, "raw/loads_of_day", as_of=as_of).all()
+        decisions = db.run(connection, "cohort/count_day", as_of=as_of).all()
+    lines = ["", "Data"]
+    lines += [
+        f"  {f'{row.source} ({row.entity})':<26}{row.rows_loaded:>9,} rows taken"
+        + (f", {row.rows_rejected:,} rejected" if row.rows_rejected else "")
+        + (f", {row.fields_emptied:,} fields emptied" if row.fields_emptied else "")
+        + (f", {row.rows_waiting:,} wait for their day" if row.rows_waiting else "")
+        for row in loads
+    ]
+    lines += [f"  note: {note}" for note in dict.fromkeys(notes)]
+    lines += ["", "Decisions"]
+    lines += [
+        f"  {row.step:<10}{row.action:<6}{row.reason:<18}{row.contacts:>9,}" for row in decisions
+    ] or ["  nobody was due"]
+    found = outbox.statuses(engine, as_of)
+    if found:
+        lines += ["", "Messages"]
+        lines += [f"  {step:<10}{status:<24}{n:>9,}" for (step, status), n in found.items()]
+    return lines
+
+
+def parse_day(text: str) -> date:
+    """A day that somebody typed. Raises ReengageError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ReengageError(
+            f"{text!r} is no day: type it like make day AS_OF=1997-09-30."
+        ) from error

@@ -1,0 +1,164 @@
+"""What a home runs around a piece of work: the server, the sandbox, the link service, one terminal."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import sqlalchemy as sa
+
+from reengage import db, progress
+from reengage.clock import Clock
+from reengage.errors import ConfigurationError, ReengageError
+from reengage.local.postgres import EmbeddedServer
+from reengage.local.serving import RunningServer, serve
+from reengage.policy import Policy
+from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, secret, settings
+
+SEED = "larkfield"
+
+
+def warehouse() -> sa.Engine:
+    """The warehouse of this home at the newest schema; the embedded one is started for it."""
+    if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+        EmbeddedServer(settings().home).start()
+    engine = db.engine()
+    db.migrate(engine)
+    return engine
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Let one command at a time work in a home. Raises ReengageError where another one does."""
+    home = settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "working.lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ReengageError(
+                f"`make {file.read().strip() or 'something'}` is at work in {home}. Wait for it, "
+                "end it, or use another home: REENGAGE_HOME=…"
+            ) from None
+        file.truncate(0)
+        file.write(what)
+        file.flush()
+        yield
+
+
+class Services:
+    """The sandbox and the link service in this process, on a clock. A context manager.
+
+    Their ports are kept from run to run, so that the links in texts stay true, and chosen again
+    where somebody else has taken one.
+    """
+
+    def __init__(self, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
+        from reengage.sandbox import create_sandbox
+        from reengage.web import create_app
+
+        folder = settings().sandbox
+        folder.mkdir(parents=True, exist_ok=True)
+        self.sandbox = _on_kept_port("sandbox", create_sandbox(folder, clock, _key(), SEED))
+        self.web = _on_kept_port("web", create_app(engine, policy, clock))
+
+    def __enter__(self) -> "Services":
+        os.environ.update(self.environment())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.stop()
+        self.web.stop()
+
+    def environment(self) -> dict[str, str]:
+        """What Airflow's tasks need to find them."""
+        sandbox = {
+            "conn_type": "infobip",
+            "host": self.sandbox.url,
+            "password": _key(),
+            "extra": {"sandbox": True},
+        }
+        return {SANDBOX_VARIABLE: json.dumps(sandbox), LINKS_VARIABLE: self.web.url}
+
+
+def _key() -> str:
+    return secret("sandbox")
+
+
+def _on_kept_port(name: str, app: object) -> RunningServer:
+    file = settings().home / "ports" / name
+    if file.exists():
+        with contextlib.suppress(ConfigurationError, ValueError):
+            return serve(app, int(file.read_text(encoding="utf-8")))
+    server = serve(app)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(str(server.port), encoding="utf-8")
+    return server
+
+
+class Screen:
+    """The person's terminal, while everything else that this process writes goes to a log file.
+
+    Airflow is talkative: its own words go to `$REENGAGE_HOME/logs/<name>.log`. Progress bars, and
+    what `say` is given, reach the terminal. `problems` collects what reengage logs as an error, and
+    `notes` what it warns of.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.file = settings().home / "logs" / f"{name}.log"
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self._terminal: TextIO = sys.stdout
+
+    def __enter__(self) -> "Screen":
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._saved = os.dup(1), os.dup(2)
+        self._terminal = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+        progress.screen = self._terminal
+        with self.file.open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        progress.screen = None
+        for saved, number in zip(self._saved, (1, 2), strict=True):
+            os.dup2(saved, number)
+            os.close(saved)
+        self._terminal.close()
+
+    def listen(self) -> None:
+        """Begin to collect problems and notes; after Airflow has set up its own logging."""
+        screen = self
+
+        class Listener(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                kept = screen.problems if record.levelno >= logging.ERROR else screen.notes
+                kept.append(record.getMessage())
+
+        logger = logging.getLogger("reengage")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(Listener(logging.WARNING))
+
+    def say(self, text: str = "") -> None:
+        """A line on the terminal."""
+        self._terminal.write(f"{text}\n")
+        self._terminal.flush()
+
+
+def log_file(name: str) -> Path:
+    """The file that a service of this home writes its output to."""
+    file = settings().home / "logs" / f"{name}.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
