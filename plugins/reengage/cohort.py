@@ -135,8 +135,7 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     db.run(connection, "cohort/open_episodes", as_of=as_of, first_days=policy.steps[0].after_days)
-    for table in ("cohort.episode", "core.contact_activity", "core.consent", "outbox.message"):
-        connection.exec_driver_sql(f"ANALYZE {table}")
+    db.analyze(connection, "cohort.episode", "core.contact_activity")
     db.run(
         connection,
         "cohort/decide",

@@ -15,6 +15,9 @@ from reengage.sources import Source
 
 log = logging.getLogger(__name__)
 
+# From so many rows on a load may change what the planner should know of core.
+MANY_ROWS = 10_000
+
 
 def take(
     engine: Engine, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
@@ -40,6 +43,11 @@ def take(
         else:
             db.run(connection, "core/identify_consent", load_id=load_id, as_of=as_of)
             db.run(connection, "core/take_consents", load_id=load_id)
+        if db.run(connection, "raw/load_size", load_id=load_id).scalar_one() >= MANY_ROWS:
+            db.analyze(
+                connection, "core.contact", "core.contact_identity", "core.interaction",
+                "core.contact_activity", "core.consent",
+            )  # fmt: skip
         db.run(
             connection, "core/settle_activity",
             load_id=load_id, cooldown_days=policy.cooldown_days,

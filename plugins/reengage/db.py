@@ -107,6 +107,17 @@ def batches(
     yield from result.partitions(size)
 
 
+def analyze(connection: Connection, *tables: str) -> None:
+    """Refresh the planner's statistics after many rows were written in one go, and before they are
+    read: autovacuum would come minutes later.
+    """
+    from psycopg import sql
+
+    driver: Any = connection.connection.driver_connection
+    for table in tables:
+        driver.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table.split("."))))
+
+
 @contextmanager
 def exclusive(connection: Connection, what: str) -> Iterator[None]:
     """Hold the warehouse-wide lock named `what` until the transaction ends: two runs of the same

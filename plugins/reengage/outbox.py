@@ -64,6 +64,7 @@ def draft(
         as_of=as_of, channel=policy.consent.channel, at=now,
         link_expires_at=now + timedelta(days=policy.links.valid_days),
     )  # fmt: skip
+    db.analyze(connection, "outbox.message")
     return result
 
 

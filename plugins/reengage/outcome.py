@@ -42,6 +42,7 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
     """
     window = policy.attribution_days + policy.close_after_days
     with engine.begin() as connection, db.exclusive(connection, "journey"):
+        db.analyze(connection, "outbox.message", "outbox.hit", "cohort.decision", "cohort.episode")
         close(connection, policy, as_of, clock, is_decided=True)
         db.run(
             connection,

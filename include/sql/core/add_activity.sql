@@ -1,36 +1,31 @@
 -- Keep core.contact_activity up from the load's own interactions.
--- Grain: contact. Reads: core.interaction of the load. Writes: core.contact_activity.
+-- Grain: contact. Reads: raw.interaction of the load, core.contact_identity. Writes: core.contact_activity.
 -- Parameters: load_id, signals. Twice in one load would count purchases twice: core.take runs it
 -- in the transaction that marks the load as loaded, so it runs once.
 WITH fresh AS (
     SELECT
-        interaction.contact_id,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_open')
+        identity.contact_id,
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'email_open')
             AS last_email_open_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_click')
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'email_click')
             AS last_email_click_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
-        max(interaction.occurred_on) FILTER (
-            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
+        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
+        max(interaction.dated_on) FILTER (
+            WHERE interaction.kind = ANY(CAST(:signals AS text []))
         ) AS last_signal_on,
-        min(interaction.occurred_on) AS first_interaction_on,
+        min(interaction.dated_on) AS first_interaction_on,
         count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases
-    FROM raw.interaction AS row
+    FROM raw.interaction AS interaction
     INNER JOIN core.contact_identity AS identity
         ON
-            row.contact_source = identity.source
-            AND row.source_contact_id = identity.source_contact_id
-    INNER JOIN core.interaction AS interaction
-        ON
-            identity.contact_id = interaction.contact_id
-            AND row.source = interaction.source
-            AND row.record_key = interaction.source_event_id
-    WHERE row.load_id = :load_id AND row.status = 'loaded'
-    GROUP BY interaction.contact_id
+            interaction.contact_source = identity.source
+            AND interaction.source_contact_id = identity.source_contact_id
+    WHERE interaction.load_id = :load_id AND interaction.status = 'loaded'
+    GROUP BY identity.contact_id
 )
 
 UPDATE core.contact_activity AS activity

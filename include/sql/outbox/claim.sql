@@ -5,12 +5,15 @@
 -- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit. Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
 -- today, purpose. Twice: what is claimed or cancelled is not queued any more.
-WITH next AS (
+WITH next AS MATERIALIZED (
     SELECT
         message.contact_id,
         message.dormant_since,
         message.step,
-        message.channel
+        message.channel,
+        message.as_of,
+        message.not_after,
+        message.phone_hash
     FROM outbox.message AS message
     WHERE
         message.status = 'queued'
@@ -20,7 +23,7 @@ WITH next AS (
     LIMIT :batch_size
 ),
 
-judged AS (
+judged AS MATERIALIZED (
     SELECT
         message.contact_id,
         message.dormant_since,
@@ -66,13 +69,7 @@ judged AS (
                     AND hit.verdict = 'human'
             ) THEN 'opened'
         END AS obstacle
-    FROM next
-    INNER JOIN outbox.message AS message
-        ON
-            next.contact_id = message.contact_id
-            AND next.dormant_since = message.dormant_since
-            AND next.step = message.step
-            AND next.channel = message.channel
+    FROM next AS message
     INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
     INNER JOIN core.contact_activity AS activity ON message.contact_id = activity.contact_id
     INNER JOIN cohort.episode AS episode

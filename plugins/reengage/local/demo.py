@@ -111,7 +111,9 @@ def _show(runner: DayRunner, screen: Screen) -> None:
                 screen.say(f"  {'':<12}{line}")
     screen.say()
     screen.say("Next:")
-    screen.say('  make up                       the page "Re-engagement" in Airflow, with all of this')
+    screen.say(
+        '  make up                       the page "Re-engagement" in Airflow, with all of this'
+    )
     screen.say("  make psql                     the tables: SELECT * FROM cohort.decision LIMIT 5;")
     screen.say(f"  REENGAGE_SOURCES=include/demo/sources make day AS_OF={DAYS[-1] + timedelta(1)}")
     screen.say(f"  make replay FROM=1997-03-01 TO={DAYS[-1]}")

@@ -28,6 +28,9 @@ from reengage.sources.clean import TYPED, Cleaner, Good
 
 log = logging.getLogger(__name__)
 
+# From so many new rows on the planner should know of them.
+MANY_ROWS = 10_000
+
 STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
           "record")  # fmt: skip
 
@@ -163,19 +166,23 @@ class _Reader:
         db.run(connection, f"raw/stage_{entity}")
         notes = files.Notes()
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
-        connection.exec_driver_sql("ANALYZE staged")
+        db.analyze(connection, "staged")
         db.run(connection, "raw/key_rows")
         db.run(
             connection, "raw/supersede", self.table, **ids,
             path=str(path), mapping_hash=self.source.mapping_hash,
         )  # fmt: skip
-        db.run(connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of)
+        inserted = db.run(
+            connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
+        ).rowcount
         db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
         db.run(
             connection, "raw/finish_file",
             file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
         )  # fmt: skip
         connection.exec_driver_sql("DROP TABLE staged")
+        if inserted >= MANY_ROWS:
+            db.analyze(connection, self.table)
         if notes.text():
             self.notes.append(f"{self.source.name}: {notes.text()}")
 
