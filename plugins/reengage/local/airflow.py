@@ -5,7 +5,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from datetime import date, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -81,12 +80,8 @@ class Dags:
         if self._bag.import_errors:
             raise RunFailed("\n".join(self._bag.import_errors.values()))
 
-    def run(self, dag_id: str, as_of: date, now: datetime, **conf: Any) -> None:
-        """One run of a DAG for as_of, at the simulated time `now`. Raises RunFailed."""
-        self.run_with(dag_id, {"as_of": as_of.isoformat(), "now": now.isoformat(), **conf})
-
-    def run_with(self, dag_id: str, conf: dict[str, Any]) -> None:
-        """One run of a DAG with any configuration. Raises RunFailed."""
+    def run(self, dag_id: str, conf: dict[str, str]) -> None:
+        """One run of a DAG with a configuration. Raises RunFailed."""
         dag = self._bag.dags[dag_id]
         for task in dag.tasks:
             task.retries = 0  # whoever watches sees the failure at once, and decides

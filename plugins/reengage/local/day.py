@@ -74,9 +74,13 @@ class DayRunner:
             self.clock.move_to(later)
 
     def _dag(self, dag_id: str, as_of: date) -> None:
+        self.dag(dag_id, as_of=as_of.isoformat(), now=self.clock().isoformat())
+
+    def dag(self, dag_id: str, **conf: str) -> None:
+        """One run of a DAG with this configuration. Raises RunFailed: which task, and why."""
         self.screen.problems.clear()
         try:
-            self.dags.run(dag_id, as_of, self.clock())
+            self.dags.run(dag_id, conf)
         except airflow.RunFailed as failure:
             why = "\n".join(dict.fromkeys(self.screen.problems))
             raise airflow.RunFailed(

@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +102,24 @@ def _on_kept_port(name: str, app: object) -> RunningServer:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(str(server.port), encoding="utf-8")
     return server
+
+
+def kept_port(name: str) -> int:
+    """The port that a service of this home had last, if it is free; else a free one, kept."""
+    file = settings().home / "ports" / name
+    wanted = int(file.read_text(encoding="utf-8")) if file.exists() else 0
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+            break
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(str(found), encoding="utf-8")
+    return found
 
 
 class Screen:

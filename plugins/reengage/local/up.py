@@ -1,0 +1,180 @@
+"""`make up`: Airflow, the link service and the sandbox on the real clock, until Ctrl-C."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from reengage.clock import wall_clock
+from reengage.errors import ReengageError
+from reengage.local import airflow
+from reengage.local.postgres import EmbeddedServer
+from reengage.local.stack import Services, alone, kept_port, log_file, warehouse
+from reengage.policy import read_policy
+from reengage.settings import secret, settings
+
+START_SECONDS = 120
+STOP_SECONDS = 20
+COMPONENTS = {
+    "api-server": ["api-server", "--host", "127.0.0.1"],
+    "scheduler": ["scheduler"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer"],
+}
+
+
+def run_up() -> None:
+    """Start everything, say where it is, and keep it until Ctrl-C or `make down`. Raises
+    ReengageError where a part does not start.
+    """
+    with alone("up"):
+        policy = read_policy()
+        server = EmbeddedServer(settings().home)
+        server.start()
+        engine = warehouse()
+        print("Starting Airflow, the link service and the sandbox …", flush=True)
+        airflow.prepare(server)
+        port, password = kept_port("airflow"), _password()
+        _stop_on_signals()
+        pid_file().write_text(str(os.getpid()), encoding="utf-8")
+        try:
+            with Services(engine, policy, wall_clock) as services:
+                children = _start(port)
+                try:
+                    url = f"http://127.0.0.1:{port}"
+                    _wait(f"{url}/api/v2/monitor/health", children)
+                    print(
+                        f"""
+  Airflow        {url}   (user admin, password {password})
+  Re-engagement  {url}/plugin/re-engagement
+  Links          {services.web.url}
+  Sandbox        {services.sandbox.url}   (texts nobody; log: {settings().sandbox})
+  Logs           {settings().home / "logs"}
+
+The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send and
+reengage_outcomes to run them daily. Ctrl-C ends all of it.""",
+                        flush=True,
+                    )
+                    _watch(children)
+                finally:
+                    _stop(children)
+        finally:
+            pid_file().unlink(missing_ok=True)
+
+
+def end() -> None:
+    """End what this home runs: `make up` with all its parts, and the server."""
+    file = pid_file()
+    if file.exists():
+        pid = int(file.read_text(encoding="utf-8"))
+        command = Path(f"/proc/{pid}/cmdline")
+        # Only if it is still ours: pids are used again.
+        if command.exists() and b"reengage" in command.read_bytes():
+            os.kill(pid, signal.SIGTERM)
+            for _ in range(STOP_SECONDS * 10):
+                if not command.exists():
+                    break
+                time.sleep(0.1)
+        file.unlink(missing_ok=True)
+    EmbeddedServer(settings().home).stop()
+
+
+def pid_file() -> Path:
+    """Where `make up` notes its process."""
+    return settings().home / "up.pid"
+
+
+def _start(port: int) -> dict[str, subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+    }
+    program = shutil.which("airflow", path=str(Path(sys.executable).parent)) or "airflow"
+    children = {}
+    for name, arguments in COMPONENTS.items():
+        extra = ["--port", str(port)] if name == "api-server" else []
+        with log_file(name).open("ab") as log:
+            children[name] = subprocess.Popen(
+                [program, *arguments, *extra],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its children die with its group
+            )
+    return children
+
+
+def _wait(url: str, children: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        _check(children)
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.5)
+    raise ReengageError(f"Airflow does not answer after {START_SECONDS} s: see {settings().home / 'logs'}.")
+
+
+def _watch(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        _check(children)
+        time.sleep(1)
+
+
+def _check(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise ReengageError(f"Airflow's {name} ended by itself: see {log_file(name)}.")
+
+
+def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        for child in children.values():
+            try:
+                os.killpg(child.pid, kind)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + STOP_SECONDS / 2
+        for child in children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+
+
+def _stop_on_signals() -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _password() -> str:
+    """The administrator's password, made once and kept where Airflow looks for it."""
+    file = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"admin": secret("airflow_admin")}), encoding="utf-8")
+    return str(json.loads(file.read_text(encoding="utf-8"))["admin"])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
