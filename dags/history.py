@@ -16,6 +16,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
+
 from reengage.policy import read_policy
 from reengage.runtime import told_plainly
 

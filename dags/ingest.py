@@ -21,6 +21,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
+
 from reengage.policy import read_policy
 from reengage.runtime import told_plainly
 

@@ -22,6 +22,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
+
 from reengage.policy import read_policy
 from reengage.runtime import told_plainly
 

@@ -23,6 +23,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import dag, task
+
 from reengage.runtime import told_plainly
 
 

@@ -4,7 +4,6 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +52,7 @@ def _statements(name: str, table: str | None) -> tuple[tuple[sa.TextClause, froz
 
 
 def run(
-    connection: Connection, name: str, table: str | None = None, **binds: Any
+    connection: Connection, name: str, table: str | None = None, /, **binds: Any
 ) -> CursorResult[Any]:
     """Run include/sql/<name>.sql with its named binds; the result of its last statement.
 
@@ -145,14 +144,3 @@ def redact(text: str) -> str:
     """The text without what looks like a phone number or an email address."""
     text = re.sub(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<email>", text)
     return re.sub(r"\+?\d[\d\s().-]{7,}\d", "<phone>", text)
-
-
-def read_sql_header(file: Path) -> str:
-    """The comment at the head of a statement's file."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    head = []
-    for line in lines:
-        if not line.startswith("--"):
-            break
-        head.append(line.removeprefix("--").strip())
-    return "\n".join(head)

@@ -1,16 +1,88 @@
-"""The statements of include/sql: they prepare against the real schema, and take their clock."""
+"""The statements of include/sql: they fit the real schema, and take their clock as a bind."""
 
 import re
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.settings import SQL
 
+# The types of binds, as the code passes them, by the end of their names.
+TYPES = {
+    "as_of": "date", "_day": "date", "through": "date", "today": "date", "_on": "date",
+    "at": "timestamptz", "now": "timestamptz", "wall": "timestamptz", "end_of_day": "timestamptz",
+    "after": "timestamptz", "since": "timestamptz", "occurred_at": "timestamptz",
+    "load_id": "bigint", "contact_id": "bigint", "file_id": "bigint", "claimed_by": "bigint",
+    "days": "integer", "limit": "integer", "batch_size": "integer", "senders": "integer",
+    "sender": "integer", "max_attempts": "integer", "size_bytes": "bigint",
+    "control_share": "double precision",
+}  # fmt: skip
+
+
+def type_of(bind: str) -> str:
+    if bind.startswith(("is_", "has_")):
+        return "boolean"
+    if bind.endswith("_days") and bind in ("step_days", "within_days"):
+        return "integer[]"
+    ends = [end for end in TYPES if bind == end or bind.endswith(f"_{end.lstrip('_')}")]
+    return TYPES[max(ends, key=len)] if ends else "unknown"
+
 
 def test_migrations_run_twice_without_a_change(warehouse: sa.Engine) -> None:
     db.migrate(warehouse)
+
+
+def test_every_statement_fits_the_schema(warehouse: sa.Engine) -> None:
+    wrong = {}
+    with warehouse.connect() as connection:
+        for name in db.names():
+            try:
+                check(connection, name)
+            except psycopg.Error as error:
+                wrong[name] = str(error)
+            connection.connection.driver_connection.rollback()
+    assert wrong == {}
+
+
+def check(connection: sa.Connection, name: str) -> None:
+    """Prepare each statement of a file; what it makes for itself is made for it first."""
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    driver = connection.connection.driver_connection
+    if "staged" in text or "drafted" in text or "card_id" in text or "corrected" in text:
+        entity = name.rpartition("_")[2]
+        staging = entity if entity in ("contact", "consent") else "interaction"
+        for needed in (f"raw/stage_{staging}", "outbox/stage_drafts", "core/load_cards"):
+            make(driver, needed)
+        make(driver, "core/begin_corrected")
+    for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):
+        compiled = clause.compile(dialect=dialect())
+        sql, binds = str(compiled), compiled.positiontup or ()
+        if sql.startswith(("DROP", "SET", "ANALYZE")):
+            continue
+        if sql.startswith("CREATE"):
+            make(driver, name)
+            continue
+        # A page's `after` is the id it ended with.
+        known = {"after": "bigint"} if name.startswith("marketer/") else {}
+        types = ", ".join(known.get(bind) or type_of(bind) for bind in binds)
+        driver.execute(f"PREPARE checked {f'({types})' if types else ''} AS {sql}")
+        driver.execute("DEALLOCATE checked")
+
+
+def make(driver: psycopg.Connection, name: str) -> None:
+    """The temporary table of a file, empty of meaning but of the right shape."""
+    for clause, _ in db._statements(name, None):
+        sql = re.sub(r":\b(?<!::)\w+", "NULL", str(clause))
+        if sql.startswith(("DROP", "CREATE")):
+            table = re.search(r"TABLE (IF EXISTS )?(\w+)", sql)
+            assert table
+            driver.execute(f"DROP TABLE IF EXISTS {table[2]}")
+            if sql.startswith("CREATE"):
+                driver.execute(sql)
 
 
 def test_no_statement_reads_the_wall_clock() -> None:
@@ -21,9 +93,25 @@ def test_no_statement_reads_the_wall_clock() -> None:
         assert not clock.search(file.read_text(encoding="utf-8")), file
 
 
+def test_every_statement_says_what_it_is_for() -> None:
+    for name in db.names():
+        head = (SQL / f"{name}.sql").read_text(encoding="utf-8").split("\n", 1)[0]
+        assert head.startswith("-- ") and len(head) > 12, name
+
+
 def test_a_bind_that_a_statement_does_not_take_is_refused(warehouse: sa.Engine) -> None:
-    with (
-        warehouse.begin() as connection,
-        pytest.raises(ConfigurationError, match="no statement nowhere/nothing"),
-    ):
-        db.run(connection, "nowhere/nothing")
+    with warehouse.begin() as connection:
+        with pytest.raises(ConfigurationError, match="no statement nowhere/nothing"):
+            db.run(connection, "nowhere/nothing")
+        with pytest.raises(ConfigurationError, match=r"takes \['as_of'\]"):
+            db.run(connection, "cohort/count_day", day="1997-06-30")
+
+
+def test_a_table_that_is_no_entity_is_refused(warehouse: sa.Engine) -> None:
+    with warehouse.begin() as connection, pytest.raises(ConfigurationError, match="table must be"):
+        db.run(connection, "raw/take_waiting", "core.contact", source="x", as_of=None)
+
+
+def test_what_looks_personal_is_redacted() -> None:
+    text = db.redact("call +1 212 555 0100 or ann@shop.example, order 4711")
+    assert text == "call <phone> or <email>, order 4711"

@@ -1,0 +1,110 @@
+"""What a task gets from Airflow: its day, its clock, and the guards of every send."""
+
+import json
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reengage.errors import ConfigurationError, SendRefused
+from reengage.policy import read_policy
+from reengage.settings import SANDBOX_VARIABLE
+
+runtime = pytest.importorskip("reengage.runtime")
+
+
+def in_run(monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
+    """Let the calling code be a task of a run like this."""
+    run = SimpleNamespace(
+        conf=given.get("conf"),
+        partition_key=given.get("partition_key"),
+        run_type=given.get("run_type", "manual"),
+    )
+    context = {"dag_run": run, "data_interval_end": given.get("end")}
+    monkeypatch.setattr(runtime, "get_current_context", lambda: context)
+
+
+@pytest.mark.parametrize(
+    ("given", "as_of"),
+    [
+        ({"conf": {"as_of": "1997-09-30"}, "partition_key": "1997-01-01"}, date(1997, 9, 30)),
+        ({"partition_key": "1997-09-30"}, date(1997, 9, 30)),
+        # 03:30 UTC is still the evening before in New York.
+        ({"end": datetime(1997, 10, 2, 3, 30, tzinfo=UTC)}, date(1997, 9, 30)),
+        ({"end": datetime(1997, 10, 2, 4, 30, tzinfo=UTC)}, date(1997, 10, 1)),
+    ],
+)
+def test_the_day_is_the_last_complete_one_of_the_brand(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], as_of: date
+) -> None:
+    in_run(monkeypatch, **given)
+    assert runtime.current_run().as_of == as_of
+
+
+def test_a_run_without_a_day_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_run(monkeypatch)
+    with pytest.raises(ConfigurationError, match=r'\{"as_of": "1997-09-30"\}'):
+        runtime.current_run()
+
+
+def test_a_simulated_time_needs_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_run(monkeypatch, conf={"as_of": "1997-09-30", "now": "1997-10-01T10:00:00"})
+    with pytest.raises(ConfigurationError, match="needs a time zone"):
+        runtime.current_run()
+
+
+def connected(monkeypatch: pytest.MonkeyPatch, host: str, **extra: Any) -> None:
+    """Let Airflow know a provider."""
+    monkeypatch.setattr(
+        runtime,
+        "_connection",
+        lambda name: SimpleNamespace(
+            conn_type="infobip", host=host, login=None, password="key", schema=None, port=None,
+            extra_dejson=extra,
+        ),
+    )  # fmt: skip
+
+
+def a_run(**given: Any) -> Any:
+    values = {
+        "as_of": date(1997, 9, 30), "clock": lambda: datetime(1997, 10, 1, 14, tzinfo=UTC),
+        "is_simulated": False, "is_backfill": False, "policy": read_policy(), **given,
+    }  # fmt: skip
+    return runtime.Run(**values)
+
+
+def test_a_backfill_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
+    with pytest.raises(SendRefused, match="a backfill texts nobody"):
+        runtime.provider(a_run(is_backfill=True))
+
+
+def test_a_simulated_clock_never_meets_a_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    for extra in ({}, {"sandbox": True}):
+        connected(monkeypatch, "acme.api.infobip.com", **extra)
+        with pytest.raises(SendRefused, match="clock is simulated"):
+            runtime.provider(a_run(is_simulated=True))
+        assert not runtime.provider(a_run()).is_sandbox
+    connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
+    assert runtime.provider(a_run(is_simulated=True)).is_sandbox
+
+
+def test_without_a_connection_the_sandbox_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_connection", lambda name: None)
+    monkeypatch.delenv(SANDBOX_VARIABLE, raising=False)
+    with pytest.raises(SendRefused, match="define the Airflow connection reengage_sms"):
+        runtime.provider(a_run())
+    sandbox = {"conn_type": "infobip", "host": "http://127.0.0.1:9", "password": "k",
+               "extra": {"sandbox": True}}  # fmt: skip
+    monkeypatch.setenv(SANDBOX_VARIABLE, json.dumps(sandbox))
+    assert runtime.provider(a_run(is_simulated=True)).is_sandbox
+
+
+def test_a_span_of_days_is_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31"})
+    _, first, last = runtime.current_span()
+    assert (first, last) == (date(1997, 1, 1), date(1997, 12, 31))
+    in_run(monkeypatch, conf={"from": "1997-01-01"})
+    with pytest.raises(ConfigurationError, match="takes both days"):
+        runtime.current_span()
