@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     ) -> None:
         one = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         for option in options:
-            one.add_argument(f"--{option}", required=option not in defaults,
-                             default=defaults.get(option), dest=option.replace("-", "_"))  # fmt: skip
+            default = defaults.get(option)
+            one.add_argument(f"--{option}", required=default is None, default=default)
         one.set_defaults(run=run)
 
     command("demo", _demo)

@@ -57,8 +57,9 @@ def run(
     """Run include/sql/<name>.sql with its named binds; the result of its last statement.
 
     A statement that is the same for raw.contact, raw.interaction and raw.consent is written for
-    raw.entity; `table` says which of them is meant. A file of several statements runs in the caller's transaction. A bind that the file does not
-    use is a mistake (ConfigurationError), as is a missing one.
+    raw.entity; `table` says which of them is meant. A file of several statements runs in the
+    caller's transaction. A bind that the file does not use is a mistake (ConfigurationError), as is
+    a missing one.
     """
     statements = _statements(name, table)
     used = frozenset().union(*(names for _, names in statements))

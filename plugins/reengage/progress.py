@@ -25,10 +25,8 @@ def progress(items: Iterable[T], what: str, unit: str, total: int | None = None)
         )
         return
     began = last = time.monotonic()
-    count = 0
-    for item in items:
+    for count, item in enumerate(items, 1):
         yield item
-        count += 1
         if count % 256 == 0 and (moment := time.monotonic()) - last >= EVERY_SECONDS:
             last = moment
             rate = count / (moment - began)

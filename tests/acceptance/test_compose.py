@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 import yaml
+
 from reengage import db, settings
 from reengage.local.postgres import EmbeddedServer, binaries
 from reengage.settings import PROJECT

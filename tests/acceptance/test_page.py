@@ -19,6 +19,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
 from reengage import db
 from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT

@@ -13,6 +13,7 @@ import pandas as pd
 import phonenumbers
 import pytest
 import yaml
+
 from reengage.local import demo_data
 from reengage.settings import INCLUDE, settings
 

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 import pytest
 import sqlalchemy as sa
 from fastapi import Depends, HTTPException
+
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.local.postgres import EmbeddedServer

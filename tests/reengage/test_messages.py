@@ -12,6 +12,7 @@ import smsutil
 from babel import Locale
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from reengage import messages
 from reengage.errors import ConfigurationError
 from reengage.messages import Coupon, Recipient, Templates, TextError

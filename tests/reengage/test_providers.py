@@ -21,6 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from reengage.errors import ConfigurationError, ProviderError
 from reengage.providers import (
     Account,

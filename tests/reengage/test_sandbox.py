@@ -19,6 +19,8 @@ import pytest
 import requests
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from smsutil import split as reference
+
 from reengage.clock import SimulatedClock
 from reengage.local.serving import RunningServer, serve
 from reengage.providers import Account, Outcome, Outgoing, Provider, provider_for
@@ -34,7 +36,6 @@ from reengage.sandbox.recipients import (
     receipt,
 )
 from reengage.sandbox.server import segments
-from smsutil import split as reference
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 KEY = "sandbox-key"

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI, Request
+
 from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.messages import message_id, phone_hash

@@ -1,9 +1,11 @@
-"""`make demo`: the whole job on real data, day after day, ending with what a marketer wants to see."""
+"""`make demo`: the whole job on real data, day after day, and what came of it."""
 
 import os
 import textwrap
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -120,7 +122,7 @@ def _show(runner: DayRunner, screen: Screen) -> None:
     screen.say("  make clean                    to begin anew")
 
 
-def _table(totals: list[sa.Row], policy: Policy) -> str:  # type: ignore[type-arg]
+def _table(totals: Sequence[sa.Row[Any]], policy: Policy) -> str:
     head = ("step", "arm", "due", "sent", "delivered", "opened", "returned", "opted out", "cost")
     lines = ["  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>10}".format(*head)]
     order = [step.name for step in policy.steps]

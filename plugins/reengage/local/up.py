@@ -127,7 +127,9 @@ def _wait(url: str, children: dict[str, subprocess.Popen[bytes]]) -> None:
         except requests.RequestException:
             pass
         time.sleep(0.5)
-    raise ReengageError(f"Airflow does not answer after {START_SECONDS} s: see {settings().home / 'logs'}.")
+    raise ReengageError(
+        f"Airflow does not answer after {START_SECONDS} s: see {settings().home / 'logs'}."
+    )
 
 
 def _watch(children: dict[str, subprocess.Popen[bytes]]) -> None:
