@@ -24,7 +24,7 @@ from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError
 from reengage.policy import Policy
 from reengage.progress import progress
-from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing, Provider
+from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing, Provider, Reply
 from reengage.settings import secret
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,11 @@ log = logging.getLogger(__name__)
 RENDER_BATCH = 5_000
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 POLL_HOURS = 48
+# An absence counts as proof only well within the time for which the provider keeps its log.
+LOG_MARGIN = timedelta(hours=1)
 
 
-# --- drafting: inside the transaction of the day ----------------------------------------------------
+# --- drafting: inside the transaction of the day --------------------------------------------------
 
 
 @dataclass
@@ -88,7 +90,7 @@ def _texts(
         code = messages.new_code()
         coupon = messages.Coupon.issue(step.coupon, policy, now) if step.coupon else None
         try:
-            text = templates.render(step, row._mapping, f"{link_base}/{code}", coupon, now)
+            text = templates.render(step, dict(row._mapping), f"{link_base}/{code}", coupon, now)
             zones = messages.zones_of(
                 row.phone_e164, row.time_zone, row.country, policy.brand.time_zone
             )
@@ -126,22 +128,26 @@ def statuses(engine: Engine, as_of: date) -> dict[tuple[str, str], int]:
         return {(r.step, r.status): r.messages for r in rows}
 
 
-# --- sending -----------------------------------------------------------------------------------------
+# --- sending --------------------------------------------------------------------------------------
 
 
 @dataclass
 class Sent:
-    """What a run of the sender came to, in messages. in_doubt: not yet provable either way."""
+    """What a run of the sender came to, in messages. requeued: proved unsent, and queued again;
+    in_doubt: not (or never) provable either way.
+    """
 
     accepted: int = 0
     rejected: int = 0
     cancelled: int = 0
     deferred: int = 0
+    requeued: int = 0
     in_doubt: int = 0
 
     def summary(self) -> str:
         """One line for a person."""
-        return ", ".join(f"{value:,} {name}" for name, value in vars(self).items() if value) or (
+        counts = {name.replace("_", " "): value for name, value in vars(self).items() if value}
+        return ", ".join(f"{value:,} {name}" for name, value in counts.items()) or (
             "nothing to send"
         )
 
@@ -185,21 +191,23 @@ class Sender:
             keeper.execute(sa.text("SELECT pg_advisory_lock(:claim)"), {"claim": self.claim})
             try:
                 self._settle(result)
-                self._send(result)
-                self._settle(result)
-                # What the log proved unsent is queued again: one more round, then leave it to the
-                # next run.
-                self._send(result)
+                self._send(keeper, result)
+                if self._settle(result):
+                    # Proved unsent, and queued again: one more round, then leave it to the next
+                    # run.
+                    self._send(keeper, result)
             finally:
-                keeper.execute(sa.text("SELECT pg_advisory_unlock(:claim)"), {"claim": self.claim})
+                if not keeper.invalidated:
+                    keeper.execute(
+                        sa.text("SELECT pg_advisory_unlock(:claim)"), {"claim": self.claim}
+                    )
         with self.engine.connect() as connection:
             result.in_doubt = db.run(connection, "outbox/pending").one().in_doubt
         return result
 
-    def _send(self, result: Sent) -> None:
+    def _send(self, keeper: Connection, result: Sent) -> None:
         failures = 0
-        batches = self._batches(result)
-        for answers in progress(batches, "sending", "batches"):
+        for answers in progress(self._batches(keeper, result), "sending", "batches"):
             outcomes = Counter(answer.outcome for answer in answers)
             result.accepted += outcomes[Outcome.ACCEPTED]
             result.rejected += outcomes[Outcome.REJECTED]
@@ -212,17 +220,22 @@ class Sender:
             time.sleep(BACK_OFF_SECONDS[failures])
             failures += 1
 
-    def _batches(self, result: Sent) -> Iterator[list[Answer]]:
+    def _batches(self, keeper: Connection, result: Sent) -> Iterator[list[Answer]]:
         """Claim, call, record; until nothing is due."""
         while claimed := self._claim(result):
             bulk_id, rows = claimed
             rows = self._defer(bulk_id, rows, result)
             if rows:
+                # Raises where our session was cut: whoever sees its lock free may be settling
+                # this very batch.
+                keeper.execute(sa.text("SELECT 1"))
                 yield self._hand_over(bulk_id, rows)
 
     def _claim(self, result: Sent) -> tuple[str, list[sa.Row[Any]]] | None:
         bulk_id, now = uuid.uuid4().hex, self.clock()
-        with self.engine.begin() as connection:
+        # One at a time: a claim that waited for another's rows would come back without any, which
+        # reads as "nothing is due", and two that wait for each other would fail.
+        with self.engine.begin() as connection, db.exclusive(connection, "claim"):
             rows = db.run(
                 connection,
                 "outbox/claim",
@@ -275,26 +288,23 @@ class Sender:
         try:
             answers = self.provider.send(
                 bulk_id, outgoing, self.policy.brand.sender,
-                valid_until=min(row.not_after for row in rows), now=self.clock(),
+                valid_until=rows[0].not_after, now=self.clock(),
             )  # fmt: skip
         except ProviderError:
             # The account was refused, so nothing was sent: back into the queue, and stop.
             refused = [Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing]
-            self._record(bulk_id, contacts, refused, max_attempts=2**31 - 1)
+            self._record(bulk_id, contacts, refused)
             raise
-        self._record(bulk_id, contacts, answers, self.policy.sending.max_attempts)
+        self._record(bulk_id, contacts, answers)
         return answers
 
-    def _record(
-        self, bulk_id: str, contacts: dict[str, int], answers: list[Answer], max_attempts: int
-    ) -> None:
+    def _record(self, bulk_id: str, contacts: dict[str, int], answers: list[Answer]) -> None:
         with self.engine.begin() as connection:
             db.run(
                 connection,
                 "outbox/record_answers",
                 bulk_id=bulk_id,
                 now=self.clock(),
-                max_attempts=max_attempts,
                 contact_ids=[contacts[a.message_id] for a in answers],
                 message_ids=[uuid.UUID(a.message_id) for a in answers],
                 outcomes=[a.outcome.value for a in answers],
@@ -305,30 +315,37 @@ class Sender:
                 currencies=[a.currency for a in answers],
             )
 
-    # --- what is in doubt --------------------------------------------------------------------------
+    # --- what is in doubt -------------------------------------------------------------------------
 
-    def _settle(self, result: Sent) -> None:
-        """Settle every bulk in doubt whose claimer is gone, waiting for the provider's log to
-        settle where it has to be.
+    def _settle(self, result: Sent) -> int:
+        """Settle every bulk in doubt whose claimer is gone, waiting once, for a bounded time,
+        until the provider's log can prove an absence. How many messages are queued again.
         """
-        sending = self.policy.sending
         with self.engine.connect() as connection:
             bulks = db.run(connection, "outbox/in_doubt", provider=self.provider.name).all()
-        for bulk in bulks:
-            if not self._is_abandoned(bulk.claimed_by):
-                continue
-            settled_at = bulk.claimed_at + timedelta(
-                seconds=sending.timeout_seconds + sending.settle_seconds
-            )
-            if self._reconcile(bulk, settled_at, result):
-                wait = (settled_at - self.wall()).total_seconds()
-                if wait > 0:
-                    log.info(
-                        "%s messages of an interrupted run may be out: waiting %.0f s until the "
-                        "provider's log can prove it", f"{bulk.messages:,}", wait,
-                    )  # fmt: skip
-                    time.sleep(wait)
-                self._reconcile(bulk, settled_at, result)
+        bulks = [bulk for bulk in bulks if self._is_abandoned(bulk.claimed_by)]
+        before = result.requeued
+        if open_ := [bulk for bulk in bulks if self._reconcile(bulk, result)]:
+            sending = self.policy.sending
+            wait = (max(map(self._settled_at, open_)) - self.wall()).total_seconds()
+            # Not longer than a claim of this moment would take, whatever another machine's clock
+            # has written.
+            wait = min(wait, sending.timeout_seconds + sending.settle_seconds)
+            if wait > 0:
+                log.info(
+                    "%s messages may be out: waiting %.0f s until the provider's log can prove it",
+                    f"{sum(bulk.messages for bulk in open_):,}", wait,
+                )  # fmt: skip
+                time.sleep(wait)
+            for bulk in open_:
+                self._reconcile(bulk, result)
+        return result.requeued - before
+
+    def _settled_at(self, bulk: sa.Row[Any]) -> datetime:
+        sending = self.policy.sending
+        seconds = sending.timeout_seconds + sending.settle_seconds
+        settled_at: datetime = bulk.claimed_at + timedelta(seconds=seconds)
+        return settled_at
 
     def _is_abandoned(self, claim: int | None) -> bool:
         """Whether nobody holds the claim: its session has ended (or it is this very one)."""
@@ -342,28 +359,46 @@ class Sender:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:claim)"), bind)
         return bool(free)
 
-    def _reconcile(self, bulk: sa.Row[Any], settled_at: datetime, result: Sent) -> bool:
-        """Ask the provider's log about a bulk; True while messages of it are still in doubt."""
+    def _reconcile(self, bulk: sa.Row[Any], result: Sent) -> bool:
+        """Ask the provider's log about a bulk; True where asking again after settled_at will tell
+        more.
+        """
         asked_at = self.wall()
         try:
-            found = {entry.message_id for entry in self.provider.log(bulk.bulk_id)}
+            entries = self.provider.log(bulk.bulk_id)
         except ProviderError as error:
             log.warning("%s messages stay in doubt: %s", f"{bulk.messages:,}", error)
             return False
-        kept = timedelta(hours=self.provider.log_hours)
+        found = {e.message_id for e in entries if e.status != "rejected" and _is_uuid(e.message_id)}
+        refused = {e.message_id for e in entries if _is_uuid(e.message_id)} - found
+        is_settled = asked_at >= self._settled_at(bulk)
+        # By both clocks: in a simulation the provider's log lives by the simulated one.
+        kept = timedelta(hours=self.provider.log_hours) - LOG_MARGIN
+        is_provable = (
+            asked_at < bulk.first_claimed_at + kept and self.clock() < bulk.status_at + kept
+        )
         with self.engine.begin() as connection:
             changed = db.run(
                 connection,
                 "outbox/reconcile",
                 bulk_id=bulk.bulk_id,
-                found_ids=[uuid.UUID(f) for f in found if _is_uuid(f)],
-                is_settled=asked_at >= settled_at,
-                is_provable=asked_at < bulk.claimed_at + kept,
+                found_ids=[uuid.UUID(f) for f in found],
+                refused_ids=[uuid.UUID(r) for r in refused],
+                is_settled=is_settled,
+                is_provable=is_provable,
                 max_attempts=self.policy.sending.max_attempts,
                 now=self.clock(),
-            ).rowcount
-        result.accepted += min(changed, len(found))
-        return changed < bulk.messages
+            ).scalars().all()  # fmt: skip
+        became = Counter(changed)
+        result.accepted += became["accepted"]
+        result.rejected += became["rejected"]
+        result.requeued += became["queued"]
+        if became["unknown"]:
+            log.warning(
+                "%s messages of bulk %s stay unknown: the provider's log does not reach back to "
+                "them. They are never sent again", f"{became['unknown']:,}", bulk.bulk_id,
+            )  # fmt: skip
+        return not is_settled and len(changed) < bulk.messages
 
 
 def _is_uuid(text: str) -> bool:
@@ -374,60 +409,96 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-# --- what comes back -------------------------------------------------------------------------------
+# --- what comes back ------------------------------------------------------------------------------
 
 
 def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Counter[str]:
-    """Ask the provider what became of accepted messages and what people replied; apply it.
+    """Ask the provider what people replied and what became of accepted messages; apply it.
 
-    Returns counts by status, and of `stop` and `unclear` replies. Twice: what is known is not
-    counted or applied again. Raises ProviderUnavailable where the provider cannot be asked.
+    Returns counts of what is new: by status, and of `stop`, `unclear` and `other` replies. Twice: what is
+    known is not counted or applied again. Raises ProviderError where the provider cannot be
+    asked about one of the two; the other is taken all the same.
     """
-    now, found = clock(), Counter[str]()
+    found = Counter[str]()
+    try:
+        # Each reply is told only once, so a page is kept before the next one is asked for.
+        while replies := provider.replies():
+            if not _keep_replies(engine, provider.name, replies, found):
+                break
+    finally:
+        # Also those that were kept by a poll that was killed.
+        _apply_stops(engine, policy.consent.channel)
+        _take_receipts(engine, provider, policy.consent.channel, clock(), found)
+    return found
+
+
+def _keep_replies(
+    engine: Engine, provider: str, replies: Sequence[Reply], found: Counter[str]
+) -> int:
+    """Keep replies, all in one transaction and before anything is done about them; how many are
+    new.
+    """
+    key, new = secret("phones"), 0
+    with engine.begin() as connection:
+        for reply in replies:
+            try:
+                phone_hash = messages.phone_hash(reply.sender, key)
+            except ValueError:  # a short code or a name: nobody whom we text
+                log.warning("a reply came from something that is no phone number; it is left out")
+                continue
+            text = reply.text.replace("\0", "").encode(errors="replace").decode()
+            meaning = messages.meaning(text)
+            kept = db.run(
+                connection,
+                "outbox/insert_reply",
+                provider=provider,
+                provider_reply_id=reply.reply_id,
+                phone_hash=phone_hash,
+                text=db.redact(text),
+                meaning=meaning or "unclear",
+                received_at=reply.received_at,
+                reviewed_at=None if meaning else reply.received_at,
+            ).rowcount
+            if kept:
+                new += 1
+                found[meaning or "other"] += 1
+    return new
+
+
+def _apply_stops(engine: Engine, channel: str) -> None:
+    with engine.connect() as connection:
+        stops = db.run(connection, "outbox/stops_to_apply", channel=channel).all()
+    for stop in stops:
+        with engine.begin() as connection:
+            db.run(
+                connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
+                channel=channel, source="reply", at=stop.received_at,
+            )  # fmt: skip
+
+
+def _take_receipts(
+    engine: Engine, provider: Provider, channel: str, now: datetime, found: Counter[str]
+) -> None:
     with engine.connect() as connection:
         bulks = db.run(
             connection, "outbox/to_poll",
             provider=provider.name, since=now - timedelta(hours=POLL_HOURS),
         ).scalars().all()  # fmt: skip
-    for bulk_id in progress(bulks, "receipts", "bulks", total=len(bulks)):
-        entries = [entry for entry in provider.log(bulk_id) if entry.status != "accepted"]
-        found.update(entry.status for entry in entries)
-        _keep_receipts(engine, provider.name, entries, now)
-    with engine.begin() as connection, db.exclusive(connection, "receipts"):
-        db.run(connection, "outbox/apply_receipts", at=now, channel=policy.consent.channel)
-    key = secret("phones")
-    for reply in provider.replies():
-        meaning = messages.meaning(reply.text)
-        try:
-            phone_hash = messages.phone_hash(reply.sender, key)
-        except ValueError:  # a short code or a name: nobody whom we text
-            log.warning("a reply came from something that is no phone number; it is left out")
-            continue
-        found[meaning or "unclear"] += 1
+    try:
+        for bulk_id in progress(bulks, "receipts", "bulks", total=len(bulks)):
+            entries = [entry for entry in provider.log(bulk_id) if entry.status != "accepted"]
+            found.update(_keep_receipts(engine, provider.name, entries, now))
+    finally:
         with engine.begin() as connection:
-            db.run(
-                connection,
-                "outbox/insert_reply",
-                provider=provider.name,
-                provider_reply_id=reply.reply_id,
-                phone_hash=phone_hash,
-                text=db.redact(reply.text),
-                meaning=meaning or "unclear",
-                received_at=reply.received_at,
-            )
-            if meaning == "stop":
-                db.run(
-                    connection, "core/opt_out_phone", phone_hash=phone_hash,
-                    channel=policy.consent.channel, source="reply", at=reply.received_at,
-                )  # fmt: skip
-    return found
+            db.run(connection, "outbox/apply_receipts", at=now, channel=channel)
 
 
 def _keep_receipts(
     engine: Engine, provider: str, entries: Sequence[LogEntry], now: datetime
-) -> None:
+) -> Sequence[str]:
+    """Keep receipts; the statuses of those that are new."""
     with engine.begin() as connection:
-        db.run(
+        return db.run(
             connection,
             "outbox/insert_receipts",
             provider=provider,
@@ -440,4 +511,4 @@ def _keep_receipts(
             prices=[e.price for e in entries],
             currencies=[e.currency for e in entries],
             occurred=[e.occurred_at for e in entries],
-        )
+        ).scalars().all()  # fmt: skip

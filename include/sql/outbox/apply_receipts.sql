@@ -1,59 +1,74 @@
 -- Map the receipts that are new onto their messages. A success never overwrites a failure: another
--- segment may have failed. A number that is bad for good is suppressed. Receipts of messages that
--- nobody knows are kept, unapplied to anything.
+-- segment may have failed. A receipt of a message that is queued or cancelled proves that it was
+-- sent. A number that is bad for good is suppressed. Receipts of messages that nobody knows are
+-- kept, unapplied to anything. One statement: a receipt that comes meanwhile waits for the next run.
 -- Grain: message. Reads: outbox.receipt. Writes: outbox.message, core.suppression, outbox.receipt.
 -- Parameters: at, channel. Twice: an applied receipt is not looked at again.
-WITH latest AS (
-    SELECT DISTINCT ON (receipt.message_id)
-        receipt.message_id,
+WITH fresh AS (
+    UPDATE outbox.receipt AS receipt
+    SET applied_at = :at
+    WHERE receipt.applied_at IS NULL
+    RETURNING
+        CASE
+            WHEN receipt.message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                THEN CAST(receipt.message_id AS uuid)
+        END AS message_id,
         receipt.status,
         receipt.raw_code,
+        receipt.is_permanent,
         receipt.segments,
         receipt.price,
         receipt.currency,
         receipt.occurred_at
-    FROM outbox.receipt AS receipt
-    WHERE receipt.applied_at IS NULL
-    ORDER BY receipt.message_id ASC, receipt.status <> 'delivered' DESC, receipt.occurred_at DESC
+),
+
+bounced AS (
+    INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
+    SELECT
+        message.contact_id,
+        message.phone_hash,
+        :channel,
+        'hard_bounce'::core.suppression_reason,
+        'receipt',
+        min(fresh.occurred_at) AS since
+    FROM fresh
+    INNER JOIN outbox.message AS message ON fresh.message_id = message.message_id
+    WHERE fresh.is_permanent
+    GROUP BY message.contact_id, message.phone_hash
+    ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, '')))
+    WHERE lifted_at IS NULL DO NOTHING
+),
+
+-- Of several about one message: a failure, else a delivery, else that it was taken.
+latest AS (
+    SELECT DISTINCT ON (fresh.message_id) fresh.*
+    FROM fresh
+    ORDER BY
+        fresh.message_id ASC,
+        CASE fresh.status WHEN 'accepted' THEN 2 WHEN 'delivered' THEN 1 ELSE 0 END ASC,
+        fresh.occurred_at DESC
 )
 
 UPDATE outbox.message AS message
 SET
     status = latest.status,
     status_at = latest.occurred_at,
+    accepted_at = CASE
+        WHEN latest.status = 'rejected' THEN message.accepted_at
+        ELSE coalesce(message.accepted_at, least(message.status_at, latest.occurred_at))
+    END,
     delivered_at
     = CASE WHEN latest.status = 'delivered' THEN latest.occurred_at ELSE message.delivered_at END,
-    error_code = CASE WHEN latest.status = 'delivered' THEN NULL ELSE latest.raw_code END,
+    error_code
+    = CASE WHEN latest.status IN ('accepted', 'delivered') THEN NULL ELSE latest.raw_code END,
     segments = coalesce(latest.segments, message.segments),
     price = coalesce(latest.price, message.price),
     currency = coalesce(latest.currency, message.currency)
 FROM latest
 WHERE
-    message.message_id = CASE
-        WHEN latest.message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-            THEN CAST(latest.message_id AS uuid)
-    END
-    AND message.status IN ('accepted', 'sending', 'unknown', 'delivered')
-    AND NOT (message.status = 'delivered' AND latest.status = 'delivered');
-
-INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
-SELECT DISTINCT ON (message.contact_id)
-    message.contact_id,
-    message.phone_hash,
-    :channel,
-    'hard_bounce'::core.suppression_reason,
-    'receipt',
-    receipt.occurred_at
-FROM outbox.receipt AS receipt
-INNER JOIN outbox.message AS message
-    ON message.message_id = CASE
-        WHEN receipt.message_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-            THEN CAST(receipt.message_id AS uuid)
-    END
-WHERE receipt.applied_at IS NULL AND receipt.is_permanent
-ORDER BY message.contact_id, receipt.occurred_at
-ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
-
-UPDATE outbox.receipt AS receipt
-SET applied_at = :at
-WHERE receipt.applied_at IS NULL;
+    message.message_id = latest.message_id
+    AND (
+        message.status IN ('draft', 'queued', 'sending', 'unknown', 'cancelled')
+        OR (message.status = 'accepted' AND latest.status <> 'accepted')
+        OR (message.status = 'delivered' AND latest.status NOT IN ('accepted', 'delivered'))
+    );

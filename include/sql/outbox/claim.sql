@@ -1,11 +1,13 @@
 -- Claim the next messages for one sender, and judge them once more: a stop, a withdrawal, an open,
--- a return, a new number or a late hour since the decision wins, and cancels the message.
+-- a return, a new number, a reply that nobody has read yet or a late hour since the decision wins,
+-- and cancels the message.
 -- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
--- own share of the contacts.
--- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit. Writes: outbox.message.
+-- own share of the contacts. A batch has one not_after, since the provider is given one for all.
+-- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
+-- Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
 -- today, purpose. Twice: what is claimed or cancelled is not queued any more.
-WITH next AS MATERIALIZED (
+WITH due AS MATERIALIZED (
     SELECT
         message.contact_id,
         message.dormant_since,
@@ -19,8 +21,14 @@ WITH next AS MATERIALIZED (
         message.status = 'queued'
         AND message.not_before <= :now
         AND message.contact_id % CAST(:senders AS integer) = :sender
-    ORDER BY message.not_before, message.contact_id
+    ORDER BY message.not_before, message.not_after, message.contact_id
     LIMIT :batch_size
+),
+
+next AS MATERIALIZED (
+    SELECT due.*
+    FROM due
+    WHERE due.not_after = (SELECT min(every.not_after) FROM due AS every)
 ),
 
 judged AS MATERIALIZED (
@@ -38,8 +46,8 @@ judged AS MATERIALIZED (
                 THEN 'too_old'
             WHEN
                 contact.phone_e164 IS NULL
-                OR contact.phone_hash <> message.phone_hash
                 OR contact.merged_into IS NOT NULL
+                OR coalesce(contact.phone_hash, '') <> message.phone_hash
                 THEN 'phone_changed'
             WHEN contact.status <> 'active' THEN 'suppressed'
             WHEN EXISTS (
@@ -49,10 +57,22 @@ judged AS MATERIALIZED (
                     suppression.lifted_at IS NULL
                     AND suppression.channel = message.channel
                     AND (
-                        suppression.contact_id = message.contact_id
-                        OR suppression.phone_hash = message.phone_hash
+                        suppression.phone_hash = message.phone_hash
+                        -- A number that is bad says nothing about the next one.
+                        OR (
+                            suppression.contact_id = message.contact_id
+                            AND suppression.reason <> 'hard_bounce'
+                        )
                     )
             ) THEN 'suppressed'
+            WHEN EXISTS (
+                SELECT 1
+                FROM outbox.reply AS reply
+                WHERE
+                    reply.phone_hash = message.phone_hash
+                    AND reply.meaning = 'unclear'
+                    AND reply.reviewed_at IS NULL
+            ) THEN 'unclear_reply'
             WHEN consent.granted_at IS NULL OR consent.withdrawn_at <= :now THEN 'no_consent'
             WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
             WHEN activity.last_signal_on > message.dormant_since THEN 'returned'
@@ -99,10 +119,10 @@ SET
     END,
     error_code = judged.obstacle,
     status_at = :now,
-    claimed_at = :wall,
-    claimed_by = :claimed_by,
-    provider = :provider,
-    bulk_id = :bulk_id,
+    claimed_at = CASE WHEN judged.obstacle IS NULL THEN :wall ELSE message.claimed_at END,
+    claimed_by = CASE WHEN judged.obstacle IS NULL THEN CAST(:claimed_by AS bigint) END,
+    provider = CASE WHEN judged.obstacle IS NULL THEN :provider ELSE message.provider END,
+    bulk_id = CASE WHEN judged.obstacle IS NULL THEN :bulk_id ELSE message.bulk_id END,
     attempts = message.attempts + CASE WHEN judged.obstacle IS NULL THEN 1 ELSE 0 END
 FROM judged
 WHERE

@@ -1,5 +1,5 @@
 -- Keep what the provider says about messages, as it says it.
--- Grain: receipt. Writes: outbox.receipt. Parameters: provider, at, message_ids, statuses, codes,
+-- Grain: receipt; returns the status of each new one. Writes: outbox.receipt. Parameters: provider, at, message_ids, statuses, codes,
 -- permanents, segments, prices, currencies, occurred. Twice: a receipt that is there is left alone.
 INSERT INTO outbox.receipt (
     provider, message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at,
@@ -28,4 +28,5 @@ FROM unnest(
 ) AS entry (
     message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at
 )
-ON CONFLICT (provider, message_id, status, raw_code) DO NOTHING;
+ON CONFLICT (provider, message_id, status, raw_code) DO NOTHING
+RETURNING status;

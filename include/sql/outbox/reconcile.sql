@@ -1,13 +1,16 @@
--- Settle a bulk in doubt by the provider's own log: what is in it was accepted; what is absent
--- from a log that has settled was not sent, and is queued again. Where the log proves nothing any
--- more the message becomes `unknown`, for good.
--- Grain: message. Writes: outbox.message. Parameters: bulk_id, found_ids, is_settled, is_provable,
--- max_attempts, now. Twice: what is settled is not in doubt any more.
+-- Settle a bulk in doubt by the provider's own log: what is in it was accepted, or refused; what is
+-- absent from a log that has settled was not sent, and is queued again, a few times. Where the log
+-- proves nothing any more the message becomes `unknown`, for good.
+-- Grain: message; returns the new status of each. Writes: outbox.message. Parameters: bulk_id,
+-- found_ids, refused_ids, is_settled, is_provable, max_attempts, now.
+-- Twice: what is settled is not in doubt any more.
 UPDATE outbox.message AS message
 SET
     status = CASE
         WHEN message.message_id = ANY(CAST(:found_ids AS uuid []))
             THEN 'accepted'::outbox.message_status
+        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid []))
+            THEN 'rejected'::outbox.message_status
         WHEN :is_provable AND message.attempts < CAST(:max_attempts AS integer)
             THEN 'queued'::outbox.message_status
         WHEN :is_provable THEN 'rejected'::outbox.message_status
@@ -18,14 +21,19 @@ SET
             THEN coalesce(message.accepted_at, message.status_at)
         ELSE message.accepted_at
     END,
-    error_code
-    = CASE
+    error_code = CASE
         WHEN message.message_id = ANY(CAST(:found_ids AS uuid [])) THEN NULL
+        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid [])) THEN 'refused'
         WHEN :is_provable THEN 'not_sent'
-        ELSE coalesce(message.error_code, 'unprovable')
+        ELSE 'unprovable'
     END,
     status_at = :now
 WHERE
     message.bulk_id = :bulk_id
     AND message.status IN ('sending', 'unknown')
-    AND (message.message_id = ANY(CAST(:found_ids AS uuid [])) OR :is_settled);
+    AND (
+        message.message_id = ANY(CAST(:found_ids AS uuid []))
+        OR message.message_id = ANY(CAST(:refused_ids AS uuid []))
+        OR :is_settled
+    )
+RETURNING message.status;

@@ -1,19 +1,19 @@
 -- Write down what the provider answered, message by message. An answer is written only over a claim
 -- of the same bulk: whoever reconciled it meanwhile knows better.
--- Grain: message. Writes: outbox.message. Parameters: bulk_id, now, max_attempts, contact_ids,
--- message_ids, outcomes, provider_message_ids, codes, segments, prices, currencies.
+-- Surely not sent is queued again, and was no attempt: an outage says nothing about the message, which
+-- has its own end in not_after.
+-- Grain: message. Writes: outbox.message. Parameters: bulk_id, now, contact_ids, message_ids,
+-- outcomes, provider_message_ids, codes, segments, prices, currencies.
 -- Twice: the message is not `sending` any more.
 UPDATE outbox.message AS message
 SET
     status = CASE
         WHEN answer.outcome = 'accepted' THEN 'accepted'::outbox.message_status
         WHEN answer.outcome = 'rejected' THEN 'rejected'::outbox.message_status
-        WHEN answer.outcome = 'unknown' THEN 'unknown'::outbox.message_status
-        -- Surely not sent: once more, a few times.
-        WHEN message.attempts < CAST(:max_attempts AS integer)
-            THEN 'queued'::outbox.message_status
-        ELSE 'rejected'::outbox.message_status
+        WHEN answer.outcome = 'retry' THEN 'queued'::outbox.message_status
+        ELSE 'unknown'::outbox.message_status
     END,
+    attempts = message.attempts - CASE WHEN answer.outcome = 'retry' THEN 1 ELSE 0 END,
     status_at = :now,
     accepted_at
     = CASE WHEN answer.outcome = 'accepted' THEN :now ELSE message.accepted_at END,
@@ -22,7 +22,10 @@ SET
     segments = coalesce(answer.segments, message.segments),
     price = coalesce(answer.price, message.price),
     currency = coalesce(answer.currency, message.currency),
-    claimed_by = CASE WHEN answer.outcome = 'unknown' THEN message.claimed_by END
+    claimed_by
+    = CASE
+        WHEN answer.outcome NOT IN ('accepted', 'rejected', 'retry') THEN message.claimed_by
+    END
 FROM unnest(
     CAST(:contact_ids AS bigint []),
     CAST(:message_ids AS uuid []),

@@ -128,8 +128,11 @@ CREATE TABLE outbox.reply (
     text text NOT NULL,
     meaning outbox.reply_meaning NOT NULL,
     received_at timestamptz NOT NULL,
+    reviewed_at timestamptz,          -- a person read it, or nothing in it needed one
     UNIQUE (provider, provider_reply_id)
 );
+CREATE INDEX reply_to_review ON outbox.reply (phone_hash)
+WHERE meaning = 'unclear' AND reviewed_at IS NULL;
 
 -- The verdict, rules of version 1. Raw hits stay, so another version can judge them again.
 CREATE VIEW outbox.judged_hit AS

@@ -1,0 +1,795 @@
+"""Handing over at most once, whatever is killed or breaks; and what comes back."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reengage import db, messages, outbox
+from reengage.clock import Clock, SimulatedClock, wall_clock
+from reengage.errors import ProviderError
+from reengage.local.serving import serve
+from reengage.outbox import Sender, Sent
+from reengage.policy import Policy, read_policy
+from reengage.providers import Account, Provider, ProviderUnavailable, Reply, provider_for
+from reengage.providers.base import Answer, LogEntry, Outgoing
+from reengage.sandbox import Faults, create_sandbox
+from reengage.sandbox.journal import lines
+from reengage.settings import INCLUDE, secret
+
+NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # a Tuesday, 10:00 in New York
+AS_OF = date(2026, 3, 2)
+QUIET = date(2026, 1, 31)
+KEY = "sandbox-key"
+
+
+def policy_with(**sending: Any) -> Policy:
+    policy = read_policy(INCLUDE / "journey.yaml")
+    quick = {"settle_seconds": 0.3, "timeout_seconds": 1.0, "batch_size": 20, **sending}
+    return policy.model_copy(update={"sending": policy.sending.model_copy(update=quick)})
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    return SimulatedClock(NOW)
+
+
+@dataclass
+class Sandbox:
+    folder: Path
+    app: FastAPI
+    url: str
+
+    def provider(self, key: str = KEY, timeout_seconds: float = 1.0) -> Provider:
+        return provider_for(account(self.url, key), timeout_seconds)
+
+    def accepted(self) -> Counter[str]:
+        """How often each message was taken."""
+        file = self.folder / "accepted.jsonl"
+        return Counter(record["message_id"] for _, _, record in lines(file))
+
+
+def account(url: str, key: str = KEY) -> Account:
+    return Account("infobip", url, "", key, {"sandbox": True})
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, clock: SimulatedClock) -> Iterator[Sandbox]:
+    app = create_sandbox(tmp_path / "sandbox", clock, KEY, "seed")
+    with serve(app) as server:
+        yield Sandbox(tmp_path / "sandbox", app, server.url)
+
+
+@dataclass
+class Time:
+    """A wall clock that nobody has to wait for: sleeping moves it."""
+
+    now: datetime = field(default_factory=wall_clock)
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
+    wall = Time()
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
+    return wall
+
+
+class Scripted:
+    """The sandbox's provider, with a part of it played by the test."""
+
+    name, max_batch, log_hours = "infobip", 1000, 48.0
+
+    def __init__(self, inner: Provider | None = None, **played: Callable[..., Any]) -> None:
+        self._inner = inner
+        self.calls: Counter[str] = Counter()
+        self._played = played
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("send", "log", "replies"):
+            raise AttributeError(name)
+        play = self._played.get(name) or getattr(self._inner, name, lambda *_: [])
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            return play(*args, **kwargs)
+
+        return called
+
+
+def phone(contact_id: int) -> str:
+    return f"+1212555{contact_id:04}"  # New York
+
+
+def hashed(contact_id: int) -> str:
+    return messages.phone_hash(phone(contact_id), secret("phones"))
+
+
+def key_of(contact_id: int, step: str = "survey") -> uuid.UUID:
+    return messages.message_id(contact_id, QUIET, step, "sms")
+
+
+def insert(engine: sa.Engine, table: str, *rows: dict[str, Any]) -> None:
+    columns = rows[0].keys()
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement), list(rows))
+
+
+def execute(engine: sa.Engine, statement: str, **binds: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement), binds)
+
+
+def fetch(engine: sa.Engine, query: str, **binds: Any) -> list[tuple[Any, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query), binds)]
+
+
+def people(engine: sa.Engine, *contact_ids: int) -> None:
+    """Quiet contacts who agreed to be written to, each with a phone."""
+    insert(engine, "core.contact", *(
+        {"contact_id": i, "phone_e164": phone(i), "phone_hash": hashed(i), "first_source": "crm",
+         "first_source_contact_id": str(i), "first_seen_on": QUIET} for i in contact_ids
+    ))  # fmt: skip
+    insert(engine, "core.contact_activity", *(
+        {"contact_id": i, "last_signal_on": QUIET, "visible_on": QUIET, "quiet_since": QUIET,
+         "updated_load_id": 1} for i in contact_ids
+    ))  # fmt: skip
+    insert(engine, "cohort.episode", *(
+        {"contact_id": i, "dormant_since": QUIET, "opened_on": AS_OF} for i in contact_ids
+    ))  # fmt: skip
+    insert(engine, "core.consent", *(
+        {"contact_id": i, "source": "crm", "record_key": str(i), "channel": "sms",
+         "purpose": "marketing", "granted_at": datetime(2025, 1, 1, tzinfo=UTC),
+         "effective_at": datetime(2025, 1, 1, tzinfo=UTC), "load_id": 1} for i in contact_ids
+    ))  # fmt: skip
+
+
+def queue(engine: sa.Engine, *contact_ids: int, **values: Any) -> None:
+    """A message for each, to be sent from now on."""
+    insert(engine, "outbox.message", *(
+        {"contact_id": i, "message_id": key_of(i), "dormant_since": QUIET, "step": "survey",
+         "channel": "sms", "as_of": AS_OF, "phone_hash": hashed(i), "body": f"Hello {i}",
+         "encoding": "GSM-7", "segments": 1, "not_before": NOW - timedelta(hours=1),
+         "not_after": NOW + timedelta(hours=24), "status": "queued", "status_at": NOW, **values}
+        for i in contact_ids
+    ))  # fmt: skip
+
+
+def claimed(engine: sa.Engine, wall_time: datetime, *contact_ids: int, **values: Any) -> None:
+    """Messages that a sender, now dead, had claimed."""
+    queue(engine, *contact_ids, **{
+        "status": "sending", "attempts": 1, "claimed_by": 77, "claimed_at": wall_time,
+        "provider": "infobip", "bulk_id": "bulk", **values,
+    })  # fmt: skip
+
+
+def states(engine: sa.Engine) -> dict[int, tuple[str, str | None]]:
+    query = """SELECT contact_id, status::text, error_code FROM outbox.message
+               WHERE step <> 'first' ORDER BY contact_id"""
+    return {row[0]: (row[1], row[2]) for row in fetch(engine, query)}
+
+
+def sender(
+    engine: sa.Engine, provider: Any, clock: Clock, wall: Clock = wall_clock, **sending: Any
+) -> Sender:
+    return Sender(engine, provider, policy_with(**sending), clock, wall=wall)
+
+
+# --- killed, and many at once --------------------------------------------------------------------
+
+
+def work(address: str, url: str, share: int, shares: int) -> None:
+    """One sender, in a process of its own, until nothing is due."""
+    outbox.BACK_OFF_SECONDS = (0.02,) * 5
+    engine = db.engine(address)
+    provider = provider_for(account(url), 1.0)
+    policy = policy_with(max_attempts=100)
+    Sender(engine, provider, policy, SimulatedClock(NOW), share, shares).run()
+
+
+def test_senders_killed_at_any_moment_send_each_message_once(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BACK_OFF_SECONDS", (0.02,) * 5)
+    everybody = range(1, 1501)
+    people(warehouse, *everybody)
+    queue(warehouse, *everybody)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["reengage.outbox", "reengage.sandbox", "psycopg", "pytest"])
+    address = warehouse.url.render_as_string(hide_password=False)
+    dice = random.Random(7)
+    faults = [
+        Faults(slow_seconds=0.05),
+        Faults(drop_answer_share=0.4, slow_seconds=0.02, reject_share=0.2),
+        Faults(error_share=0.5, error_status=503, after=True, reject_share=0.2),
+        Faults(error_share=0.5, error_status=429, slow_seconds=0.02, reject_share=0.2),
+        Faults(error_share=0.3, error_status=500, drop_answer_share=0.3, reject_share=0.2),
+        Faults(log_error_share=0.5, drop_answer_share=0.3, slow_seconds=0.02, reject_share=0.2),
+    ]
+    killed = 0
+    for fault in faults:
+        sandbox.app.state.faults = fault
+        # Three at once; two of them after the very same contacts.
+        crowd = [
+            context.Process(target=work, args=(address, sandbox.url, *share))
+            for share in ((0, 1), (0, 2), (1, 2))
+        ]
+        for process in crowd:
+            process.start()
+        before = sum(sandbox.accepted().values())
+        deadline = time.monotonic() + 10
+        while sum(sandbox.accepted().values()) == before and time.monotonic() < deadline:
+            time.sleep(0.005)
+        for process in dice.sample(crowd, len(crowd)):
+            process.join(dice.uniform(0, 0.25))
+            if process.is_alive() and process.pid:
+                os.kill(process.pid, signal.SIGKILL)
+                killed += 1
+            process.join()
+    assert killed >= 6
+    in_doubt = fetch(warehouse, "SELECT count(*) FROM outbox.message WHERE status = 'sending'")
+    assert in_doubt[0][0] > 0, "no kill hit a hand-over: the test shows nothing"
+
+    sandbox.app.state.faults = Faults(reject_share=0.2)
+    for _ in range(3):
+        last = sender(warehouse, sandbox.provider(), clock, max_attempts=100).run()
+    taken, told = sandbox.accepted(), states(warehouse)
+    assert max(taken.values()) == 1
+    assert last == Sent(), "nothing is left, and nothing is in doubt"
+    assert {str(key_of(i)) for i, (status, _) in told.items() if status == "accepted"} == set(taken)
+    lost = {told[i] for i in everybody if str(key_of(i)) not in taken}
+    assert lost == {("rejected", "REJECTED_DESTINATION")}
+
+
+def test_two_senders_of_the_same_contacts_share_the_work(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 61))
+    queue(warehouse, *range(1, 61))
+    one = sender(warehouse, sandbox.provider(), clock)
+    other = sender(warehouse, sandbox.provider(), clock)
+    totals: list[Sent] = []
+    inner = sandbox.provider()
+
+    def send(*args: Any, **kwargs: Any) -> list[Answer]:
+        if not totals:  # in the middle of one's first batch
+            totals.append(Sent())
+            totals[0] = other.run()
+        return inner.send(*args, **kwargs)
+
+    one.provider = Scripted(inner, send=send)  # type: ignore[assignment]
+    mine = one.run()
+    assert (totals[0].accepted, mine.accepted) == (40, 20)
+    assert totals[0].in_doubt == 20, "a live sender's claims are left alone"
+    assert set(sandbox.accepted().values()) == {1}
+
+
+def test_a_sender_whose_session_was_cut_hands_nothing_over_any_more(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1, 2)
+    queue(warehouse, 1, 2)
+    inner = sandbox.provider()
+
+    def send(*args: Any, **kwargs: Any) -> list[Answer]:
+        execute(
+            warehouse,
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        return inner.send(*args, **kwargs)
+
+    with pytest.raises(sa.exc.OperationalError):
+        sender(warehouse, Scripted(inner, send=send), clock, wall, batch_size=1).run()
+    assert len(sandbox.accepted()) == 1
+    assert states(warehouse) == {1: ("accepted", None), 2: ("sending", None)}
+    assert sender(warehouse, inner, clock, wall).run() == Sent(accepted=1, requeued=1)
+    assert set(sandbox.accepted().values()) == {1} and len(sandbox.accepted()) == 2
+
+
+# --- judged once more at the hand-over -----------------------------------------------------------
+
+
+def test_what_happened_since_the_decision_cancels_with_its_reason(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 20))
+    late = {"not_after": NOW}
+    old = {"as_of": AS_OF - timedelta(days=4)}
+    queue(warehouse, *(i for i in range(1, 20) if i not in (8, 9)))
+    queue(warehouse, 8, **late)
+    queue(warehouse, 9, **old)
+    withdrawn = {"source": "crm", "record_key": "w", "channel": "sms", "load_id": 2}
+    insert(
+        warehouse, "core.consent",
+        {"contact_id": 2, "purpose": "marketing", "withdrawn_at": NOW, "effective_at": NOW}
+        | withdrawn,
+        # Of another purpose, and not before tomorrow: neither counts.
+        {"contact_id": 1, "purpose": "service", "withdrawn_at": NOW, "effective_at": NOW}
+        | withdrawn,
+        {"contact_id": 1, "purpose": "marketing", "withdrawn_at": NOW + timedelta(days=1),
+         "effective_at": NOW + timedelta(days=1)} | withdrawn,
+    )  # fmt: skip
+    stop = {"channel": "sms", "source": "test", "since": NOW}
+    insert(
+        warehouse, "core.suppression",
+        {"contact_id": 3, "phone_hash": None, "reason": "opted_out", "lifted_at": None} | stop,
+        {"contact_id": 0, "phone_hash": hashed(4), "reason": "complaint", "lifted_at": None} | stop,
+        {"contact_id": 10, "phone_hash": hashed(10), "reason": "hard_bounce", "lifted_at": None}
+        | stop,
+        # An older number of the contact, and a stop that was taken back.
+        {"contact_id": 11, "phone_hash": hashed(99), "reason": "hard_bounce", "lifted_at": None}
+        | stop,
+        {"contact_id": 12, "phone_hash": hashed(12), "reason": "opted_out", "lifted_at": NOW}
+        | stop,
+    )  # fmt: skip
+    execute(warehouse, "UPDATE core.contact_activity SET last_signal_on = :d WHERE contact_id = 5",
+            d=QUIET + timedelta(days=1))  # fmt: skip
+    queue_hit(warehouse, 6)
+    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
+            "WHERE contact_id = 7", p=phone(70), h=hashed(70))  # fmt: skip
+    reply = {"provider": "infobip", "text": "no more?", "meaning": "unclear", "received_at": NOW}
+    insert(
+        warehouse, "outbox.reply",
+        {"provider_reply_id": "a", "phone_hash": hashed(13), "reviewed_at": None} | reply,
+        {"provider_reply_id": "b", "phone_hash": hashed(14), "reviewed_at": NOW} | reply,
+    )  # fmt: skip
+    execute(warehouse, "UPDATE core.contact SET merged_into = 1 WHERE contact_id = 15")
+    execute(warehouse, "UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = 16")
+    execute(warehouse, "UPDATE core.contact SET phone_e164 = NULL, phone_hash = NULL "
+            "WHERE contact_id = 17")  # fmt: skip
+    execute(warehouse, "UPDATE cohort.episode SET closed_on = :d WHERE contact_id = 18", d=AS_OF)
+    execute(warehouse, "DELETE FROM core.consent WHERE contact_id = 19")
+
+    result = sender(warehouse, sandbox.provider(), clock).run()
+
+    told = states(warehouse)
+    reasons = {i: code for i, (status, code) in told.items() if status == "cancelled"}
+    assert reasons == {
+        2: "no_consent", 3: "suppressed", 4: "suppressed", 5: "returned", 6: "opened",
+        7: "phone_changed", 8: "too_late", 9: "too_old", 10: "suppressed", 13: "unclear_reply",
+        15: "phone_changed", 16: "suppressed", 17: "phone_changed", 18: "returned",
+        19: "no_consent",
+    }  # fmt: skip
+    sent = {i for i, (status, _) in told.items() if status == "accepted"}
+    assert sent == {1, 11, 12, 14}
+    assert sandbox.accepted() == Counter(str(key_of(i)) for i in sent)
+    assert (result.accepted, result.cancelled) == (4, 15)
+    untouched = "SELECT count(*) FROM outbox.message WHERE status = 'cancelled' AND "
+    assert fetch(warehouse, untouched + "(provider IS NOT NULL OR attempts > 0)") == [(0,)]
+
+
+def queue_hit(engine: sa.Engine, contact_id: int) -> None:
+    """An earlier step of the episode, opened by a human."""
+    first = {"step": "first", "message_id": key_of(contact_id, "first"), "status": "delivered"}
+    execute(engine, "UPDATE outbox.message SET step = 'contest', message_id = :m "
+            "WHERE contact_id = :i", m=key_of(contact_id, "contest"), i=contact_id)  # fmt: skip
+    queue(engine, contact_id, **first)
+    insert(engine, "outbox.hit", {
+        "code": "c", "contact_id": contact_id, "message_id": key_of(contact_id, "first"),
+        "at": NOW, "kind": "press", "method": "POST", "user_agent": "", "purpose": "",
+    })  # fmt: skip
+
+
+def test_quiet_hours_move_a_message_and_do_not_drop_it(
+    warehouse: sa.Engine, sandbox: Sandbox
+) -> None:
+    people(warehouse, 1, 2)
+    execute(
+        warehouse,
+        "UPDATE core.contact SET time_zone = 'Pacific/Honolulu' WHERE contact_id = 2",
+    )
+    queue(warehouse, 1, 2)
+    clock = SimulatedClock(NOW)  # 05:00 in Honolulu
+    result = sender(warehouse, sandbox.provider(), clock).run()
+    assert (result.accepted, result.deferred) == (1, 1)
+    opening = datetime(2026, 3, 3, 19, 0, tzinfo=UTC)
+    columns = "SELECT status::text, not_before, attempts FROM outbox.message WHERE contact_id = 2"
+    assert fetch(warehouse, columns) == [("queued", opening, 0)]
+    clock.move_to(opening)
+    assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=1)
+    assert sandbox.accepted() == Counter([str(key_of(1)), str(key_of(2))])
+
+
+def test_no_message_is_given_less_time_than_it_has(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 9))
+    ends = {i: NOW + timedelta(minutes=5 if i % 2 else 600) for i in range(1, 9)}
+    for i, end in ends.items():
+        queue(warehouse, i, not_after=end)
+    given: dict[str, datetime] = {}
+    inner = sandbox.provider()
+
+    def send(
+        bulk_id: str, batch: list[Outgoing], sender: str, valid_until: datetime, now: datetime
+    ) -> list[Answer]:
+        given.update(dict.fromkeys((m.message_id for m in batch), valid_until))
+        return inner.send(bulk_id, batch, sender, valid_until, now)
+
+    scripted = Scripted(inner, send=send)
+    assert sender(warehouse, scripted, clock).run() == Sent(accepted=8)
+    assert given == {str(key_of(i)): end for i, end in ends.items()}
+    assert scripted.calls["send"] == 2
+
+
+# --- a provider that refuses, or is away ---------------------------------------------------------
+
+
+def test_a_refused_key_loses_nothing(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 31))
+    queue(warehouse, *range(1, 31))
+    for _ in range(7):
+        with pytest.raises(ProviderError, match="key") as told:
+            sender(warehouse, sandbox.provider(key="wrong"), clock).run()
+    assert "wrong" not in str(told.value) and "+1" not in str(told.value)
+    assert {status for status, _ in states(warehouse).values()} == {"queued"}
+    assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=30)
+    assert set(sandbox.accepted().values()) == {1}
+
+
+@pytest.mark.parametrize("fault", ["away", "too fast"])
+def test_an_outage_rejects_nobody_however_long_it_lasts(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time, fault: str
+) -> None:
+    people(warehouse, 1, 2)
+    queue(warehouse, 1, 2)
+    away = provider_for(account("http://127.0.0.1:9"), 1.0)
+    sandbox.app.state.faults = Faults(error_share=1, error_status=429)
+    for _ in range(3):
+        provider = away if fault == "away" else sandbox.provider()
+        assert sender(warehouse, provider, clock, wall).run() == Sent()
+    assert wall.slept == list(outbox.BACK_OFF_SECONDS) * 3
+    assert {status for status, _ in states(warehouse).values()} == {"queued"}
+    sandbox.app.state.faults = Faults()
+    assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=2)
+
+
+# --- in doubt ------------------------------------------------------------------------------------
+
+
+def test_a_lost_answer_is_found_in_the_log(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, *range(1, 41))
+    queue(warehouse, *range(1, 41))
+    sandbox.app.state.faults = Faults(drop_answer_share=1)
+    assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=40)
+    assert sandbox.accepted() == Counter(str(key_of(i)) for i in range(1, 41))
+    assert wall.slept == [], "what the log has at once needs no waiting"
+
+
+def test_what_a_settled_log_does_not_have_is_sent_again_and_at_last_given_up(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1)
+    queue(warehouse, 1)
+    sandbox.app.state.faults = Faults(error_share=1)  # 503: nobody can say
+    inner = sandbox.provider()
+    asked: list[datetime] = []
+    sent: list[datetime] = []
+
+    def log(bulk_id: str) -> list[LogEntry]:
+        asked.append(wall())
+        return inner.log(bulk_id)
+
+    def send(*args: Any, **kwargs: Any) -> list[Answer]:
+        if sent:
+            settled = sent[-1] + timedelta(seconds=15 + 30)
+            assert any(settled <= moment for moment in asked), "resent before it was proved unsent"
+        sent.append(wall())
+        return inner.send(*args, **kwargs)
+
+    provider = Scripted(inner, log=log, send=send)
+    for _ in range(4):
+        sender(warehouse, provider, clock, wall, settle_seconds=30, timeout_seconds=15,
+               max_attempts=5).run()  # fmt: skip
+    assert len(sent) == 5
+    assert states(warehouse) == {1: ("rejected", "not_sent")}
+    assert max(wall.slept) <= 45
+
+
+def test_a_claim_of_a_dead_sender_is_settled_message_by_message(
+    warehouse: sa.Engine, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1, 2, 3, 4)
+    claimed(warehouse, wall(), 1, 2, 3)
+    claimed(warehouse, wall(), 4, status="unknown", error_code="read_timeout")
+    logged = [
+        entry(1, "delivered"),
+        entry(2, "rejected"),
+        entry(4, "accepted"),
+        entry(9, "expired"),
+    ]
+    provider = Scripted(log=lambda bulk_id: logged, send=no_send)
+    waiting = sender(warehouse, provider, clock, wall, max_attempts=1)
+    assert waiting.run() == Sent(accepted=2, rejected=2)
+    assert states(warehouse) == {
+        1: ("accepted", None), 2: ("rejected", "refused"), 3: ("rejected", "not_sent"),
+        4: ("accepted", None),
+    }  # fmt: skip
+    assert sum(wall.slept) == pytest.approx(1.3)
+
+
+def test_claims_of_a_live_sender_are_left_alone(
+    warehouse: sa.Engine, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1)
+    claimed(warehouse, wall() - timedelta(hours=1), 1)
+    provider = Scripted(send=answer_all)
+    with warehouse.connect() as session:
+        session.execute(sa.text("SELECT pg_advisory_lock(77)"))
+        assert sender(warehouse, provider, clock, wall).run() == Sent(in_doubt=1)
+        assert provider.calls["log"] == 0
+        session.execute(sa.text("SELECT pg_advisory_unlock(77)"))
+    assert sender(warehouse, provider, clock, wall).run() == Sent(accepted=1, requeued=1)
+
+
+@pytest.mark.parametrize("by", ["wall", "simulated clock"])
+def test_what_the_log_has_forgotten_stays_unknown_for_good(
+    warehouse: sa.Engine, clock: SimulatedClock, wall: Time, by: str
+) -> None:
+    people(warehouse, 1)
+    claimed(warehouse, wall(), 1, not_after=NOW + timedelta(days=30), as_of=NOW.date())
+    if by == "wall":
+        wall.sleep(47.5 * 3600)
+    else:
+        clock.move_to(NOW + timedelta(hours=48))
+        wall.sleep(60)
+    provider = Scripted(send=no_send)
+    for _ in range(3):
+        assert sender(warehouse, provider, clock, wall).run() == Sent(in_doubt=1)
+    assert states(warehouse) == {1: ("unknown", "unprovable")}
+    assert provider.calls["log"] == 1, "what can never be proved is not asked about again"
+
+
+def test_a_log_that_cannot_be_read_proves_nothing(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, *range(1, 5))
+    claimed(warehouse, wall() - timedelta(hours=1), 1, 2)
+    claimed(warehouse, wall(), 3, bulk_id="other")
+    sandbox.app.state.faults = Faults(log_error_share=1)
+    for _ in range(2):
+        assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(in_doubt=3)
+    reads = Counter[str]()
+
+    def log(bulk_id: str) -> list[LogEntry]:
+        reads[bulk_id] += 1
+        if bulk_id == "other" or reads[bulk_id] > 1:
+            raise ProviderUnavailable("away")
+        return []
+
+    # Read once before it had settled, and not after.
+    execute(warehouse, "UPDATE outbox.message SET claimed_at = :now", now=wall())
+    once = Scripted(log=log, send=no_send)
+    assert sender(warehouse, once, clock, wall).run() == Sent(in_doubt=3)
+    assert reads["bulk"] >= 2
+    assert not sandbox.accepted()
+
+
+def test_a_claim_dated_by_a_wrong_clock_is_not_waited_for_and_not_resent(
+    warehouse: sa.Engine, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1)
+    claimed(warehouse, wall() + timedelta(days=365), 1)
+    result = sender(warehouse, Scripted(send=no_send), clock, wall).run()
+    assert result == Sent(in_doubt=1)
+    assert sum(wall.slept) <= 2 * 1.3 + 0.001
+
+
+def no_send(*_: Any, **__: Any) -> list[Answer]:
+    raise AssertionError("sent what may be out already")
+
+
+def answer_all(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[Answer]:
+    from reengage.providers import Outcome
+
+    return [Answer(m.message_id, Outcome.ACCEPTED) for m in batch]
+
+
+def entry(contact_id: int, status: Any, code: str = "CODE", **values: Any) -> LogEntry:
+    return LogEntry(**{
+        "message_id": str(key_of(contact_id)), "status": status, "raw_code": code,
+        "is_permanent": False, "segments": 1, "price": Decimal("0.01"), "currency": "USD",
+        "occurred_at": NOW + timedelta(minutes=1), **values,
+    })  # fmt: skip
+
+
+# --- what comes back -----------------------------------------------------------------------------
+
+
+def poll(engine: sa.Engine, clock: Clock, *logs: LogEntry, replies: Any = ()) -> Counter[str]:
+    pages = iter([list(replies)] if replies else [])
+    provider = Scripted(log=lambda _: list(logs), replies=lambda: next(pages, []))
+    return outbox.poll(engine, provider, policy_with(), clock)  # type: ignore[arg-type]
+
+
+FAILURES = ("undelivered", "expired", "rejected")
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["accepted", "delivered", *FAILURES]), min_size=1, max_size=3),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_a_success_never_overwrites_a_failure_in_whatever_order_they_come(
+    warehouse: sa.Engine, batches: list[list[str]]
+) -> None:
+    clock = SimulatedClock(NOW)
+    (contact_id,) = fetch(warehouse, "SELECT count(*) + 1 FROM outbox.message")[0]
+    queue(warehouse, contact_id, status="accepted", accepted_at=NOW, provider="infobip",
+          bulk_id=f"b{contact_id}")  # fmt: skip
+    number = 0
+    for batch in batches:
+        rows = []
+        for status in batch:
+            number += 1
+            rows.append(entry(contact_id, status, f"C{number}",
+                              occurred_at=NOW + timedelta(seconds=number)))  # fmt: skip
+        outbox._keep_receipts(warehouse, "infobip", rows, NOW)
+        with warehouse.begin() as connection:
+            db.run(connection, "outbox/apply_receipts", at=clock(), channel="sms")
+    status, code = states(warehouse)[contact_id]
+    seen = {status for batch in batches for status in batch}
+    if seen & set(FAILURES):
+        assert status in FAILURES and code
+    else:
+        assert (status, code) == ("delivered" if "delivered" in seen else "accepted", None)
+
+
+def test_receipts_are_applied_once(warehouse: sa.Engine, clock: SimulatedClock) -> None:
+    people(warehouse, 1, 2)
+    ours = {"status": "accepted", "accepted_at": NOW, "provider": "infobip", "bulk_id": "b"}
+    queue(warehouse, 1, 2, **ours)
+    stranger = entry(1, "delivered", message_id="no-message-of-ours")
+    logged = (entry(1, "delivered"), entry(2, "accepted"), stranger)
+    assert poll(warehouse, clock, *logged) == {"delivered": 2}
+    assert poll(warehouse, clock, *logged) == {}
+    facts = "SELECT status::text, delivered_at, price, currency FROM outbox.message ORDER BY 1"
+    assert fetch(warehouse, facts) == [
+        ("accepted", None, None, None),
+        ("delivered", NOW + timedelta(minutes=1), Decimal("0.01"), "USD"),
+    ]
+    assert fetch(warehouse, "SELECT count(*) FROM outbox.receipt") == [(2,)]
+
+
+def test_a_receipt_proves_that_a_requeued_message_is_out(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2)
+    queue(warehouse, 1, attempts=1, provider="infobip", bulk_id="b")
+    queue(warehouse, 2, status="accepted", accepted_at=NOW, provider="infobip", bulk_id="b")
+    poll(warehouse, clock, entry(1, "delivered"), entry(2, "delivered"))
+    assert sender(warehouse, Scripted(send=no_send), clock).run() == Sent()
+    assert {status for status, _ in states(warehouse).values()} == {"delivered"}
+
+
+def test_a_number_that_is_bad_for_good_is_suppressed_each_of_them_once(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2)
+    ours = {"status": "accepted", "accepted_at": NOW, "provider": "infobip", "bulk_id": "b"}
+    queue(warehouse, 1, 2, **ours)
+    queue(warehouse, 1, **ours, step="contest", message_id=key_of(1, "contest"),
+          phone_hash=hashed(100))  # fmt: skip
+    logged = (
+        entry(1, "undelivered", is_permanent=True),
+        entry(1, "undelivered", is_permanent=True, message_id=str(key_of(1, "contest"))),
+        entry(2, "undelivered"),
+    )
+    for _ in range(2):
+        poll(warehouse, clock, *logged)
+    suppressed = "SELECT contact_id, phone_hash FROM core.suppression WHERE reason = 'hard_bounce'"
+    assert sorted(fetch(warehouse, suppressed)) == sorted([(1, hashed(1)), (1, hashed(100))])
+
+
+def reply(contact_id: int, text: str) -> Reply:
+    return Reply(f"r{contact_id}", phone(contact_id), text, NOW)
+
+
+def test_replies_opt_out_by_phone_or_wait_for_a_person(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2, 3, 4)
+    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
+            "WHERE contact_id = 2", p=phone(1), h=hashed(1))  # fmt: skip
+    queue(warehouse, 1, 3, 4)
+    queue(warehouse, 2, phone_hash=hashed(1))
+    texts = [
+        reply(1, "STOP"),
+        reply(3, "call me on +1 212 555 0000, no more texts"),
+        reply(4, "Thanks!\0 \ud800"),
+        Reply("short", "+INFO", "STOP", NOW),
+    ]
+    assert poll(warehouse, clock, replies=texts) == {"stop": 1, "unclear": 1, "other": 1}
+    assert poll(warehouse, clock, replies=texts) == {}
+    kept = dict(fetch(warehouse, "SELECT provider_reply_id, text FROM outbox.reply"))
+    assert set(kept) == {"r1", "r3", "r4"} and "555" not in kept["r3"]
+    assert sender(warehouse, sandbox.provider(), clock).run().accepted == 1
+    assert states(warehouse) == {
+        1: ("cancelled", "opted_out"), 2: ("cancelled", "opted_out"),
+        3: ("cancelled", "unclear_reply"), 4: ("accepted", None),
+    }  # fmt: skip
+
+
+def test_a_stop_survives_a_kill_and_a_log_that_is_away(
+    warehouse: sa.Engine, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people(warehouse, 1)
+    queue(warehouse, 1, status="accepted", accepted_at=NOW, provider="infobip", bulk_id="b")
+    pages = iter([[reply(1, "stop")]])
+
+    def away(_: str) -> list[LogEntry]:
+        raise ProviderUnavailable("infobip could not be asked")
+
+    provider: Any = Scripted(log=away, replies=lambda: next(pages, []))
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_apply_stops", lambda *_: None)  # killed right after keeping it
+        with pytest.raises(ProviderUnavailable):
+            outbox.poll(warehouse, provider, policy_with(), clock)
+    suppressed = "SELECT count(*) FROM core.suppression WHERE contact_id IN (0, 1)"
+    assert fetch(warehouse, suppressed) == [(0,)]
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            outbox.poll(warehouse, provider, policy_with(), clock)
+        assert fetch(warehouse, suppressed) == [(2,)]
+
+
+# --- drafting ------------------------------------------------------------------------------------
+
+
+def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2, 3)
+    queue(warehouse, 1, status="cancelled", error_code="too_late", attempts=2)
+    queue(warehouse, 2, status="unknown", body="out, perhaps")
+    insert(warehouse, "cohort.decision", *(
+        {"as_of": AS_OF, "contact_id": i, "dormant_since": QUIET, "inactive_days": 30,
+         "step": "survey", "prior_sends": 0, "prior_opens": 0, "action": "send", "reason": "due",
+         "policy_version": "v"} for i in (1, 2, 3)
+    ))  # fmt: skip
+    with warehouse.begin() as connection:
+        done = outbox.draft(connection, policy_with(), AS_OF, clock(), "http://127.0.0.1:1")
+    assert (done.texts, done.failed) == (3, {})
+    assert states(warehouse) == {1: ("draft", None), 2: ("unknown", None), 3: ("draft", None)}
+    linked = "SELECT contact_id FROM outbox.link ORDER BY contact_id"
+    assert fetch(warehouse, linked) == [(1,), (3,)]
+    assert outbox.release(warehouse, AS_OF, "survey", clock()) == 2
+    assert outbox.release(warehouse, AS_OF, "survey", clock()) == 0
+    assert outbox.statuses(warehouse, AS_OF) == {
+        ("survey", "queued"): 2, ("survey", "unknown"): 1,
+    }  # fmt: skip
+    assert Sent(accepted=1, in_doubt=2).summary() == "1 accepted, 2 in doubt"
