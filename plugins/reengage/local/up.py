@@ -22,12 +22,6 @@ from reengage.settings import secret, settings
 
 START_SECONDS = 120
 STOP_SECONDS = 20
-COMPONENTS = {
-    "api-server": ["api-server", "--host", "127.0.0.1"],
-    "scheduler": ["scheduler"],
-    "dag-processor": ["dag-processor"],
-    "triggerer": ["triggerer"],
-}
 
 
 def run_up() -> None:
@@ -46,10 +40,13 @@ def run_up() -> None:
         pid_file().write_text(str(os.getpid()), encoding="utf-8")
         try:
             with Services(engine, policy, wall_clock) as services:
-                children = _start(port)
+                url = f"http://127.0.0.1:{port}"
+                children: dict[str, subprocess.Popen[bytes]] = {}
                 try:
-                    url = f"http://127.0.0.1:{port}"
+                    children |= _start(port, "api-server", "dag-processor")
                     _wait(f"{url}/api/v2/monitor/health", children)
+                    # Tasks report to the API server: one that starts before it fails.
+                    children |= _start(port, "scheduler", "triggerer")
                     print(
                         f"""
   Airflow        {url}   (user admin, password {password})
@@ -91,7 +88,7 @@ def pid_file() -> Path:
     return settings().home / "up.pid"
 
 
-def _start(port: int) -> dict[str, subprocess.Popen[bytes]]:
+def _start(port: int, *names: str) -> dict[str, subprocess.Popen[bytes]]:
     environment = {
         **os.environ,
         "AIRFLOW__API__PORT": str(port),
@@ -103,11 +100,11 @@ def _start(port: int) -> dict[str, subprocess.Popen[bytes]]:
     }
     program = shutil.which("airflow", path=str(Path(sys.executable).parent)) or "airflow"
     children = {}
-    for name, arguments in COMPONENTS.items():
-        extra = ["--port", str(port)] if name == "api-server" else []
+    for name in names:
+        options = ["--host", "127.0.0.1", "--port", str(port)] if name == "api-server" else []
         with log_file(name).open("ab") as log:
             children[name] = subprocess.Popen(
-                [program, *arguments, *extra],
+                [program, name, *options],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
