@@ -415,9 +415,9 @@ def _is_uuid(text: str) -> bool:
 def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Counter[str]:
     """Ask the provider what people replied and what became of accepted messages; apply it.
 
-    Returns counts of what is new: by status, and of `stop`, `unclear` and `other` replies. Twice: what is
-    known is not counted or applied again. Raises ProviderError where the provider cannot be
-    asked about one of the two; the other is taken all the same.
+    Returns counts of what is new: by status, and of `stop`, `unclear` and `other` replies.
+    Twice: what is known is not counted or applied again. Raises ProviderError where the provider
+    cannot be asked about one of the two; the other is taken all the same.
     """
     found = Counter[str]()
     try:

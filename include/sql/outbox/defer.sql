@@ -8,11 +8,12 @@ SET
     not_before = deferred.not_before,
     attempts = message.attempts - 1,
     claimed_by = NULL
-FROM unnest(
-    CAST(:contact_ids AS bigint []),
-    CAST(:message_ids AS uuid []),
-    CAST(:not_befores AS timestamptz [])
-) AS deferred (contact_id, message_id, not_before)
+FROM
+    unnest(
+        CAST(:contact_ids AS bigint[]),
+        CAST(:message_ids AS uuid[]),
+        CAST(:not_befores AS timestamptz[])
+    ) AS deferred (contact_id, message_id, not_before)
 WHERE
     message.contact_id = deferred.contact_id
     AND message.message_id = deferred.message_id

@@ -16,17 +16,19 @@ SELECT
     entry.currency,
     entry.occurred_at,
     :at
-FROM unnest(
-    CAST(:message_ids AS text []),
-    CAST(:statuses AS text []),
-    CAST(:codes AS text []),
-    CAST(:permanents AS boolean []),
-    CAST(:segments AS integer []),
-    CAST(:prices AS numeric []),
-    CAST(:currencies AS text []),
-    CAST(:occurred AS timestamptz [])
-) AS entry (
-    message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at
-)
+FROM
+    unnest(
+        CAST(:message_ids AS text[]),
+        CAST(:statuses AS text[]),
+        CAST(:codes AS text[]),
+        CAST(:permanents AS boolean[]),
+        CAST(:segments AS integer[]),
+        CAST(:prices AS numeric[]),
+        CAST(:currencies AS text[]),
+        CAST(:occurred AS timestamptz[])
+    )
+        AS entry (
+            message_id, status, raw_code, is_permanent, segments, price, currency, occurred_at
+        )
 ON CONFLICT (provider, message_id, status, raw_code) DO NOTHING
 RETURNING status;

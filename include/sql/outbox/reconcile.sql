@@ -7,9 +7,9 @@
 UPDATE outbox.message AS message
 SET
     status = CASE
-        WHEN message.message_id = ANY(CAST(:found_ids AS uuid []))
+        WHEN message.message_id = ANY(CAST(:found_ids AS uuid[]))
             THEN 'accepted'::outbox.message_status
-        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid []))
+        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid[]))
             THEN 'rejected'::outbox.message_status
         WHEN :is_provable AND message.attempts < CAST(:max_attempts AS integer)
             THEN 'queued'::outbox.message_status
@@ -17,13 +17,13 @@ SET
         ELSE 'unknown'::outbox.message_status
     END,
     accepted_at = CASE
-        WHEN message.message_id = ANY(CAST(:found_ids AS uuid []))
+        WHEN message.message_id = ANY(CAST(:found_ids AS uuid[]))
             THEN coalesce(message.accepted_at, message.status_at)
         ELSE message.accepted_at
     END,
     error_code = CASE
-        WHEN message.message_id = ANY(CAST(:found_ids AS uuid [])) THEN NULL
-        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid [])) THEN 'refused'
+        WHEN message.message_id = ANY(CAST(:found_ids AS uuid[])) THEN NULL
+        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid[])) THEN 'refused'
         WHEN :is_provable THEN 'not_sent'
         ELSE 'unprovable'
     END,
@@ -32,8 +32,8 @@ WHERE
     message.bulk_id = :bulk_id
     AND message.status IN ('sending', 'unknown')
     AND (
-        message.message_id = ANY(CAST(:found_ids AS uuid []))
-        OR message.message_id = ANY(CAST(:refused_ids AS uuid []))
+        message.message_id = ANY(CAST(:found_ids AS uuid[]))
+        OR message.message_id = ANY(CAST(:refused_ids AS uuid[]))
         OR :is_settled
     )
 RETURNING message.status;

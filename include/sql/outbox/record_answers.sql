@@ -26,18 +26,20 @@ SET
     = CASE
         WHEN answer.outcome NOT IN ('accepted', 'rejected', 'retry') THEN message.claimed_by
     END
-FROM unnest(
-    CAST(:contact_ids AS bigint []),
-    CAST(:message_ids AS uuid []),
-    CAST(:outcomes AS text []),
-    CAST(:provider_message_ids AS text []),
-    CAST(:codes AS text []),
-    CAST(:segments AS integer []),
-    CAST(:prices AS numeric []),
-    CAST(:currencies AS text [])
-) AS answer (
-    contact_id, message_id, outcome, provider_message_id, code, segments, price, currency
-)
+FROM
+    unnest(
+        CAST(:contact_ids AS bigint[]),
+        CAST(:message_ids AS uuid[]),
+        CAST(:outcomes AS text[]),
+        CAST(:provider_message_ids AS text[]),
+        CAST(:codes AS text[]),
+        CAST(:segments AS integer[]),
+        CAST(:prices AS numeric[]),
+        CAST(:currencies AS text[])
+    )
+        AS answer (
+            contact_id, message_id, outcome, provider_message_id, code, segments, price, currency
+        )
 WHERE
     message.contact_id = answer.contact_id
     AND message.message_id = answer.message_id

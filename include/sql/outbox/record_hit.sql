@@ -40,7 +40,7 @@ SELECT
     coupon.value AS coupon_value,
     coupon.expires_at AS coupon_expires_at,
     coupon.redeemed_at AS coupon_redeemed_at,
-    EXISTS (
+    EXISTS(
         SELECT 1
         FROM core.suppression
         WHERE

@@ -69,8 +69,8 @@ class DayRunner:
             later = pending.last_not_before
             if later > evening:
                 later = pending.first_not_before
-            if later <= self.clock():
-                return
+            if not self.clock() < later < self._at(as_of + timedelta(days=1), SENDS_AT):
+                return  # what may not ring before the next day begins waits for it
             self.clock.move_to(later)
 
     def _dag(self, dag_id: str, as_of: date) -> None:

@@ -18,10 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 from reengage.errors import ReengageError
 
 DATABASES = ("warehouse", "airflow")
 NOBODY = 65534
+ORPHANS_SECONDS = 60
 
 
 class ServerError(ReengageError):
@@ -65,6 +68,9 @@ class EmbeddedServer:
                 self._create()
             if not self._is_running():
                 self._launch()
+            # Also where whoever launched it was killed before this.
+            if not (self.folder / "dsn").exists():
+                self._prepare()
             return self.dsn("warehouse")
 
     def dsn(self, database: str) -> str:
@@ -111,12 +117,20 @@ class EmbeddedServer:
         new.rename(self.data)
 
     def _launch(self) -> None:
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        pid = self._pid()
+        if pid and Path(f"/proc/{pid}").exists():
+            # Somebody else's by now. One that is gone is PostgreSQL's to judge: it also looks
+            # whether processes of the old server still write.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.folder / "dsn").unlink(missing_ok=True)  # its port may be another's by now
         self.log.touch()
         if os.geteuid() == 0:
             os.chown(self.log, NOBODY, NOBODY)
-        for _ in range(5):
+        deadline = time.monotonic() + ORPHANS_SECONDS
+        tries = 0
+        while tries < 5:
             port = self._port()
+            begins = self.log.stat().st_size
             options = (
                 f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
                 "-c max_connections=200 -c shared_buffers=256MB -c max_wal_size=4GB "
@@ -127,15 +141,18 @@ class EmbeddedServer:
                 "-w", "-t", "300", "start", check=False,
             )  # fmt: skip
             if done.returncode == 0:
-                break
-            if "could not bind" not in self.log.read_text(encoding="utf-8", errors="replace"):
+                return
+            said = self.log.read_bytes()[begins:]
+            if b"still in use" in said and time.monotonic() < deadline:
+                time.sleep(0.2)  # the old server's last processes are about to end
+            elif b"could not bind" in said:
+                tries += 1
+                (self.folder / "port").unlink(missing_ok=True)  # taken meanwhile by somebody else
+            else:
                 raise ServerError(
                     f"PostgreSQL does not start: see {self.log}. pg_ctl says: {done.stdout.strip()}"
                 )
-            (self.folder / "port").unlink()  # taken meanwhile by somebody else
-        else:
-            raise ServerError("No free port on 127.0.0.1 for PostgreSQL after five tries.")
-        self._prepare()
+        raise ServerError("No free port on 127.0.0.1 for PostgreSQL after five tries.")
 
     def _prepare(self) -> None:
         """The application role (no superuser) and its databases."""
@@ -144,27 +161,44 @@ class EmbeddedServer:
 
         address = f"postgresql://postgres:{self._read('superuser')}@127.0.0.1:{self._read('port')}"
         with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'reengage'").fetchone():
+            if not connection.execute(
+                "SELECT 1 FROM pg_roles WHERE rolname = 'reengage'"
+            ).fetchone():
                 connection.execute(
                     sql.SQL("CREATE ROLE reengage LOGIN CREATEDB PASSWORD {}").format(
                         self._read("password")
                     )
                 )
             for name in DATABASES:
-                known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
                 if not known.fetchone():
                     connection.execute(
                         sql.SQL("CREATE DATABASE {} OWNER reengage").format(sql.Identifier(name))
                     )
         self._write("dsn", self.dsn("warehouse"))
 
-    def _is_running(self) -> bool:
-        """Whether the pid in postmaster.pid is a PostgreSQL of this data folder, and answers."""
+    def _pid(self) -> int | None:
+        """The pid in postmaster.pid, which may be stale."""
         try:
-            pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
-            if Path(f"/proc/{pid}/exe").resolve().name != "postgres":
-                return False
+            return int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
         except (OSError, ValueError):
+            return None
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process is the server of this data folder, and not whoever has its pid now."""
+        process = Path(f"/proc/{pid}")
+        try:
+            try:
+                return (process / "cwd").samefile(self.data)
+            except PermissionError:  # root in a container may not look, but the command is open
+                return os.fsencode(self.data) in (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+
+    def _is_running(self) -> bool:
+        """Whether the pid in postmaster.pid is the PostgreSQL of this data folder, and answers."""
+        pid = self._pid()
+        if pid is None or not self._is_ours(pid):
             return False
         port = self._read("port")
         deadline = time.monotonic() + 300  # recovery after a kill can take a while
@@ -172,9 +206,7 @@ class EmbeddedServer:
             ready = self._run("pg_isready", "-q", "-h", "127.0.0.1", "-p", port, check=False)
             if ready.returncode == 0:
                 return True
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
+            if not self._is_ours(pid):
                 return False
             time.sleep(0.2)
         return False
@@ -243,10 +275,12 @@ class EmbeddedServer:
         return (self.folder / name).read_text(encoding="utf-8").strip()
 
     def _write(self, name: str, value: str) -> None:
-        file = self.folder / name
-        file.touch(mode=0o600)
-        file.chmod(0o600)
-        file.write_text(value, encoding="utf-8")
+        """Write a file that its owner alone may read; whole, whenever we are killed."""
+        aside = self.folder / f"{name}.new"
+        aside.touch(mode=0o600)
+        aside.chmod(0o600)
+        aside.write_text(value, encoding="utf-8")
+        aside.replace(self.folder / name)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -256,9 +290,13 @@ class EmbeddedServer:
 
 
 def psql(dsn: str) -> None:
-    """Become psql on the given address. Does not return."""
+    """Become psql on the given address. Does not return. The password goes by the environment:
+    everybody on the machine sees a command line.
+    """
     program = shutil.which("psql", path=str(binaries())) or shutil.which("psql")
     if program is None:
         raise ServerError("psql is not on this machine: `apt-get install postgresql-client`.")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execv(program, [program, dsn])
+    address = make_url(dsn)
+    plain = address.set(password=None).render_as_string(hide_password=False)
+    os.execve(program, [program, plain], {**os.environ, "PGPASSWORD": str(address.password)})
