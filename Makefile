@@ -14,7 +14,7 @@ help:  ## this list
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
-	@echo "Setting up $(VENV): about a minute, once."
+	@echo "Setting up $(VENV): about two minutes, once." >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .

@@ -1,6 +1,7 @@
 """Fixtures: a real PostgreSQL server for the session, a database of its own for each test."""
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ def server() -> Iterator[EmbeddedServer]:
     server.start()
     yield server
     server.forget()
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
