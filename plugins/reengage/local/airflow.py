@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from typing import Any
 
 from reengage.errors import ReengageError
 from reengage.local.postgres import EmbeddedServer

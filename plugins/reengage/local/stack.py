@@ -1,4 +1,4 @@
-"""What a home runs around a piece of work: the server, the sandbox, the link service, one terminal."""
+"""What a home runs around a piece of work: server, sandbox, link service, and one terminal."""
 
 import contextlib
 import fcntl
