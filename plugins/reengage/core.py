@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
 from reengage.clock import Clock
+from reengage.errors import DayStopped
 from reengage.policy import Policy
 from reengage.sources import Source
 
@@ -31,6 +32,8 @@ def take(
         status = db.run(connection, "raw/load_status", load_id=load_id).scalar_one()
         if status == "loaded":
             return
+        if status == "stopped":
+            raise DayStopped(f"{source.name}: stopped. Mend its data, then run the day again.")
         _follow_policy(connection, policy, load_id)
         if source.entity == "contact":
             _contacts(connection, source, load_id, as_of, policy)
@@ -74,7 +77,7 @@ def _contacts(
         ids = {"merged_ids": [p.merged_id for p in pairs], "kept_ids": [p.kept_id for p in pairs]}
         db.run(connection, "core/merge_contacts", **ids, load_id=load_id)
         merged.update(ids["merged_ids"], ids["kept_ids"])
-    db.run(connection, "core/update_contacts", load_id=load_id, mapped=list(source.columns))
+    db.run(connection, "core/update_contacts", load_id=load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if merged:
         log.info("%s: %s contacts turned out to be others", source.name, f"{len(merged):,}")
@@ -87,13 +90,13 @@ def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
 
 
 def _follow_policy(connection: Connection, policy: Policy, load_id: int) -> None:
-    """Derived columns are made anew when the policy's list of signals is another one."""
-    text = ",".join(sorted(policy.signals))
+    """Derived columns are made anew when the policy's signals or its cooldown are others."""
+    text = ",".join(sorted(policy.signals)) + f"; cooldown {policy.cooldown_days}"
     known = db.run(connection, "core/derived_signals").scalar()
     if known == text:
         return
     if known is not None:
-        log.info("The policy's signals changed from %s to %s: recomputing", known, text)
+        log.info("The policy changed from %s to %s: recomputing", known, text)
     db.run(
         connection, "core/redo_signals", load_id=load_id, signals=list(policy.signals),
         signals_text=text, cooldown_days=policy.cooldown_days,

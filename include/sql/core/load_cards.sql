@@ -30,24 +30,34 @@ SELECT
     known.first_source,
     known.first_source_contact_id,
     FALSE
-FROM raw.contact AS card
-INNER JOIN core.contact AS known
-    ON (
-        (:is_phone_verified AND known.phone_hash = card.phone_hash)
-        OR (:is_email_verified AND known.email = card.email)
-    )
-WHERE
-    card.load_id = :load_id
-    AND card.status = 'loaded'
-    AND known.merged_into IS NULL
-    AND known.status <> 'erased'
-    AND NOT EXISTS (
-        SELECT 1
-        FROM core.contact_identity AS identity
-        WHERE
-            identity.source = card.source
-            AND identity.source_contact_id = card.source_contact_id
-    );
+FROM (
+    SELECT
+        fresh.source_contact_id,
+        CASE WHEN :is_phone_verified THEN fresh.phone_hash END AS phone_hash,
+        CASE WHEN :is_email_verified THEN fresh.email END AS email
+    FROM raw.contact AS fresh
+    WHERE
+        fresh.load_id = :load_id
+        AND fresh.status = 'loaded'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM core.contact_identity AS identity
+            WHERE
+                identity.source = fresh.source
+                AND identity.source_contact_id = fresh.source_contact_id
+        )
+) AS card
+INNER JOIN LATERAL (
+    SELECT phone.contact_id
+    FROM core.contact AS phone
+    WHERE phone.phone_hash = card.phone_hash
+    UNION
+    SELECT email.contact_id
+    FROM core.contact AS email
+    WHERE email.email = card.email
+) AS match ON TRUE
+INNER JOIN core.contact AS known ON match.contact_id = known.contact_id
+WHERE known.merged_into IS NULL AND known.status <> 'erased';
 
 -- Two new cards of one load with one verified phone or email are one person as well.
 INSERT INTO card_id (card, source, source_contact_id, is_own)

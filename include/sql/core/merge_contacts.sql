@@ -2,7 +2,7 @@
 -- recorded, and can be undone by original_contact_id. Messages and episodes keep the contact they
 -- belong to; an open episode of the merged one is evaluated no more.
 -- Grain: merged contact. Writes: core.contact_identity, core.interaction, core.consent,
--- core.suppression, core.contact, cohort.episode. Parameters: merged_ids, kept_ids, load_id.
+-- core.suppression, core.contact, core.contact_activity, cohort.episode. Parameters: merged_ids, kept_ids, load_id.
 -- Twice: a merged contact has nothing left to move.
 UPDATE core.contact_identity AS identity
 SET contact_id = pair.kept_id
@@ -39,6 +39,41 @@ UPDATE core.contact AS contact
 SET merged_into = pair.kept_id, updated_load_id = :load_id
 FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
 WHERE contact.contact_id = pair.merged_id;
+
+-- Who was merged into a contact that is itself merged now is found in one step.
+UPDATE core.contact AS contact
+SET merged_into = pair.kept_id
+FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+WHERE contact.merged_into = pair.merged_id;
+
+UPDATE core.contact AS contact
+SET status = 'unsubscribed'
+WHERE
+    contact.contact_id = ANY(CAST(:kept_ids AS bigint []))
+    AND contact.status = 'active'
+    AND EXISTS (
+        SELECT 1
+        FROM core.suppression AS suppression
+        WHERE
+            suppression.contact_id = contact.contact_id
+            AND suppression.reason = 'opted_out'
+            AND suppression.lifted_at IS NULL
+    );
+
+-- Who was won back on either card is left in peace.
+UPDATE core.contact_activity AS kept
+SET active_closed_on = greatest(kept.active_closed_on, merged.active_closed_on)
+FROM (
+    SELECT
+        pair.kept_id,
+        max(activity.active_closed_on) AS active_closed_on
+    FROM
+        unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint []))
+        AS pair (merged_id, kept_id)
+    INNER JOIN core.contact_activity AS activity ON pair.merged_id = activity.contact_id
+    GROUP BY pair.kept_id
+) AS merged
+WHERE kept.contact_id = merged.kept_id AND merged.active_closed_on IS NOT NULL;
 
 UPDATE cohort.episode AS episode
 SET next_due_on = NULL, next_step = NULL, last_final_on = coalesce(last_final_on, opened_on)

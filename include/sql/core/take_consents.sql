@@ -1,4 +1,4 @@
--- Append the load's consents.
+-- Append the load's consents; of those that a source took back (excluded now), a row that is none.
 -- Grain: consent row. Reads: raw.consent, core.contact_identity. Writes: core.consent.
 -- Parameters: load_id. Twice: a row of this load that is there is not added again.
 INSERT INTO core.consent (
@@ -36,3 +36,33 @@ WHERE
             AND known.record_key = row.record_key
     )
 ORDER BY row.file_id, row.line;
+
+INSERT INTO core.consent (
+    contact_id, source, record_key, channel, purpose, basis, granted_at, withdrawn_at,
+    effective_at, wording, language, load_id
+)
+SELECT DISTINCT ON (known.contact_id, known.source, known.record_key)
+    known.contact_id,
+    known.source,
+    known.record_key,
+    known.channel,
+    known.purpose,
+    known.basis,
+    NULL AS granted_at,
+    known.effective_at AS withdrawn_at,
+    known.effective_at,
+    known.wording,
+    known.language,
+    :load_id
+FROM raw.consent AS row
+INNER JOIN core.contact_identity AS identity
+    ON
+        row.contact_source = identity.source
+        AND row.source_contact_id = identity.source_contact_id
+INNER JOIN core.consent AS known
+    ON
+        identity.contact_id = known.contact_id
+        AND row.source = known.source
+        AND row.record_key = known.record_key
+WHERE row.load_id = :load_id AND row.status = 'excluded' AND known.load_id <> :load_id
+ORDER BY known.contact_id ASC, known.source ASC, known.record_key ASC, known.consent_id DESC;

@@ -1,13 +1,13 @@
--- Give rows without an id of their own one: the hash of what they say, and the how-manieth row of
--- the file it is that says so. The same file, or an overlapping one, gives the same keys again.
+-- Tell rows without an id of their own apart that say the same: the second is #2, the third #3. The
+-- same file, or an overlapping one, gives the same keys again.
 -- Grain: staged row. Writes: staged. No parameters. Twice: the same keys.
 UPDATE staged
-SET record_key = staged.record_hash || '#' || numbered.occurrence
+SET record_key = left(staged.record_key, 33) || numbered.occurrence
 FROM (
     SELECT
         row.line,
-        row_number() OVER (PARTITION BY row.record_hash ORDER BY row.line) AS occurrence
+        row_number() OVER (PARTITION BY left(row.record_key, 33) ORDER BY row.line) AS occurrence
     FROM staged AS row
-    WHERE row.reason IS NULL AND row.record_key IS NULL
+    WHERE row.reason IS NULL
 ) AS numbered
-WHERE staged.line = numbered.line AND staged.reason IS NULL AND staged.record_key IS NULL;
+WHERE numbered.occurrence > 1 AND staged.line = numbered.line AND staged.reason IS NULL;

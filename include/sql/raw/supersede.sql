@@ -1,25 +1,41 @@
 -- Put aside the rows that a file says anew: another version of a known key, and, where the same
 -- file was read with another mapping, what it said under that.
--- Grain: source row. Reads: staged, raw.file. Writes: raw.entity. Parameters: load_id, source,
+-- Grain: source row. Reads: raw.file. Writes: staged, raw.entity. Parameters: load_id, source,
 -- path, mapping_hash. Twice: a superseded row is not looked at again.
+
+-- A file that is read again (copied, touched) does not bring back what a later file has replaced.
+DELETE FROM staged
+USING raw.entity AS past, raw.file AS past_file, raw.entity AS current, raw.file AS current_file
+WHERE
+    past.source = :source
+    AND past.record_key = staged.record_key
+    AND past.record_hash = staged.record_hash
+    AND past.status = 'superseded'
+    AND past_file.file_id = past.file_id
+    AND past_file.path = :path
+    AND current.source = :source
+    AND current.record_key = staged.record_key
+    AND current.record_hash <> staged.record_hash
+    AND current.status <> 'superseded'
+    AND current_file.file_id = current.file_id
+    AND current_file.path <> :path;
+
 UPDATE raw.entity AS old
 SET status = 'superseded', superseded_by = :load_id
-FROM staged
+FROM (
+    -- The last row of a key in the file is the one that counts.
+    SELECT DISTINCT ON (staged.record_key)
+        staged.record_key,
+        staged.record_hash
+    FROM staged
+    WHERE staged.reason IS NULL
+    ORDER BY staged.record_key ASC, staged.line DESC
+) AS said
 WHERE
     old.source = :source
-    AND old.record_key = staged.record_key
+    AND old.record_key = said.record_key
     AND old.status <> 'superseded'
-    AND old.record_hash <> staged.record_hash
-    AND staged.reason IS NULL
-    -- The last row of a key in the file is the one that counts.
-    AND NOT EXISTS (
-        SELECT 1
-        FROM staged AS later
-        WHERE
-            later.record_key = staged.record_key
-            AND later.line > staged.line
-            AND later.reason IS NULL
-    );
+    AND old.record_hash <> said.record_hash;
 
 UPDATE raw.entity AS old
 SET status = 'superseded', superseded_by = :load_id

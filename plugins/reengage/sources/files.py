@@ -13,11 +13,11 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+from reengage import db
 from reengage.errors import SourceError
 from reengage.sources import Source
 
@@ -71,7 +71,7 @@ def find(source: Source) -> list[Path]:
         )
     if path.is_file():
         return [path]
-    return sorted(Path(name) for name in glob.glob(source.path, recursive=True) if _is_file(name))
+    return sorted(Path(name) for name in glob.glob(source.path, recursive=True) if _is_file(name))  # noqa: PTH207
 
 
 def _is_file(name: str) -> bool:
@@ -104,8 +104,15 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
         with _open(file) as raw:
             text = _decoded(raw)
             yield from (_csv if kind == "csv" else _jsonl)(text, file, source, notes)
-    except OSError as error:  # gzip.BadGzipFile is one, too
+    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
         raise SourceError(f"{file.name} cannot be read: {error}.") from error
+
+
+def _named(header: list[str]) -> str:
+    """A header for a message. Where it is a row of somebody's data, nothing of it is told."""
+    if all(re.fullmatch(r"[^\W\d][^@+]{0,60}", name) or not name for name in header):
+        return db.redact(", ".join(header))[:500]
+    return "what looks like data, no names of columns"
 
 
 def _open(file: Path) -> IO[bytes]:
@@ -144,7 +151,7 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
     missing = [name for name in source.all_columns if name not in header]
     if missing:
         raise SourceError(
-            f"{file.name} has no column {', '.join(missing)}: its header says {', '.join(header)}."
+            f"{file.name} has no column {', '.join(missing)}: its header says {_named(header)}."
         )
     wanted = [(name, header.index(name)) for name in source.all_columns]
     width = len(header)
@@ -161,6 +168,9 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
     def alone(pending: list[str], start: int) -> Iterator[Row]:
         """Lines that made no sense together, each on its own."""
         for offset, text in enumerate(pending):
+            if text.count('"') % 2:
+                yield start + offset, Broken("a quote is left open", text)
+                continue
             try:
                 fields = next(csv.reader([text], delimiter=delimiter, strict=True), [])
             except csv.Error as error:
@@ -168,6 +178,11 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
                 continue
             if fields:
                 yield record(fields, start + offset, text)
+
+    def holds_rows(pending: list[str]) -> bool:
+        """Whether a quote that was left open has swallowed the rows up to another such quote."""
+        inner = [len(fields) for fields in csv.reader(pending[1:-1], delimiter=delimiter)]
+        return width > 2 and bool(inner) and set(inner) == {width}
 
     pending: list[str] = []
 
@@ -193,7 +208,7 @@ def _csv(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> It
             continue
         if fields is None:
             break
-        if len(pending) > 1 and len(fields) != width:
+        if len(pending) > 1 and (len(fields) != width or holds_rows(pending)):
             yield from alone(pending, line)
         elif fields:  # a blank line is no row
             yield record(fields, line, "".join(pending))
@@ -209,8 +224,9 @@ def _jsonl(text: io.TextIOWrapper, file: Path, source: Source, notes: Notes) -> 
         empty = False
         try:
             said = json.loads(line, parse_float=str, parse_int=str)
-        except json.JSONDecodeError as error:
-            yield number, Broken(f"is not JSON: {error.msg}", line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            yield number, Broken(f"is not JSON: {why}", line)
             continue
         if not isinstance(said, dict):
             yield number, Broken("is no JSON object", line)
@@ -233,38 +249,44 @@ def _parquet(file: Path, source: Source) -> Iterator[Row]:
         missing = [name for name in source.all_columns if name not in header]
         if missing:
             raise SourceError(
-                f"{file.name} has no column {', '.join(missing)}: it has {', '.join(header)}."
+                f"{file.name} has no column {', '.join(missing)}: it has {_named(header)}."
             )
         number = 0
         try:
             for batch in parquet.iter_batches(10_000, columns=source.all_columns):
                 table = pa.table(
-                    [_microseconds(column) for column in batch.columns], names=batch.schema.names
+                    [_plain(column) for column in batch.columns], names=batch.schema.names
                 )
                 for row in table.to_pylist():
                     number += 1
                     yield number, {name: _text(value) for name, value in row.items()}
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{file.name} breaks off after row {number:,}: {error}") from error
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            why = (
+                f"{file.name} breaks off after row {number:,} ({type(error).__name__}): is it cut?"
+            )
+            raise SourceError(why) from error
 
 
-def _microseconds(column: Any) -> Any:
-    """Nanoseconds, which Python's datetime does not have, cut to microseconds."""
+def _plain(column: Any) -> Any:
+    """A column without what Python's types cannot hold: nanoseconds, and years beyond 9999. Times
+    and whole numbers become text at once.
+    """
     import pyarrow as pa
 
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        return column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    if pa.types.is_temporal(kind) or pa.types.is_integer(kind):
+        return column.cast(pa.string())
     return column
 
 
 def _text(value: Any) -> str | None:
-    """A typed value as its text; dates and times as ISO 8601."""
+    """A typed value as its text."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
     if isinstance(value, float):
         if value != value:  # not a number: how some tools write "nothing"
             return None

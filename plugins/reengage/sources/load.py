@@ -6,9 +6,11 @@ its own. Core is not touched: that is core.take, after the checks. A load that w
 stopped is taken over, rows and all, by the next one of its source.
 """
 
+import csv
+import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
 from reengage.clock import Clock
-from reengage.errors import PastDayError, SourceError
+from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.settings import secret
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # From so many new rows on the planner should know of them.
 MANY_ROWS = 10_000
+
+COPY_BLOCK = 1 << 17  # characters
 
 STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
           "record")  # fmt: skip
@@ -86,7 +90,7 @@ def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clo
 
 
 def load_named(engine: Engine, name: str, policy: Policy, as_of: date, clock: Clock) -> Load:
-    """load_source for the source of that name, "shop (interaction)", with what it came to logged."""
+    """load_source for the source of that name, "shop (interaction)"; logs what it came to."""
     load = load_source(engine, _named(name), policy, as_of, clock)
     log.info("%s", load.summary())
     for note in load.notes:
@@ -102,7 +106,7 @@ def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
         Load(
             row.load_id, _named(f"{row.source} ({row.entity})"), row.rows_read, row.rows_new,
             row.rows_loaded, row.rows_waiting, row.rows_rejected, row.fields_emptied,
-            row.newest_on, row.problem, tuple((row.message or "").split("\n")),
+            row.newest_on, row.problem, tuple((row.message or "").splitlines()),
         )
         for row in rows
     ]  # fmt: skip
@@ -110,7 +114,36 @@ def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
 
 
 def _named(name: str) -> Source:
-    return next(source for source in read_sources() if source.name == name)
+    for source in read_sources():
+        if source.name == name:
+            return source
+    raise ConfigurationError(
+        f"{name} is loaded, but no source says so any more: put its YAML back, or run the day anew."
+    )
+
+
+def _copy(
+    connection: Connection, columns: Sequence[str], rows: Iterable[Sequence[str | Any]]
+) -> None:
+    """COPY rows into `staged`. As CSV, which Python's csv writes three times as fast as psycopg
+    its own format; None is NULL, so no text may be empty.
+    """
+    from psycopg import sql
+
+    into = sql.SQL("COPY staged ({}) FROM STDIN WITH (FORMAT csv)").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    buffer = io.StringIO(newline="")
+    write = csv.writer(buffer).writerow
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(into) as stream:
+        for row in rows:
+            write(row)
+            if buffer.tell() > COPY_BLOCK:
+                stream.write(buffer.getvalue())
+                buffer.seek(0)
+                buffer.truncate()
+        stream.write(buffer.getvalue())
 
 
 class _Reader:
@@ -125,7 +158,9 @@ class _Reader:
         self.cleaner = Cleaner(source, policy, secret("phones"))
         self.table = f"raw.{source.entity}"
         self.who = {"source": source.source, "entity": source.entity}
+        self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}"
         self.notes: list[str] = []
+        self.broken: list[str] = []  # files that could not be read whole
 
     def load(self) -> Load:
         with self.engine.begin() as connection:
@@ -141,7 +176,11 @@ class _Reader:
             ).scalar_one()
         found = files.find(self.source)
         for path in found:
-            stamp = self._stamp(path)
+            try:
+                stamp = self._stamp(path)
+            except OSError:  # it was there a moment ago
+                self._note(f"{path.name} went away while it was to be read", is_broken=True)
+                continue
             with self.engine.begin() as connection:
                 if not db.run(connection, "raw/is_file_read", **stamp).scalar_one():
                     self._read(connection, path, stamp, load_id)
@@ -154,8 +193,13 @@ class _Reader:
             "path": str(path),
             "size_bytes": stat.st_size,
             "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
-            "mapping_hash": self.source.mapping_hash,
+            "mapping_hash": self.mapping_hash,
         }
+
+    def _note(self, text: str, is_broken: bool) -> None:
+        self.notes.append(f"{self.source.name}: {text}")
+        if is_broken:
+            self.broken.append(text)
 
     def _read(
         self, connection: Connection, path: Path, stamp: dict[str, Any], load_id: int
@@ -165,26 +209,27 @@ class _Reader:
         file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
         db.run(connection, f"raw/stage_{entity}")
         notes = files.Notes()
-        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
+        _copy(connection, (*STAGED, *TYPED[entity]), self._staged(path, notes))
         db.analyze(connection, "staged")
-        db.run(connection, "raw/key_rows")
+        db.run(
+            connection, "raw/finish_file",
+            file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
+        )  # fmt: skip
+        if entity == "interaction" and "source_event_id" not in self.source.columns:
+            db.run(connection, "raw/key_rows")
         db.run(
             connection, "raw/supersede", self.table, **ids,
-            path=str(path), mapping_hash=self.source.mapping_hash,
+            path=str(path), mapping_hash=self.mapping_hash,
         )  # fmt: skip
         inserted = db.run(
             connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
         ).rowcount
         db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
-        db.run(
-            connection, "raw/finish_file",
-            file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
-        )  # fmt: skip
         connection.exec_driver_sql("DROP TABLE staged")
         if inserted >= MANY_ROWS:
             db.analyze(connection, self.table)
-        if notes.text():
-            self.notes.append(f"{self.source.name}: {notes.text()}")
+        if text := notes.text():
+            self._note(text, is_broken=notes.problem is not None)
 
     def _staged(self, path: Path, notes: files.Notes) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
@@ -193,6 +238,8 @@ class _Reader:
         try:
             for line, said in progress(rows, f"{self.source.name}: {path.name}", "rows"):
                 row = self.cleaner(said) if isinstance(said, dict) else said
+                if row is None:
+                    continue
                 if isinstance(row, Good):
                     problems = json.dumps(row.problems) if row.problems else None
                     good = (line, None, row.record_key, row.record_hash, row.dated_on)
@@ -215,7 +262,6 @@ class _Reader:
             has_rows = db.run(
                 connection, "raw/ever_read", self.table, source=self.source.source
             ).scalar_one()
-            problem = self._problem(paths, counts, has_rows)
             if counts.rows_rejected:
                 reasons = db.run(
                     connection, "raw/reject_reasons", source=self.source.source, paths=paths
@@ -225,11 +271,14 @@ class _Reader:
                     f"the first in line {r.first_line:,}: {r.reason}"
                     for r in reasons
                 ]
+            problem = self._problem(paths, counts, has_rows)
             db.run(
                 connection, "raw/note_load",
                 load_id=load_id, problem=problem, message="\n".join(self.notes) or None,
             )  # fmt: skip
-        return Load(load_id, self.source, *counts, problem, tuple(self.notes))
+        return Load(
+            load_id, self.source, **counts._mapping, problem=problem, notes=tuple(self.notes)
+        )  # fmt: skip
 
     def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:
         """Why the day must stop, with what to do; None where it may go on."""
@@ -238,8 +287,9 @@ class _Reader:
         if share > most:
             return (
                 f"{name}: {counts.rows_rejected:,} of {counts.rows_read:,} rows ({share:.1%}) "
-                f"cannot be read, more than {most:.0%}. Mend the file or the source's YAML and run "
-                "the day again; the rows are in raw.reject with their reasons."
+                f"cannot be read, more than {most:.0%}. {self._told()} Mend the file or the "
+                "source's YAML and run the day again; the rows are in raw.reject with their "
+                "reasons."
             )
         if not self.source.required:
             return None
@@ -251,7 +301,17 @@ class _Reader:
         if not has_rows:
             return (
                 f"{name} is required, but has no usable row in {len(paths)} file(s). "
-                + " ".join(self.notes)
-                + " Deliver it again and run the day again."
+                f"{self._told()} Deliver it again and run the day again."
+            )
+        if self.broken:
+            return (
+                f"{name} is required, but {len(self.broken)} of its files cannot be read whole, so "
+                f"who came back may look quiet. {self._told()} Deliver the file again, or take it "
+                "away, and run the day again."
             )
         return None
+
+    def _told(self) -> str:
+        """The first of the notes, for a message."""
+        notes = [note.removeprefix(f"{self.source.name}: ").rstrip(".") for note in self.notes]
+        return " ".join(f"{note}." for note in notes[:5])

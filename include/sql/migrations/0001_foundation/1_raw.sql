@@ -151,10 +151,17 @@ CREATE INDEX contact_by_load ON raw.contact (load_id);
 CREATE INDEX interaction_by_load ON raw.interaction (load_id);
 CREATE INDEX consent_by_load ON raw.consent (load_id);
 
+-- Whether a file only repeats what a later one has replaced.
+CREATE INDEX contact_past ON raw.contact (source, record_key) WHERE status = 'superseded';
+CREATE INDEX interaction_past ON raw.interaction (source, record_key)
+WHERE status = 'superseded';
+CREATE INDEX consent_past ON raw.consent (source, record_key) WHERE status = 'superseded';
+
 -- What the load took back.
 CREATE INDEX contact_superseded ON raw.contact (superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE INDEX interaction_superseded ON raw.interaction (superseded_by)
 WHERE superseded_by IS NOT NULL;
+CREATE INDEX consent_superseded ON raw.consent (superseded_by) WHERE superseded_by IS NOT NULL;
 
 -- Rows whose day has not come.
 CREATE INDEX contact_waiting ON raw.contact (source, dated_on) WHERE status = 'waiting';

@@ -47,6 +47,8 @@ CREATE TABLE core.contact (
 CREATE INDEX contact_by_load ON core.contact (updated_load_id);
 CREATE INDEX contact_by_number ON core.contact (phone_e164) WHERE phone_e164 IS NOT NULL;
 CREATE INDEX contact_by_phone ON core.contact (phone_hash) WHERE phone_hash IS NOT NULL;
+CREATE INDEX contact_by_email ON core.contact (email) WHERE email IS NOT NULL;
+CREATE INDEX contact_merged ON core.contact (merged_into) WHERE merged_into IS NOT NULL;
 
 -- Who a source's id is. A merge repoints contact_id and keeps original_contact_id, so that it can
 -- be undone.

@@ -1,0 +1,598 @@
+"""From files to raw: what is read, what is rejected and why, and that nothing is read twice."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reengage import core
+from reengage.errors import ConfigurationError, PastDayError, SourceError
+from reengage.policy import Policy, read_policy
+from reengage.sources import Source, files, read_source, read_sources
+from reengage.sources.clean import Bad, Cleaner, Good
+from reengage.sources.load import Load, load_source
+
+POLICY = read_policy()
+AS_OF = date(2024, 3, 31)
+
+
+def clock() -> datetime:
+    return datetime(2024, 4, 1, 14, tzinfo=UTC)
+
+
+class Feed:
+    """One source in a folder of its own, read and taken as the DAG does."""
+
+    def __init__(self, engine: sa.Engine, folder: Path, name: str = "shop", **yaml: Any) -> None:
+        self.engine = engine
+        self.folder = folder / name
+        self.folder.mkdir(parents=True)
+        self.said: dict[str, Any] = {
+            "source": name,
+            "entity": "interaction",
+            "kind": "purchase",
+            "connector": "files",
+            "path": str(self.folder),
+            "time_zone": "UTC",
+            "columns": {
+                "source_event_id": "id",
+                "source_contact_id": "who",
+                "occurred_at": "at",
+                "amount": "total",
+            },
+        } | yaml
+        if self.said["kind"] is None:
+            del self.said["kind"]
+
+    @property
+    def source(self) -> Source:
+        file = self.folder / "_source.yaml"
+        file.write_text(json.dumps(self.said), encoding="utf-8")
+        return read_source(file)
+
+    def write(self, name: str, rows: Sequence[Sequence[object]], header: str = "") -> Path:
+        out = io.StringIO()
+        csv.writer(out).writerows(rows)
+        file = self.folder / name
+        file.write_text((header or "id,who,at,total") + "\n" + out.getvalue(), encoding="utf-8")
+        return file
+
+    def read(self, as_of: date = AS_OF) -> Load:
+        return load_source(self.engine, self.source, POLICY, as_of, clock)
+
+    def take(self, as_of: date = AS_OF, policy: Policy = POLICY) -> Load:
+        load = self.read(as_of)
+        assert load.problem is None, load.problem
+        core.take(self.engine, load.source, load.load_id, as_of, policy, clock)
+        return load
+
+    def rows(self, statement: str, **binds: Any) -> list[tuple[Any, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement), binds)]
+
+
+def loaded(feed: Feed) -> dict[str, Any]:
+    """Event id → amount of what is in core."""
+    return {
+        key: None if amount is None else float(amount)
+        for key, amount in feed.rows("SELECT source_event_id, amount FROM core.interaction")
+    }
+
+
+# --- broken files --------------------------------------------------------------------------------
+
+
+def test_a_folder_of_broken_files_gives_its_good_rows(warehouse: sa.Engine, tmp_path: Path) -> None:
+    feed = Feed(warehouse, tmp_path)
+    head = "id,who,at,total\n"
+
+    def put(name: str, content: bytes) -> None:
+        (feed.folder / name).write_bytes(content)
+
+    whole = "".join(f"gz{n},7,2024-03-01,{n}.5,{random.Random(n).random()}\n" for n in range(5000))
+    put("a_empty.csv", b"")
+    put("b_header.csv", head.encode())
+    put("c_cut.csv", (head + "c1,1,2024-03-01,5\nc2,2,2024-0").encode())
+    put("d_cut.csv.gz", gzip.compress(("id,who,at,total,x\n" + whole).encode())[:-9000])
+    put("e_stub.csv.gz", gzip.compress(b"x" * 99)[:12])
+    put("f_columns.csv", b"Anna,Rossi,+39 335 1234567,anna@example.org\n1,2,3,4\n")
+    put("g_bom.csv", ("\ufeff" + head + "g1,1,2024-03-01,5\r\n").encode())
+    put("h_utf16.csv", (head + "h1,Zoë,2024-03-01,5\n").encode("utf-16"))
+    put("i_latin1.csv", (head + "i1,Zoë,2024-03-01,5\ni2,ok,2024-03-01,5\n").encode("latin-1"))
+    put("j_semicolon.csv", b"id;who;at;total\r\nj1;1;2024-03-01;5\r\n")
+    put(
+        "k_fields.csv",
+        (head + "k1,1,2024-03-01\nk2,1,2024-03-01,5,6\nk3,1,2024-03-01,5\n").encode(),
+    )
+    put("l_nul.csv", (head + "l1,1\x00,2024-03-01,5\nl2,1,2024-03-01,5\n").encode())
+    put(
+        "m_quote.csv",
+        (head + 'm1,"1,2024-03-01,5\nm2,2,2024-03-01,5\nm3,3,2024-03-01,5\n').encode(),
+    )
+    put(
+        "n_quotes.csv",
+        (head + 'n1,"1,2024-03-01,5\nn2,2,2024-03-01,5\nn3,3",2024-03-01,5\n').encode(),
+    )
+    put("o_multi.csv", (head + 'o1,"a\nb, c",2024-03-01,5\n').encode())
+    put("p_cut.parquet", b"PAR1" + b"\x00" * 50)
+    put("q_lines.jsonl", b'{"id":"q1","who":1,"at":"2024-03-01","total":5.10}\n{"id":\n[1]\n'
+        + b'{"id":"q2","who":"x\\u0000","at":"2024-03-01"}\n' + b"[" * 100_000 + b"\n")  # fmt: skip
+    put("r_long.csv", (head + f"{'r' * 5000},1,2024-03-01,5\nr2,1,2024-03-01,1e9999999\n").encode())
+    put("s_binary.csv", bytes(range(256)) * 40)
+    load = feed.read()
+    good = {row[0] for row in feed.rows("SELECT record_key FROM raw.interaction")}
+    from_cut_gz = {key for key in good if key.startswith("gz")}
+    assert 100 < len(from_cut_gz) < 5000
+    assert good - from_cut_gz == {
+        "c1", "g1", "h1", "i1", "i2", "j1", "k3", "l2", "m2", "m3", "n2", "o1", "q1", "r2",
+    }  # fmt: skip
+    whose = feed.rows(
+        "SELECT source_contact_id FROM raw.interaction WHERE record_key IN ('h1', 'i1', 'o1')"
+    )
+    assert sorted(whose) == [("Zoë",), ("Zoë",), ("a\nb, c",)]
+    rejects = feed.rows(
+        "SELECT substr(regexp_replace(file.path, '.*/', ''), 1, 1) || reject.line, reason "
+        "FROM raw.reject JOIN raw.file USING (file_id) "
+        "WHERE file.path NOT LIKE '%.gz' ORDER BY 1"
+    )
+    assert {place for place, _ in rejects} == {
+        "c3", "k2", "k3", "l2", "m2", "n2", "n4", "q2", "q3", "q4", "q5", "r2",
+    }  # fmt: skip
+    told = " ".join([*load.notes, *(reason for _, reason in rejects)])
+    for name in ("a_empty.csv is empty", "d_cut.csv.gz breaks off after line", "e_stub.csv.gz",
+                 "f_columns.csv has no column id", "p_cut.parquet", "1 rows are not UTF-8",
+                 "s_binary"):  # fmt: skip
+        assert name in told, name
+    assert "335" not in told and "@" not in told and "Anna" not in told
+
+
+def test_the_same_rows_whatever_the_format(warehouse: sa.Engine, tmp_path: Path) -> None:
+    at = datetime(2024, 3, 10, 3, 30, tzinfo=UTC)
+    columns = {"id": ["e1", "e2"], "who": [7, 8], "total": [12.5, float("nan")]}
+    for unit, name in (("ns", "a"), ("s", "b")):
+        file = tmp_path / f"{name}.parquet"
+        times = pa.array([at, None if name == "b" else at], pa.timestamp(unit, "UTC"))
+        pq.write_table(pa.table({**columns, "at": times}), file)
+        feed = Feed(warehouse, tmp_path, name)
+        file.rename(feed.folder / file.name)
+        feed.read()
+    far = Feed(warehouse, tmp_path, "far")
+    times = pa.array([2**58, 1_710_041_400_000_000], pa.timestamp("us"))
+    days = pa.array([date(2024, 3, 9)] * 2)
+    pq.write_table(pa.table({**columns, "at": times, "day": days}), far.folder / "x.parquet")
+    far.read()
+    dates = Feed(warehouse, tmp_path, "dates")
+    dates.said["columns"] = {"source_contact_id": "who", "occurred_at": "day"}
+    (far.folder / "x.parquet").rename(dates.folder / "x.parquet")
+    dates.read()
+    found = far.rows(
+        "SELECT source, source_contact_id, occurred_at, dated_on, amount FROM raw.interaction "
+        "ORDER BY 1, 2"
+    )
+    day = date(2024, 3, 9)  # 22:30 in New York
+    midnight = datetime(2024, 3, 9, 5, tzinfo=UTC)
+    assert [(s, w, a, d, x and float(x)) for s, w, a, d, x in found] == [
+        ("a", "7", at, day, 12.5), ("a", "8", at, day, None), ("b", "7", at, day, 12.5),
+        ("dates", "7", midnight, day, None), ("dates", "8", midnight, day, None),
+        ("far", "8", at, day, None),
+    ]  # fmt: skip
+
+
+def test_bad_rows_among_many_are_told_apart(tmp_path: Path) -> None:
+    rnd = random.Random(4)
+    bad = set(rnd.sample(range(100_000), 1000))
+    text = ["id,who,at,total\n"]
+    for n in range(100_000):
+        text.append(f'{n},"{n},2024-03-01,5\n' if n in bad else f"{n},{n},2024-03-01,5\n")
+    file = tmp_path / "x.csv"
+    file.write_text("".join(text), encoding="utf-8")
+    source = Feed(None, tmp_path).source  # type: ignore[arg-type]
+    seen_bad, good = set(), set()
+    for line, row in files.read(file, source, files.Notes()):
+        if isinstance(row, files.Broken):
+            seen_bad.add(line - 2)
+        else:
+            assert row["id"] == row["who"] == str(line - 2)
+            good.add(line - 2)
+    assert seen_bad == bad
+    assert good == set(range(100_000)) - bad
+
+
+@given(
+    st.lists(st.binary(max_size=60) | st.just(b'a,"b,2024-03-01,5') | st.just(b"1,2,2024-03-01,5"))
+)
+@settings(deadline=None)
+def test_no_bytes_at_all_stop_the_reading(lines: list[bytes]) -> None:
+    source, policy = plain_source(), POLICY
+    clean = Cleaner(source, policy, "key")
+    folder = Path(os.environ["REENGAGE_HOME"])
+    for name, head in (("fuzz.csv", b"id,who,at,total\n"), ("fuzz.jsonl", b"")):
+        file = folder / name
+        file.write_bytes(head + b"\n".join(lines))
+        try:
+            for _, row in files.read(file, source, files.Notes()):
+                found = row if isinstance(row, files.Broken) else clean(row)
+                for text in (found.record, *(getattr(found, "typed", ()))):  # type: ignore[union-attr]
+                    assert "\x00" not in str(text)
+                    str(text).encode()
+        except SourceError:
+            pass
+
+
+def plain_source(**said: Any) -> Source:
+    return Source.model_validate({
+        "source": "shop", "entity": "interaction", "kind": "purchase", "connector": "files",
+        "path": "x", "columns": {"source_event_id": "id", "source_contact_id": "who",
+                                 "occurred_at": "at", "amount": "total"},
+    } | said)  # fmt: skip
+
+
+# --- values --------------------------------------------------------------------------------------
+
+ZONES = ("America/New_York", "Europe/Rome", "Pacific/Auckland", "UTC")
+
+
+@given(
+    st.datetimes(datetime(2023, 10, 20), datetime(2024, 4, 10)),
+    st.sampled_from(ZONES[:2]),
+    st.sampled_from(ZONES),
+    st.sampled_from(["naive", "offset", "z", "date", "epoch"]),
+)
+@settings(deadline=None, max_examples=300)
+def test_days_end_at_the_brands_midnight(
+    moment: datetime, brand: str, zone: str, written: str
+) -> None:
+    moment = moment.replace(microsecond=0)
+    brand_zone, source_zone = ZoneInfo(brand), ZoneInfo(zone)
+    policy = POLICY.model_copy(
+        update={"brand": POLICY.brand.model_copy(update={"time_zone": brand})}
+    )
+    at = moment.replace(tzinfo=source_zone)
+    text = {
+        "naive": moment.isoformat(" "), "offset": at.isoformat(),
+        "z": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "date": str(moment.date()),
+        "epoch": str(int(at.timestamp())),
+    }[written]  # fmt: skip
+    row = Cleaner(plain_source(time_zone=zone), policy, "key")(
+        {"id": "1", "who": "1", "at": text, "total": None}
+    )
+    assert isinstance(row, Good)
+    if written == "date":
+        assert row.dated_on == moment.date()
+        assert row.typed[3].astimezone(brand_zone).date() == moment.date()
+    else:
+        assert row.typed[3].timestamp() == at.timestamp()
+        assert row.dated_on == at.astimezone(UTC).astimezone(brand_zone).date()
+
+
+def cleaned(**record: str | None) -> Good | Bad | None:
+    return Cleaner(plain_source(), POLICY, "key")(
+        {"id": "1", "who": "1", "at": "2024-03-01", "total": "5"} | record
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [("5", 5), ("-5.10", -5.1), ("1e3", 1000), ("1.5E-05", 0.000015), ("0E+99999999", 0)],
+)
+def test_amounts(said: str, amount: float) -> None:
+    row = cleaned(total=said)
+    assert isinstance(row, Good)
+    assert float(row.typed[4]) == amount
+    assert not row.problems
+
+
+@pytest.mark.parametrize(
+    "said", ["five", "1_000", "٥", "inf", "1e9999999", "1e-9999999", "9" * 16, "1,5", "5 EUR"]
+)
+def test_what_is_no_amount_is_emptied_with_a_reason(said: str) -> None:
+    row = cleaned(total=said)
+    assert isinstance(row, Good)
+    assert row.typed[4] is None
+    assert list(row.problems) == ["amount"]
+    assert said not in row.problems["amount"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [({"who": " "}, "source_contact_id is missing"), ({"id": "NULL"}, "source_event_id is"),
+     ({"at": "31/12/2024"}, "occurred_at is no time"), ({"at": "0001-01-01"}, "can be true"),
+     ({"at": None}, "occurred_at is missing"), ({"who": "x" * 201}, "longer than")],
+)  # fmt: skip
+def test_only_a_missing_id_or_an_unreadable_time_rejects(bad: dict[str, Any], why: str) -> None:
+    row = cleaned(**bad)
+    assert isinstance(row, Bad)
+    assert re.search(why, row.reason)
+
+
+def test_a_card_keeps_what_can_be_read_of_it() -> None:
+    names = ("phone", "email", "first_name", "language", "country", "time_zone", "created_at")
+    source = plain_source(
+        entity="contact", kind=None,
+        columns={"source_contact_id": "id", "last_name": {"value": "Doe"}, **{n: n for n in names}},
+    )  # fmt: skip
+    clean = Cleaner(source, POLICY, "key")
+    bad = dict.fromkeys(names, "+39 335 12") | {"id": "1", "first_name": "Null 😀"}
+    row = clean(bad)
+    assert isinstance(row, Good)
+    assert set(row.problems) == set(names) - {"first_name"}
+    assert "335" not in " ".join(row.problems.values())
+    assert row.typed[4:6] == ("Null 😀", "Doe")
+    for phone, country, e164 in (
+        ("(212) 555-0123", None, "+12125550123"), ("335 1234567", "it", "+393351234567"),
+        ("0039 335 1234567", "IT", "+393351234567"), ("3.93351E+11", "IT", None),
+        ("335 1234567 / 335 7654321", "IT", None),
+    ):  # fmt: skip
+        row = clean(dict.fromkeys(names) | {"id": "1", "phone": phone, "country": country})
+        assert isinstance(row, Good)
+        assert row.typed[1] == e164, phone
+        assert (row.typed[2] is None) == (e164 is None)
+
+
+def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
+    source = plain_source(
+        kind={"column": "type", "map": {"order": "purchase"}}, exclude={"status": ["cancelled"]}
+    )
+    clean = Cleaner(source, POLICY, "key")
+    order = {"id": "1", "who": "1", "at": "2024-03-01", "total": "5", "type": "order", "status": ""}
+    facts = [
+        isinstance(row, Good) and not row.is_excluded
+        for row in (
+            clean(order), clean(order | {"status": " cancelled "}), clean(order | {"type": "view"}),
+        )
+    ]  # fmt: skip
+    assert facts == [True, False, False]
+    assert clean(order | {"type": "view", "who": None}) is None
+    assert isinstance(clean(order | {"who": None}), Bad)
+
+
+# --- loads ---------------------------------------------------------------------------------------
+
+
+def test_rows_wait_for_their_day_and_late_ones_are_caught_up(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path)
+    feed.write("a.csv", [(n, 1, AS_OF + timedelta(days=n), n) for n in range(3)])
+    first = feed.take()
+    assert (first.rows_loaded, first.rows_waiting) == (1, 2)
+    feed.write("b.csv", [("late", 2, AS_OF - timedelta(days=40), 9)])
+    feed.take(AS_OF + timedelta(days=1))
+    assert loaded(feed) == {"0": 0, "1": 1, "late": 9}
+    feed.take(AS_OF + timedelta(days=5))
+    assert loaded(feed) == {"0": 0, "1": 1, "2": 2, "late": 9}
+    with pytest.raises(PastDayError, match="loaded through 2024-04-05"):
+        feed.read(AS_OF)
+
+
+def test_files_that_grow_change_and_come_again(warehouse: sa.Engine, tmp_path: Path) -> None:
+    feed = Feed(warehouse, tmp_path, exclude={"state": ["cancelled"]})
+    head = "id,who,at,total,state"
+    feed.write("a.csv", [(1, 1, "2024-03-01", 5, ""), (2, 1, "2024-03-02", 6, "")], head)
+    feed.take()
+    again = feed.take()
+    assert (again.rows_new, again.rows_loaded) == (0, 0)
+    feed.write("a.csv", [(1, 1, "2024-03-01", 5, ""), (2, 1, "2024-03-02", 7, ""),
+                         (3, 2, "2024-03-03", 8, "")], head)  # fmt: skip
+    feed.write("b.csv", [(1, 1, "2024-03-01", 5, "cancelled"), (3, 2, "2024-03-03", 8, "")], head)
+    assert feed.take().rows_loaded == 2
+    assert loaded(feed) == {"2": 7, "3": 8}
+    # A copy of the old file has a new time, and nothing new to say.
+    os.utime(feed.folder / "a.csv", (1, 1))
+    feed.take()
+    assert loaded(feed) == {"2": 7, "3": 8}
+    # Another meaning of the same columns is taken over, row by row; a comment changes nothing.
+    feed.said["exclude"] = {"state": ["nothing"]}
+    feed.said["kind"] = "visit"
+    feed.take()
+    assert feed.rows("SELECT DISTINCT kind::text FROM core.interaction") == [("visit",)]
+    assert loaded(feed) == {"1": 5, "2": 7, "3": 8}
+
+
+def test_events_without_ids_are_counted_by_occurrence(warehouse: sa.Engine, tmp_path: Path) -> None:
+    feed = Feed(warehouse, tmp_path)
+    del feed.said["columns"]["source_event_id"]
+    same = ("", 1, "2024-03-01", 5)
+    feed.write("a.csv", [same, ("", 2, "2024-03-01", 5), same])
+    feed.take()
+    keys = set(loaded(feed))
+    assert sorted(key[-2:] for key in keys) == ["#1", "#1", "#2"]
+    feed.write("b.csv", [same])
+    feed.write("a.csv", [same, same, ("", 2, "2024-03-01", 5), same])
+    assert feed.take().rows_loaded == 1
+    assert keys < set(loaded(feed))
+    assert sorted(key[-2:] for key in loaded(feed)) == ["#1", "#1", "#2", "#3"]
+
+
+def test_a_day_with_too_many_bad_rows_stops_until_they_are_mended(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path)
+    rows = [(n, n, "2024-03-01", n) for n in range(20)]
+    broken = [(n, n if n > 1 else "", "2024-03-01", n) for n in range(20)]
+    feed.write("good.csv", [("g", "g", "2024-03-01", 1)])
+    feed.write("bad.csv", broken)
+    for _ in range(2):  # a second try without a change stops again
+        problem = feed.read().problem or ""
+        assert "2 of 21 rows (9.5%)" in problem
+        assert "bad.csv: 2 rows rejected, the first in line 2: source_contact_id is miss" in problem
+        with pytest.raises(Exception, match="was stopped"):
+            load = feed.read()
+            core.take(warehouse, load.source, load.load_id, AS_OF, POLICY, clock)
+    assert loaded(feed) == {}
+    feed.write("bad.csv", rows)
+    assert feed.take().rows_loaded == 21
+    assert loaded(feed) == {str(n): n for n in range(20)} | {"g": 1}
+
+
+def test_a_required_source_that_is_missing_empty_or_cut_stops_the_day(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path, required=True)
+    assert "there is no file at" in (feed.read().problem or "")
+    file = feed.write("a.csv", [])
+    assert "no usable row in 1 file(s)" in (feed.read().problem or "")
+    file.write_bytes(b"")
+    problem = feed.read().problem or ""
+    assert "a.csv is empty" in problem
+    assert "Deliver it again" in problem
+    feed.write("a.csv", [("1", 1, "2024-03-01", 1)])
+    feed.take()
+    (feed.folder / "b.csv.gz").write_bytes(
+        gzip.compress(b"id,who,at,total\n2,1,2024-03-30,1\n")[:-3]
+    )
+    problem = feed.read().problem or ""
+    assert "b.csv.gz breaks off" in problem
+    feed.said["required"] = False
+    feed.take()
+    assert loaded(feed) == {"1": 1, "2": 1}
+
+
+LOADER = """
+import sys, json
+from datetime import date, datetime, UTC
+from pathlib import Path
+from reengage import core, db
+from reengage.policy import read_policy
+from reengage.sources import read_source
+from reengage.sources.load import load_source
+policy, clock = read_policy(), lambda: datetime(2024, 4, 1, 14, tzinfo=UTC)
+for file in sys.argv[1:]:
+    source = read_source(Path(file))
+    print("begun", flush=True)
+    load = load_source(db.engine(), source, policy, date(2024, 3, 31), clock)
+    core.take(db.engine(), source, load.load_id, date(2024, 3, 31), policy, clock)
+import resource
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+DIGEST = """
+SELECT md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM (
+    SELECT c.first_source, c.first_source_contact_id, c.phone_e164, i.source_event_id, i.kind,
+        i.occurred_at, i.amount, a.last_signal_on, a.purchases, a.quiet_since, a.visible_on
+    FROM core.contact c JOIN core.contact_activity a USING (contact_id)
+    LEFT JOIN core.interaction i USING (contact_id)
+) AS row
+"""
+
+
+def test_killed_anywhere_and_run_again_core_is_the_same(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    rnd = random.Random(11)
+    feed = Feed(warehouse, tmp_path)
+    for part in range(3):
+        feed.write(f"{part}.csv", [
+            (f"{part}-{n}", rnd.randrange(900), f"2024-0{rnd.randrange(1, 4)}-1{part}", n)
+            for n in range(6000)
+        ])  # fmt: skip
+    file = feed.folder / "_source.yaml"
+    assert feed.source
+    kills = 0
+    for delay in (0.0, 0.1, 0.3, 0.6, 0.9):
+        process = subprocess.Popen(
+            [sys.executable, "-c", LOADER, str(file)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    feed.take()
+    assert kills >= 3
+    disturbed = feed.rows(DIGEST)
+    assert len(loaded(feed)) == 18_000
+    assert feed.rows("SELECT sum(purchases) FROM core.contact_activity") == [(18_000,)]
+    with warehouse.begin() as connection:
+        connection.execute(
+            sa.text(
+                "TRUNCATE raw.load, raw.file, raw.reject, raw.interaction, core.contact, "
+                "core.contact_identity, core.interaction, core.contact_activity"
+            )
+        )
+    feed.take()
+    assert feed.rows(DIGEST) == disturbed
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    peaks = []
+    probe = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from reengage.policy import read_policy
+        from reengage.sources import files, read_source
+        from reengage.sources.clean import Cleaner
+        file = Path(sys.argv[1]); source = read_source(Path(sys.argv[2]))
+        clean = Cleaner(source, read_policy(), "key")
+        n = sum(clean(row) is not None for _, row in files.read(file, source, files.Notes())
+                if isinstance(row, dict))
+        print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """)
+    feed = Feed(None, tmp_path)  # type: ignore[arg-type]
+    assert feed.source
+    for size in (100_000, 1_000_000):
+        file = feed.folder / "x.csv"
+        with file.open("w", encoding="utf-8") as out:
+            out.write("id,who,at,total\n")
+            for start in range(0, size, 1000):
+                out.write(
+                    "".join(f"{n},{n},2024-03-01,{n % 97}.25\n" for n in range(start, start + 1000))
+                )
+        said = subprocess.run(
+            [sys.executable, "-c", probe, str(file), str(feed.folder / "_source.yaml")],
+            check=True, capture_output=True, text=True, timeout=120,
+        ).stdout.split()  # fmt: skip
+        assert int(said[0]) == size
+        peaks.append(int(said[1]))
+    assert peaks[1] < peaks[0] * 1.15
+
+
+# --- the YAML ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"columns": {"source_contact_id": "a"}}, "needs occurred_at"),
+     ({"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}}, "fone is none of"),
+     ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "America/New_York"),
+     ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour")],
+)  # fmt: skip
+def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    feed = Feed(None, tmp_path)  # type: ignore[arg-type]
+    feed.said |= change
+    with pytest.raises(ConfigurationError, match=re.escape(told)) as error:
+        assert feed.source
+    assert "_source.yaml" in str(error.value)
+
+
+def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="No source in"):
+        read_sources(tmp_path)
+    for file in (Path(__file__).parents[2] / "include/sources").glob("*.yaml.example"):
+        (tmp_path / file.stem).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert [source.entity for source in read_sources(tmp_path)] == [
+        "contact", "interaction", "consent",
+    ]  # fmt: skip
