@@ -71,7 +71,7 @@ def _complete_through(source: Source) -> date | None:
     """What the source's completeness marker says, if there is one."""
     if source.complete_marker is None or not Path(source.complete_marker).is_file():
         return None
-    text = Path(source.complete_marker).read_text(encoding="utf-8").strip()
+    text = Path(source.complete_marker).read_text(encoding="utf-8", errors="replace").strip()
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -87,6 +87,8 @@ def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base:
     before one that is decided or loaded: the journey only moves forward.
     """
     with engine.begin() as connection, db.exclusive(connection, "journey"):
+        # What is lifted while the day is decided is later than it: the next day looks at it.
+        begun = clock()
         state = db.run(connection, "cohort/state", as_of=as_of).one()
         if not state.is_decided:
             _refuse_past(as_of, state.latest_decided, "decided")
@@ -106,7 +108,7 @@ def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base:
             db.run(connection, "cohort/advance_episodes", as_of=as_of, **policy.ladder)
             db.run(
                 connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,
-                at=clock(), last_load_id=state.newest_load_id,
+                at=begun, last_load_id=state.seen_load_id,
             )  # fmt: skip
         return counts(connection, as_of)
 
@@ -122,10 +124,6 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
     before as_of, whose hold may be over. Twice: nothing is left to do.
     """
     since = db.run(connection, "cohort/watermark").one()
-    db.run(
-        connection, "cohort/mark_returned",
-        after_load_id=since.last_load_id, signals=list(policy.signals),
-    )  # fmt: skip
     outcome.close(connection, policy, as_of, clock, is_decided=False)
     db.run(
         connection, "cohort/bring_forward",
@@ -134,7 +132,7 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    db.run(connection, "cohort/open_episodes", as_of=as_of, first_days=policy.steps[0].after_days)
+    db.run(connection, "cohort/open_episodes", as_of=as_of, step_days=policy.ladder["step_days"])
     db.analyze(connection, "cohort.episode", "core.contact_activity")
     db.run(
         connection,

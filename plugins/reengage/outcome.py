@@ -15,24 +15,34 @@ log = logging.getLogger(__name__)
 def close(
     connection: Connection, policy: Policy, as_of: date, clock: Clock, *, is_decided: bool
 ) -> None:
-    """Close the episodes that are over, write their outcomes, and move their contacts.
+    """Note who came back, close the episodes that are over, write their outcomes, and move their
+    contacts.
 
     Before as_of is decided only the ladders that ended on earlier days are closed: a step that is
     due on as_of is decided first. Twice: nothing is left to close.
     """
-    zone = policy.brand.time_zone
+    zone, now = policy.brand.time_zone, clock()
+    seen = db.run(connection, "cohort/watermark").one()
+    db.run(
+        connection, "cohort/mark_returned",
+        after_load_id=seen.last_load_id, signals=list(policy.signals),
+    )  # fmt: skip
     db.run(connection, "outcome/close_returned", as_of=as_of, time_zone=zone)
     db.run(
         connection,
         "outcome/close_over",
         as_of=as_of if is_decided else as_of - timedelta(days=1),
+        after_load_id=seen.last_load_id,
         close_after_days=policy.close_after_days,
         cooldown_days=policy.cooldown_days,
         channel=policy.consent.channel,
-        at=clock(),
+        at=now,
         time_zone=zone,
     )
-    db.run(connection, "outcome/revive", at=clock())
+    db.run(
+        connection, "outcome/revive",
+        after_load_id=seen.last_load_id, after=seen.decided_at, at=now,
+    )  # fmt: skip
 
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:

@@ -1,5 +1,6 @@
 -- Evaluate held episodes again whose contact's card or consent has changed since, or whose
--- suppression was lifted: what stood in the way may be gone. Control stays control.
+-- suppression (the contact's, or the number's) was lifted: what stood in the way may be gone.
+-- Control stays control.
 -- Grain: episode. Reads: core.contact, core.consent, core.suppression. Writes: cohort.episode.
 -- Parameters: after_load_id, after, as_of. Twice: the same date.
 UPDATE cohort.episode AS episode
@@ -19,5 +20,10 @@ WHERE
         UNION ALL
         SELECT suppression.contact_id
         FROM core.suppression AS suppression
+        WHERE suppression.lifted_at > CAST(:after AS timestamptz)
+        UNION ALL
+        SELECT contact.contact_id
+        FROM core.suppression AS suppression
+        INNER JOIN core.contact AS contact ON suppression.phone_hash = contact.phone_hash
         WHERE suppression.lifted_at > CAST(:after AS timestamptz)
     );

@@ -4,6 +4,8 @@
 -- checked in the order of cohort.reason; the first that applies is written. Control is asked last,
 -- so that both arms are made of contacts who would otherwise be written to.
 --
+-- A person is a contact with those that were merged into it, and whoever has its number.
+--
 -- Grain: episode due on as_of. Reads: cohort.episode, core.*, outbox.message, outbox.judged_hit.
 -- Writes: cohort.decision. Parameters: as_of, end_of_day (the first instant after as_of in the
 -- brand's zone), step_names, step_days, purpose, channel, expires_after_days, repeat_after_days,
@@ -73,6 +75,47 @@ earlier AS (
     GROUP BY due.contact_id
 ),
 
+-- When the person was last texted, and last with this step. Only what is certain not to have been
+-- sent does not count.
+texted AS (
+    SELECT
+        theirs.contact_id,
+        max(theirs.as_of) AS last_on,
+        max(theirs.as_of) FILTER (WHERE theirs.step = theirs.due_step) AS same_step_on
+    FROM (
+        SELECT
+            due.contact_id,
+            due.step AS due_step,
+            message.step,
+            message.as_of,
+            message.status
+        FROM due
+        INNER JOIN outbox.message AS message ON due.contact_id = message.contact_id
+        UNION ALL
+        SELECT
+            due.contact_id,
+            due.step,
+            message.step,
+            message.as_of,
+            message.status
+        FROM due
+        INNER JOIN outbox.message AS message ON due.phone_hash = message.phone_hash
+        UNION ALL
+        SELECT
+            due.contact_id,
+            due.step,
+            message.step,
+            message.as_of,
+            message.status
+        FROM due
+        INNER JOIN core.contact_identity AS identity ON due.contact_id = identity.contact_id
+        INNER JOIN outbox.message AS message ON identity.original_contact_id = message.contact_id
+        WHERE identity.original_contact_id <> identity.contact_id
+    ) AS theirs
+    WHERE theirs.status NOT IN ('rejected', 'cancelled')
+    GROUP BY theirs.contact_id
+),
+
 judged AS (
     SELECT
         due.contact_id,
@@ -84,7 +127,7 @@ judged AS (
         CASE
             WHEN earlier.prior_opens > 0 THEN 'opened'
             WHEN
-                consent.granted_at IS NULL OR consent.withdrawn_at < :end_of_day
+                consent.granted_at IS NULL OR consent.withdrawn_at >= consent.granted_at
                 THEN 'no_consent'
             WHEN
                 consent.granted_at
@@ -104,16 +147,9 @@ judged AS (
                     )
             ) THEN 'suppressed'
             WHEN due.phone_e164 IS NULL THEN 'no_phone'
-            WHEN EXISTS (
-                SELECT 1
-                FROM outbox.message AS message
-                WHERE
-                    (message.phone_hash = due.phone_hash OR message.contact_id = due.contact_id)
-                    AND message.step = due.step
-                    AND message.status NOT IN ('rejected', 'cancelled')
-                    AND message.as_of
-                    > CAST(:as_of AS date) - CAST(:repeat_after_days AS integer)
-            ) THEN 'repeat'
+            WHEN
+                texted.same_step_on > CAST(:as_of AS date) - CAST(:repeat_after_days AS integer)
+                THEN 'repeat'
             WHEN EXISTS (
                 SELECT 1
                 FROM core.contact AS other
@@ -128,14 +164,7 @@ judged AS (
                         coalesce(theirs.last_signal_on, '-infinity'), -other.contact_id
                     ) > (coalesce(due.last_signal_on, '-infinity'), -due.contact_id)
             ) THEN 'duplicate_phone'
-            WHEN EXISTS (
-                SELECT 1
-                FROM outbox.message AS message
-                WHERE
-                    (message.phone_hash = due.phone_hash OR message.contact_id = due.contact_id)
-                    AND message.status NOT IN ('rejected', 'cancelled')
-                    AND message.as_of > CAST(:as_of AS date) - CAST(:gap_days AS integer)
-            ) THEN 'gap'
+            WHEN texted.last_on > CAST(:as_of AS date) - CAST(:gap_days AS integer) THEN 'gap'
             WHEN
                 due.arm = 'control'
                 OR (
@@ -157,19 +186,27 @@ judged AS (
         END AS reason
     FROM due
     LEFT JOIN earlier ON due.contact_id = earlier.contact_id
-    LEFT JOIN LATERAL (
+    LEFT JOIN texted ON due.contact_id = texted.contact_id
+    -- The latest grant and the latest withdrawal, whichever records they stand in. A source that
+    -- says a record of the same time anew corrects it.
+    CROSS JOIN LATERAL (
         SELECT
-            said.granted_at,
-            said.withdrawn_at
-        FROM core.consent AS said
-        WHERE
-            said.contact_id = due.contact_id
-            AND said.channel = :channel
-            AND said.purpose = :purpose
-            AND said.effective_at < :end_of_day
-        ORDER BY said.effective_at DESC, said.consent_id DESC
-        LIMIT 1
-    ) AS consent ON TRUE
+            max(said.granted_at) AS granted_at,
+            max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at < :end_of_day) AS withdrawn_at
+        FROM (
+            SELECT DISTINCT ON (consent.source, consent.record_key, consent.effective_at)
+                consent.granted_at,
+                consent.withdrawn_at
+            FROM core.consent AS consent
+            WHERE
+                consent.contact_id = due.contact_id
+                AND consent.channel = :channel
+                AND consent.purpose = :purpose
+                AND consent.effective_at < :end_of_day
+            ORDER BY
+                consent.source, consent.record_key, consent.effective_at, consent.consent_id DESC
+        ) AS said
+    ) AS consent
 )
 
 INSERT INTO cohort.decision (

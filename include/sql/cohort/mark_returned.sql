@@ -1,21 +1,26 @@
--- Note the first signal after dormant_since on open episodes of contacts that loads have touched.
+-- Note the first signal after dormant_since on open episodes of contacts that loads have touched;
+-- a signal that its source took back is forgotten again.
 -- Grain: episode. Reads: core.contact_activity, core.interaction. Writes: cohort.episode.
 -- Parameters: after_load_id, signals. Twice: the same dates.
 UPDATE cohort.episode AS episode
-SET returned_on = signal.returned_on
-FROM core.contact_activity AS activity
-CROSS JOIN LATERAL (
-    SELECT min(interaction.occurred_on) AS returned_on
-    FROM core.interaction AS interaction
-    INNER JOIN cohort.episode AS open
-        ON interaction.contact_id = open.contact_id AND open.closed_on IS NULL
-    WHERE
-        interaction.contact_id = activity.contact_id
-        AND interaction.occurred_on > open.dormant_since
-        AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
-) AS signal
+SET returned_on = back.returned_on
+FROM (
+    SELECT
+        touched.contact_id,
+        touched.dormant_since,
+        (
+            SELECT min(interaction.occurred_on)
+            FROM core.interaction AS interaction
+            WHERE
+                interaction.contact_id = touched.contact_id
+                AND interaction.occurred_on > touched.dormant_since
+                AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+        ) AS returned_on
+    FROM cohort.episode AS touched
+    INNER JOIN core.contact_activity AS activity ON touched.contact_id = activity.contact_id
+    WHERE touched.closed_on IS NULL AND activity.updated_load_id > :after_load_id
+) AS back
 WHERE
-    activity.updated_load_id > :after_load_id
-    AND episode.contact_id = activity.contact_id
-    AND episode.closed_on IS NULL
-    AND episode.returned_on IS DISTINCT FROM signal.returned_on;
+    episode.contact_id = back.contact_id
+    AND episode.dormant_since = back.dormant_since
+    AND episode.returned_on IS DISTINCT FROM back.returned_on;

@@ -1,14 +1,16 @@
 -- Close the episodes whose ladder is over: close_after_days after the last send or final hold, once
 -- no step can follow; for an opener, after the last send. Where several outcomes fit, the first of
 -- outcome.outcome is written (returned is close_returned's).
+-- An episode whose dormancy never was (a correction moved the last signal, or the day on which the
+-- contact became visible) is closed at once; that nothing was opened in it says nothing then.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
 -- outcome.contact_outcome, core.contact, core.contact_activity, core.suppression.
--- Parameters: as_of, close_after_days, cooldown_days, channel, at, time_zone.
+-- Parameters: as_of, after_load_id, close_after_days, cooldown_days, channel, at, time_zone.
 -- Twice: a closed episode is not looked at again.
 DROP TABLE IF EXISTS closing;
 
 CREATE TEMPORARY TABLE closing ON COMMIT DROP AS
-SELECT
+SELECT DISTINCT ON (over.contact_id, over.dormant_since)
     over.contact_id,
     over.dormant_since,
     over.arm,
@@ -30,7 +32,7 @@ SELECT
             ) THEN 'opted_out'
             WHEN sent.first_open_at IS NOT NULL THEN 'active'
             WHEN over.arm = 'control' THEN 'control'
-            WHEN sent.is_delivered THEN 'unsubscribed'
+            WHEN sent.is_delivered AND NOT over.is_void THEN 'unsubscribed'
             ELSE 'unreachable'
         END AS outcome.outcome
     ) AS outcome
@@ -39,7 +41,7 @@ FROM (
         episode.contact_id,
         episode.dormant_since,
         episode.arm,
-        episode.next_due_on,
+        FALSE AS is_void,
         coalesce(episode.last_final_on, episode.opened_on)
         + CAST(:close_after_days AS integer) AS closed_on
     FROM cohort.episode AS episode
@@ -51,28 +53,44 @@ FROM (
             episode.last_final_on IS NULL
             OR episode.last_final_on <= CAST(:as_of AS date) - CAST(:close_after_days AS integer)
         )
-    UNION
-    -- An opener is sent nothing more, so the ladder need not be waited for.
+    UNION ALL
+    -- An opener is sent nothing more, so neither the ladder nor a later hold is waited for.
     SELECT
         episode.contact_id,
         episode.dormant_since,
         episode.arm,
-        episode.next_due_on,
-        episode.last_sent_on + CAST(:close_after_days AS integer) AS closed_on
+        FALSE,
+        episode.last_sent_on + CAST(:close_after_days AS integer)
     FROM cohort.episode AS episode
-    INNER JOIN outbox.message AS message
-        ON
-            episode.contact_id = message.contact_id
-            AND episode.dormant_since = message.dormant_since
-    INNER JOIN outbox.judged_hit AS hit
-        ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
     WHERE
         episode.closed_on IS NULL
         AND episode.returned_on IS NULL
-        AND episode.next_due_on IS NOT NULL
         AND episode.last_sent_on <= CAST(:as_of AS date) - CAST(:close_after_days AS integer)
-        AND hit.verdict = 'human'
-        AND CAST(hit.at AT TIME ZONE :time_zone AS date) <= :as_of
+        AND EXISTS (
+            SELECT 1
+            FROM outbox.message AS message
+            INNER JOIN outbox.judged_hit AS hit
+                ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
+            WHERE
+                message.contact_id = episode.contact_id
+                AND message.dormant_since = episode.dormant_since
+                AND hit.verdict = 'human'
+                AND CAST(hit.at AT TIME ZONE :time_zone AS date) <= :as_of
+        )
+    UNION ALL
+    SELECT
+        episode.contact_id,
+        episode.dormant_since,
+        episode.arm,
+        TRUE,
+        CAST(:as_of AS date)
+    FROM cohort.episode AS episode
+    INNER JOIN core.contact_activity AS activity ON episode.contact_id = activity.contact_id
+    WHERE
+        episode.closed_on IS NULL
+        AND episode.returned_on IS NULL
+        AND activity.updated_load_id > :after_load_id
+        AND activity.quiet_since <> episode.dormant_since
 ) AS over
 CROSS JOIN LATERAL (
     SELECT
@@ -94,7 +112,8 @@ CROSS JOIN LATERAL (
         message.contact_id = over.contact_id
         AND message.dormant_since = over.dormant_since
 ) AS sent
-WHERE over.closed_on <= :as_of;
+WHERE over.closed_on <= :as_of
+ORDER BY over.contact_id, over.dormant_since, over.closed_on, over.is_void;
 
 UPDATE cohort.episode AS episode
 SET closed_on = closing.closed_on, next_due_on = NULL, next_step = NULL

@@ -1,32 +1,42 @@
--- A sign of life (a signal, or a human hit, after the journey gave up) lifts `inactivity` and makes
--- the contact active again. Nothing but the person lifts an opt-out.
--- Grain: suppression of reason inactivity. Reads: core.contact_activity, outbox.judged_hit,
--- outcome.contact_outcome. Writes: core.suppression, core.contact. Parameters: at.
--- Twice: a lifted suppression is not looked at again.
-WITH given_up AS (
-    SELECT
-        suppression.contact_id,
-        max(episode.closed_on) AS closed_on,
-        max(suppression.since) AS since
-    FROM core.suppression AS suppression
-    INNER JOIN cohort.episode AS episode ON suppression.contact_id = episode.contact_id
-    WHERE suppression.reason = 'inactivity' AND suppression.lifted_at IS NULL
-    GROUP BY suppression.contact_id
+-- A sign of life (a signal, or a human hit, that came after the journey gave up) lifts `inactivity`
+-- and makes the contact active again. Nothing but the person lifts an opt-out.
+-- A signal counts from the day the contact was given up for, however late its source brings it.
+-- Grain: contact whom loads or hits have touched. Reads: core.contact_activity, outbox.judged_hit,
+-- outcome.contact_outcome. Writes: core.suppression, core.contact. Parameters: after_load_id,
+-- after, at. Twice: a lifted suppression is not looked at again.
+WITH touched AS (
+    SELECT activity.contact_id
+    FROM core.contact_activity AS activity
+    WHERE activity.updated_load_id > :after_load_id
+    UNION
+    -- A day more, for the hits that were being written while the day was decided.
+    SELECT hit.contact_id
+    FROM outbox.hit AS hit
+    WHERE hit.at > CAST(:after AS timestamptz) - INTERVAL '1 day'
 ),
 
 revived AS (
-    SELECT given_up.contact_id
-    FROM given_up
-    INNER JOIN core.contact_activity AS activity ON given_up.contact_id = activity.contact_id
+    SELECT DISTINCT suppression.contact_id
+    FROM touched
+    INNER JOIN core.suppression AS suppression
+        ON
+            touched.contact_id = suppression.contact_id
+            AND suppression.reason = 'inactivity'
+            AND suppression.lifted_at IS NULL
+    INNER JOIN core.contact_activity AS activity ON touched.contact_id = activity.contact_id
     WHERE
-        activity.last_signal_on > given_up.closed_on
+        activity.last_signal_on > (
+            SELECT max(given_up.dormant_since)
+            FROM outcome.contact_outcome AS given_up
+            WHERE given_up.contact_id = touched.contact_id AND given_up.outcome = 'unsubscribed'
+        )
         OR EXISTS (
             SELECT 1
             FROM outbox.judged_hit AS hit
             WHERE
-                hit.contact_id = given_up.contact_id
+                hit.contact_id = touched.contact_id
                 AND hit.verdict = 'human'
-                AND hit.at > given_up.since
+                AND hit.at > suppression.since
         )
 ),
 

@@ -1,0 +1,326 @@
+"""A small world in the warehouse and in the model at once: what is done to one is done to both."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from model import Contact, Interaction, Model, Suppression
+
+from reengage import cohort, db, outcome
+from reengage.clock import SimulatedClock
+from reengage.messages import message_id
+from reengage.policy import Policy, Step, read_policy
+
+LINKS = "http://127.0.0.1:1/r"
+START = date(1998, 1, 1)
+TABLES = (
+    "raw.load", "core.contact", "core.contact_identity", "core.interaction",
+    "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.episode",
+    "cohort.decision", "outbox.message", "outbox.link", "outbox.hit", "outbox.coupon",
+    "outcome.contact_outcome", "outcome.daily_step", "history.cohort_day", "history.return_curve",
+)  # fmt: skip
+
+
+def phone(number: int) -> str:
+    return f"+1212555{1000 + number}"
+
+
+def small_policy(**changes: Any) -> Policy:
+    """The shipped policy on a ladder of a few days, so that a short history holds a lot."""
+    policy = read_policy(Path("include/journey.yaml").resolve())
+    steps = tuple(
+        Step(**{**step.model_dump(), "after_days": days})
+        for step, days in zip(policy.steps, changes.pop("ladder", (3, 6, 9)), strict=True)
+    )
+    share = changes.pop("control_share", 0.0)
+    values: dict[str, Any] = {
+        "close_after_days": 3, "cooldown_days": 4, "repeat_after_days": 8, "gap_days": 2,
+        "control": policy.control.model_copy(update={"share": share}), "steps": steps,
+    }  # fmt: skip
+    return policy.model_copy(update=values | changes)
+
+
+class World:
+    """A day D is loaded and decided on D + 1 at 10:00, and closed at 22:00, of the brand's time."""
+
+    def __init__(self, engine: sa.Engine, policy: Policy, *, is_new: bool = False) -> None:
+        self.engine = engine
+        self.policy = policy
+        self.model = Model(policy)
+        self.clock = SimulatedClock(datetime(1998, 1, 1, tzinfo=UTC))
+        self.contacts: list[int] = []
+        self.events = 0
+        if not is_new:
+            with engine.begin() as connection:
+                for table in TABLES:
+                    connection.exec_driver_sql(f"DELETE FROM {table}")
+
+    def sql(self, text: str, **binds: Any) -> list[Any]:
+        with self.engine.begin() as connection:
+            result = connection.execute(sa.text(text), binds)
+            return list(result) if result.returns_rows else []
+
+    # --- loads ------------------------------------------------------------------------------------
+
+    def load(
+        self, as_of: date, fill: Callable[[Load], None] = lambda load: None, status: str = "loaded"
+    ) -> int:
+        """One load for as_of, with what `fill` puts into it, as core takes it."""
+        with self.engine.begin() as connection:
+            load_id: int = connection.execute(
+                sa.text(
+                    "INSERT INTO raw.load (source, entity, as_of, status, started_at, newest_on)"
+                    " VALUES ('crm', 'contact', :as_of, CAST(:status AS raw.load_status), :at,"
+                    " :as_of) RETURNING load_id"
+                ),
+                {"as_of": as_of, "status": status, "at": self.clock()},
+            ).scalar_one()
+            load = Load(self, connection, load_id, as_of)
+            fill(load)
+            load.settle()
+        return load_id
+
+    # --- days -------------------------------------------------------------------------------------
+
+    def at(self, as_of: date, hour: float) -> datetime:
+        """The hour of the brand's day after as_of."""
+        midnight = self.policy.end_of(as_of).astimezone(UTC)
+        return midnight + timedelta(hours=hour)
+
+    def decide(self, as_of: date) -> cohort.DayCounts:
+        self.clock.move_to(self.at(as_of, 10))
+        self.model.decide(as_of, self.clock())
+        return cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)
+
+    def write(self, as_of: date) -> dict[str, int]:
+        self.clock.move_to(self.at(as_of, 22))
+        self.model.close(as_of, as_of, self.clock())
+        return outcome.write(self.engine, self.policy, as_of, self.clock)
+
+    # --- what becomes of messages, and what people do ---------------------------------------------
+
+    def fate(self, key: tuple[int, date, str], status: str, at: datetime) -> None:
+        message = self.model.messages[key]
+        message.status = status
+        is_taken = status in ("accepted", "delivered", "undelivered", "expired")
+        message.accepted_at = at if is_taken else message.accepted_at
+        self.sql(
+            "UPDATE outbox.message SET status = CAST(:status AS outbox.message_status),"
+            " accepted_at = :accepted_at, price = 0.01 WHERE message_id = :id",
+            status=status, accepted_at=message.accepted_at, id=message_id(*key, "sms"),
+        )  # fmt: skip
+
+    def hit(self, key: tuple[int, date, str], at: datetime, is_human: bool = True) -> None:
+        self.model.messages[key].hits.append((at, is_human))
+        self.sql(
+            "INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent,"
+            " purpose) VALUES ('c', :contact, :id, :at, 'view', 'GET', 'Mozilla/5.0', :purpose)",
+            contact=key[0], id=message_id(*key, "sms"), at=at,
+            purpose="" if is_human else "prefetch",
+        )  # fmt: skip
+
+    def stop(self, contact_id: int, at: datetime) -> None:
+        """The person says stop: it holds for the contact and the number."""
+        contact = self.model.contacts[contact_id]
+        if any(
+            (s.contact_id, s.phone, s.reason, s.lifted_at)
+            == (contact_id, contact.phone, "opted_out", None)
+            for s in self.model.suppressions
+        ):
+            return
+        self.model.suppressions.append(Suppression(contact_id, contact.phone, "opted_out", at))
+        contact.status = "unsubscribed"
+        self.sql(
+            "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
+            " VALUES (:id, :phone, 'sms', 'opted_out', 'landing', :at)",
+            id=contact_id, phone=contact.phone, at=at,
+        )  # fmt: skip
+        self.sql("UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = :id",
+                 id=contact_id)  # fmt: skip
+
+    def start_again(self, contact_id: int, at: datetime) -> None:
+        """The person takes the stop back."""
+        for s in self.model.suppressions:
+            if (s.contact_id, s.reason, s.lifted_at) == (contact_id, "opted_out", None):
+                s.lifted_at = at
+                self.model.changed |= {
+                    c.contact_id
+                    for c in self.model.contacts.values()
+                    if c.contact_id == contact_id or (s.phone and c.phone == s.phone)
+                }
+        self.sql(
+            "UPDATE core.suppression SET lifted_at = :at"
+            " WHERE contact_id = :id AND reason = 'opted_out' AND lifted_at IS NULL",
+            id=contact_id, at=at,
+        )  # fmt: skip
+
+    # --- comparing --------------------------------------------------------------------------------
+
+    def check_decisions(self, as_of: date) -> None:
+        columns = ("as_of, contact_id, dormant_since, inactive_days, step, prior_sends,"
+                   " prior_opens, action, reason")  # fmt: skip
+        found = {
+            tuple(row)
+            for row in self.sql(f"SELECT {columns} FROM cohort.decision WHERE as_of = :d", d=as_of)
+        }
+        expected = {
+            tuple(vars(d).values())
+            for e in self.model.episodes.values()
+            for d in e.decisions
+            if d.as_of == as_of
+        }
+        assert_same(found, expected)
+
+    def check_state(self) -> None:
+        model = self.model
+        found = {
+            tuple(r)
+            for r in self.sql(
+                "SELECT contact_id, dormant_since, opened_on, arm, closed_on, next_due_on"
+                " FROM cohort.episode"
+            )
+        }
+        assert_same(
+            found,
+            {
+                (e.contact_id, e.dormant_since, e.opened_on, e.arm, e.closed_on, e.due_on)
+                for e in model.episodes.values()
+            },
+        )
+        found = {
+            tuple(r)
+            for r in self.sql(
+                "SELECT contact_id, dormant_since, arm, outcome, steps_sent, first_open_at,"
+                " returned_on FROM outcome.contact_outcome"
+            )
+        }
+        assert_same(found, {
+            (
+                e.contact_id, e.dormant_since, e.arm, e.outcome,
+                e.steps_sent, e.first_open_at, e.returned_on,
+            )
+            for e in model.episodes.values()
+            if e.closed_on is not None
+        })  # fmt: skip
+        assert {tuple(r) for r in self.sql("SELECT contact_id, status FROM core.contact")} == {
+            (c.contact_id, c.status) for c in model.contacts.values()
+        }
+        assert sorted(
+            map(
+                tuple, self.sql("SELECT contact_id, reason, since, lifted_at FROM core.suppression")
+            ),
+            key=str,
+        ) == sorted(
+            [(s.contact_id, s.reason, s.since, s.lifted_at) for s in model.suppressions], key=str
+        )
+
+
+def assert_same(found: set[Any], expected: set[Any]) -> None:
+    """Says what is found and not expected, and the other way round."""
+    wrong, missing = found - expected, expected - found
+    assert not wrong and not missing, "\n".join(
+        [f"found:    {sorted(map(str, wrong))}", f"expected: {sorted(map(str, missing))}"]
+    ).replace("datetime.", "")
+
+
+class Load:
+    """The rows of one load."""
+
+    def __init__(
+        self, world: World, connection: sa.engine.Connection, load_id: int, as_of: date
+    ) -> None:
+        self.world = world
+        self.connection = connection
+        self.load_id = load_id
+        self.as_of = as_of
+        self.touched: set[int] = set()
+
+    def _sql(self, text: str, **binds: Any) -> None:
+        self.connection.execute(sa.text(text), binds)
+
+    def contact(
+        self, contact_id: int, number: int | None = None, created_on: date | None = None
+    ) -> None:
+        """A new card, or a known one that says something else now."""
+        model, to = self.world.model, phone(number) if number is not None else None
+        known = model.contacts.get(contact_id)
+        binds = {"id": contact_id, "phone": to, "on": created_on, "load": self.load_id}
+        if known is None:
+            model.contacts[contact_id] = Contact(contact_id, self.as_of, created_on, to)
+            self.world.contacts.append(contact_id)
+            self._sql(
+                "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, created_on,"
+                " first_source, first_source_contact_id, first_seen_on, updated_load_id,"
+                " first_name, country) VALUES (:id, :phone, :phone, :on, 'crm',"
+                " CAST(:id AS text), :seen, :load, 'Ada', 'US')",
+                **binds, seen=self.as_of,
+            )  # fmt: skip
+            self._sql(
+                "INSERT INTO core.contact_identity (contact_id, source, source_contact_id,"
+                " original_contact_id, load_id)"
+                " VALUES (:id, 'crm', CAST(:id AS text), :id, :load)",
+                id=contact_id, load=self.load_id,
+            )  # fmt: skip
+            self._sql(
+                "INSERT INTO core.contact_activity (contact_id, visible_on, quiet_since,"
+                " updated_load_id) VALUES (:id, :on, :on, :load)",
+                id=contact_id, on=self.as_of, load=self.load_id,
+            )  # fmt: skip
+        else:
+            known.phone = to
+            known.created_on = min(filter(None, (known.created_on, created_on)), default=None)
+            model.changed.add(contact_id)
+            self._sql(
+                "UPDATE core.contact SET phone_e164 = :phone, phone_hash = :phone,"
+                " created_on = least(created_on, CAST(:on AS date)), updated_load_id = :load"
+                " WHERE contact_id = :id",
+                **binds,
+            )
+        self.touched.add(contact_id)
+
+    def interaction(self, contact_id: int, on: date, kind: str = "purchase") -> str:
+        self.world.events += 1
+        event = f"e{self.world.events}"
+        self.world.model.interactions[event] = Interaction(event, contact_id, kind, on, 7)
+        self._sql(
+            "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
+            " occurred_on, amount, loaded_at, load_id) VALUES (:id, 'shop', :event,"
+            " CAST(:kind AS core.interaction_kind), :at, :on, 7, :at, :load)",
+            id=contact_id, event=event, kind=kind, on=on, load=self.load_id,
+            at=datetime(on.year, on.month, on.day, 17, tzinfo=UTC),
+        )  # fmt: skip
+        self.touched.add(contact_id)
+        return event
+
+    def take_back(self, event: str) -> None:
+        """The source says that an interaction was none."""
+        gone = self.world.model.interactions.pop(event)
+        self._sql("DELETE FROM core.interaction WHERE source_event_id = :event", event=event)
+        self.touched.add(gone.contact_id)
+
+    def consent(
+        self, contact_id: int, granted_at: datetime | None, withdrawn_at: datetime | None = None
+    ) -> None:
+        self.world.model.consents.append((contact_id, granted_at, withdrawn_at))
+        self.world.model.changed.add(contact_id)
+        self._sql(
+            "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose,"
+            " granted_at, withdrawn_at, effective_at, load_id) VALUES (:id, 'crm', :key, 'sms',"
+            " 'marketing', :granted, :withdrawn, :at, :load)",
+            id=contact_id, key=uuid.uuid4().hex, granted=granted_at, withdrawn=withdrawn_at,
+            at=granted_at or withdrawn_at, load=self.load_id,
+        )  # fmt: skip
+
+    def settle(self) -> None:
+        """Derived columns, by core's own statements."""
+        policy, ids = self.world.policy, sorted(self.touched)
+        db.run(self.connection, "core/begin_corrected", contact_ids=ids)
+        db.run(self.connection, "core/redo_activity", load_id=self.load_id,
+               signals=list(policy.signals))  # fmt: skip
+        db.run(self.connection, "core/settle_activity", load_id=self.load_id,
+               cooldown_days=policy.cooldown_days)  # fmt: skip
