@@ -467,6 +467,7 @@ def test_an_outage_rejects_nobody_however_long_it_lasts(
         provider = away if fault == "away" else sandbox.provider()
         assert sender(warehouse, provider, clock, wall).run() == Sent()
     assert wall.slept == list(outbox.BACK_OFF_SECONDS) * 3
+    assert fetch(warehouse, "SELECT DISTINCT attempts FROM outbox.message") == [(0,)]
     assert {status for status, _ in states(warehouse).values()} == {"queued"}
     sandbox.app.state.faults = Faults()
     assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=2)

@@ -1,0 +1,342 @@
+"""`reengage day`, as a person runs it: whole, twice, killed, side by side, and refused."""
+
+import fcntl
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pytest
+import yaml
+
+from reengage.local.postgres import EmbeddedServer
+from reengage.settings import INCLUDE
+
+AS_OF = date(2026, 3, 2)  # a Monday; texts go out on Tuesday
+PEOPLE = 300
+REENGAGE = str(Path(sys.executable).parent / "reengage")
+PATIENCE = 150
+
+SOURCES = {
+    "crm": {
+        "entity": "contact",
+        "columns": {
+            "source_contact_id": "id", "phone": "mobile", "first_name": "name",
+            "country": {"value": "US"}, "created_at": "created", "shop_account_id": "account",
+        },
+        "identities": {"shop_account_id": "shop"},
+    },
+    "shop": {
+        "entity": "interaction", "kind": "purchase",
+        "columns": {"source_event_id": "order", "source_contact_id": "account",
+                    "occurred_at": "at", "amount": "total"},
+    },
+    "consents": {
+        "entity": "consent",
+        "columns": {
+            "source_contact_id": "id", "contact_source": {"value": "crm"},
+            "channel": {"value": "sms"}, "purpose": {"value": "marketing"},
+            "granted_at": "granted", "withdrawn_at": "withdrawn",
+        },
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Data:
+    """The sources' files, as frames."""
+
+    folder: Path
+    crm: pd.DataFrame
+    shop: pd.DataFrame
+    consents: pd.DataFrame
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder = tmp_path_factory.mktemp("data")
+    dice = random.Random(11)
+    ids = range(1, PEOPLE + 1)
+    crm = pd.DataFrame({
+        "id": [f"c{i}" for i in ids],
+        "mobile": [None if i % 29 == 0 else f"+1212736{1000 + i}" for i in ids],
+        "name": "Ada",
+        "created": [AS_OF - timedelta(days=dice.randint(20, 400)) for _ in ids],
+        "account": [f"a{i}" for i in ids],
+    })  # fmt: skip
+    orders = [
+        # At any minute of the day, so that the zones put many of them on different dates.
+        (f"a{i}", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(days=1)
+         - pd.Timedelta(minutes=dice.randint(1, 130 * 1440)))
+        for i in ids if i % 10 for _ in range(dice.randint(1, 2))
+    ]  # fmt: skip
+    orders.append(("a1", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(hours=12)))
+    orders.append(("a2", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(days=2)))  # not seen yet
+    # On the edge of a step: one of these lies on another date in the other zone.
+    for i, days in enumerate((30, 31, 60, 61, 90, 91), start=3):
+        orders = [order for order in orders if order[0] != f"a{i}"]
+        edge = pd.Timestamp(AS_OF, tz="UTC") - pd.Timedelta(days=days)
+        orders.append((f"a{i}", edge + pd.Timedelta(hours=2)))
+    shop = pd.DataFrame(orders, columns=["account", "at"])
+    shop.insert(0, "order", [f"o{n}" for n in range(len(shop))])
+    shop["total"] = 10
+    consents = pd.DataFrame({
+        "id": [f"c{i}" for i in ids if i % 17],
+        "granted": "2024-01-01T00:00:00",
+        "withdrawn": ["2025-06-01T00:00:00" if i % 23 == 0 else None for i in ids if i % 17],
+    })  # fmt: skip
+    for name, frame in (("crm", crm), ("shop", shop), ("consents", consents)):
+        frame.to_csv(folder / f"{name}.csv", index=False)
+        source = {
+            "source": name, "connector": "files", "path": f"{folder}/{name}.csv",
+            "time_zone": "UTC", "required": True, **SOURCES[name],
+        }  # fmt: skip
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(source))
+    return Data(folder, crm, shop, consents)
+
+
+def expected(data: Data, zone: str) -> set[tuple[Any, ...]]:
+    """Who is decided on the day, for what, and with which reason, computed without the warehouse:
+    (CRM id, inactive days, step, action, reason).
+    """
+    orders = data.shop.assign(day=pd.to_datetime(data.shop["at"]).dt.tz_convert(zone).dt.date)
+    last = orders[orders["day"] <= AS_OF].groupby("account")["day"].max()
+    given = data.consents.set_index("id")["withdrawn"]
+    found = set()
+    for person in data.crm.itertuples():
+        quiet_since = last.get(person.account, person.created)
+        days = (AS_OF - quiet_since).days
+        if days < 30:
+            continue
+        step = "survey" if days < 60 else "contest" if days < 90 else "coupon"
+        draw = int(hashlib.md5(f"spring:crm:{person.id}".encode()).hexdigest()[:8], 16)
+        if person.id not in given.index or not pd.isna(given[person.id]):
+            action, reason = "hold", "no_consent"
+        elif pd.isna(person.mobile):
+            action, reason = "hold", "no_phone"
+        elif draw < 0.10 * 2**32:
+            action, reason = "hold", "control"
+        else:
+            action, reason = "send", "due"
+        found.add((person.id, days, step, action, reason))
+    return found
+
+
+@dataclass
+class Home:
+    """An installation of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def popen(self, *command: str, **more: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [REENGAGE, *command], env={**self.environment, **more}, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def day(self, as_of: date = AS_OF, **more: str) -> "subprocess.Popen[str]":
+        return self.popen("day", "--as-of", as_of.isoformat(), **more)
+
+    def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        dsn = EmbeddedServer(self.folder).dsn("warehouse")
+        with psycopg.connect(dsn) as connection:
+            return connection.execute(query).fetchall()
+
+    def accepted(self) -> Counter[str]:
+        """How often each phone was texted."""
+        file = self.folder / "sandbox" / "accepted.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return Counter(json.loads(line)["to"] for line in lines)
+
+    def decisions(self) -> set[tuple[Any, ...]]:
+        return set(self.fetch(
+            """SELECT c.first_source_contact_id, d.inactive_days, d.step, d.action::text,
+                      d.reason::text
+               FROM cohort.decision AS d INNER JOIN core.contact AS c USING (contact_id)
+               WHERE d.as_of = '2026-03-02'"""
+        ))  # fmt: skip
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that a second run of the day must not change."""
+        tables = ("cohort.decision", "cohort.episode", "outbox.message", "outbox.link",
+                  "outbox.coupon", "outbox.receipt", "outbox.reply", "core.suppression",
+                  "core.contact", "outcome.contact_outcome", "outcome.daily_step")  # fmt: skip
+        return {name: self.fetch(f"SELECT t::text FROM {name} AS t ORDER BY 1") for name in tables}
+
+
+def done(process: "subprocess.Popen[str]", code: int = 0) -> tuple[str, str]:
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code, f"{out}\n{err}"
+    assert "Traceback" not in out + err
+    return out, err
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Iterator[dict[str, Home]]:
+    folder = tmp_path_factory.mktemp("homes")
+    policy = (INCLUDE / "journey.yaml").read_text(encoding="utf-8")
+    for old, new in (
+        ("settle_seconds: 30", "settle_seconds: 0.5"),
+        ("batch_size: 500", "batch_size: 10"),
+        ("timeout_seconds: 15", "timeout_seconds: 2"),
+    ):
+        assert old in policy
+        policy = policy.replace(old, new)
+    found = {}
+    for name, zone in (
+        ("new york", "America/New_York"), ("tokyo", "Asia/Tokyo"), ("killed", "America/New_York")
+    ):  # fmt: skip
+        file = folder / f"{name}.yaml"
+        file.write_text(policy.replace("time_zone: America/New_York", f"time_zone: {zone}"))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
+        found[name] = Home(folder / name, kept | {
+            "REENGAGE_HOME": str(folder / name), "REENGAGE_POLICY": str(file),
+            "REENGAGE_SOURCES": str(data.folder),
+        })  # fmt: skip
+    yield found
+    for home in found.values():
+        EmbeddedServer(home.folder).forget()
+
+
+@pytest.fixture(scope="module")
+def days(homes: dict[str, Home]) -> dict[str, str]:
+    """The day, in two homes at once: what each said."""
+    running = {name: homes[name].day() for name in ("new york", "tokyo")}
+    return {name: done(process)[0] for name, process in running.items()}
+
+
+@pytest.mark.parametrize("name", ["new york", "tokyo"])
+def test_a_day_decides_and_texts_exactly_whom_it_should(
+    name: str, homes: dict[str, Home], days: dict[str, str], data: Data
+) -> None:
+    home = homes[name]
+    zone = {"new york": "America/New_York", "tokyo": "Asia/Tokyo"}[name]
+    wanted = expected(data, zone)
+    assert home.decisions() == wanted
+    due = {row[0] for row in wanted if row[3] == "send"}
+    phones = data.crm.set_index("id").loc[sorted(due), "mobile"]
+    assert home.accepted() == Counter(phones)
+    assert len(due) > 100 and {row[4] for row in wanted} >= {"no_consent", "no_phone", "control"}
+    assert "Decisions" in days[name] and "Messages" in days[name]
+
+
+def test_the_zones_differ(data: Data) -> None:
+    assert expected(data, "America/New_York") != expected(data, "Asia/Tokyo")
+
+
+def test_a_day_run_again_changes_nothing_and_is_alone(
+    homes: dict[str, Home], days: dict[str, str]
+) -> None:
+    home = homes["new york"]
+    before, texted = home.state(), home.accepted()
+    again = home.day()
+    deadline = time.monotonic() + 30
+    while not _is_at_work(home):
+        assert again.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    _, refusal = done(home.day(), code=1)
+    assert "`make day` is at work" in refusal and str(home.folder) in refusal
+    done(again)
+    assert home.accepted() == texted
+    after = home.state()
+    assert {name for name in before if before[name] != after[name]} == set()
+
+    out, err = done(home.popen("dsn"))
+    assert out == EmbeddedServer(home.folder).dsn("warehouse") + "\n" and err == ""
+
+
+def _is_at_work(home: Home) -> bool:
+    with (home.folder / "working.lock").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_day_killed_anywhere_ends_as_if_it_never_had_been(
+    homes: dict[str, Home], days: dict[str, str]
+) -> None:
+    home, calm = homes["killed"], homes["new york"]
+    faults = home.folder / "sandbox" / "faults.json"
+    faults.parent.mkdir(parents=True)
+    faults.write_text(json.dumps({"slow_seconds": 0.15, "drop_answer_share": 0.3}))
+    dice = random.Random()
+    moments: list[str] = []
+    for wait in (dice.uniform(1, 15), None, None):
+        process = home.day()
+        texted, began = len(home.accepted()), time.monotonic()
+        if wait is None:  # in the middle of sending
+            while len(home.accepted()) <= texted and process.poll() is None:
+                assert time.monotonic() - began < PATIENCE
+                time.sleep(0.01)
+            wait = dice.uniform(0, 0.4)
+        try:
+            process.communicate(timeout=wait)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        moments.append(f"{time.monotonic() - began:.1f} s: {len(home.accepted())} texted")
+    faults.unlink()
+    done(home.day())
+    print("killed after", moments)
+    assert home.decisions() == calm.decisions()
+    assert home.accepted() == calm.accepted()
+    # Which of the people answer depends on the contacts' numbers; what was handed over does not.
+    handed = """
+        SELECT c.first_source_contact_id, m.step, m.segments, m.not_after
+        FROM outbox.message AS m INNER JOIN core.contact AS c USING (contact_id)
+        WHERE m.status IN ('accepted', 'delivered', 'undelivered', 'expired') ORDER BY 1"""
+    assert home.fetch(handed) == calm.fetch(handed)
+    steps = "SELECT as_of, step, arm::text, due, sent FROM outcome.daily_step ORDER BY 1, 2, 3"
+    assert home.fetch(steps) == calm.fetch(steps)
+
+
+def test_a_real_provider_is_refused_and_nothing_is_sent(
+    homes: dict[str, Home], days: dict[str, str], data: Data
+) -> None:
+    home, texted = homes["tokyo"], homes["tokyo"].accepted()
+    real = {"conn_type": "infobip", "host": "example.com", "password": "real-key"}
+    tomorrow = AS_OF + timedelta(days=1)
+    _, err = done(home.day(tomorrow, AIRFLOW_CONN_REENGAGE_SMS=json.dumps(real)), code=1)
+    assert "clock is simulated" in err and "real-key" not in err
+    assert home.accepted() == texted
+    queued = "SELECT DISTINCT status::text FROM outbox.message WHERE as_of = '2026-03-03'"
+    assert home.fetch(queued) in ([("queued",)], [])
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("shop.yaml", "source: [broken", ["shop.yaml"]),
+        ("shop.yaml", None, ["shop", "nowhere.csv"]),
+    ],
+)
+def test_a_broken_source_is_told_in_plain_words(
+    homes: dict[str, Home], days: dict[str, str], data: Data, tmp_path: Path,
+    file: str, text: str | None, words: list[str],
+) -> None:  # fmt: skip
+    home = homes["tokyo"]
+    for source in data.folder.glob("*.yaml"):
+        (tmp_path / source.name).write_text(source.read_text())
+    if text is None:
+        text = (data.folder / file).read_text().replace("shop.csv", "nowhere.csv")
+    (tmp_path / file).write_text(text)
+    later = AS_OF + timedelta(days=2)
+    _, err = done(home.day(later, REENGAGE_SOURCES=str(tmp_path)), code=1)
+    assert all(word in err for word in words), err
+    assert not home.fetch(f"SELECT 1 FROM cohort.day WHERE as_of = '{later}'")
