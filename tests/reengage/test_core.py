@@ -114,8 +114,10 @@ JOIN = st.tuples(st.sampled_from("xyz"), st.sampled_from("abc"), st.sampled_from
 def test_activity_equals_its_recompute(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, loads: list[Any]
 ) -> None:
-    tables = "raw.load, raw.file, raw.reject, raw.interaction, raw.contact, core.contact, " \
-        "core.contact_identity, core.interaction, core.contact_activity, core.derived_from"  # fmt: skip
+    tables = (
+        "raw.load, raw.file, raw.reject, raw.interaction, raw.contact, core.contact, "
+        "core.contact_identity, core.interaction, core.contact_activity, core.derived_from"
+    )
     with warehouse.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {tables}"))
     folder = tmp_path_factory.mktemp("feeds")
@@ -208,9 +210,10 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
     assert shop.rows("SELECT count(*) FROM core.contact_identity WHERE "
                      "original_contact_id <> contact_id") == [(3,)]  # fmt: skip
     assert shop.rows("SELECT DISTINCT contact_id FROM core.interaction") == [(s1,)]
-    assert shop.rows("SELECT last_signal_on, purchases, active_closed_on FROM core.contact_activity "
-                     "WHERE contact_id = :s1", s1=s1) == [
-        (date(2024, 3, 20), 3, date(2024, 3, 25))]  # fmt: skip
+    assert shop.rows(
+        "SELECT last_signal_on, purchases, active_closed_on FROM core.contact_activity "
+        "WHERE contact_id = :s1", s1=s1,
+    ) == [(date(2024, 3, 20), 3, date(2024, 3, 25))]  # fmt: skip
     assert shop.rows("SELECT reason::text FROM core.suppression WHERE contact_id = :s1", s1=s1) == [
         ("opted_out",)
     ]
@@ -276,7 +279,8 @@ def test_consents_of_any_kind(warehouse: sa.Engine, tmp_path: Path) -> None:
             "SELECT DISTINCT ON (source_contact_id) source_contact_id, "
             "granted_at IS NOT NULL AND withdrawn_at IS NULL FROM core.consent "
             "JOIN core.contact_identity AS identity USING (contact_id) "
-            "WHERE identity.source = 'crm' ORDER BY source_contact_id, effective_at DESC, consent_id DESC"
+            "WHERE identity.source = 'crm' "
+            "ORDER BY source_contact_id, effective_at DESC, consent_id DESC"
         ))  # type: ignore[arg-type]  # fmt: skip
 
     feed.write("a.csv", [(n, "2024-01-01", "", "") for n in "abcd"], head)
@@ -346,8 +350,4 @@ def test_a_small_load_does_not_scan_core(warehouse: sa.Engine, tmp_path: Path) -
     before = settled()
     assert feed.take().rows_loaded == 199
     cards.take()
-    after = feed.rows(
-        "SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE seq_tup_read>1000"
-    )
-    print(after)
     assert settled() - before < rows / 10

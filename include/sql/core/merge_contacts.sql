@@ -67,9 +67,7 @@ FROM (
     SELECT
         pair.kept_id,
         max(activity.active_closed_on) AS active_closed_on
-    FROM
-        unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint []))
-        AS pair (merged_id, kept_id)
+    FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
     INNER JOIN core.contact_activity AS activity ON pair.merged_id = activity.contact_id
     GROUP BY pair.kept_id
 ) AS merged
