@@ -76,7 +76,8 @@ def _complete_through(source: Source) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise DayStopped(
-            f"{source.complete_marker} should hold one date like 1997-12-31, but says {text[:40]!r}."
+            f"{source.complete_marker} should hold one date like 1997-12-31, but says "
+            f"{text[:40]!r}."
         ) from error
 
 

@@ -1,25 +1,34 @@
 -- Of the contacts that reached a step on a day of the span, how many came back by themselves within
 -- so many days more; counted where that many days lie within the data.
--- Grain: scenario × inactive_days × within_days. Reads: core.interaction.
+-- Those who never gave a signal are quiet from the day they became visible, as in history/replay.
+-- Grain: scenario × inactive_days × within_days. Reads: core.interaction, core.contact_activity,
+-- core.contact.
 -- Writes: history.return_curve. Parameters: scenario, from_day, to_day, through (the last day of
 -- the data), step_days, within_days, signals. Twice: replaced by the same figures.
 DELETE FROM history.return_curve AS curve WHERE curve.scenario = :scenario;
 
-WITH signal_day AS (
-    SELECT DISTINCT
+WITH begun AS (
+    SELECT
         interaction.contact_id,
         interaction.occurred_on AS quiet_since
     FROM core.interaction AS interaction
     WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+    UNION
+    SELECT
+        activity.contact_id,
+        activity.visible_on
+    FROM core.contact_activity AS activity
+    INNER JOIN core.contact AS contact ON activity.contact_id = contact.contact_id
+    WHERE contact.merged_into IS NULL
 ),
 
 quiet AS (
     SELECT
-        signal_day.quiet_since,
-        lead(signal_day.quiet_since) OVER (
-            PARTITION BY signal_day.contact_id ORDER BY signal_day.quiet_since
+        begun.quiet_since,
+        lead(begun.quiet_since) OVER (
+            PARTITION BY begun.contact_id ORDER BY begun.quiet_since
         ) AS ended_on
-    FROM signal_day
+    FROM begun
 )
 
 INSERT INTO history.return_curve (scenario, inactive_days, within_days, at_risk, returned)
