@@ -165,6 +165,18 @@ def test_a_folder_of_broken_files_gives_its_good_rows(warehouse: sa.Engine, tmp_
     assert "335" not in told and "@" not in told and "Anna" not in told
 
 
+def test_text_arrives_as_it_was_written(warehouse: sa.Engine, tmp_path: Path) -> None:
+    odd = ["a\\b", "a\\Nb", "tab\there", 'say "hi", you', "two\nlines", "x\\\tn", "😀"]
+    feed = Feed(warehouse, tmp_path)
+    feed.said["columns"]["product_id"] = "total"
+    feed.write("a.csv", [(n, text, "2024-03-01", text) for n, text in enumerate(odd)])
+    feed.read()
+    found = feed.rows(
+        "SELECT source_contact_id, product_id, record ->> 'who' FROM raw.interaction ORDER BY line"
+    )
+    assert found == [(text, text, text) for text in odd]
+
+
 def test_the_same_rows_whatever_the_format(warehouse: sa.Engine, tmp_path: Path) -> None:
     at = datetime(2024, 3, 10, 3, 30, tzinfo=UTC)
     columns = {"id": ["e1", "e2"], "who": [7, 8], "total": [12.5, float("nan")]}
@@ -435,7 +447,7 @@ def test_a_day_with_too_many_bad_rows_stops_until_they_are_mended(
         problem = feed.read().problem or ""
         assert "2 of 21 rows (9.5%)" in problem
         assert "bad.csv: 2 rows rejected, the first in line 2: source_contact_id is miss" in problem
-        with pytest.raises(Exception, match="was stopped"):
+        with pytest.raises(Exception, match="Mend its data"):
             load = feed.read()
             core.take(warehouse, load.source, load.load_id, AS_OF, POLICY, clock)
     assert loaded(feed) == {}

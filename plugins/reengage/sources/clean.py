@@ -215,7 +215,7 @@ class Cleaner:
         )
         if max(len(channel), len(purpose)) > LONGEST_ID:
             raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
-        at = first.at.astimezone(UTC).isoformat()
+        at = first.at.isoformat()
         return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", first.on, typed
 
     # --- values -----------------------------------------------------------------------------------
@@ -286,10 +286,11 @@ class Cleaner:
         if not 1900 <= at.year <= 9000:
             raise BadValue(f"is no time that can be true (year {at.year})")
         if alone:
-            return Moment(datetime.combine(at.date(), time.min, brand), at.date())
+            midnight = datetime.combine(at.date(), time.min, brand)
+            return Moment(midnight.astimezone(UTC), at.date())
         if at.tzinfo is None:
             at = at.replace(tzinfo=self.zone)
-        return Moment(at, at.astimezone(brand).date())
+        return Moment(at.astimezone(UTC), at.astimezone(brand).date())
 
     def _phone(self, value: str, country: str | None) -> str:
         try:

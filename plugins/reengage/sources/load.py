@@ -6,8 +6,6 @@ its own. Core is not touched: that is core.take, after the checks. A load that w
 stopped is taken over, rows and all, by the next one of its source.
 """
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +31,8 @@ log = logging.getLogger(__name__)
 # From so many new rows on the planner should know of them.
 MANY_ROWS = 10_000
 
-COPY_BLOCK = 1 << 17  # characters
+COPY_ROWS = 500  # at a time
+ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
           "record")  # fmt: skip
@@ -122,28 +121,36 @@ def _named(name: str) -> Source:
     )
 
 
-def _copy(
-    connection: Connection, columns: Sequence[str], rows: Iterable[Sequence[str | Any]]
-) -> None:
-    """COPY rows into `staged`. As CSV, which Python's csv writes three times as fast as psycopg
-    its own format; None is NULL, so no text may be empty.
-    """
+def _copy(connection: Connection, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows into `staged`, several times as fast as value by value."""
     from psycopg import sql
 
-    into = sql.SQL("COPY staged ({}) FROM STDIN WITH (FORMAT csv)").format(
+    into = sql.SQL("COPY staged ({}) FROM STDIN").format(
         sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    buffer = io.StringIO(newline="")
-    write = csv.writer(buffer).writerow
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(into) as stream:
+        lines: list[str] = []
         for row in rows:
-            write(row)
-            if buffer.tell() > COPY_BLOCK:
-                stream.write(buffer.getvalue())
-                buffer.seek(0)
-                buffer.truncate()
-        stream.write(buffer.getvalue())
+            lines.append(_line(row))
+            if len(lines) >= COPY_ROWS:
+                stream.write("".join(lines))
+                lines.clear()
+        stream.write("".join(lines))
+
+
+def _line(row: Sequence[Any]) -> str:
+    """A row in COPY's text format. Most rows hold nothing that has to be escaped."""
+    texts = ["\\N" if v is None else v if type(v) is str else str(v) for v in row]
+    line = "\t".join(texts)
+    if (
+        line.count("\\") != texts.count("\\N")
+        or line.count("\t") != len(row) - 1
+        or "\n" in line
+        or "\r" in line
+    ):
+        line = "\t".join("\\N" if v is None else str(v).translate(ESCAPED) for v in row)
+    return line + "\n"
 
 
 class _Reader:
