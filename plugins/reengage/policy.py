@@ -182,7 +182,8 @@ def read_policy(path: Path | None = None) -> Policy:
 def explain(error: ValidationError) -> str:
     """A pydantic error as sentences a person can act on."""
     lines = [
-        f"  {'.'.join(map(str, e['loc'])) or 'as a whole'}: {e['msg'].removeprefix('Value error, ')}"
+        f"  {'.'.join(map(str, e['loc'])) or 'as a whole'}: "
+        + e["msg"].removeprefix("Value error, ")
         + (f" (it says {e['input']!r})" if not isinstance(e["input"], dict) else "")
         for e in error.errors()
     ]
