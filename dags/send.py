@@ -1,10 +1,10 @@
 """
 ### Send: what is queued and may ring now, handed to the provider
 
-Runs every 15 minutes, and is the only thing that texts a customer. First it settles, by the
-provider's own log, what an interrupted run left in doubt; then it claims batches, calls the
-provider, and writes down each answer. Consent, suppression, opens and returns are checked once more
-in the claim.
+Runs every 15 minutes, and is the only thing that texts a customer. First it takes the replies, so
+that every stop is heard, and settles, by the provider's own log, what an interrupted run left in
+doubt; then it claims batches, calls the provider, and writes down each answer. Consent, suppression,
+opens and returns are checked once more in the claim.
 
 **When it fails**
 
@@ -44,11 +44,13 @@ def send() -> None:
     def hand_over() -> dict[str, int]:
         import logging
 
-        from reengage.outbox import Sender
+        from reengage.outbox import Sender, take_replies
         from reengage.runtime import current_run, provider, warehouse
 
-        run = current_run()
-        sent = Sender(warehouse(), provider(run), run.policy, run.clock).run()
+        run, engine = current_run(), warehouse()
+        partner = provider(run)
+        take_replies(engine, partner, run.policy)
+        sent = Sender(engine, partner, run.policy, run.clock).run()
         logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
         return vars(sent)
 

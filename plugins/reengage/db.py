@@ -23,6 +23,7 @@ def engine(url: str | None = None) -> Engine:
     return sa.create_engine(
         url or warehouse_url(),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error would print its binds, and a bind may be a number
         connect_args={
             "connect_timeout": 10,
             "options": "-c timezone=UTC",

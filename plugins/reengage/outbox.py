@@ -421,14 +421,28 @@ def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Co
     """
     found = Counter[str]()
     try:
+        found += take_replies(engine, provider, policy)
+    finally:
+        _take_receipts(engine, provider, policy.consent.channel, clock(), found)
+    return found
+
+
+def take_replies(engine: Engine, provider: Provider, policy: Policy) -> Counter[str]:
+    """Ask the provider what people replied, and let the stops take effect: before each sending, so
+    that a stop of this morning is heard this morning.
+
+    Returns counts of what is new: `stop`, `unclear` and `other`. Twice: what is known is neither
+    counted nor applied again. Raises ProviderError where the provider cannot be asked.
+    """
+    found = Counter[str]()
+    try:
         # Each reply is told only once, so a page is kept before the next one is asked for.
         while replies := provider.replies():
             if not _keep_replies(engine, provider.name, replies, found):
                 break
     finally:
-        # Also those that were kept by a poll that was killed.
+        # Also those that were kept by a run that was killed.
         _apply_stops(engine, policy.consent.channel)
-        _take_receipts(engine, provider, policy.consent.channel, clock(), found)
     return found
 
 

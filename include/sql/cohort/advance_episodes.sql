@@ -10,7 +10,7 @@ WITH ladder AS (
         lead(rung.step) OVER (ORDER BY rung.days) AS next_step,
         lead(rung.days) OVER (ORDER BY rung.days) AS next_days
     FROM
-        unnest(CAST(:step_names AS text []), CAST(:step_days AS integer [])) AS rung (step, days)
+        unnest(CAST(:step_names AS text[]), CAST(:step_days AS integer[])) AS rung (step, days)
 ),
 
 decided AS (

@@ -16,7 +16,7 @@ WITH ladder AS (
         rung.step,
         rung.days
     FROM
-        unnest(CAST(:step_names AS text []), CAST(:step_days AS integer [])) AS rung (step, days)
+        unnest(CAST(:step_names AS text[]), CAST(:step_days AS integer[])) AS rung (step, days)
 ),
 
 due AS (
@@ -34,15 +34,16 @@ due AS (
     FROM cohort.episode AS episode
     INNER JOIN core.contact AS contact ON episode.contact_id = contact.contact_id
     INNER JOIN core.contact_activity AS activity ON episode.contact_id = activity.contact_id
-    CROSS JOIN LATERAL (
-        SELECT ladder.step
-        FROM ladder
-        WHERE
-            ladder.days <= CAST(:as_of AS date) - episode.dormant_since
-            AND ladder.days > episode.done_days
-        ORDER BY ladder.days DESC
-        LIMIT 1
-    ) AS reached
+    CROSS JOIN
+        LATERAL (
+            SELECT ladder.step
+            FROM ladder
+            WHERE
+                ladder.days <= CAST(:as_of AS date) - episode.dormant_since
+                AND ladder.days > episode.done_days
+            ORDER BY ladder.days DESC
+            LIMIT 1
+        ) AS reached
     WHERE
         episode.closed_on IS NULL
         AND episode.next_due_on <= :as_of
@@ -109,7 +110,7 @@ texted AS (
             message.status
         FROM due
         INNER JOIN core.contact_identity AS identity ON due.contact_id = identity.contact_id
-        INNER JOIN outbox.message AS message ON identity.original_contact_id = message.contact_id
+        INNER JOIN outbox.message AS message ON message.contact_id = identity.original_contact_id
         WHERE identity.original_contact_id <> identity.contact_id
     ) AS theirs
     WHERE theirs.status NOT IN ('rejected', 'cancelled')
@@ -204,7 +205,7 @@ judged AS (
                 AND consent.purpose = :purpose
                 AND consent.effective_at < :end_of_day
             ORDER BY
-                consent.source, consent.record_key, consent.effective_at, consent.consent_id DESC
+                consent.source ASC, consent.record_key ASC, consent.effective_at ASC, consent.consent_id DESC
         ) AS said
     ) AS consent
 )

@@ -4,4 +4,4 @@ UPDATE cohort.decision AS decision
 SET action = 'hold', reason = 'template'
 WHERE
     decision.as_of = :as_of
-    AND decision.contact_id = ANY(CAST(:contact_ids AS bigint []));
+    AND decision.contact_id = ANY(CAST(:contact_ids AS bigint[]));

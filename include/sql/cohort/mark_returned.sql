@@ -14,7 +14,7 @@ FROM (
             WHERE
                 interaction.contact_id = touched.contact_id
                 AND interaction.occurred_on > touched.dormant_since
-                AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+                AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS returned_on
     FROM cohort.episode AS touched
     INNER JOIN core.contact_activity AS activity ON touched.contact_id = activity.contact_id

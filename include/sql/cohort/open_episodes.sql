@@ -13,7 +13,7 @@ WITH reached AS (
     WHERE
         NOT activity.has_episode
         AND activity.quiet_since
-        <= CAST(:as_of AS date) - (SELECT min(days) FROM unnest(CAST(:step_days AS integer [])) AS days)
+        <= CAST(:as_of AS date) - (SELECT min(days) FROM unnest(CAST(:step_days AS integer[])) AS days)
         AND activity.visible_on <= :as_of
         AND contact.merged_into IS NULL
         AND contact.status <> 'erased'
@@ -33,7 +33,7 @@ opened AS (
             closed_on = NULL,
             next_due_on = (
                 SELECT episode.dormant_since + min(days)
-                FROM unnest(CAST(:step_days AS integer [])) AS days
+                FROM unnest(CAST(:step_days AS integer[])) AS days
                 WHERE days > episode.done_days
             )
         WHERE episode.closed_on IS NOT NULL AND episode.returned_on IS NOT NULL

@@ -15,7 +15,7 @@ WITH fresh AS (
         max(interaction.dated_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
         max(interaction.dated_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
         max(interaction.dated_on) FILTER (
-            WHERE interaction.kind = ANY(CAST(:signals AS text []))
+            WHERE interaction.kind = ANY(CAST(:signals AS text[]))
         ) AS last_signal_on,
         min(interaction.dated_on) AS first_interaction_on,
         count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases

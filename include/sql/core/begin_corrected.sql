@@ -7,6 +7,6 @@ CREATE TEMPORARY TABLE corrected (contact_id bigint PRIMARY KEY) ON COMMIT DROP;
 
 INSERT INTO corrected (contact_id)
 SELECT DISTINCT wanted.contact_id
-FROM unnest(CAST(:contact_ids AS bigint [])) AS wanted (contact_id);
+FROM unnest(CAST(:contact_ids AS bigint[])) AS wanted (contact_id);
 
 ANALYZE corrected;

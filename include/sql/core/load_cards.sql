@@ -11,12 +11,13 @@ SELECT
     id.source_contact_id,
     id.is_own
 FROM raw.contact AS card
-CROSS JOIN LATERAL (
-    VALUES
-    (card.source, card.source_contact_id, TRUE),
-    (:loyalty_source, card.loyalty_card_id, FALSE),
-    (:shop_source, card.shop_account_id, FALSE)
-) AS id (source, source_contact_id, is_own)
+CROSS JOIN
+    LATERAL (
+        VALUES
+        (card.source, card.source_contact_id, TRUE),
+        (:loyalty_source, card.loyalty_card_id, FALSE),
+        (:shop_source, card.shop_account_id, FALSE)
+    ) AS id (source, source_contact_id, is_own)
 WHERE
     card.load_id = :load_id
     AND card.status = 'loaded'

@@ -6,17 +6,17 @@
 -- Twice: a merged contact has nothing left to move.
 UPDATE core.contact_identity AS identity
 SET contact_id = pair.kept_id
-FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE identity.contact_id = pair.merged_id;
 
 UPDATE core.interaction AS interaction
 SET contact_id = pair.kept_id
-FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE interaction.contact_id = pair.merged_id;
 
 UPDATE core.consent AS consent
 SET contact_id = pair.kept_id
-FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE consent.contact_id = pair.merged_id;
 
 -- A stop holds for the person, whichever card it came in on.
@@ -30,26 +30,26 @@ SELECT
     suppression.since
 FROM core.suppression AS suppression
 INNER JOIN
-    unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+    unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
     ON suppression.contact_id = pair.merged_id
 WHERE suppression.lifted_at IS NULL AND suppression.reason <> 'inactivity'
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE core.contact AS contact
 SET merged_into = pair.kept_id, updated_load_id = :load_id
-FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE contact.contact_id = pair.merged_id;
 
 -- Who was merged into a contact that is itself merged now is found in one step.
 UPDATE core.contact AS contact
 SET merged_into = pair.kept_id
-FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE contact.merged_into = pair.merged_id;
 
 UPDATE core.contact AS contact
 SET status = 'unsubscribed'
 WHERE
-    contact.contact_id = ANY(CAST(:kept_ids AS bigint []))
+    contact.contact_id = ANY(CAST(:kept_ids AS bigint[]))
     AND contact.status = 'active'
     AND EXISTS (
         SELECT 1
@@ -67,7 +67,7 @@ FROM (
     SELECT
         pair.kept_id,
         max(activity.active_closed_on) AS active_closed_on
-    FROM unnest(CAST(:merged_ids AS bigint []), CAST(:kept_ids AS bigint [])) AS pair (merged_id, kept_id)
+    FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
     INNER JOIN core.contact_activity AS activity ON pair.merged_id = activity.contact_id
     GROUP BY pair.kept_id
 ) AS merged
@@ -75,4 +75,4 @@ WHERE kept.contact_id = merged.kept_id AND merged.active_closed_on IS NOT NULL;
 
 UPDATE cohort.episode AS episode
 SET next_due_on = NULL, next_step = NULL, last_final_on = coalesce(last_final_on, opened_on)
-WHERE episode.closed_on IS NULL AND episode.contact_id = ANY(CAST(:merged_ids AS bigint []));
+WHERE episode.closed_on IS NULL AND episode.contact_id = ANY(CAST(:merged_ids AS bigint[]));

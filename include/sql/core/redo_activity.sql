@@ -15,7 +15,7 @@ WITH anew AS (
         max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
         max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
         max(interaction.occurred_on) FILTER (
-            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
         min(interaction.occurred_on) AS first_interaction_on,
         count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase') AS purchases

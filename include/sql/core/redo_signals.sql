@@ -31,7 +31,7 @@ FROM (
             ('reply', known.last_reply_on),
             ('login', known.last_login_on)
         ) AS last (kind, happened_on)
-        WHERE last.kind = ANY(CAST(:signals AS text []))
+        WHERE last.kind = ANY(CAST(:signals AS text[]))
     ) AS signal
 ) AS anew
 WHERE

@@ -16,7 +16,7 @@ WITH ladder AS (
         rung.days,
         lead(rung.days) OVER (ORDER BY rung.days) AS next_days
     FROM
-        unnest(CAST(:step_names AS text []), CAST(:step_days AS integer [])) AS rung (step, days)
+        unnest(CAST(:step_names AS text[]), CAST(:step_days AS integer[])) AS rung (step, days)
 ),
 
 signal_day AS (
@@ -25,7 +25,7 @@ signal_day AS (
         interaction.occurred_on AS quiet_since
     FROM core.interaction AS interaction
     WHERE
-        interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+        interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         AND interaction.occurred_on <= CAST(:to_day AS date)
 ),
 
@@ -98,6 +98,6 @@ SELECT
     ladder.step,
     coalesce(moved.entered, 0),
     sum(coalesce(moved.net, 0)) OVER (PARTITION BY ladder.step ORDER BY day.as_of)
-FROM generate_series(CAST(:from_day AS date), CAST(:to_day AS date), INTERVAL '1 day') AS day (as_of)
+FROM generate_series(CAST(:from_day AS date), CAST(:to_day AS date), interval '1 day') AS day (as_of)
 CROSS JOIN ladder
 LEFT JOIN moved ON ladder.step = moved.step AND CAST(day.as_of AS date) = moved.as_of;

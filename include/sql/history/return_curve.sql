@@ -12,7 +12,7 @@ WITH begun AS (
         interaction.contact_id,
         interaction.occurred_on AS quiet_since
     FROM core.interaction AS interaction
-    WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+    WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
     UNION
     SELECT
         activity.contact_id,
@@ -40,8 +40,8 @@ SELECT
     count(quiet.quiet_since) FILTER (
         WHERE quiet.ended_on <= quiet.quiet_since + reached.inactive_days + span.within_days
     )
-FROM unnest(CAST(:step_days AS integer [])) AS reached (inactive_days)
-CROSS JOIN unnest(CAST(:within_days AS integer [])) AS span (within_days)
+FROM unnest(CAST(:step_days AS integer[])) AS reached (inactive_days)
+CROSS JOIN unnest(CAST(:within_days AS integer[])) AS span (within_days)
 LEFT JOIN quiet
     ON
         quiet.quiet_since + reached.inactive_days BETWEEN :from_day AND :to_day

@@ -73,7 +73,9 @@ judged AS MATERIALIZED (
                     AND reply.meaning = 'unclear'
                     AND reply.reviewed_at IS NULL
             ) THEN 'unclear_reply'
-            WHEN consent.granted_at IS NULL OR consent.withdrawn_at <= :now THEN 'no_consent'
+            WHEN
+                consent.granted_at IS NULL OR consent.withdrawn_at >= consent.granted_at
+                THEN 'no_consent'
             WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
             WHEN activity.last_signal_on > message.dormant_since THEN 'returned'
             WHEN EXISTS (
@@ -96,19 +98,24 @@ judged AS MATERIALIZED (
         ON
             message.contact_id = episode.contact_id
             AND message.dormant_since = episode.dormant_since
-    LEFT JOIN LATERAL (
+    -- As in cohort/decide: the latest grant against the latest withdrawal, now.
+    CROSS JOIN LATERAL (
         SELECT
-            said.granted_at,
-            said.withdrawn_at
-        FROM core.consent AS said
-        WHERE
-            said.contact_id = message.contact_id
-            AND said.channel = message.channel
-            AND said.purpose = :purpose
-            AND said.effective_at <= :now
-        ORDER BY said.effective_at DESC, said.consent_id DESC
-        LIMIT 1
-    ) AS consent ON TRUE
+            max(said.granted_at) AS granted_at,
+            max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at <= :now) AS withdrawn_at
+        FROM (
+            SELECT DISTINCT ON (record.source, record.record_key, record.effective_at)
+                record.granted_at,
+                record.withdrawn_at
+            FROM core.consent AS record
+            WHERE
+                record.contact_id = message.contact_id
+                AND record.channel = message.channel
+                AND record.purpose = :purpose
+                AND record.effective_at <= :now
+            ORDER BY record.source ASC, record.record_key ASC, record.effective_at ASC, record.consent_id DESC
+        ) AS said
+    ) AS consent
 )
 
 UPDATE outbox.message AS message

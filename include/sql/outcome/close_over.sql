@@ -92,26 +92,27 @@ FROM (
         AND activity.updated_load_id > :after_load_id
         AND activity.quiet_since <> episode.dormant_since
 ) AS over
-CROSS JOIN LATERAL (
-    SELECT
-        count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
-        coalesce(sum(message.price), 0) AS cost,
-        coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered,
-        (
-            SELECT min(hit.at)
-            FROM outbox.judged_hit AS hit
-            INNER JOIN outbox.message AS opened
-                ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
-            WHERE
-                hit.verdict = 'human'
-                AND opened.contact_id = over.contact_id
-                AND opened.dormant_since = over.dormant_since
-        ) AS first_open_at
-    FROM outbox.message AS message
-    WHERE
-        message.contact_id = over.contact_id
-        AND message.dormant_since = over.dormant_since
-) AS sent
+CROSS JOIN
+    LATERAL (
+        SELECT
+            count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
+            coalesce(sum(message.price), 0) AS cost,
+            coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered,
+            (
+                SELECT min(hit.at)
+                FROM outbox.judged_hit AS hit
+                INNER JOIN outbox.message AS opened
+                    ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
+                WHERE
+                    hit.verdict = 'human'
+                    AND opened.contact_id = over.contact_id
+                    AND opened.dormant_since = over.dormant_since
+            ) AS first_open_at
+        FROM outbox.message AS message
+        WHERE
+            message.contact_id = over.contact_id
+            AND message.dormant_since = over.dormant_since
+    ) AS sent
 WHERE over.closed_on <= :as_of
 ORDER BY over.contact_id, over.dormant_since, over.closed_on, over.is_void;
 

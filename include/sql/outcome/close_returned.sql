@@ -29,41 +29,44 @@ SELECT
     spent.revenue,
     sent.cost
 FROM closing
-CROSS JOIN LATERAL (
-    SELECT EXISTS (
-        SELECT 1
-        FROM core.suppression AS suppression
-        WHERE
-            suppression.contact_id = closing.contact_id
-            AND suppression.reason = 'opted_out'
-            AND suppression.lifted_at IS NULL
-            AND CAST(suppression.since AT TIME ZONE :time_zone AS date) > closing.dormant_since
-    ) AS is_there
-) AS stop
-CROSS JOIN LATERAL (
-    SELECT
-        count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
-        coalesce(sum(message.price), 0) AS cost,
-        (
-            SELECT min(hit.at)
-            FROM outbox.judged_hit AS hit
-            INNER JOIN outbox.message AS opened
-                ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
+CROSS JOIN
+    LATERAL (
+        SELECT EXISTS(
+            SELECT 1
+            FROM core.suppression AS suppression
             WHERE
-                hit.verdict = 'human'
-                AND opened.contact_id = closing.contact_id
-                AND opened.dormant_since = closing.dormant_since
-        ) AS first_open_at
-    FROM outbox.message AS message
-    WHERE
-        message.contact_id = closing.contact_id
-        AND message.dormant_since = closing.dormant_since
-) AS sent
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(interaction.amount), 0) AS revenue
-    FROM core.interaction AS interaction
-    WHERE
-        interaction.contact_id = closing.contact_id
-        AND interaction.occurred_on = closing.returned_on
-) AS spent
+                suppression.contact_id = closing.contact_id
+                AND suppression.reason = 'opted_out'
+                AND suppression.lifted_at IS NULL
+                AND CAST(suppression.since AT TIME ZONE :time_zone AS date) > closing.dormant_since
+        ) AS is_there
+    ) AS stop
+CROSS JOIN
+    LATERAL (
+        SELECT
+            count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
+            coalesce(sum(message.price), 0) AS cost,
+            (
+                SELECT min(hit.at)
+                FROM outbox.judged_hit AS hit
+                INNER JOIN outbox.message AS opened
+                    ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
+                WHERE
+                    hit.verdict = 'human'
+                    AND opened.contact_id = closing.contact_id
+                    AND opened.dormant_since = closing.dormant_since
+            ) AS first_open_at
+        FROM outbox.message AS message
+        WHERE
+            message.contact_id = closing.contact_id
+            AND message.dormant_since = closing.dormant_since
+    ) AS sent
+CROSS JOIN
+    LATERAL (
+        SELECT coalesce(sum(interaction.amount), 0) AS revenue
+        FROM core.interaction AS interaction
+        WHERE
+            interaction.contact_id = closing.contact_id
+            AND interaction.occurred_on = closing.returned_on
+    ) AS spent
 ON CONFLICT (contact_id, dormant_since) DO NOTHING;

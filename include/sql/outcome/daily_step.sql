@@ -32,7 +32,7 @@ fared AS (
         message.accepted_at IS NOT NULL AS is_sent,
         message.status = 'delivered' AS is_delivered,
         message.price,
-        EXISTS (
+        EXISTS(
             SELECT 1
             FROM outbox.judged_hit AS hit
             WHERE
@@ -40,7 +40,7 @@ fared AS (
                 AND hit.message_id = message.message_id
                 AND hit.verdict = 'human'
         ) AS is_opened,
-        EXISTS (
+        EXISTS(
             SELECT 1
             FROM core.suppression AS suppression
             WHERE
@@ -79,7 +79,7 @@ fared AS (
                 counted.as_of + CAST(:attribution_days AS integer),
                 coalesce(counted.next_as_of, 'infinity')
             )
-            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind []))
+            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
     ) AS back
 )
 

@@ -12,7 +12,7 @@ WITH touched AS (
     -- A day more, for the hits that were being written while the day was decided.
     SELECT hit.contact_id
     FROM outbox.hit AS hit
-    WHERE hit.at > CAST(:after AS timestamptz) - INTERVAL '1 day'
+    WHERE hit.at > CAST(:after AS timestamptz) - interval '1 day'
 ),
 
 revived AS (

@@ -18,7 +18,7 @@ files AS (
         file.rows_rejected
     FROM raw.file AS file
     INNER JOIN unfinished ON file.load_id = unfinished.load_id
-    WHERE file.path = ANY(CAST(:paths AS text []))
+    WHERE file.path = ANY(CAST(:paths AS text[]))
     ORDER BY file.path ASC, file.file_id DESC
 ),
 
@@ -49,7 +49,7 @@ waiting AS (
 newest AS (
     SELECT max(file.newest_on) AS newest_on
     FROM raw.file AS file
-    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text []))
+    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
 )
 
 UPDATE raw.load AS load

@@ -1,6 +1,6 @@
 -- Whether this very file, by path, size, time and mapping, was read whole.
 -- Grain: one row. Reads: raw.file. Parameters: source, path, size_bytes, modified_at, mapping_hash.
-SELECT EXISTS (
+SELECT EXISTS(
     SELECT 1
     FROM raw.file AS file
     WHERE

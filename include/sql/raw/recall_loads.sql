@@ -14,5 +14,5 @@ SELECT
     load.problem,
     load.message
 FROM raw.load AS load
-WHERE load.load_id = ANY(CAST(:load_ids AS bigint []))
+WHERE load.load_id = ANY(CAST(:load_ids AS bigint[]))
 ORDER BY load.load_id;

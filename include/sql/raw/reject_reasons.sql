@@ -5,7 +5,7 @@ WITH current_file AS (
         file.file_id,
         file.path
     FROM raw.file AS file
-    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text []))
+    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
     ORDER BY file.path ASC, file.file_id DESC
 )
 

@@ -95,10 +95,12 @@ class Source(_Part):
     """One source YAML.
 
     time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
-    for it. time_format: as of strptime, where times are not ISO 8601. exclude: rows that are no
-    facts, by column and values. identities: whose ids loyalty_card_id and shop_account_id are.
-    verified: columns by which a card joins a contact of another source (phone, email).
-    complete_marker: a file whose content is the date through which an event feed is complete.
+    for it. broken_files: whether a file of a required source that is empty, cut or without a named
+    column stops the day; the good rows load either way. time_format: as of strptime, where times
+    are not ISO 8601. exclude: rows that are no facts, by column and values. identities: whose ids
+    loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
+    another source (phone, email). complete_marker: a file whose content is the date through which
+    an event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -111,6 +113,7 @@ class Source(_Part):
     time_zone: TimeZone | None = None
     time_format: str | None = None
     required: bool = False
+    broken_files: Literal["warn", "stop"] = "warn"
     complete_marker: str | None = None
     columns: dict[str, str | Constant]
     exclude: dict[str, Strings] = {}

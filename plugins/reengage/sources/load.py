@@ -310,11 +310,11 @@ class _Reader:
                 f"{name} is required, but has no usable row in {len(paths)} file(s). "
                 f"{self._told()} Deliver it again and run the day again."
             )
-        if self.broken:
+        if self.broken and self.source.broken_files == "stop":
             return (
-                f"{name} is required, but {len(self.broken)} of its files cannot be read whole, so "
-                f"who came back may look quiet. {self._told()} Deliver the file again, or take it "
-                "away, and run the day again."
+                f"{name}: {len(self.broken)} of its files cannot be read whole, so who came back "
+                f"may look quiet. {self._told()} Deliver the file again, or take it away (or say "
+                "`broken_files: warn`), and run the day again."
             )
         return None
 

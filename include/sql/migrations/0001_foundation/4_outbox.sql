@@ -153,7 +153,7 @@ SELECT
             THEN 'machine'
         WHEN hit.user_agent ~* '^(curl|wget|python|go-http|java|okhttp|axios|libwww)'
             THEN 'machine'
-        WHEN hit.at < message.accepted_at + INTERVAL '2 seconds' THEN 'machine'
+        WHEN hit.at < message.accepted_at + interval '2 seconds' THEN 'machine'
         ELSE 'human'
     END AS verdict
 FROM outbox.hit AS hit
