@@ -58,7 +58,7 @@ policy: $(READY)  ## check include/journey.yaml and the sources
 .PHONY: test
 test: $(READY)  ## the whole suite, in its own home
 	@$(REENGAGE) browser
-	@$(VENV)/bin/pytest $(TESTS)
+	@$(VENV)/bin/pytest -n 2 $(TESTS)
 
 .PHONY: lint
 lint: $(READY)  ## ruff, sqlfluff, mypy

@@ -472,9 +472,12 @@ def test_a_required_source_that_is_missing_empty_or_cut_stops_the_day(
     (feed.folder / "b.csv.gz").write_bytes(
         gzip.compress(b"id,who,at,total\n2,1,2024-03-30,1\n")[:-3]
     )
-    problem = feed.read().problem or ""
-    assert "b.csv.gz breaks off" in problem
-    feed.said["required"] = False
+    load = feed.read()
+    assert load.problem is None
+    assert "b.csv.gz breaks off" in " ".join(load.notes), "one cut file is told, and stops nobody"
+    feed.said["broken_files"] = "stop"
+    assert "b.csv.gz breaks off" in (feed.read().problem or ""), "unless the source says so"
+    feed.said["broken_files"] = "warn"
     feed.take()
     assert loaded(feed) == {"1": 1, "2": 1}
 
