@@ -467,7 +467,8 @@ def test_a_stop_by_reply_opts_out_everybody_with_the_number(warehouse: sa.Engine
                 at=NOW + timedelta(hours=hours),
             )
     assert [(row[0], row[1], row[4], row[5]) for row in sorted(standing(warehouse))] == [
-        (contact_id, PHONE, "reply", NOW) for contact_id in (0, 1, 2, 3)  # 0: the number itself
+        (contact_id, PHONE, "reply", NOW)
+        for contact_id in (0, 1, 2, 3)  # 0: the number itself
     ]
     assert statuses(warehouse) == {
         1: "unsubscribed",
