@@ -91,21 +91,32 @@ def copy(
     )
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(into) as stream:
+        # Lines put together here: several times as fast as the driver, value by value.
+        lines: list[str] = []
         for row in rows:
-            stream.write_row(row)
+            lines.append(_line(row))
+            if len(lines) >= COPY_ROWS:
+                stream.write("".join(lines))
+                lines.clear()
+        stream.write("".join(lines))
 
 
-def batches(
-    connection: Connection, name: str, size: int, **binds: Any
-) -> Iterator[Sequence[sa.Row[Any]]]:
-    """The rows of a one-statement file, `size` at a time, through a server-side cursor: memory
-    stays flat whatever the number of rows.
-    """
-    ((clause, _),) = _statements(name, None)
-    result = connection.execution_options(stream_results=True, max_row_buffer=size).execute(
-        clause, binds
-    )
-    yield from result.partitions(size)
+COPY_ROWS = 500  # at a time
+ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _line(row: Sequence[Any]) -> str:
+    """A row in COPY's text format. Most rows hold nothing that has to be escaped."""
+    texts = ["\\N" if v is None else v if type(v) is str else str(v) for v in row]
+    line = "\t".join(texts)
+    if (
+        line.count("\\") != texts.count("\\N")
+        or line.count("\t") != len(row) - 1
+        or "\n" in line
+        or "\r" in line
+    ):
+        line = "\t".join("\\N" if v is None else str(v).translate(ESCAPED) for v in row)
+    return line + "\n"
 
 
 def analyze(connection: Connection, *tables: str) -> None:

@@ -49,6 +49,7 @@ class DayRunner:
 
     def run(self, as_of: date) -> None:
         """One day. Safe to run twice, and after a kill anywhere. Raises RunFailed, with why."""
+        self.screen.status(f"{as_of}: what the recipients did meanwhile")
         self.recipients.live(self._at(as_of, SENDS_AT))
         self._dag("reengage_ingest", as_of)
         self._dag("reengage_journey", as_of)
@@ -74,6 +75,7 @@ class DayRunner:
             self.clock.move_to(later)
 
     def _dag(self, dag_id: str, as_of: date) -> None:
+        self.screen.status(f"{as_of}: {dag_id}")
         self.dag(dag_id, as_of=as_of.isoformat(), now=self.clock().isoformat())
 
     def dag(self, dag_id: str, **conf: str) -> None:

@@ -172,8 +172,17 @@ class Screen:
 
     def say(self, text: str = "") -> None:
         """A line on the terminal."""
-        self._terminal.write(f"{text}\n")
+        self._terminal.write(f"{self._wipe()}{text}\n")
         self._terminal.flush()
+
+    def status(self, text: str) -> None:
+        """What is going on, on a terminal: the next line, or progress bar, takes its place."""
+        if self._terminal.isatty():
+            self._terminal.write(f"{self._wipe()}{text} …\r")
+            self._terminal.flush()
+
+    def _wipe(self) -> str:
+        return "\r\x1b[K" if self._terminal.isatty() else ""
 
 
 def log_file(name: str) -> Path:

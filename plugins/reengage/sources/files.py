@@ -115,6 +115,27 @@ def _named(header: list[str]) -> str:
     return "what looks like data, no names of columns"
 
 
+def about_rows(file: Path, source: Source) -> int | None:
+    """About how many rows a file has, for the time left: known of Parquet, judged by the first
+    lines of plain text, not known of a zipped file.
+    """
+    try:
+        if _format(file, source) == "parquet":
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(file).num_rows)
+        with file.open("rb") as raw:
+            head = raw.read(1 << 16)
+        lines = head.count(b"\n")
+        return (
+            None
+            if head[:2] == b"\x1f\x8b" or not lines
+            else (file.stat().st_size * lines // len(head))
+        )
+    except (OSError, ValueError):
+        return None  # whoever reads it says why
+
+
 def _open(file: Path) -> IO[bytes]:
     with file.open("rb") as probe:
         zipped = probe.read(2) == b"\x1f\x8b"

@@ -8,7 +8,7 @@ stopped is taken over, rows and all, by the next one of its source.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 
 # From so many new rows on the planner should know of them.
 MANY_ROWS = 10_000
-
-COPY_ROWS = 500  # at a time
-ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
           "record")  # fmt: skip
@@ -121,38 +118,6 @@ def _named(name: str) -> Source:
     )
 
 
-def _copy(connection: Connection, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """COPY rows into `staged`, several times as fast as value by value."""
-    from psycopg import sql
-
-    into = sql.SQL("COPY staged ({}) FROM STDIN").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(into) as stream:
-        lines: list[str] = []
-        for row in rows:
-            lines.append(_line(row))
-            if len(lines) >= COPY_ROWS:
-                stream.write("".join(lines))
-                lines.clear()
-        stream.write("".join(lines))
-
-
-def _line(row: Sequence[Any]) -> str:
-    """A row in COPY's text format. Most rows hold nothing that has to be escaped."""
-    texts = ["\\N" if v is None else v if type(v) is str else str(v) for v in row]
-    line = "\t".join(texts)
-    if (
-        line.count("\\") != texts.count("\\N")
-        or line.count("\t") != len(row) - 1
-        or "\n" in line
-        or "\r" in line
-    ):
-        line = "\t".join("\\N" if v is None else str(v).translate(ESCAPED) for v in row)
-    return line + "\n"
-
-
 class _Reader:
     def __init__(
         self, engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock
@@ -216,7 +181,7 @@ class _Reader:
         file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
         db.run(connection, f"raw/stage_{entity}")
         notes = files.Notes()
-        _copy(connection, (*STAGED, *TYPED[entity]), self._staged(path, notes))
+        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
         db.analyze(connection, "staged")
         db.run(
             connection, "raw/finish_file",
@@ -236,6 +201,7 @@ class _Reader:
         if inserted >= MANY_ROWS:
             db.analyze(connection, self.table)
         if text := notes.text():
+            text = text if path.name in text else f"{path.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
 
     def _staged(self, path: Path, notes: files.Notes) -> Iterator[tuple[Any, ...]]:
@@ -243,7 +209,8 @@ class _Reader:
         nothing = (None,) * len(TYPED[self.source.entity])
         rows = files.read(path, self.source, notes)
         try:
-            for line, said in progress(rows, f"{self.source.name}: {path.name}", "rows"):
+            what = f"{self.source.name}: {path.name}"
+            for line, said in progress(rows, what, "rows", files.about_rows(path, self.source)):
                 row = self.cleaner(said) if isinstance(said, dict) else said
                 if row is None:
                     continue
