@@ -38,13 +38,13 @@ def take(
         if source.entity == "contact":
             _contacts(connection, source, load_id, as_of, policy)
         elif source.entity == "interaction":
-            db.run(connection, "core/identify_interaction", load_id=load_id, as_of=as_of)
+            _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             _redo(connection, load_id, policy)
         else:
-            db.run(connection, "core/identify_consent", load_id=load_id, as_of=as_of)
+            _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_consents", load_id=load_id)
         if db.run(connection, "raw/load_size", load_id=load_id).scalar_one() >= MANY_ROWS:
             db.analyze(
@@ -56,6 +56,11 @@ def take(
             load_id=load_id, cooldown_days=policy.cooldown_days,
         )  # fmt: skip
         db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
+
+
+def _strangers(connection: Connection, source: Source, load_id: int, as_of: date) -> None:
+    table = f"raw.{source.entity}"
+    db.run(connection, "core/identify_strangers", table, load_id=load_id, as_of=as_of)
 
 
 def _contacts(

@@ -1,6 +1,6 @@
--- Contacts for the ids that the load's consents name and nobody knows: without a phone, until a
+-- Contacts for the ids that the load's rows name and nobody knows: without a phone, until a
 -- card says more.
--- Grain: identity. Reads: raw.consent. Writes: core.contact, core.contact_identity,
+-- Grain: identity. Reads: raw.entity. Writes: core.contact, core.contact_identity,
 -- core.contact_activity. Parameters: load_id, as_of. Twice: a known id is left alone.
 WITH unknown AS (
     SELECT
@@ -11,7 +11,7 @@ WITH unknown AS (
         SELECT DISTINCT
             row.contact_source,
             row.source_contact_id
-        FROM raw.consent AS row
+        FROM raw.entity AS row
         WHERE
             row.load_id = :load_id
             AND row.status = 'loaded'
