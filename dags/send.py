@@ -47,7 +47,7 @@ def send() -> None:
         from reengage.outbox import Sender, take_replies
         from reengage.runtime import current_run, provider, warehouse
 
-        run, engine = current_run(), warehouse()
+        run, engine = current_run(needs_day=False), warehouse()
         partner = provider(run)
         take_replies(engine, partner, run.policy)
         sent = Sender(engine, partner, run.policy, run.clock).run()

@@ -134,6 +134,7 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     db.run(connection, "cohort/open_episodes", as_of=as_of, step_days=policy.ladder["step_days"])
+    db.run(connection, "cohort/end_ladders", as_of=as_of, last_days=policy.steps[-1].after_days)
     db.analyze(connection, "cohort.episode", "core.contact_activity")
     db.run(
         connection,

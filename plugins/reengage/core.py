@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 # From so many rows on a load may change what the planner should know of core.
 MANY_ROWS = 10_000
 
+# Of one load that may hold one id of another source, and be one person.
+MOST_CARDS = 5
+
 
 def take(
     engine: Engine, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
@@ -75,6 +78,12 @@ def _contacts(
         is_phone_verified="phone" in source.verified,
         is_email_verified="email" in source.verified,
     )
+    crowded = db.run(connection, "core/drop_crowded_ids", most_cards=MOST_CARDS).rowcount
+    if crowded:
+        log.warning(
+            "%s: %s cards share an id of another source with more than %s others; a placeholder, "
+            "so it joins nobody", source.name, f"{crowded:,}", MOST_CARDS,
+        )  # fmt: skip
     db.run(connection, "core/identify_cards", load_id=load_id, as_of=as_of)
     merged: set[int] = set()
     # A chain of cards (a-b, b-c) is followed one link a round, until none is left.

@@ -544,6 +544,12 @@ def allowed_at(moment: datetime, zones: Sequence[str], hours: Hours) -> bool:
     return all(_open(moment.astimezone(_zone(zone)), hours) for zone in zones)
 
 
+def allowed_until(now: datetime, zones: Sequence[str], hours: Hours) -> datetime:
+    """The end, in UTC, of the allowed hours that `now` (aware) lies in, the first zone to end."""
+    ends = (datetime.combine(now.astimezone(_zone(z)).date(), hours.to, _zone(z)) for z in zones)
+    return min(ends).astimezone(UTC)
+
+
 def allowed_window(now: datetime, zones: Sequence[str], hours: Hours) -> tuple[datetime, datetime]:
     """When a text decided on at `now` (aware) may reach a person who is in one of the zones.
 

@@ -288,7 +288,7 @@ class Sender:
         try:
             answers = self.provider.send(
                 bulk_id, outgoing, self.policy.brand.sender,
-                valid_until=rows[0].not_after, now=self.clock(),
+                valid_until=self._valid_until(rows), now=self.clock(),
             )  # fmt: skip
         except ProviderError:
             # The account was refused, so nothing was sent: back into the queue, and stop.
@@ -297,6 +297,17 @@ class Sender:
             raise
         self._record(bulk_id, contacts, answers)
         return answers
+
+    def _valid_until(self, rows: list[sa.Row[Any]]) -> datetime:
+        """Until when a batch may still ring: its deadline, and nobody's night."""
+        now, default = self.clock(), self.policy.brand.time_zone
+        zones = {
+            zone
+            for row in rows
+            for zone in messages.zones_of(row.phone_e164, row.time_zone, row.country, default)
+        }
+        evening = messages.allowed_until(now, sorted(zones), self.policy.hours)
+        return min(rows[0].not_after, evening)
 
     def _record(self, bulk_id: str, contacts: dict[str, int], answers: list[Answer]) -> None:
         with self.engine.begin() as connection:

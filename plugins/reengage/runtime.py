@@ -20,7 +20,7 @@ from reengage import db
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
-from reengage.providers import Provider, account_from_uri_or_json, provider_for
+from reengage.providers import Account, Provider, account_from_uri_or_json, provider_for
 from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, warehouse_url
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,10 @@ def told_plainly(task: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def current_run() -> Run:
+def current_run(needs_day: bool = True) -> Run:
     """The run that the calling task belongs to.
+
+    needs_day: False for a task that works on what is there, whatever its day: as_of is yesterday.
 
     as_of is the conf's `as_of`, else the partition key, else the day before the interval's end in
     the brand's zone. Raises ConfigurationError where there is none of them.
@@ -72,7 +74,24 @@ def current_run() -> Run:
     conf = run.conf or {}
     simulated = conf.get("now")
     clock = SimulatedClock(_instant(simulated)) if simulated else wall_clock
-    as_of = _as_of(conf.get("as_of"), getattr(run, "partition_key", None), context, policy)
+    account = _account() if simulated else None
+    if account and not account.is_sandbox:
+        raise SendRefused(
+            "This run's clock is simulated, but the connection reengage_sms is a real provider "
+            "(only a loopback host whose extra says sandbox: true is none). Take `now` out of the "
+            "configuration, or the connection away."
+        )
+    today = clock().astimezone(policy.brand.zone).date()
+    as_of = (
+        today - timedelta(days=1)
+        if not needs_day
+        else _as_of(conf.get("as_of"), getattr(run, "partition_key", None), context, policy)
+    )
+    if as_of >= today:
+        raise ConfigurationError(
+            f"{as_of} is not over yet: who buys later that day would be taken for quiet. The last "
+            f"complete day is {today - timedelta(days=1)}."
+        )
     kind = getattr(run.run_type, "value", run.run_type)
     return Run(as_of, clock, bool(simulated), kind == "backfill", policy)
 
@@ -147,6 +166,17 @@ def warehouse() -> sa.Engine:
     return db.engine(url.render_as_string(hide_password=False))
 
 
+def _account() -> Account | None:
+    """The account of the connection reengage_sms, else of the local sandbox, if either is there."""
+    given = _connection(SMS)
+    if given is not None:
+        from reengage.hooks import account_from_connection
+
+        return account_from_connection(given)
+    sandbox = os.environ.get(SANDBOX_VARIABLE)
+    return account_from_uri_or_json(sandbox) if sandbox else None
+
+
 def provider(run: Run) -> Provider:
     """The provider: the connection reengage_sms, else the local sandbox.
 
@@ -158,14 +188,8 @@ def provider(run: Run) -> Provider:
             "This run is a backfill, and a backfill texts nobody. To see what would have been "
             "decided on past days: make replay FROM=… TO=…."
         )
-    given = _connection(SMS)
-    if given is not None:
-        from reengage.hooks import account_from_connection
-
-        account = account_from_connection(given)
-    elif os.environ.get(SANDBOX_VARIABLE):
-        account = account_from_uri_or_json(os.environ[SANDBOX_VARIABLE])
-    else:
+    account = _account()
+    if account is None:
         raise SendRefused(
             "No provider: define the Airflow connection reengage_sms (type infobip), or use "
             "`make up` or `make day`, which run a local sandbox."

@@ -108,3 +108,22 @@ def test_a_span_of_days_is_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> N
     in_run(monkeypatch, conf={"from": "1997-01-01"})
     with pytest.raises(ConfigurationError, match="takes both days"):
         runtime.current_span()
+
+
+def test_a_day_that_is_not_over_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = "1997-10-01T10:00:00-04:00"
+    in_run(monkeypatch, conf={"as_of": "1997-10-01", "now": now})
+    monkeypatch.setattr(runtime, "_connection", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"not over yet.*last complete day is 1997-09-30"):
+        runtime.current_run()
+    in_run(monkeypatch, conf={"now": now})
+    assert runtime.current_run(needs_day=False).as_of == date(1997, 9, 30)
+
+
+def test_no_task_takes_a_simulated_time_beside_a_real_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_run(monkeypatch, conf={"as_of": "1997-09-30", "now": "1997-10-01T10:00:00-04:00"})
+    connected(monkeypatch, "acme.api.infobip.com")
+    with pytest.raises(SendRefused, match="clock is simulated"):
+        runtime.current_run()

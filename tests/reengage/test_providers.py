@@ -193,7 +193,6 @@ def test_an_unreadable_answer_is_unknown(peer: Any, provider: Provider, body: by
     ("status", "outcome"),
     [
         (429, Outcome.RETRY),
-        (400, Outcome.REJECTED),
         (408, Outcome.UNKNOWN),
         (500, Outcome.UNKNOWN),
         (502, Outcome.UNKNOWN),
@@ -210,8 +209,16 @@ def test_a_status_proves(peer: Any, provider: Provider, status: int, outcome: Ou
 
 def test_the_older_error_body_is_read(peer: Any, provider: Provider) -> None:
     older = {"requestError": {"serviceException": {"messageId": "BAD_REQUEST", "text": "no"}}}
-    peer.answer = lambda self: self.tell(400, older)
+    peer.answer = lambda self: self.tell(429, older)
     assert hand_over(provider)[0].raw_code == "BAD_REQUEST"
+
+
+def test_a_refused_request_stops_the_run_and_burns_no_message(
+    peer: Any, provider: Provider
+) -> None:
+    peer.answer = lambda self: self.tell(400, {"errorCode": "E400", "violations": []})
+    with pytest.raises(ProviderError, match=r"400 E400.*brand\.sender.*nothing was sent"):
+        hand_over(provider)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -64,5 +64,21 @@ INNER JOIN core.consent AS known
         identity.contact_id = known.contact_id
         AND row.source = known.source
         AND row.record_key = known.record_key
-WHERE row.load_id = :load_id AND row.status = 'excluded' AND known.load_id <> :load_id
+WHERE
+    known.load_id <> :load_id
+    AND (
+        (row.load_id = :load_id AND row.status = 'excluded')
+        -- The source's mapping was corrected: what it said under the old one is said no more.
+        OR (
+            row.superseded_by = :load_id
+            AND NOT EXISTS (
+                SELECT 1
+                FROM raw.consent AS present
+                WHERE
+                    present.source = row.source
+                    AND present.record_key = row.record_key
+                    AND present.status <> 'superseded'
+            )
+        )
+    )
 ORDER BY known.contact_id ASC, known.source ASC, known.record_key ASC, known.consent_id DESC;

@@ -1,6 +1,7 @@
 -- Say what a file came to: counts from what was staged, and whether it was read whole.
 -- Grain: one row, its counts. Reads: staged. Writes: raw.file. Parameters: file_id, problem,
--- is_complete. Twice: the same values.
+-- is_complete, today: a row that is dated later (a typo, an order placed ahead) says nothing of
+-- how fresh the file is. Twice: the same values.
 UPDATE raw.file AS file
 SET
     rows_read = found.rows_read,
@@ -12,7 +13,9 @@ FROM (
     SELECT
         count(*) AS rows_read,
         count(*) FILTER (WHERE staged.reason IS NOT NULL) AS rows_rejected,
-        max(staged.dated_on) AS newest_on
+        max(staged.dated_on) FILTER (
+            WHERE NOT staged.is_excluded AND staged.dated_on <= CAST(:today AS date)
+        ) AS newest_on
     FROM staged
 ) AS found
 WHERE file.file_id = :file_id

@@ -47,9 +47,13 @@ waiting AS (
 ),
 
 newest AS (
-    SELECT max(file.newest_on) AS newest_on
-    FROM raw.file AS file
-    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
+    SELECT max(latest.newest_on) AS newest_on
+    FROM (
+        SELECT DISTINCT ON (file.path, file.mapping_hash) file.newest_on
+        FROM raw.file AS file
+        WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
+        ORDER BY file.path ASC, file.mapping_hash ASC, file.file_id DESC
+    ) AS latest
 )
 
 UPDATE raw.load AS load

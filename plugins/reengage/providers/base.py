@@ -279,8 +279,15 @@ class Provider(ABC):
         code = self._error_code(content) or f"http_{status}"
         if status == 429:
             return Exchange(Outcome.RETRY, code)
-        if status == 400:
+        if status == 400 and method != "POST":
             return Exchange(Outcome.REJECTED, code)
+        if status == 400:
+            # Never seen of a single bad number, which is told inside of a 200: the sender's name,
+            # the account or our own request is at fault, and so it would be for everybody.
+            raise ProviderError(
+                f"{self.name} does not take the request (400 {code}). Check brand.sender in the "
+                "policy against what the account may use; nothing was sent, and a rerun sends it."
+            )
         if status in (401, 403):
             raise ProviderError(
                 f"{self.name} refuses the key of the connection ({status} {code}). Put a valid "

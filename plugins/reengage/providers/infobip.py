@@ -4,6 +4,7 @@ One request takes a batch. Our message id and bulk id travel with it and are wha
 by. A rejected message comes inside a 200, so each one is judged.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -45,6 +46,9 @@ class _Key(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = f"App {self._key}"
         return request
+
+
+log = logging.getLogger(__name__)
 
 
 class Infobip(Provider):
@@ -139,18 +143,25 @@ class Infobip(Provider):
 
     def replies(self) -> list[Reply]:
         content = self._read("/sms/1/inbox/reports", limit=PAGE)
+        found = []
         try:
-            return [
-                Reply(
-                    reply_id=item["messageId"],
-                    sender="+" + item["from"].lstrip("+"),
-                    text=item["text"],
-                    received_at=_time(item["receivedAt"]),
-                )
-                for item in content["results"]
-            ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            items = list(content["results"])
+        except (KeyError, TypeError) as error:
             raise _misread("inbox") from error
+        for item in items:
+            # Each is told once: one that cannot be read must not take the others with it.
+            try:
+                found.append(
+                    Reply(
+                        reply_id=item["messageId"],
+                        sender="+" + item["from"].lstrip("+"),
+                        text=item["text"],
+                        received_at=_time(item["receivedAt"]),
+                    )
+                )
+            except (KeyError, TypeError, ValueError, AttributeError):
+                log.warning("a reply in infobip's inbox cannot be read, and is left out")
+        return found
 
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)

@@ -16,6 +16,9 @@ from reengage.messages import phone_hash
 from reengage.policy import Policy
 from reengage.sources import Constant, KindColumn, Source
 
+# What people type into a card's id of another source where there is none.
+NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
+JOINING_IDS = {"loyalty_card_id", "shop_account_id"}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
@@ -117,6 +120,8 @@ class Cleaner:
             if value:
                 value = value.strip()
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
+            if ours in JOINING_IDS and value and (value.lower() in NO_ID or not value.strip("0-")):
+                values[ours] = None
         is_fact = True
         if self._kind_column:
             said_kind = (record[self._kind_column] or "").strip()
@@ -193,10 +198,11 @@ class Cleaner:
     def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
-        granted, withdrawn = (
-            self._moment(value, name) if (value := get(name)) else None
-            for name in ("granted_at", "withdrawn_at")
-        )
+        granted = self._moment(value, "granted_at") if (value := get("granted_at")) else None
+        withdrawn = self._field("withdrawn_at", get("withdrawn_at"), problems, self._moment)
+        if get("withdrawn_at") and not withdrawn:
+            # Withdrawn, nobody knows when: from the first, then, rather than not at all.
+            withdrawn = granted
         first = granted or withdrawn
         if first is None:
             raise BadValue("neither granted_at nor withdrawn_at is there")
@@ -216,7 +222,10 @@ class Cleaner:
         if max(len(channel), len(purpose)) > LONGEST_ID:
             raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
         at = first.at.isoformat()
-        return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", first.on, typed
+        # A bare withdrawal does not wait for its day: it is to be heard before the next sending,
+        # and whoever asks compares its time.
+        day = granted.on if granted else None
+        return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", day, typed
 
     # --- values -----------------------------------------------------------------------------------
 

@@ -61,17 +61,29 @@ class Notes:
 
 
 def find(source: Source) -> list[Path]:
-    """The source's files, in order of their names: a file, all of a folder, or a glob's."""
+    """The source's files, oldest first, so that the newest has the last word: a file, all of a
+    folder, or a glob's.
+    """
     path = Path(source.path)
     if path.is_dir():
-        return sorted(
+        found = [
             file
             for file in path.rglob("*")
             if file.is_file() and not file.name.startswith((".", "_")) and _format(file, source)
-        )
-    if path.is_file():
-        return [path]
-    return sorted(Path(name) for name in glob.glob(source.path, recursive=True) if _is_file(name))  # noqa: PTH207
+        ]
+    elif path.is_file():
+        found = [path]
+    else:
+        names = glob.glob(source.path, recursive=True)  # noqa: PTH207
+        found = [Path(name) for name in names if _is_file(name)]
+    return sorted(found, key=_age)
+
+
+def _age(file: Path) -> tuple[int, str]:
+    try:
+        return file.stat().st_mtime_ns, str(file)
+    except OSError:  # gone since: whoever reads it says so
+        return 0, str(file)
 
 
 def _is_file(name: str) -> bool:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
-from reengage.clock import Clock
+from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
@@ -186,6 +186,7 @@ class _Reader:
         db.run(
             connection, "raw/finish_file",
             file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
+            today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )  # fmt: skip
         if entity == "interaction" and "source_event_id" not in self.source.columns:
             db.run(connection, "raw/key_rows")
