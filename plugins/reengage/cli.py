@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reengage.errors import ReengageError
+from reengage.errors import ReengageError, SourceError
 from reengage.settings import settings
 
 
@@ -126,14 +126,25 @@ def _policy(_: argparse.Namespace) -> None:
     """check the policy, its texts, and the sources"""
     from reengage.messages import Templates
     from reengage.policy import read_policy
-    from reengage.sources import read_sources
+    from reengage.sources import files, read_sources
 
     policy = read_policy()
     Templates(policy)
     ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)
     sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")
+    wrong = []
     for source in read_sources():
-        sys.stdout.write(f"{source.name}: {source.path}\n")
+        found = files.find(source)
+        said = f"{len(found):,} file(s)" if found else "no file there yet"
+        try:
+            for file in found[-1:]:
+                next(files.read(file, source, files.Notes()), None)
+        except SourceError as error:
+            said = str(error)
+            wrong.append(said)
+        sys.stdout.write(f"{source.name}: {source.path}: {said}\n")
+    if wrong:
+        raise SourceError("Mend the sources above before a day is run.")
 
 
 def _migrate(_: argparse.Namespace) -> None:

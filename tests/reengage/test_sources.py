@@ -466,7 +466,7 @@ def test_a_required_source_that_is_missing_empty_or_cut_stops_the_day(
     file.write_bytes(b"")
     problem = feed.read().problem or ""
     assert "a.csv is empty" in problem
-    assert "Deliver it again" in problem
+    assert "Deliver the file again" in problem
     feed.write("a.csv", [("1", 1, "2024-03-01", 1)])
     feed.take()
     (feed.folder / "b.csv.gz").write_bytes(
@@ -611,3 +611,25 @@ def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [source.entity for source in read_sources(tmp_path)] == [
         "contact", "interaction", "consent",
     ]  # fmt: skip
+
+
+def test_a_column_that_is_not_there_takes_nothing_back_and_mends(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path, required=True)
+    feed.write("a.csv", [("1", 1, "2024-03-01", 1), ("2", 2, "2024-03-02", 2)])
+    feed.take()
+    assert loaded(feed) == {"1": 1, "2": 2}
+    columns = feed.said["columns"]
+    feed.said["columns"] = {**columns, "occurred_at": "a_typo"}
+    load = feed.read()
+    assert "none of its 1 file(s)" in (load.problem or "")
+    assert "a.csv has no column a_typo" in (load.problem or "")
+    feed.said["columns"] = columns
+    feed.take()
+    assert loaded(feed) == {"1": 1, "2": 2}
+    with warehouse.connect() as connection:
+        current = connection.execute(
+            sa.text("SELECT count(*) FROM raw.interaction WHERE status = 'loaded'")
+        )
+        assert current.scalar() == 2

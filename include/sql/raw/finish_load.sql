@@ -49,10 +49,14 @@ waiting AS (
 newest AS (
     SELECT max(latest.newest_on) AS newest_on
     FROM (
-        SELECT DISTINCT ON (file.path, file.mapping_hash) file.newest_on
+        SELECT DISTINCT ON (file.path) file.newest_on
         FROM raw.file AS file
-        WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
-        ORDER BY file.path ASC, file.mapping_hash ASC, file.file_id DESC
+        INNER JOIN raw.load AS of_file ON file.load_id = of_file.load_id
+        WHERE
+            file.source = :source
+            AND file.path = ANY(CAST(:paths AS text[]))
+            AND of_file.entity = :entity
+        ORDER BY file.path ASC, file.file_id DESC
     ) AS latest
 )
 

@@ -1,7 +1,6 @@
--- Put aside the rows that a file says anew: another version of a known key, and, where the same
--- file was read with another mapping, what it said under that.
+-- Put aside the rows that a file says anew: another version of a known key.
 -- Grain: source row. Reads: raw.file. Writes: staged, raw.entity. Parameters: load_id, source,
--- path, mapping_hash. Twice: a superseded row is not looked at again.
+-- path. Twice: a superseded row is not looked at again.
 
 -- A file that is read again (copied, touched) does not bring back what a later file has replaced.
 DELETE FROM staged
@@ -36,19 +35,3 @@ WHERE
     AND old.record_key = said.record_key
     AND old.status <> 'superseded'
     AND old.record_hash <> said.record_hash;
-
-UPDATE raw.entity AS old
-SET status = 'superseded', superseded_by = :load_id
-FROM raw.file AS file
-WHERE
-    file.file_id = old.file_id
-    AND file.source = :source
-    AND file.path = :path
-    AND file.mapping_hash <> :mapping_hash
-    AND old.source = :source
-    AND old.status <> 'superseded'
-    AND NOT EXISTS (
-        SELECT 1
-        FROM staged
-        WHERE staged.record_key = old.record_key AND staged.reason IS NULL
-    );

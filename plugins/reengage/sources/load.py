@@ -154,7 +154,10 @@ class _Reader:
                 self._note(f"{path.name} went away while it was to be read", is_broken=True)
                 continue
             with self.engine.begin() as connection:
-                if not db.run(connection, "raw/is_file_read", **stamp).scalar_one():
+                same = db.run(
+                    connection, "raw/is_file_read", entity=self.source.entity, **stamp
+                ).scalar()
+                if not same:
                     self._read(connection, path, stamp, load_id)
         return self._finish(load_id, [str(path) for path in found])
 
@@ -190,10 +193,12 @@ class _Reader:
         )  # fmt: skip
         if entity == "interaction" and "source_event_id" not in self.source.columns:
             db.run(connection, "raw/key_rows")
-        db.run(
-            connection, "raw/supersede", self.table, **ids,
-            path=str(path), mapping_hash=self.mapping_hash,
-        )  # fmt: skip
+        db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
+        if notes.problem is None:
+            db.run(
+                connection, "raw/supersede_mapping", self.table, **ids,
+                path=str(path), mapping_hash=self.mapping_hash,
+            )  # fmt: skip
         inserted = db.run(
             connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
         ).rowcount
@@ -272,6 +277,12 @@ class _Reader:
             return (
                 f"{name} is required, but there is no file at {self.source.path}. Put it there, "
                 "or say `required: false`, and run the day again."
+            )
+        if len(self.broken) >= len(paths):
+            return (
+                f"{name} is required, but none of its {len(paths)} file(s) can be read whole. "
+                f"{self._told()} Deliver the file again, or mend the source's YAML, and run the day "
+                "again; what was loaded before stays."
             )
         if not has_rows:
             return (
