@@ -281,8 +281,8 @@ class _Reader:
         if len(self.broken) >= len(paths):
             return (
                 f"{name} is required, but none of its {len(paths)} file(s) can be read whole. "
-                f"{self._told()} Deliver the file again, or mend the source's YAML, and run the day "
-                "again; what was loaded before stays."
+                f"{self._told()} Deliver the file again, or mend the source's YAML, and run the "
+                "day again; what was loaded before stays."
             )
         if not has_rows:
             return (
