@@ -74,13 +74,8 @@ def current_run(needs_day: bool = True) -> Run:
     conf = run.conf or {}
     simulated = conf.get("now")
     clock = SimulatedClock(_instant(simulated)) if simulated else wall_clock
-    account = _account() if simulated else None
-    if account and not account.is_sandbox:
-        raise SendRefused(
-            "This run's clock is simulated, but the connection reengage_sms is a real provider "
-            "(only a loopback host whose extra says sandbox: true is none). Take `now` out of the "
-            "configuration, or the connection away."
-        )
+    if simulated and (account := _account()):
+        _refuse_real(account)
     today = clock().astimezone(policy.brand.zone).date()
     as_of = (
         today - timedelta(days=1)
@@ -177,6 +172,16 @@ def _account() -> Account | None:
     return account_from_uri_or_json(sandbox) if sandbox else None
 
 
+def _refuse_real(account: Account) -> None:
+    """A simulated time never meets people who can really be texted."""
+    if not account.is_sandbox:
+        raise SendRefused(
+            "This run's clock is simulated, but the connection reengage_sms is a real provider "
+            "(only a loopback host whose extra says sandbox: true is none). Take `now` out of the "
+            "configuration, or the connection away."
+        )
+
+
 def provider(run: Run) -> Provider:
     """The provider: the connection reengage_sms, else the local sandbox.
 
@@ -194,14 +199,9 @@ def provider(run: Run) -> Provider:
             "No provider: define the Airflow connection reengage_sms (type infobip), or use "
             "`make up` or `make day`, which run a local sandbox."
         )
-    found = provider_for(account, run.policy.sending.timeout_seconds)
-    if run.is_simulated and not found.is_sandbox:
-        raise SendRefused(
-            "This run's clock is simulated, but the connection reengage_sms is a real provider "
-            "(only a loopback host whose extra says sandbox: true is none). Take `now` out of the "
-            "configuration, or the connection away."
-        )
-    return found
+    if run.is_simulated:
+        _refuse_real(account)
+    return provider_for(account, run.policy.sending.timeout_seconds)
 
 
 def link_base(policy: Policy) -> str:
