@@ -55,6 +55,10 @@ psql: $(READY)  ## a prompt on the warehouse
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
 
+.PHONY: bench
+bench: $(READY)  ## what a day costs: make bench ONLY=journey SIZE=10 (millions) VERBOSE=1
+	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)
+
 .PHONY: test
 test: $(READY)  ## the whole suite, in its own home
 	@$(REENGAGE) browser

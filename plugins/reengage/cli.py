@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reengage.errors import ReengageError, SourceError
+from reengage.errors import ConfigurationError, ReengageError, SourceError
 from reengage.settings import settings
 
 
@@ -19,12 +19,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     def command(
         name: str, run: Callable[[argparse.Namespace], None], *options: str, **defaults: str
-    ) -> None:
+    ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         for option in options:
             default = defaults.get(option)
             one.add_argument(f"--{option}", required=default is None, default=default)
         one.set_defaults(run=run)
+        return one
 
     command("demo", _demo)
     command("day", _day, "as-of")
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("dsn", _dsn)
     command("psql", _psql)
     command("policy", _policy)
+    bench = command("bench", _bench, "only", "size", only="", size="1")
+    bench.add_argument("--verbose", action="store_true")
     command("migrate", _migrate)
     command("web", _web, "host", "port", host="127.0.0.1", port="8000")
     command("browser", _browser)
@@ -97,7 +100,7 @@ def _clean(_: argparse.Namespace) -> None:
     for entry in home.iterdir():
         if entry.name in ours:
             shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name in ("working.lock", "up.pid"):
+        elif entry.name in ("working.lock", "up.pid", "bench.json"):
             entry.unlink()
     if not any(home.iterdir()):
         home.rmdir()
@@ -145,6 +148,19 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{source.name}: {source.path}: {said}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
+
+
+def _bench(given: argparse.Namespace) -> None:
+    """what the pipeline costs on this machine, beside what it could cost"""
+    from reengage.local.bench import run_bench
+
+    try:
+        size = float(given.size)
+    except ValueError:
+        raise ConfigurationError(
+            f"SIZE is millions of contacts, like 1 or 0.05; {given.size!r} is not."
+        ) from None
+    run_bench(given.only, size, is_verbose=given.verbose)
 
 
 def _migrate(_: argparse.Namespace) -> None:

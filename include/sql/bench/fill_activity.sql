@@ -1,0 +1,48 @@
+-- The activity of all contacts of a benchmark, from all that they did.
+-- Grain: contact. Reads: core.contact, core.interaction. Writes: core.contact_activity.
+-- Parameters: load_id, signals. Twice: the same values.
+SET LOCAL work_mem = '256MB';
+
+INSERT INTO core.contact_activity (
+    contact_id, last_purchase_on, last_visit_on, last_loyalty_on, last_email_open_on,
+    last_email_click_on, last_login_on, last_signal_on, first_interaction_on, purchases,
+    visible_on, quiet_since, updated_load_id
+)
+SELECT
+    contact.contact_id,
+    done.last_purchase_on,
+    done.last_visit_on,
+    done.last_loyalty_on,
+    done.last_email_open_on,
+    done.last_email_click_on,
+    done.last_login_on,
+    done.last_signal_on,
+    done.first_interaction_on,
+    coalesce(done.purchases, 0),
+    contact.created_on,
+    coalesce(done.last_signal_on, contact.created_on),
+    :load_id
+FROM core.contact AS contact
+LEFT JOIN (
+    SELECT
+        interaction.contact_id,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_open')
+            AS last_email_open_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_click')
+            AS last_email_click_on,
+        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
+        max(interaction.occurred_on) FILTER (
+            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        ) AS last_signal_on,
+        min(interaction.occurred_on) AS first_interaction_on,
+        count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+    FROM core.interaction AS interaction
+    GROUP BY interaction.contact_id
+) AS done ON contact.contact_id = done.contact_id
+ON CONFLICT (contact_id) DO UPDATE
+    SET
+        first_interaction_on = excluded.first_interaction_on,
+        purchases = excluded.purchases;

@@ -1,0 +1,128 @@
+"""`make bench` at a small size: its figures are kept, and it compares only what is the same."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from reengage import db
+from reengage.cli import main
+from reengage.errors import ConfigurationError
+from reengage.local.bench import DATABASE, journey, run_bench
+from reengage.local.bench.measure import Stopwatch, undone
+from reengage.local.postgres import EmbeddedServer
+from reengage.settings import settings
+
+JOURNEY = {
+    "journey_day_ratio_to_bare",
+    "journey_day_ratio_to_full",
+    "journey_growth_with_history",
+}
+
+
+@pytest.fixture
+def kept(server: EmbeddedServer) -> Iterator[Path]:
+    """bench.json, with the figure of a benchmark that is not run now."""
+    file = settings().home / "bench.json"
+    file.write_text('{"send_messages_a_second": 4}\n', encoding="utf-8")
+    yield file
+    file.unlink()
+
+
+@pytest.fixture
+def statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of include/sql that may be changed, in the place of the real one."""
+    copy = tmp_path / "sql"
+    shutil.copytree(db.SQL, copy)
+    monkeypatch.setattr(db, "SQL", copy)
+    db._statements.cache_clear()
+    yield copy
+    db._statements.cache_clear()
+
+
+def databases(server: EmbeddedServer) -> set[str]:
+    engine = sa.create_engine(
+        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
+        poolclass=sa.NullPool,
+    )
+    with engine.connect() as connection:
+        return set(connection.execute(sa.text("SELECT datname FROM pg_database")).scalars())
+
+
+def test_the_journey_is_measured_and_its_figures_are_kept_beside_the_others(
+    kept: Path, server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--only", "journey", "--size", "0.003", "--verbose"]) == 0
+    figures = json.loads(kept.read_text(encoding="utf-8"))
+    assert figures.keys() == {*JOURNEY, "send_messages_a_second"}
+    assert all(value > 0 for value in figures.values())
+    said = capsys.readouterr().out
+    assert "3,000 contacts, 60,000 interactions" in said
+    assert "grown to 240,000" in said
+    assert "cohort/decide" in said and "bench/decide" in said and "bench/recompute" in said
+    assert set(said.split()) >= JOURNEY
+    assert DATABASE not in databases(server), "dropped at the end"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("decide", "'no_consent'", "'no_phone'"),
+        ("open_episodes", "CAST(:after_days AS integer)", "CAST(:after_days AS integer) - 1"),
+        ("recompute", "THEN 'suppressed'", "THEN 'no_phone'"),
+    ],
+)
+def test_it_fails_where_the_other_sql_decides_something_else(
+    name: str,
+    right: str,
+    wrong: str,
+    kept: Path,
+    statements: Path,
+    server: EmbeddedServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journey, "WARM_UP_DAYS", 0)
+    file = statements / "bench" / f"{name}.sql"
+    text = file.read_text(encoding="utf-8")
+    assert right in text
+    file.write_text(text.replace(right, wrong), encoding="utf-8")
+    way = "full" if name == "recompute" else "bare"
+    with pytest.raises(
+        journey.DifferentDecisions, match=f"the {way} SQL .* do not decide the same"
+    ):
+        run_bench("journey", 0.003)
+    assert json.loads(kept.read_text(encoding="utf-8")).keys() == {"send_messages_a_second"}
+    assert DATABASE not in databases(server), "dropped at the end"
+
+
+def test_another_name_or_size_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError, match="no benchmark 'nothing'; there are: journey"):
+        run_bench("nothing", 1)
+    with pytest.raises(ConfigurationError, match=r"from 0\.001 to 10; 20 is not"):
+        run_bench("journey", 20)
+    assert main(["bench", "--size", "big"]) == 1
+    assert "millions of contacts" in capsys.readouterr().err
+
+
+def test_a_stopwatch_tells_statements_apart_and_leaves_no_trace(warehouse: sa.Engine) -> None:
+    run, watch = db.run, Stopwatch()
+    with undone(warehouse) as connection:
+        with watch.running():
+            db.run(connection, "cohort/days")
+            db.analyze(connection, "cohort.day")
+        db.run(connection, "cohort/watermark")
+    assert watch.statements.keys() == {"cohort/days", "analyze"}
+    assert 0 < sum(watch.statements.values()) <= watch.total == watch.without_drafting
+    assert db.run is run
+
+
+def test_what_was_measured_is_undone(warehouse: sa.Engine) -> None:
+    day = {"as_of": "1998-01-01", "policy_version": "v", "at": "1998-01-02", "last_load_id": 1}
+    with undone(warehouse) as connection:
+        db.run(connection, "cohort/record_day", **day)
+        assert db.run(connection, "cohort/days").all()
+    with warehouse.connect() as connection:
+        assert not db.run(connection, "cohort/days").all()
