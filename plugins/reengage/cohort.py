@@ -4,10 +4,11 @@ One transaction holds a day: its episodes, its decisions and its drafts are ther
 at all. Running the day again finds nothing to do.
 """
 
+import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db, outbox, outcome
 from reengage.clock import Clock
 from reengage.errors import DayStopped, PastDayError
-from reengage.policy import Policy
+from reengage.policy import Policy, WarmUp
 from reengage.sources import Source
 
 log = logging.getLogger(__name__)
@@ -87,14 +88,26 @@ def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base:
     link_base: where short links point, without a slash at the end. Raises PastDayError for a day
     before one that is decided or loaded: the journey only moves forward.
     """
-    with engine.begin() as connection, db.exclusive(connection, "journey"):
+    with engine.begin() as connection:
+        return decide_in(connection, policy, as_of, clock, link_base)
+
+
+def decide_in(
+    connection: Connection, policy: Policy, as_of: date, clock: Clock, link_base: str
+) -> DayCounts:
+    """As decide, in the caller's transaction; rolled back, nothing has happened."""
+    with db.exclusive(connection, "journey"):
         # What is lifted while the day is decided is later than it: the next day looks at it.
         begun = clock()
         state = db.run(connection, "cohort/state", as_of=as_of).one()
         if not state.is_decided:
             _refuse_past(as_of, state.latest_decided, "decided")
             _refuse_past(as_of, state.loaded_through, "loaded")
-            catch_up(connection, policy, as_of, clock)
+            for left in db.run(connection, "cohort/unreleased", as_of=as_of).scalars().all():
+                log.warning("%s was decided but never let go: its contacts are due again", left)
+                stop(connection, policy, left, "approval", begun)
+            contacts = _follow_policy(connection, policy, as_of)
+            new = catch_up(connection, policy, as_of, clock)
             _decide(connection, policy, as_of)
             drafted = outbox.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
@@ -106,12 +119,25 @@ def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base:
                     "%s texts could not be made and are held back, for example contact %s: %s",
                     f"{len(drafted.failed):,}", *next(iter(drafted.failed.items())),
                 )  # fmt: skip
-            db.run(connection, "cohort/advance_episodes", as_of=as_of, **policy.ladder)
+            _advance(connection, policy, as_of)
             db.run(
                 connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,
-                at=begun, last_load_id=state.seen_load_id,
+                at=begun, last_load_id=state.seen_load_id, contacts=contacts, new_contacts=new,
             )  # fmt: skip
         return counts(connection, as_of)
+
+
+def let_go(connection: Connection, as_of: date, now: datetime) -> bool:
+    """Note that the gates of a decided day are passed; whether this was the moment."""
+    return db.run(connection, "cohort/let_go", as_of=as_of, at=now).rowcount == 1
+
+
+def stop(connection: Connection, policy: Policy, as_of: date, reason: str, now: datetime) -> None:
+    """Send nothing of a decided day: its drafts are cancelled, and whoever was to be written to is
+    held for `reason` (of cohort.reason) and due again on the next day. Twice: nothing is left.
+    """
+    db.run(connection, "cohort/stop_day", as_of=as_of, reason=reason, at=now)
+    _advance(connection, policy, as_of)
 
 
 def counts(connection: Connection, as_of: date) -> DayCounts:
@@ -120,37 +146,76 @@ def counts(connection: Connection, as_of: date) -> DayCounts:
     return DayCounts(as_of, {(r.step, r.action, r.reason): r.contacts for r in rows})
 
 
-def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) -> None:
-    """Bring the episodes to the state of the loads so far: who came back, whose ladder ended
-    before as_of, whose hold may be over. Twice: nothing is left to do.
+def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) -> int:
+    """Bring the episodes to the state of the loads so far: who is quiet since when, who came back,
+    whose ladder ended before as_of, whose hold may be over. Twice: nothing is left to do.
+    Returns how many contacts are new to the journey.
     """
     since = db.run(connection, "cohort/watermark").one()
-    outcome.close(connection, policy, as_of, clock, is_decided=False)
+    new = outcome.close(connection, policy, as_of, clock, is_decided=False)
     db.run(
         connection, "cohort/bring_forward",
         after_load_id=since.last_load_id, after=since.decided_at, as_of=as_of,
+        rungs=len(policy.steps),
     )  # fmt: skip
+    return new
+
+
+def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int | None:
+    """A new ladder holds for everybody from this day on, open episodes included. Returns the
+    contacts there are, if it was new: the one time that all of them are looked at.
+    """
+    text = json.dumps([policy.ladder, policy.clocks, policy.pace, policy.cooldown_days])
+    known = db.run(connection, "core/derived_from", name="ladder").scalar()
+    if known == text:
+        return None
+    if known is not None:
+        log.info("The policy's ladder changed: open episodes follow the new one from %s", as_of)
+    outcome.follow_loads(connection, policy, after_load_id=-1)
+    db.run(
+        connection, "cohort/follow_policy",
+        as_of=as_of, ladder=policy.ladder, ladder_text=text,
+    )  # fmt: skip
+    return int(db.run(connection, "cohort/count_contacts").scalar_one())
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    db.run(connection, "cohort/open_episodes", as_of=as_of, step_days=policy.ladder["step_days"])
-    db.run(connection, "cohort/end_ladders", as_of=as_of, last_days=policy.steps[-1].after_days)
-    db.analyze(connection, "cohort.episode", "core.contact_activity")
+    db.run(connection, "cohort/open_episodes", as_of=as_of, ladder=policy.ladder)
+    db.analyze(connection, "cohort.episode", "cohort.dormancy")
+    consent, caps = policy.consent, policy.caps
     db.run(
         connection,
         "cohort/decide",
         as_of=as_of,
         end_of_day=policy.end_of(as_of),
-        **policy.ladder,
-        purpose=policy.consent.purpose,
-        channel=policy.consent.channel,
-        expires_after_days=policy.consent.expires_after_days,
+        ladder=policy.ladder,
+        is_in_order=policy.entry == "in_order",
+        purpose=consent.purpose,
+        channel=consent.channel,
+        country=policy.brand.country,
+        expires_after_days=consent.expires_after_days,
+        consent_clocks=json.dumps([clock.model_dump() for clock in consent.clocks]),
         repeat_after_days=policy.repeat_after_days,
         gap_days=policy.gap_days,
+        daily_cap=caps.per_day,
+        warm_up_cap=_warm_up_cap(connection, caps.warm_up) if caps.warm_up else None,
         control_share=policy.control.share,
         control_salt=policy.control.salt,
         policy_version=policy.version,
     )
+
+
+def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
+    """How many may be written to on this day of the ramp; None once it is over."""
+    gone = db.run(connection, "cohort/sending_days", since=ramp.since).scalar_one()
+    return None if gone >= ramp.days else int(ramp.first_day * ramp.growth**gone)
+
+
+def _advance(connection: Connection, policy: Policy, as_of: date) -> None:
+    db.run(
+        connection, "cohort/advance_episodes",
+        as_of=as_of, ladder=policy.ladder, is_in_order=policy.entry == "in_order",
+    )  # fmt: skip
 
 
 def _refuse_past(as_of: date, latest: date | None, what: str) -> None:

@@ -43,6 +43,7 @@ def take(
         elif source.entity == "interaction":
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
+            db.run(connection, "core/note_late_purchases", load_id=load_id)
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             _redo(connection, load_id, policy)
@@ -54,10 +55,6 @@ def take(
                 connection, "core.contact", "core.contact_identity", "core.interaction",
                 "core.contact_activity", "core.consent",
             )  # fmt: skip
-        db.run(
-            connection, "core/settle_activity",
-            load_id=load_id, cooldown_days=policy.cooldown_days,
-        )  # fmt: skip
         db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
 
 
@@ -104,14 +101,14 @@ def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
 
 
 def _follow_policy(connection: Connection, policy: Policy, load_id: int) -> None:
-    """Derived columns are made anew when the policy's signals or its cooldown are others."""
-    text = ",".join(sorted(policy.signals)) + f"; cooldown {policy.cooldown_days}"
-    known = db.run(connection, "core/derived_signals").scalar()
+    """last_signal_on is made anew for everybody when the policy's signals are others."""
+    text = ",".join(sorted(policy.signals))
+    known = db.run(connection, "core/derived_from", name="signals").scalar()
     if known == text:
         return
     if known is not None:
-        log.info("The policy changed from %s to %s: recomputing", known, text)
+        log.info("The policy's signals changed from %s to %s: recomputing", known, text)
     db.run(
-        connection, "core/redo_signals", load_id=load_id, signals=list(policy.signals),
-        signals_text=text, cooldown_days=policy.cooldown_days,
+        connection, "core/redo_signals",
+        load_id=load_id, signals=list(policy.signals), signals_text=text,
     )  # fmt: skip

@@ -38,7 +38,7 @@ def replay(engine: Engine, policy: Policy, first: date, last: date) -> int:
                 f"replayed yet. Load it first: make day AS_OF={last}."
             )
         same = {"scenario": DEFAULT_SCENARIO, "from_day": first, "to_day": last}
-        ladder, signals = policy.ladder, list(policy.signals)
+        ladder, signals = policy.plain_ladder, list(policy.signals)
         db.run(connection, "history/replay", **same, **ladder, signals=signals)
         if last > first:
             db.run(

@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, messages
+from reengage import db, hours, messages
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError
 from reengage.policy import Policy
@@ -71,8 +71,8 @@ def draft(
 
 
 DRAFTED = (
-    "contact_id", "message_id", "dormant_since", "step", "phone_hash", "body", "encoding",
-    "segments", "not_before", "not_after", "link_code", "coupon_code", "coupon_kind",
+    "contact_id", "message_id", "dormant_since", "step", "landing", "phone_hash", "body",
+    "encoding", "segments", "expected_price", "not_before", "not_after", "link_code", "coupon_code", "coupon_kind",
     "coupon_value", "coupon_expires_at",
 )  # fmt: skip
 
@@ -91,10 +91,10 @@ def _texts(
         coupon = messages.Coupon.issue(step.coupon, policy, now) if step.coupon else None
         try:
             text = templates.render(step, dict(row._mapping), f"{link_base}/{code}", coupon, now)
-            zones = messages.zones_of(
+            places = hours.places_of(
                 row.phone_e164, row.time_zone, row.country, policy.brand.time_zone
             )
-            window = messages.allowed_window(now, zones, policy.hours)
+            window = hours.allowed_window(now, places, policy.hours)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue
@@ -107,8 +107,10 @@ def _texts(
             ),
             row.dormant_since,
             row.step,
+            step.landing,
             row.phone_hash,
             *text,
+            text.segments * policy.price(row.country),
             *window,
             code,
             *(offer or (None,) * 4),
@@ -248,6 +250,7 @@ class Sender:
                 claimed_by=self.claim,
                 batch_size=self.batch_size,
                 purpose=self.policy.consent.purpose,
+                clocks=self.policy.clocks,
                 **self.share,
             ).all()
         result.cancelled += sum(row.obstacle is not None for row in rows)
@@ -255,14 +258,14 @@ class Sender:
 
     def _defer(self, bulk_id: str, rows: list[sa.Row[Any]], result: Sent) -> list[sa.Row[Any]]:
         """Give back whom the clock has carried into their quiet hours."""
-        now, hours = self.clock(), self.policy.hours
-        zones = {
-            row.message_id: messages.zones_of(
+        now, ours = self.clock(), self.policy.hours
+        places = {
+            row.message_id: hours.places_of(
                 row.phone_e164, row.time_zone, row.country, self.policy.brand.time_zone
             )
             for row in rows
         }
-        quiet = [r for r in rows if not messages.allowed_at(now, zones[r.message_id], hours)]
+        quiet = [r for r in rows if not hours.allowed_at(now, places[r.message_id], ours)]
         if not quiet:
             return rows
         with self.engine.begin() as connection:
@@ -272,14 +275,21 @@ class Sender:
                 bulk_id=bulk_id,
                 contact_ids=[row.contact_id for row in quiet],
                 message_ids=[row.message_id for row in quiet],
-                not_befores=[
-                    messages.allowed_window(now, zones[row.message_id], hours)[0] for row in quiet
-                ],
+                not_befores=[self._opens(now, places[row.message_id], row) for row in quiet],
                 now=now,
             )
         result.deferred += len(quiet)
         held = {row.message_id for row in quiet}
         return [row for row in rows if row.message_id not in held]
+
+    def _opens(self, now: datetime, places: Sequence[hours.Place], row: sa.Row[Any]) -> datetime:
+        """When a message may ring next; where the rules have changed and it never may, when it
+        ends, at which the next claim cancels it.
+        """
+        try:
+            return hours.allowed_window(now, places, self.policy.hours)[0]
+        except messages.TextError:
+            return cast(datetime, row.not_after)
 
     def _hand_over(self, bulk_id: str, rows: list[sa.Row[Any]]) -> list[Answer]:
         """Call the provider, with no transaction open, and write down what it said."""
@@ -301,12 +311,12 @@ class Sender:
     def _valid_until(self, rows: list[sa.Row[Any]]) -> datetime:
         """Until when a batch may still ring: its deadline, and nobody's night."""
         now, default = self.clock(), self.policy.brand.time_zone
-        zones = {
-            zone
+        places = {
+            place
             for row in rows
-            for zone in messages.zones_of(row.phone_e164, row.time_zone, row.country, default)
+            for place in hours.places_of(row.phone_e164, row.time_zone, row.country, default)
         }
-        evening = messages.allowed_until(now, sorted(zones), self.policy.hours)
+        evening = hours.allowed_until(now, tuple(places), self.policy.hours)
         return min(rows[0].not_after, evening)
 
     def _record(self, bulk_id: str, contacts: dict[str, int], answers: list[Answer]) -> None:

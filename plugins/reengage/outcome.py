@@ -1,6 +1,7 @@
 """What became of each episode, and the figures of each day."""
 
 import logging
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from sqlalchemy.engine import Connection, Engine
@@ -14,35 +15,64 @@ log = logging.getLogger(__name__)
 
 def close(
     connection: Connection, policy: Policy, as_of: date, clock: Clock, *, is_decided: bool
-) -> None:
-    """Note who came back, close the episodes that are over, write their outcomes, and move their
-    contacts.
+) -> int:
+    """Note who came back or opened, close the episodes that are over, write their outcomes, and
+    move their contacts. Returns how many contacts are new to the journey.
 
     Before as_of is decided only the ladders that ended on earlier days are closed: a step that is
     due on as_of is decided first. Twice: nothing is left to close.
     """
     zone, now = policy.brand.time_zone, clock()
     seen = db.run(connection, "cohort/watermark").one()
+    new = follow_loads(connection, policy, after_load_id=seen.last_load_id)
     db.run(
         connection, "cohort/mark_returned",
-        after_load_id=seen.last_load_id, signals=list(policy.signals),
+        after_load_id=seen.last_load_id, clocks=policy.clocks, signals=list(policy.signals),
     )  # fmt: skip
+    db.run(connection, "cohort/mark_opened", after=seen.decided_at)
     db.run(connection, "outcome/close_returned", as_of=as_of, time_zone=zone)
-    db.run(
-        connection,
-        "outcome/close_over",
-        as_of=as_of if is_decided else as_of - timedelta(days=1),
-        after_load_id=seen.last_load_id,
-        close_after_days=policy.close_after_days,
-        cooldown_days=policy.cooldown_days,
-        channel=policy.consent.channel,
-        at=now,
-        time_zone=zone,
+    rested = (
+        db.run(
+            connection,
+            "outcome/close_over",
+            as_of=as_of if is_decided else as_of - timedelta(days=1),
+            after_load_id=seen.last_load_id,
+            close_after_days=policy.close_after_days,
+            channel=policy.consent.channel,
+            at=now,
+            time_zone=zone,
+        )
+        .scalars()
+        .all()
     )
+    if rested:
+        follow_loads(connection, policy, contact_ids=rested)
     db.run(
         connection, "outcome/revive",
         after_load_id=seen.last_load_id, after=seen.decided_at, at=now,
     )  # fmt: skip
+    return new
+
+
+NO_LOAD = 2**62  # no load has this number
+
+
+def follow_loads(
+    connection: Connection,
+    policy: Policy,
+    *,
+    after_load_id: int = NO_LOAD,
+    contact_ids: Sequence[int] = (),
+) -> int:
+    """Work out since when contacts are quiet: of the loads after one, and the contacts named.
+    Returns how many are new to the journey.
+    """
+    found = db.run(
+        connection, "cohort/follow_loads",
+        after_load_id=after_load_id, contact_ids=list(contact_ids), clocks=policy.clocks,
+        pace=policy.pace, cooldown_days=policy.cooldown_days,
+    )  # fmt: skip
+    return int(found.scalar_one())
 
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:
@@ -53,7 +83,9 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
     window = policy.attribution_days + policy.close_after_days
     with engine.begin() as connection, db.exclusive(connection, "journey"):
         db.analyze(connection, "outbox.message", "outbox.hit", "cohort.decision", "cohort.episode")
-        close(connection, policy, as_of, clock, is_decided=True)
+        new = close(connection, policy, as_of, clock, is_decided=True)
+        if new:
+            db.run(connection, "cohort/add_contacts", contacts=new)
         db.run(
             connection,
             "outcome/daily_step",

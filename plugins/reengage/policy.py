@@ -1,7 +1,9 @@
 """The policy: include/journey.yaml, read, checked, and asked questions."""
 
 import hashlib
+import json
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -22,6 +24,9 @@ from reengage.settings import settings
 
 Kind = Literal["purchase", "visit", "loyalty", "email_open", "email_click", "reply", "login"]
 Days = Annotated[int, Field(ge=1, le=3650)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 def _zone(value: str) -> str:
@@ -33,6 +38,11 @@ def _zone(value: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_zone)]
 
 
+def _grows(days: list[int]) -> None:
+    if any(later <= earlier for earlier, later in pairwise(days)):
+        raise ValueError(f"days must grow from step to step, but read {days}")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +52,7 @@ class Brand(_Part):
 
     name: str
     time_zone: TimeZone
-    country: str = Field(pattern="^[A-Z]{2}$")
+    country: Country
     language: str = Field(pattern="^[a-z]{2}$")
     currency: str = Field(pattern="^[A-Z]{3}$")
     link_domain: str | None = None
@@ -63,18 +73,84 @@ class CouponOffer(_Part):
 
 
 class Step(_Part):
-    """One rung of the ladder: reached after `after_days` without a signal."""
+    """One rung of the ladder: reached after `after_days` without a signal.
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    template: the text, in include/templates/sms; landing: the page its link opens, in
+    include/templates/landing, without .html.
+    """
+
+    name: Name
     after_days: Days
     template: str
+    landing: Name
     coupon: CouponOffer | None = None
+
+
+class Behaviour(_Part):
+    """A clock of its own: these signals stop it, and it reaches the steps after these days."""
+
+    name: Name
+    signals: tuple[Kind, ...] = Field(min_length=1)
+    days: tuple[Days, ...] = Field(min_length=1)
+
+
+class Rhythm(_Part):
+    """The first step at a quantile of the contact's own gaps between purchases, in bounds.
+
+    purchases: days with a purchase that a contact needs, or the ladder's own days hold.
+    """
+
+    quantile: float = Field(gt=0, le=1)
+    purchases: int = Field(ge=3, le=1000)
+    at_least_days: Days
+    at_most_days: Days
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Rhythm":
+        if self.at_least_days > self.at_most_days:
+            raise ValueError("at_least_days must not be above at_most_days")
+        return self
+
+
+class Thresholds(_Part):
+    """How the ladder's days bend to the sending frequency, the lifecycle and the behaviour."""
+
+    frequency: str = "daily"
+    frequencies: dict[str, Annotated[float, Field(gt=0, le=50)]] = {"daily": 1}
+    lifecycle: dict[str, Annotated[float, Field(gt=0, le=50)]] = {}
+    rhythm: Rhythm | None = None
+    behaviours: tuple[Behaviour, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> "Thresholds":
+        if self.frequency not in self.frequencies:
+            raise ValueError(
+                f"frequency {self.frequency!r} is none of {', '.join(self.frequencies)}"
+            )
+        names = [behaviour.name for behaviour in self.behaviours]
+        if len(set(names)) < len(names):
+            raise ValueError("two behaviours have one name")
+        return self
+
+    @property
+    def scale(self) -> float:
+        """What every day of the ladder is multiplied by, for the chosen frequency."""
+        return self.frequencies[self.frequency]
+
+
+class ConsentClock(_Part):
+    """After how many days a consent of a country, or of a basis in it, must be given anew."""
+
+    country: Country
+    basis: str | None = None
+    after_days: Days
 
 
 class ConsentRule(_Part):
     purpose: str
     channel: Literal["sms"]
     expires_after_days: Days | None = None
+    clocks: tuple[ConsentClock, ...] = ()
 
 
 class Control(_Part):
@@ -82,19 +158,49 @@ class Control(_Part):
     salt: str
 
 
-class Hours(_Part):
-    """The recipient's hours: [from, to), on Sundays from sunday_from on."""
+class WarmUp(_Part):
+    """The ramp of a new base or number: first_day texts, then `growth` times as many each day."""
+
+    first_day: int = Field(ge=1)
+    growth: float = Field(ge=1, le=10)
+    days: int = Field(ge=1, le=365)
+    since: date | None = None
+
+
+class Caps(_Part):
+    """How many may be written to in a day; None: all who are due."""
+
+    per_day: int | None = Field(default=None, ge=1)
+    warm_up: WarmUp | None = None
+
+
+class PlaceHours(_Part):
+    """When a phone may ring in a place: [from, to), on Sundays from sunday_from on.
+
+    sunday_from None: not on Sundays; on_holidays False: not on public holidays.
+    """
 
     from_: time = Field(alias="from")
     to: time
-    sunday_from: time
-    window_hours: int = Field(ge=1, le=168)
+    sunday_from: time | None
+    on_holidays: bool = True
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Hours":
-        if not (self.from_ < self.to and self.sunday_from < self.to):
+    def _ordered(self) -> "PlaceHours":
+        if not (self.from_ < self.to and (self.sunday_from is None or self.sunday_from < self.to)):
             raise ValueError("`from` and `sunday_from` must be before `to`")
         return self
+
+
+class Hours(PlaceHours):
+    """The brand's own hours, which hold beside those of the recipient's place.
+
+    places: a country (IT) or a state of one (US-FL) whose rules in include/hours.yaml are
+    replaced.
+    """
+
+    window_hours: int = Field(ge=1, le=168)
+    places: dict[Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], PlaceHours] = {}
 
 
 class Sending(_Part):
@@ -110,8 +216,47 @@ class Links(_Part):
     valid_days: Days
 
 
+class SizeGate(_Part):
+    """A cohort may be max_growth times the median of the days that went out in the last over_days,
+    once there are history_days of them; under at_least contacts nothing is asked. at_most holds
+    from the first day on.
+    """
+
+    max_growth: float = Field(default=3, gt=1)
+    over_days: Days = 28
+    history_days: int = Field(default=7, ge=1)
+    at_least: int = Field(default=500, ge=0)
+    at_most: int | None = Field(default=None, ge=1)
+
+
+class UnsubscribeGate(_Part):
+    """max_opt_out_share: of the texts accepted in the last over_days, from at_least texts on.
+    max_given_up_share: of all contacts, given up for not opening within close_after_days.
+    """
+
+    max_opt_out_share: Share = 0.1
+    over_days: Days = 7
+    at_least: int = Field(default=200, ge=1)
+    max_given_up_share: Share = 0.5
+
+
+class Spend(_Part):
+    segments: int | None = Field(default=None, ge=0)
+    money: float | None = Field(default=None, ge=0)
+
+
+class Budget(_Part):
+    """What may be spent on texts: in segments, and in the brand's currency."""
+
+    day: Spend = Spend()
+    month: Spend = Spend()
+
+
 class Gates(_Part):
-    max_rejected_share: float = Field(ge=0, le=1)
+    max_rejected_share: Share
+    size: SizeGate = SizeGate()
+    unsubscribes: UnsubscribeGate = UnsubscribeGate()
+    budget: Budget = Budget()
 
 
 class Policy(_Part):
@@ -121,38 +266,113 @@ class Policy(_Part):
     brand: Brand
     signals: tuple[Kind, ...] = Field(min_length=1)
     steps: tuple[Step, ...] = Field(min_length=1)
+    entry: Literal["by_days", "in_order"] = "by_days"
+    thresholds: Thresholds = Thresholds()
+    barely_active_after_days: Days = 14
     close_after_days: Days
     cooldown_days: Days
     repeat_after_days: Days
     gap_days: int = Field(ge=0)
     consent: ConsentRule
     control: Control
+    caps: Caps = Caps()
     hours: Hours
     sending: Sending
+    prices: dict[str, Annotated[float, Field(ge=0)]] = {"default": 0}
     links: Links
     attribution_days: Days
     gates: Gates
+    approval: Literal["always", "anomaly", "never"] = "never"
+    approval_hours: float = Field(default=12, gt=0, le=72)
 
     @field_validator("steps")
     @classmethod
     def _ascending(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        days = [step.after_days for step in steps]
-        if sorted(set(days)) != days:
-            raise ValueError(f"after_days must grow from step to step, but reads {days}")
+        _grows([step.after_days for step in steps])
         if len({step.name for step in steps}) < len(steps):
             raise ValueError("two steps have one name")
         return steps
+
+    @field_validator("prices")
+    @classmethod
+    def _has_default(cls, prices: dict[str, float]) -> dict[str, float]:
+        if "default" not in prices:
+            raise ValueError("a price named `default` is needed, for the countries not named")
+        return prices
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Policy":
+        for behaviour in self.thresholds.behaviours:
+            if len(behaviour.days) != len(self.steps):
+                raise ValueError(
+                    f"thresholds.behaviours: {behaviour.name} needs {len(self.steps)} days, one a "
+                    f"step, but has {len(behaviour.days)}"
+                )
+            _grows(list(behaviour.days))
+        return self
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
     @property
-    def ladder(self) -> dict[str, list[Any]]:
-        """The steps as binds for SQL: step_names and their step_days, lowest first."""
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """The clocks that run for every contact: those of the policy, or one of all signals."""
+        days = tuple(step.after_days for step in self.steps)
+        return self.thresholds.behaviours or (
+            Behaviour(name="any", signals=self.signals, days=days),
+        )
+
+    @property
+    def ladder(self) -> str:
+        """The steps as a bind for SQL: a JSON array of rungs {behaviour, step, position, days},
+        days as the policy says them, for the chosen frequency, before a contact's own pace.
+        """
+        return json.dumps([
+            {
+                "behaviour": behaviour.name,
+                "step": step.name,
+                "position": position,
+                "days": days * self.thresholds.scale,
+            }
+            for behaviour in self.behaviours
+            for position, (step, days) in enumerate(zip(self.steps, behaviour.days, strict=True), 1)
+        ])  # fmt: skip
+
+    @property
+    def plain_ladder(self) -> dict[str, list[Any]]:
+        """The steps of the first clock as binds: step_names and their step_days, lowest first."""
+        scale = self.thresholds.scale
         return {
             "step_names": [step.name for step in self.steps],
-            "step_days": [step.after_days for step in self.steps],
+            "step_days": [max(1, round(days * scale)) for days in self.behaviours[0].days],
         }
+
+    @property
+    def clocks(self) -> str:
+        """The behaviours as a bind for SQL: a JSON array of {behaviour, signals, days}, days those
+        of the first step.
+        """
+        return json.dumps([
+            {
+                "behaviour": behaviour.name,
+                "signals": behaviour.signals,
+                "days": behaviour.days[0] * self.thresholds.scale,
+            }
+            for behaviour in self.behaviours
+        ])  # fmt: skip
+
+    @property
+    def pace(self) -> str:
+        """What bends a contact's ladder, as a bind for SQL: {lifecycle: {class: factor}, rhythm}."""
+        rhythm = self.thresholds.rhythm
+        return json.dumps({
+            "lifecycle": self.thresholds.lifecycle,
+            "rhythm": rhythm.model_dump() if rhythm else None,
+        })  # fmt: skip
+
+    def price(self, country: str | None) -> float:
+        """Of one segment to a country, in the brand's currency, as the policy expects it."""
+        return self.prices.get(country or self.brand.country, self.prices["default"])
 
     def end_of(self, day: date) -> datetime:
         """The first instant after a brand day: midnight in the brand's zone. Aware."""
@@ -162,7 +382,7 @@ class Policy(_Part):
 def read_policy(path: Path | None = None) -> Policy:
     """The policy of this installation, or of the file given.
 
-    Raises ConfigurationError: the file, the place in it, what is wrong and what is allowed.
+    Raises ConfigurationError: the file, the line, what is wrong and what is allowed.
     """
     path = path or settings().policy
     try:
@@ -172,19 +392,74 @@ def read_policy(path: Path | None = None) -> Policy:
         raise ConfigurationError(f"The policy {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"The policy {path} is no YAML mapping: see include/journey.yaml.")
+    content = {**content, "steps": _with_pages(content.get("steps"))}
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
     try:
         return Policy.model_validate({"version": version, **content})
     except ValidationError as error:
-        raise ConfigurationError(f"The policy {path} {explain(error)}") from error
+        raise ConfigurationError(f"The policy {path} {explain(error, text)}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """A pydantic error as sentences a person can act on."""
-    lines = [
-        f"  {'.'.join(map(str, e['loc'])) or 'as a whole'}: "
-        + e["msg"].removeprefix("Value error, ")
-        + (f" (it says {e['input']!r})" if not isinstance(e["input"], dict) else "")
-        for e in error.errors()
+def _with_pages(steps: Any) -> Any:
+    """A step's page is named like the step, unless it says another."""
+    if not isinstance(steps, list):
+        return steps
+    return [
+        {"landing": step.get("name"), **step} if isinstance(step, dict) else step for step in steps
     ]
+
+
+def explain(error: ValidationError, text: str | None = None) -> str:
+    """A pydantic error as sentences a person can act on; with the YAML it is about, by line."""
+    root = yaml.compose(text) if text else None
+    lines = []
+    for e in error.errors():
+        place = ".".join(map(str, e["loc"])) or "as a whole"
+        line = f"line {_line(root, e['loc'])}: " if root is not None else ""
+        said = "" if isinstance(e["input"], dict) else f" (it says {e['input']!r})"
+        message = e["msg"].removeprefix("Value error, ")
+        if root is not None and e["type"] == "extra_forbidden":
+            message = f"no such key{_allowed(e['loc'])}"
+        lines.append(f"  {line}{place}: {message}{said}")
     return "is not usable:\n" + "\n".join(lines)
+
+
+def _allowed(loc: tuple[Any, ...]) -> str:
+    """The keys that may stand where an unknown one stands, as a part of a sentence."""
+    part: Any = Policy
+    for key in loc[:-1]:
+        if isinstance(key, int):
+            continue
+        known = getattr(part, "model_fields", {})
+        field = known.get(key) or next((f for f in known.values() if f.alias == key), None)
+        if field is None:
+            return ""
+        part = _model_in(field.annotation)
+    fields = getattr(part, "model_fields", {})
+    names = [field.alias or name for name, field in fields.items() if name != "version"]
+    return f"; allowed are {', '.join(names)}" if names else ""
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model in an annotation such as tuple[Step, ...] or Rhythm | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = getattr(annotation, "__args__", ())
+    return next((model for part in inner if (model := _model_in(part)) is not None), None)
+
+
+def _line(node: Any, loc: tuple[Any, ...]) -> int:
+    """The line, from 1, of the deepest node on a path into a YAML document."""
+    line = node.start_mark.line
+    for key in loc:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == str(key)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line
+        else:
+            break
+    return int(line) + 1

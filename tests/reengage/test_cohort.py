@@ -266,8 +266,8 @@ def test_a_load_that_was_on_its_way_is_seen_the_next_day(warehouse: sa.Engine) -
               " occurred_at, occurred_on, loaded_at, load_id)"
               " VALUES (1, 'slow', 'x', 'visit', now(), :on, now(), :load)",
               on=DAY, load=on_its_way)  # fmt: skip
-    world.sql("UPDATE core.contact_activity SET last_signal_on = :on, quiet_since = :on,"
-              " has_episode = FALSE, updated_load_id = :load WHERE contact_id = 1",
+    world.sql("UPDATE core.contact_activity SET last_signal_on = :on, last_visit_on = :on,"
+              " updated_load_id = :load WHERE contact_id = 1",
               on=DAY, load=on_its_way)  # fmt: skip
     world.load(DAY + timedelta(days=3))
     cohort.decide(world.engine, world.policy, DAY + timedelta(days=3), world.clock, LINKS)

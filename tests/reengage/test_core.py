@@ -48,11 +48,11 @@ WITH gap AS (
 SELECT activity, anew FROM anew FULL JOIN core.contact_activity AS activity USING (contact_id)
 WHERE (activity.last_purchase_on, activity.last_email_open_on, activity.last_signal_on,
        activity.first_interaction_on, activity.purchases, activity.visible_on,
-       activity.quiet_since, activity.median_days_between_purchases)
+       activity.median_days_between_purchases)
     IS DISTINCT FROM
       (anew.last_purchase_on, anew.last_email_open_on, anew.last_signal_on,
        anew.first_interaction_on, anew.purchases, anew.visible_on,
-       coalesce(anew.last_signal_on, anew.visible_on), anew.median)
+       anew.median)
 """
 
 
@@ -76,21 +76,21 @@ def test_corrections_take_back_what_was_said(warehouse: sa.Engine, tmp_path: Pat
     def activity() -> dict[str, tuple[Any, ...]]:
         assert feed.rows(DIFFERENCES) == []
         return {
-            who: (signal and signal.isoformat(), purchases, quiet.isoformat())
-            for who, signal, purchases, quiet in feed.rows(
-                "SELECT first_source_contact_id, last_signal_on, purchases, quiet_since "
+            who: (signal and signal.isoformat(), purchases, visible.isoformat())
+            for who, signal, purchases, visible in feed.rows(
+                "SELECT first_source_contact_id, last_signal_on, purchases, visible_on "
                 "FROM core.contact_activity JOIN core.contact USING (contact_id)"
             )
         }
 
     for change, expected in (
-        ({}, {"a": ("2024-03-20", 2, "2024-03-20"), "b": ("2024-03-05", 1, "2024-03-05")}),
+        ({}, {"a": ("2024-03-20", 2, "2024-03-01"), "b": ("2024-03-05", 1, "2024-03-05")}),
         ({"2": ["2", "a", "2024-03-20", "6", "cancelled"]},
          {"a": ("2024-03-01", 1, "2024-03-01"), "b": ("2024-03-05", 1, "2024-03-05")}),
         ({"3": ["3", "a", "2024-03-05", "7", ""]},  # it was another customer's
-         {"a": ("2024-03-05", 2, "2024-03-05"), "b": (None, 0, "2024-03-31")}),
+         {"a": ("2024-03-05", 2, "2024-03-01"), "b": (None, 0, "2024-03-31")}),
         ({"3": ["3", "a", "2024-02-05", "7", ""]},
-         {"a": ("2024-03-01", 2, "2024-03-01"), "b": (None, 0, "2024-03-31")}),
+         {"a": ("2024-03-01", 2, "2024-02-05"), "b": (None, 0, "2024-03-31")}),
         ({"3": ["3", "a", "2024-04-09", "7", ""]},  # its day has not come
          {"a": ("2024-03-01", 1, "2024-03-01"), "b": (None, 0, "2024-03-31")}),
     ):  # fmt: skip
@@ -148,18 +148,10 @@ def test_activity_equals_its_recompute(
             assert found == [(at, kind, None)]
 
 
-def test_other_signals_or_cooldown_are_followed(warehouse: sa.Engine, tmp_path: Path) -> None:
+def test_other_signals_are_followed(warehouse: sa.Engine, tmp_path: Path) -> None:
     feed = Feed(warehouse, tmp_path)
     feed.write("a.csv", [(1, "a", "2024-03-01", 5), (2, "b", "2024-03-02", 5)])
     feed.take()
-    with warehouse.begin() as connection:
-        connection.execute(
-            sa.text("UPDATE core.contact_activity SET active_closed_on = '2024-03-10'")
-        )
-    feed.take(policy=POLICY.model_copy(update={"cooldown_days": 10}))
-    assert feed.rows("SELECT DISTINCT quiet_since FROM core.contact_activity") == [
-        (date(2024, 3, 20),)
-    ]
     feed.take(policy=POLICY.model_copy(update={"signals": ("visit",)}))
     assert feed.rows("SELECT DISTINCT last_signal_on FROM core.contact_activity") == [(None,)]
 
@@ -186,8 +178,9 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
         )  # fmt: skip
         connection.execute(
             sa.text(
-                "UPDATE core.contact_activity SET active_closed_on = '2024-03-25' "
-                "WHERE contact_id = :l1"
+                "INSERT INTO cohort.dormancy (contact_id, behaviour, dormant_since, pace, "
+                "active_closed_on) SELECT contact_id, 'any', '2024-03-20', 1, "
+                "CASE WHEN contact_id = :l1 THEN DATE '2024-03-25' END FROM core.contact"
             ),
             {"l1": l1},
         )
@@ -212,7 +205,7 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
     assert shop.rows("SELECT DISTINCT contact_id FROM core.interaction") == [(s1,)]
     assert shop.rows(
         "SELECT last_signal_on, purchases, active_closed_on FROM core.contact_activity "
-        "WHERE contact_id = :s1", s1=s1,
+        "JOIN cohort.dormancy USING (contact_id) WHERE contact_id = :s1", s1=s1,
     ) == [(date(2024, 3, 20), 3, date(2024, 3, 25))]  # fmt: skip
     assert shop.rows("SELECT reason::text FROM core.suppression WHERE contact_id = :s1", s1=s1) == [
         ("opted_out",)
@@ -239,7 +232,7 @@ def test_two_sources_cards_do_not_blank_each_other(warehouse: sa.Engine, tmp_pat
     shop.write("b.csv", [("s1", "", "Anna", "2024-03-01", "", "")], CARD_HEAD)
     shop.take()
     assert seen() == ("+12125550199", "Anna", "2024-02-01")
-    assert crm.rows("SELECT quiet_since FROM core.contact_activity") == [(date(2024, 2, 1),)]
+    assert crm.rows("SELECT visible_on FROM core.contact_activity") == [(date(2024, 2, 1),)]
     # What its only source takes away is away.
     crm.write("c.csv", [("k1", "", "", "2024-02-01", "", "s1")], CARD_HEAD)
     crm.take()
@@ -311,8 +304,8 @@ def test_a_small_load_does_not_scan_core(warehouse: sa.Engine, tmp_path: Path) -
             "FROM generate_series(0, 60000) AS n",
             "INSERT INTO core.contact_identity SELECT n, 'shop', 'c' || n, n, 1 "
             "FROM generate_series(0, 60000) AS n",
-            "INSERT INTO core.contact_activity (contact_id, visible_on, quiet_since, "
-            "updated_load_id) SELECT n, '2024-01-01', '2024-01-01', 1 "
+            "INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id) "
+            "SELECT n, '2024-01-01', 1 "
             "FROM generate_series(0, 60000) AS n",
             "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at, "
             "occurred_on, loaded_at, load_id) SELECT n / 5, 'shop', 'e' || n, 'purchase', "

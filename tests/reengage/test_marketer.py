@@ -101,7 +101,7 @@ def fill(warehouse: sa.Engine) -> None:
         """,
         """
         INSERT INTO core.contact_activity (
-            contact_id, last_signal_on, purchases, visible_on, quiet_since, updated_load_id
+            contact_id, last_signal_on, purchases, visible_on, updated_load_id
         )
         SELECT contact_id, '2026-02-07', 3, '2025-01-05', '2026-02-07', 1 FROM core.contact
         """,

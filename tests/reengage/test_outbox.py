@@ -156,7 +156,7 @@ def people(engine: sa.Engine, *contact_ids: int) -> None:
          "first_source_contact_id": str(i), "first_seen_on": QUIET} for i in contact_ids
     ))  # fmt: skip
     insert(engine, "core.contact_activity", *(
-        {"contact_id": i, "last_signal_on": QUIET, "visible_on": QUIET, "quiet_since": QUIET,
+        {"contact_id": i, "last_signal_on": QUIET, "visible_on": QUIET,
          "updated_load_id": 1} for i in contact_ids
     ))  # fmt: skip
     insert(engine, "cohort.episode", *(

@@ -15,7 +15,7 @@ SHIPPED = Path(__file__).parents[2] / "include/journey.yaml"
 
 def test_the_shipped_policy_is_the_ladder_that_is_promised() -> None:
     policy = read_policy(SHIPPED)
-    assert policy.ladder == {
+    assert policy.plain_ladder == {
         "step_names": ["survey", "contest", "coupon"],
         "step_days": [30, 60, 90],
     }
@@ -45,7 +45,7 @@ def test_another_text_is_another_version(tmp_path: Path) -> None:
         ("steps.1.after_days", 30, "must grow from step to step"),
         ("steps.1.name", "survey", "two steps have one name"),
         ("hours.to", "08:00", "must be before `to`"),
-        ("gapdays", 7, "not permitted"),
+        ("gapdays", 7, "gapdays: no such key; allowed are brand, signals, steps"),
         ("consent.channel", "fax", "'sms'"),
     ],
 )
@@ -74,4 +74,14 @@ def test_a_file_that_is_no_policy_is_said_to_be_none(tmp_path: Path, content: by
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=str(file)):
+        read_policy(file)
+
+
+def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    lines = SHIPPED.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if "template: contest.txt" in line)
+    lines[number - 1] = lines[number - 1].replace("template", "tempate")
+    file = tmp_path / "journey.yaml"
+    file.write_text("\n".join(lines))
+    with pytest.raises(ConfigurationError, match=rf"line {number}: steps\.1\.tempate: no such key"):
         read_policy(file)

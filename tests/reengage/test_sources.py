@@ -503,7 +503,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 DIGEST = """
 SELECT md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM (
     SELECT c.first_source, c.first_source_contact_id, c.phone_e164, i.source_event_id, i.kind,
-        i.occurred_at, i.amount, a.last_signal_on, a.purchases, a.quiet_since, a.visible_on
+        i.occurred_at, i.amount, a.last_signal_on, a.purchases, a.visible_on
     FROM core.contact c JOIN core.contact_activity a USING (contact_id)
     LEFT JOIN core.interaction i USING (contact_id)
 ) AS row

@@ -19,9 +19,10 @@ from reengage.policy import Policy, Step, read_policy
 LINKS = "http://127.0.0.1:1/r"
 START = date(1998, 1, 1)
 TABLES = (
-    "raw.load", "core.contact", "core.contact_identity", "core.interaction",
-    "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.episode",
-    "cohort.decision", "outbox.message", "outbox.link", "outbox.hit", "outbox.coupon",
+    "raw.load", "core.derived_from", "core.contact", "core.contact_identity", "core.interaction",
+    "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.gate",
+    "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message", "outbox.link",
+    "outbox.hit", "outbox.coupon",
     "outcome.contact_outcome", "outcome.daily_step", "history.cohort_day", "history.return_curve",
 )  # fmt: skip
 
@@ -95,7 +96,10 @@ class World:
     def decide(self, as_of: date) -> cohort.DayCounts:
         self.clock.move_to(self.at(as_of, 10))
         self.model.decide(as_of, self.clock())
-        return cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)
+        counts = cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)
+        with self.engine.begin() as connection:
+            cohort.let_go(connection, as_of, self.clock())
+        return counts
 
     def write(self, as_of: date) -> dict[str, int]:
         self.clock.move_to(self.at(as_of, 22))
@@ -267,8 +271,8 @@ class Load:
                 id=contact_id, load=self.load_id,
             )  # fmt: skip
             self._sql(
-                "INSERT INTO core.contact_activity (contact_id, visible_on, quiet_since,"
-                " updated_load_id) VALUES (:id, :on, :on, :load)",
+                "INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id)"
+                " VALUES (:id, :on, :load)",
                 id=contact_id, on=self.as_of, load=self.load_id,
             )  # fmt: skip
         else:
@@ -322,5 +326,3 @@ class Load:
         db.run(self.connection, "core/begin_corrected", contact_ids=ids)
         db.run(self.connection, "core/redo_activity", load_id=self.load_id,
                signals=list(policy.signals))  # fmt: skip
-        db.run(self.connection, "core/settle_activity", load_id=self.load_id,
-               cooldown_days=policy.cooldown_days)  # fmt: skip

@@ -1,12 +1,15 @@
 -- Evaluate held episodes again whose contact's card or consent has changed since, or whose
 -- suppression (the contact's, or the number's) was lifted: what stood in the way may be gone.
--- Control stays control.
+-- Control stays control, and a ladder that is used up stays so.
 -- Grain: episode. Reads: core.contact, core.consent, core.suppression. Writes: cohort.episode.
--- Parameters: after_load_id, after, as_of. Twice: the same date.
+-- Parameters: after_load_id, after, as_of, rungs (of the ladder). Twice: the same date.
 UPDATE cohort.episode AS episode
-SET next_due_on = least(coalesce(episode.next_due_on, CAST(:as_of AS date)), CAST(:as_of AS date))
+SET
+    next_due_on = least(coalesce(episode.next_due_on, CAST(:as_of AS date)), CAST(:as_of AS date)),
+    last_position = episode.done_position
 WHERE
     episode.closed_on IS NULL
+    AND episode.done_position < CAST(:rungs AS integer)
     AND episode.last_action = 'hold'
     AND episode.arm IS DISTINCT FROM 'control'
     AND episode.contact_id IN (

@@ -1,22 +1,28 @@
 -- Decide every episode that is due: its step, what to do, and why.
 --
--- The step is the highest one whose days are reached and that is not done yet. The reasons are
--- checked in the order of cohort.reason; the first that applies is written. Control is asked last,
--- so that both arms are made of contacts who would otherwise be written to.
+-- The step is the highest one whose days are reached and that is not done yet; in order, the lowest
+-- that is not behind. The reasons are checked in the order of cohort.reason; the first that applies
+-- is written. The caps let the most recently active through first. Control is asked last, so that
+-- both arms are made of contacts who would otherwise be written to.
 --
 -- A person is a contact with those that were merged into it, and whoever has its number.
 --
 -- Grain: episode due on as_of. Reads: cohort.episode, core.*, outbox.message, outbox.judged_hit.
 -- Writes: cohort.decision. Parameters: as_of, end_of_day (the first instant after as_of in the
--- brand's zone), step_names, step_days, purpose, channel, expires_after_days, repeat_after_days,
--- gap_days, control_share, control_salt, policy_version.
+-- brand's zone), ladder, is_in_order, purpose, channel, country (of contacts without one),
+-- expires_after_days, consent_clocks, repeat_after_days, gap_days, daily_cap, warm_up_cap,
+-- control_share, control_salt, policy_version.
 -- Twice: an episode is decided once a day (the primary key), and advance_episodes moves its date.
-WITH ladder AS (
+WITH rung AS (
     SELECT
-        rung.step,
-        rung.days
+        known.behaviour,
+        known.step,
+        known.position,
+        known.days
     FROM
-        unnest(CAST(:step_names AS text[]), CAST(:step_days AS integer[])) AS rung (step, days)
+        jsonb_to_recordset(CAST(:ladder AS jsonb)) AS known (
+            behaviour text, step text, position integer, days double precision
+        )
 ),
 
 due AS (
@@ -30,18 +36,22 @@ due AS (
         contact.phone_e164,
         contact.first_source,
         contact.first_source_contact_id,
+        coalesce(contact.country, :country) AS country,
         activity.last_signal_on
     FROM cohort.episode AS episode
     INNER JOIN core.contact AS contact ON episode.contact_id = contact.contact_id
     INNER JOIN core.contact_activity AS activity ON episode.contact_id = activity.contact_id
     CROSS JOIN
         LATERAL (
-            SELECT ladder.step
-            FROM ladder
+            SELECT rung.step
+            FROM rung
             WHERE
-                ladder.days <= CAST(:as_of AS date) - episode.dormant_since
-                AND ladder.days > episode.done_days
-            ORDER BY ladder.days DESC
+                rung.behaviour = episode.behaviour
+                AND greatest(1, CAST(round(rung.days * episode.pace) AS integer))
+                <= CAST(:as_of AS date) - episode.dormant_since
+                AND rung.position > episode.done_position
+                AND (NOT CAST(:is_in_order AS boolean) OR rung.position > episode.last_position)
+            ORDER BY CASE WHEN CAST(:is_in_order AS boolean) THEN -rung.position ELSE rung.position END DESC
             LIMIT 1
         ) AS reached
     WHERE
@@ -123,6 +133,21 @@ judged AS (
         due.dormant_since,
         due.inactive_days,
         due.step,
+        due.arm = 'control'
+        OR (
+            due.arm IS NULL
+            -- The first 32 bits of the hash, as a share of all.
+            AND CAST(
+                CAST(
+                    'x' || substr(
+                        md5(
+                            :control_salt || ':' || due.first_source || ':'
+                            || due.first_source_contact_id
+                        ), 1, 8
+                    ) AS bit(32)
+                ) AS bigint
+            ) < CAST(:control_share AS double precision) * 4294967296
+        ) AS is_control,
         coalesce(earlier.prior_sends, 0) AS prior_sends,
         coalesce(earlier.prior_opens, 0) AS prior_opens,
         CASE
@@ -133,7 +158,9 @@ judged AS (
             WHEN
                 consent.granted_at
                 < CAST(:end_of_day AS timestamptz)
-                - make_interval(days => CAST(:expires_after_days AS integer))
+                - make_interval(
+                    days => least(CAST(:expires_after_days AS integer), clock.after_days)
+                )
                 THEN 'consent_expired'
             WHEN EXISTS (
                 SELECT 1
@@ -166,70 +193,94 @@ judged AS (
                     ) > (coalesce(due.last_signal_on, '-infinity'), -due.contact_id)
             ) THEN 'duplicate_phone'
             WHEN texted.last_on > CAST(:as_of AS date) - CAST(:gap_days AS integer) THEN 'gap'
-            WHEN
-                due.arm = 'control'
-                OR (
-                    due.arm IS NULL
-                    -- The first 32 bits of the hash, as a share of all.
-                    AND CAST(
-                        CAST(
-                            'x' || substr(
-                                md5(
-                                    :control_salt || ':' || due.first_source || ':'
-                                    || due.first_source_contact_id
-                                ), 1, 8
-                            ) AS bit(32)
-                        ) AS bigint
-                    ) < CAST(:control_share AS double precision) * 4294967296
-                )
-                THEN 'control'
-            ELSE 'due'
-        END AS reason
+        END AS obstacle
     FROM due
     LEFT JOIN earlier ON due.contact_id = earlier.contact_id
     LEFT JOIN texted ON due.contact_id = texted.contact_id
     -- The latest grant and the latest withdrawal, whichever records they stand in. A source that
     -- says a record of the same time anew corrects it.
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                max(said.granted_at) AS granted_at,
+                max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at < :end_of_day) AS withdrawn_at,
+                (array_agg(said.basis ORDER BY said.granted_at DESC NULLS LAST))[1] AS basis
+            FROM (
+                SELECT DISTINCT ON (consent.source, consent.record_key, consent.effective_at)
+                    consent.granted_at,
+                    consent.withdrawn_at,
+                    consent.basis
+                FROM core.consent AS consent
+                WHERE
+                    consent.contact_id = due.contact_id
+                    AND consent.channel = :channel
+                    AND consent.purpose = :purpose
+                    AND consent.effective_at < :end_of_day
+                ORDER BY
+                    consent.source ASC, consent.record_key ASC, consent.effective_at ASC, consent.consent_id DESC
+            ) AS said
+        ) AS consent
     CROSS JOIN LATERAL (
-        SELECT
-            max(said.granted_at) AS granted_at,
-            max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at < :end_of_day) AS withdrawn_at
-        FROM (
-            SELECT DISTINCT ON (consent.source, consent.record_key, consent.effective_at)
-                consent.granted_at,
-                consent.withdrawn_at
-            FROM core.consent AS consent
-            WHERE
-                consent.contact_id = due.contact_id
-                AND consent.channel = :channel
-                AND consent.purpose = :purpose
-                AND consent.effective_at < :end_of_day
-            ORDER BY
-                consent.source ASC, consent.record_key ASC, consent.effective_at ASC, consent.consent_id DESC
-        ) AS said
-    ) AS consent
+        SELECT min(known.after_days) AS after_days
+        FROM
+            jsonb_to_recordset(CAST(:consent_clocks AS jsonb)) AS known (
+                country text, basis text, after_days integer
+            )
+        WHERE
+            known.country = due.country
+            AND (known.basis IS NULL OR known.basis = consent.basis)
+    ) AS clock
+),
+
+-- Of those for whom nothing stands in the way, how many would be written to before each.
+queue AS (
+    SELECT
+        judged.contact_id,
+        count(*) FILTER (WHERE NOT judged.is_control) OVER (
+            ORDER BY judged.dormant_since DESC, judged.contact_id ASC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS ahead
+    FROM judged
+    WHERE judged.obstacle IS NULL
+),
+
+concluded AS (
+    SELECT
+        judged.*,
+        coalesce(
+            judged.obstacle,
+            CASE
+                WHEN queue.ahead >= CAST(:daily_cap AS integer) THEN 'daily_cap'
+                WHEN queue.ahead >= CAST(:warm_up_cap AS integer) THEN 'warm_up'
+                WHEN judged.is_control THEN 'control'
+                ELSE 'due'
+            END
+        ) AS reason
+    FROM judged
+    LEFT JOIN queue ON judged.contact_id = queue.contact_id
 )
 
 INSERT INTO cohort.decision (
     as_of, contact_id, dormant_since, inactive_days, step, prior_sends, prior_opens, action,
-    reason, policy_version
+    reason, is_final, policy_version
 )
 SELECT
     :as_of,
-    judged.contact_id,
-    judged.dormant_since,
-    judged.inactive_days,
-    judged.step,
-    judged.prior_sends,
-    judged.prior_opens,
+    concluded.contact_id,
+    concluded.dormant_since,
+    concluded.inactive_days,
+    concluded.step,
+    concluded.prior_sends,
+    concluded.prior_opens,
     CAST(
         CASE
-            WHEN judged.reason = 'due' THEN 'send'
-            WHEN judged.reason IN ('opened', 'repeat') THEN 'skip'
+            WHEN concluded.reason = 'due' THEN 'send'
+            WHEN concluded.reason IN ('opened', 'repeat') THEN 'skip'
             ELSE 'hold'
         END AS cohort.action
     ) AS action,
-    CAST(judged.reason AS cohort.reason) AS reason,
+    CAST(concluded.reason AS cohort.reason) AS reason,
+    concluded.reason NOT IN ('gap', 'daily_cap', 'warm_up') AS is_final,
     :policy_version
-FROM judged
+FROM concluded
 ON CONFLICT (contact_id, as_of) DO NOTHING;

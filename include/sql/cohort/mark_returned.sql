@@ -1,7 +1,8 @@
 -- Note the first signal after dormant_since on open episodes of contacts that loads have touched;
--- a signal that its source took back is forgotten again.
+-- a signal that its source took back is forgotten again. An episode of one behaviour ends by the
+-- signals of that behaviour.
 -- Grain: episode. Reads: core.contact_activity, core.interaction. Writes: cohort.episode.
--- Parameters: after_load_id, signals. Twice: the same dates.
+-- Parameters: after_load_id, clocks, signals (where the clock is gone). Twice: the same dates.
 UPDATE cohort.episode AS episode
 SET returned_on = back.returned_on
 FROM (
@@ -14,10 +15,16 @@ FROM (
             WHERE
                 interaction.contact_id = touched.contact_id
                 AND interaction.occurred_on > touched.dormant_since
-                AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+                AND interaction.kind
+                = ANY(coalesce(clock.signals, CAST(:signals AS core.interaction_kind[])))
         ) AS returned_on
     FROM cohort.episode AS touched
     INNER JOIN core.contact_activity AS activity ON touched.contact_id = activity.contact_id
+    LEFT JOIN
+        jsonb_to_recordset(CAST(:clocks AS jsonb)) AS clock (
+            behaviour text, signals core.interaction_kind[]
+        )
+        ON touched.behaviour = clock.behaviour
     WHERE touched.closed_on IS NULL AND activity.updated_load_id > :after_load_id
 ) AS back
 WHERE

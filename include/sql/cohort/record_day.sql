@@ -1,6 +1,21 @@
--- Record that a day is decided.
--- Grain: day. Writes: cohort.day. Parameters: as_of, policy_version, at, last_load_id.
--- Twice: the first record stands.
-INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id)
-VALUES (:as_of, :policy_version, :at, :last_load_id)
+-- Record that a day is decided. The base is what the day before knew and what has come since.
+-- Grain: day. Reads: cohort.day, cohort.decision. Writes: cohort.day. Parameters: as_of,
+-- policy_version, at, last_load_id, contacts (null: those of the latest day, and new_contacts more),
+-- new_contacts. Twice: the first record stands.
+INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id, contacts, sends)
+SELECT
+    :as_of,
+    :policy_version,
+    :at,
+    :last_load_id,
+    coalesce(
+        CAST(:contacts AS bigint),
+        (SELECT latest.contacts FROM cohort.day AS latest ORDER BY latest.as_of DESC LIMIT 1)
+        + CAST(:new_contacts AS bigint)
+    ),
+    (
+        SELECT count(*)
+        FROM cohort.decision AS decision
+        WHERE decision.as_of = :as_of AND decision.action = 'send'
+    )
 ON CONFLICT (as_of) DO NOTHING;

@@ -1,45 +1,120 @@
--- Keep core.contact_activity up from the load's own interactions.
--- Grain: contact. Reads: raw.interaction of the load, core.contact_identity. Writes: core.contact_activity.
--- Parameters: load_id, signals. Twice in one load would count purchases twice: core.take runs it
--- in the transaction that marks the load as loaded, so it runs once.
-WITH fresh AS (
+-- Keep core.contact_activity up from the load's own interactions. Contacts of the temporary table
+-- corrected are left to redo_activity.
+-- Grain: contact. Reads: raw.interaction of the load, core.contact_identity, core.contact.
+-- Writes: core.contact_activity. Parameters: load_id, signals.
+-- Twice in one load would count purchases twice: core.take runs it in the transaction that marks
+-- the load as loaded, so it runs once.
+WITH happened AS MATERIALIZED (
     SELECT
         identity.contact_id,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'email_open')
-            AS last_email_open_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'email_click')
-            AS last_email_click_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
-        max(interaction.dated_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
-        max(interaction.dated_on) FILTER (
-            WHERE interaction.kind = ANY(CAST(:signals AS text[]))
-        ) AS last_signal_on,
-        min(interaction.dated_on) AS first_interaction_on,
-        count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+        interaction.kind,
+        interaction.dated_on
     FROM raw.interaction AS interaction
     INNER JOIN core.contact_identity AS identity
         ON
             interaction.contact_source = identity.source
             AND interaction.source_contact_id = identity.source_contact_id
-    WHERE interaction.load_id = :load_id AND interaction.status = 'loaded'
-    GROUP BY identity.contact_id
+    WHERE
+        interaction.load_id = :load_id
+        AND interaction.status = 'loaded'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM corrected
+            WHERE corrected.contact_id = identity.contact_id
+        )
+),
+
+fresh AS (
+    SELECT
+        happened.contact_id,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'purchase') AS last_purchase_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'visit') AS last_visit_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'loyalty') AS last_loyalty_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'email_open') AS last_email_open_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'email_click') AS last_email_click_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'reply') AS last_reply_on,
+        max(happened.dated_on) FILTER (WHERE happened.kind = 'login') AS last_login_on,
+        max(happened.dated_on) FILTER (
+            WHERE happened.kind = ANY(CAST(:signals AS text[]))
+        ) AS last_signal_on,
+        min(happened.dated_on) AS first_interaction_on,
+        count(*) FILTER (WHERE happened.kind = 'purchase') AS purchases,
+        array_agg(DISTINCT happened.dated_on) FILTER (WHERE happened.kind = 'purchase') AS bought_on
+    FROM happened
+    GROUP BY happened.contact_id
+),
+
+touched AS (
+    SELECT
+        fresh.*,
+        activity.last_purchase_on AS known_purchase_on,
+        activity.purchase_gaps AS known_gaps,
+        fresh.last_purchase_on - activity.last_purchase_on AS gap
+    FROM fresh
+    INNER JOIN core.contact_activity AS activity ON fresh.contact_id = activity.contact_id
+),
+
+spaced AS (
+    SELECT
+        touched.*,
+        CASE
+            WHEN
+                touched.bought_on IS NULL
+                OR touched.gap = 0
+                OR (touched.gap IS NULL AND cardinality(touched.bought_on) = 1)
+                THEN touched.known_gaps
+            -- One more day with a purchase, as nearly always: its gap goes to its place in the order.
+            WHEN cardinality(touched.bought_on) = 1
+                THEN
+                    touched.known_gaps[1:width_bucket(touched.gap, touched.known_gaps)]
+                    || touched.gap
+                    || touched.known_gaps[
+                        width_bucket(touched.gap, touched.known_gaps)
+                        + 1:cardinality(touched.known_gaps)
+                    ]
+            ELSE ARRAY(
+                SELECT apart.days
+                FROM (
+                    SELECT
+                        bought.on_day - lag(bought.on_day, 1, touched.known_purchase_on) OVER (
+                            ORDER BY bought.on_day
+                        ) AS days
+                    FROM unnest(touched.bought_on) AS bought (on_day)
+                    UNION ALL
+                    SELECT known.days FROM unnest(touched.known_gaps) AS known (days)
+                ) AS apart
+                WHERE apart.days > 0
+                ORDER BY apart.days
+            )
+        END AS purchase_gaps
+    FROM touched
 )
 
 UPDATE core.contact_activity AS activity
 SET
-    last_purchase_on = greatest(activity.last_purchase_on, fresh.last_purchase_on),
-    last_visit_on = greatest(activity.last_visit_on, fresh.last_visit_on),
-    last_loyalty_on = greatest(activity.last_loyalty_on, fresh.last_loyalty_on),
-    last_email_open_on = greatest(activity.last_email_open_on, fresh.last_email_open_on),
-    last_email_click_on = greatest(activity.last_email_click_on, fresh.last_email_click_on),
-    last_reply_on = greatest(activity.last_reply_on, fresh.last_reply_on),
-    last_login_on = greatest(activity.last_login_on, fresh.last_login_on),
-    last_signal_on = greatest(activity.last_signal_on, fresh.last_signal_on),
-    first_interaction_on = least(activity.first_interaction_on, fresh.first_interaction_on),
-    purchases = activity.purchases + fresh.purchases,
+    last_purchase_on = greatest(activity.last_purchase_on, spaced.last_purchase_on),
+    last_visit_on = greatest(activity.last_visit_on, spaced.last_visit_on),
+    last_loyalty_on = greatest(activity.last_loyalty_on, spaced.last_loyalty_on),
+    last_email_open_on = greatest(activity.last_email_open_on, spaced.last_email_open_on),
+    last_email_click_on = greatest(activity.last_email_click_on, spaced.last_email_click_on),
+    last_reply_on = greatest(activity.last_reply_on, spaced.last_reply_on),
+    last_login_on = greatest(activity.last_login_on, spaced.last_login_on),
+    last_signal_on = greatest(activity.last_signal_on, spaced.last_signal_on),
+    first_interaction_on = least(activity.first_interaction_on, spaced.first_interaction_on),
+    visible_on = CASE
+        WHEN spaced.first_interaction_on >= activity.first_interaction_on THEN activity.visible_on
+        ELSE (
+            SELECT least(contact.created_on, spaced.first_interaction_on)
+            FROM core.contact AS contact
+            WHERE contact.contact_id = spaced.contact_id
+        )
+    END,
+    purchases = activity.purchases + spaced.purchases,
+    purchase_gaps = spaced.purchase_gaps,
+    median_days_between_purchases = (
+        spaced.purchase_gaps[(cardinality(spaced.purchase_gaps) + 1) / 2]
+        + spaced.purchase_gaps[cardinality(spaced.purchase_gaps) / 2 + 1]
+    ) / 2.0,
     updated_load_id = :load_id
-FROM fresh
-WHERE activity.contact_id = fresh.contact_id;
+FROM spaced
+WHERE activity.contact_id = spaced.contact_id;

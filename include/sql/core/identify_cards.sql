@@ -48,10 +48,9 @@ contact AS (
 ),
 
 activity AS (
-    INSERT INTO core.contact_activity (contact_id, visible_on, quiet_since, updated_load_id)
+    INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id)
     SELECT
         contact.contact_id,
-        :as_of,
         :as_of,
         :load_id
     FROM contact

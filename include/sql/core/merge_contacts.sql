@@ -2,7 +2,8 @@
 -- recorded, and can be undone by original_contact_id. Messages and episodes keep the contact they
 -- belong to; an open episode of the merged one is evaluated no more.
 -- Grain: merged contact. Writes: core.contact_identity, core.interaction, core.consent,
--- core.suppression, core.contact, core.contact_activity, cohort.episode. Parameters: merged_ids, kept_ids, load_id.
+-- core.suppression, core.contact, cohort.dormancy, cohort.episode. Parameters: merged_ids, kept_ids,
+-- load_id.
 -- Twice: a merged contact has nothing left to move.
 UPDATE core.contact_identity AS identity
 SET contact_id = pair.kept_id
@@ -61,14 +62,14 @@ WHERE
     );
 
 -- Who was won back on either card is left in peace.
-UPDATE core.contact_activity AS kept
+UPDATE cohort.dormancy AS kept
 SET active_closed_on = greatest(kept.active_closed_on, merged.active_closed_on)
 FROM (
     SELECT
         pair.kept_id,
-        max(activity.active_closed_on) AS active_closed_on
+        max(dormancy.active_closed_on) AS active_closed_on
     FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
-    INNER JOIN core.contact_activity AS activity ON pair.merged_id = activity.contact_id
+    INNER JOIN cohort.dormancy AS dormancy ON pair.merged_id = dormancy.contact_id
     GROUP BY pair.kept_id
 ) AS merged
 WHERE kept.contact_id = merged.kept_id AND merged.active_closed_on IS NOT NULL;

@@ -1,6 +1,7 @@
 -- Make the activity of single contacts anew from their interactions: after corrections and merges
 -- a last date can go back, which adding never does.
--- Grain: contact. Reads: core.interaction of the contacts in the temporary table corrected.
+-- Grain: contact. Reads: core.interaction of the contacts in the temporary table corrected,
+-- core.contact.
 -- Writes: core.contact_activity. Parameters: load_id, signals. Twice: the same values.
 WITH anew AS (
     SELECT
@@ -22,6 +23,31 @@ WITH anew AS (
     FROM corrected
     LEFT JOIN core.interaction AS interaction ON corrected.contact_id = interaction.contact_id
     GROUP BY corrected.contact_id
+),
+
+spaced AS (
+    SELECT
+        apart.contact_id,
+        array_agg(apart.days ORDER BY apart.days) AS purchase_gaps,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY apart.days) AS median_days
+    FROM (
+        SELECT
+            bought.contact_id,
+            bought.occurred_on - lag(bought.occurred_on) OVER (
+                PARTITION BY bought.contact_id ORDER BY bought.occurred_on
+            ) AS days
+        FROM (
+            SELECT DISTINCT
+                interaction.contact_id,
+                interaction.occurred_on
+            FROM corrected
+            INNER JOIN core.interaction AS interaction
+                ON corrected.contact_id = interaction.contact_id
+            WHERE interaction.kind = 'purchase'
+        ) AS bought
+    ) AS apart
+    WHERE apart.days IS NOT NULL
+    GROUP BY apart.contact_id
 )
 
 UPDATE core.contact_activity AS activity
@@ -35,7 +61,14 @@ SET
     last_login_on = anew.last_login_on,
     last_signal_on = anew.last_signal_on,
     first_interaction_on = anew.first_interaction_on,
+    visible_on = coalesce(
+        least(contact.created_on, anew.first_interaction_on), contact.first_seen_on
+    ),
     purchases = anew.purchases,
+    purchase_gaps = coalesce(spaced.purchase_gaps, '{}'),
+    median_days_between_purchases = spaced.median_days,
     updated_load_id = :load_id
 FROM anew
+INNER JOIN core.contact AS contact ON anew.contact_id = contact.contact_id
+LEFT JOIN spaced ON anew.contact_id = spaced.contact_id
 WHERE activity.contact_id = anew.contact_id;

@@ -6,7 +6,7 @@
 -- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
 -- Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
--- today, purpose. Twice: what is claimed or cancelled is not queued any more.
+-- today, purpose, clocks. Twice: what is claimed or cancelled is not queued any more.
 WITH due AS MATERIALIZED (
     SELECT
         message.contact_id,
@@ -77,7 +77,10 @@ judged AS MATERIALIZED (
                 consent.granted_at IS NULL OR consent.withdrawn_at >= consent.granted_at
                 THEN 'no_consent'
             WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
-            WHEN activity.last_signal_on > message.dormant_since THEN 'returned'
+            WHEN
+                coalesce(core.last_of(activity, clock.signals), activity.last_signal_on)
+                > message.dormant_since
+                THEN 'returned'
             WHEN EXISTS (
                 SELECT 1
                 FROM outbox.message AS earlier
@@ -98,6 +101,11 @@ judged AS MATERIALIZED (
         ON
             message.contact_id = episode.contact_id
             AND message.dormant_since = episode.dormant_since
+    LEFT JOIN
+        jsonb_to_recordset(CAST(:clocks AS jsonb)) AS clock (
+            behaviour text, signals core.interaction_kind[]
+        )
+        ON episode.behaviour = clock.behaviour
     -- As in cohort/decide: the latest grant against the latest withdrawal, now.
     CROSS JOIN LATERAL (
         SELECT

@@ -7,7 +7,7 @@
 WITH written AS (
     INSERT INTO outbox.message (
         contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, body, encoding,
-        segments, not_before, not_after, status, status_at
+        segments, expected_price, not_before, not_after, status, status_at
     )
     SELECT
         drafted.contact_id,
@@ -20,6 +20,7 @@ WITH written AS (
         drafted.body,
         drafted.encoding,
         drafted.segments,
+        drafted.expected_price,
         drafted.not_before,
         drafted.not_after,
         'draft',
@@ -32,6 +33,7 @@ WITH written AS (
             body = excluded.body,
             encoding = excluded.encoding,
             segments = excluded.segments,
+            expected_price = excluded.expected_price,
             not_before = excluded.not_before,
             not_after = excluded.not_after,
             status = excluded.status,
@@ -48,7 +50,7 @@ linked AS (
         drafted.link_code,
         drafted.message_id,
         drafted.contact_id,
-        'landing:' || drafted.step,
+        'landing:' || drafted.landing,
         :at,
         :link_expires_at
     FROM drafted

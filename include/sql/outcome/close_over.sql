@@ -2,10 +2,11 @@
 -- no step can follow; for an opener, after the last send. Where several outcomes fit, the first of
 -- outcome.outcome is written (returned is close_returned's).
 -- An episode whose dormancy never was (a correction moved the last signal, or the day on which the
--- contact became visible) is closed at once; that nothing was opened in it says nothing then.
+-- contact became visible) or whose contact asked to be forgotten is closed at once; that nothing was opened in
+-- it says nothing then. Returns the contacts whose cooldown begins.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
--- outcome.contact_outcome, core.contact, core.contact_activity, core.suppression.
--- Parameters: as_of, after_load_id, close_after_days, cooldown_days, channel, at, time_zone.
+-- cohort.dormancy, outcome.contact_outcome, core.contact, core.suppression.
+-- Parameters: as_of, after_load_id, close_after_days, channel, at, time_zone.
 -- Twice: a closed episode is not looked at again.
 DROP TABLE IF EXISTS closing;
 
@@ -65,6 +66,7 @@ FROM (
     WHERE
         episode.closed_on IS NULL
         AND episode.returned_on IS NULL
+        AND episode.is_opened
         AND episode.last_sent_on <= CAST(:as_of AS date) - CAST(:close_after_days AS integer)
         AND EXISTS (
             SELECT 1
@@ -86,11 +88,16 @@ FROM (
         CAST(:as_of AS date)
     FROM cohort.episode AS episode
     INNER JOIN core.contact_activity AS activity ON episode.contact_id = activity.contact_id
+    INNER JOIN core.contact AS contact ON episode.contact_id = contact.contact_id
+    INNER JOIN cohort.dormancy AS dormancy ON episode.contact_id = dormancy.contact_id
     WHERE
         episode.closed_on IS NULL
         AND episode.returned_on IS NULL
         AND activity.updated_load_id > :after_load_id
-        AND activity.quiet_since <> episode.dormant_since
+        AND (
+            dormancy.dormant_since <> episode.dormant_since
+            OR contact.status = 'erased'
+        )
 ) AS over
 CROSS JOIN
     LATERAL (
@@ -138,15 +145,6 @@ SELECT
 FROM closing
 ON CONFLICT (contact_id, dormant_since) DO NOTHING;
 
--- An opener is left in peace for the cooldown, and is quiet again only after it.
-UPDATE core.contact_activity AS activity
-SET
-    active_closed_on = closing.closed_on,
-    quiet_since = closing.closed_on + CAST(:cooldown_days AS integer),
-    has_episode = FALSE
-FROM closing
-WHERE closing.outcome = 'active' AND activity.contact_id = closing.contact_id;
-
 -- Nobody who never looked is written to again, until a sign of life lifts it.
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
 SELECT
@@ -171,3 +169,10 @@ WHERE
     closing.outcome IN ('active', 'unsubscribed', 'opted_out')
     AND contact.contact_id = closing.contact_id
     AND contact.status <> 'erased';
+
+-- An opener is left in peace for the cooldown, and is quiet again only after it.
+UPDATE cohort.dormancy AS dormancy
+SET active_closed_on = closing.closed_on
+FROM closing
+WHERE closing.outcome = 'active' AND dormancy.contact_id = closing.contact_id
+RETURNING dormancy.contact_id;
