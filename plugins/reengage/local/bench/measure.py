@@ -48,7 +48,7 @@ class Stopwatch:
                 setattr(module, name, original)
 
     def _named(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def measured(connection: Connection, name: str, *given: Any, **binds: Any) -> Any:
+        def measured(connection: Connection, name: str, /, *given: Any, **binds: Any) -> Any:
             began = time.perf_counter()
             try:
                 return function(connection, name, *given, **binds)
