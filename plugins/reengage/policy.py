@@ -349,16 +349,17 @@ class Policy(_Part):
 
     @property
     def clocks(self) -> str:
-        """The behaviours as a bind for SQL: a JSON array of {behaviour, signals, days}, days those
-        of the first step.
+        """The behaviours as a bind for SQL: a JSON array of {behaviour, signals, days, place}, days
+        those of the first step.
         """
         return json.dumps([
             {
                 "behaviour": behaviour.name,
                 "signals": behaviour.signals,
                 "days": behaviour.days[0] * self.thresholds.scale,
+                "place": place,
             }
-            for behaviour in self.behaviours
+            for place, behaviour in enumerate(self.behaviours, 1)
         ])  # fmt: skip
 
     @property

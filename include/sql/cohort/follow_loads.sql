@@ -16,10 +16,9 @@ WITH clock AS (
         known.place,
         count(*) OVER () AS clocks
     FROM
-        ROWS FROM (
-            jsonb_to_recordset(CAST(:clocks AS jsonb))
-            AS (behaviour text, signals core.interaction_kind [], days double precision)
-        ) WITH ORDINALITY AS known (behaviour, signals, days, place)
+        jsonb_to_recordset(CAST(:clocks AS jsonb)) AS known (
+            behaviour text, signals core.interaction_kind[], days double precision, place integer
+        )
 ),
 
 bend AS (
@@ -98,7 +97,7 @@ ticking AS (
         ) AS own
     WHERE
         activity.updated_load_id > :after_load_id
-        OR activity.contact_id = ANY(CAST(:contact_ids AS bigint []))
+        OR activity.contact_id = ANY(CAST(:contact_ids AS bigint[]))
 ),
 
 chosen AS (
@@ -169,14 +168,14 @@ written AS (
                 ELSE excluded.reaches_on
             END
         WHERE
-            (dormancy.behaviour, dormancy.dormant_since, dormancy.pace)
-            IS DISTINCT FROM (excluded.behaviour, excluded.dormant_since, excluded.pace)
-            OR (
-                dormancy.reaches_on IS NOT NULL
-                AND dormancy.reaches_on IS DISTINCT FROM excluded.reaches_on
-            )
+        (dormancy.behaviour, dormancy.dormant_since, dormancy.pace)
+        IS DISTINCT FROM (excluded.behaviour, excluded.dormant_since, excluded.pace)
+        OR (
+            dormancy.reaches_on IS NOT NULL
+            AND dormancy.reaches_on IS DISTINCT FROM excluded.reaches_on
+        )
         -- A row that was updated carries the transaction that did it; a new one does not.
-        RETURNING dormancy.xmax = 0 AS is_new
+    RETURNING dormancy.xmax = 0 AS is_new
 )
 
 SELECT count(*) FILTER (WHERE written.is_new) AS new_contacts FROM written;
