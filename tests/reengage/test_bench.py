@@ -71,7 +71,7 @@ def test_the_journey_is_measured_and_its_figures_are_kept_beside_the_others(
     ("name", "right", "wrong"),
     [
         ("decide", "'no_consent'", "'no_phone'"),
-        ("open_episodes", "CAST(:after_days AS integer)", "CAST(:after_days AS integer) - 1"),
+        ("open_episodes", "dormancy.reaches_on <= :as_of", "dormancy.reaches_on < :as_of"),
         ("recompute", "THEN 'suppressed'", "THEN 'no_phone'"),
     ],
 )
@@ -120,9 +120,9 @@ def test_a_stopwatch_tells_statements_apart_and_leaves_no_trace(warehouse: sa.En
 
 
 def test_what_was_measured_is_undone(warehouse: sa.Engine) -> None:
-    day = {"as_of": "1998-01-01", "policy_version": "v", "at": "1998-01-02", "last_load_id": 1}
+    load = {"source": "s", "entity": "contact", "as_of": "1998-01-01", "at": "1998-01-02"}
     with undone(warehouse) as connection:
-        db.run(connection, "cohort/record_day", **day)
-        assert db.run(connection, "cohort/days").all()
+        load_id = db.run(connection, "raw/begin_load", **load).scalar_one()
+        assert db.run(connection, "raw/load_size", load_id=load_id).all()
     with warehouse.connect() as connection:
-        assert not db.run(connection, "cohort/days").all()
+        assert not db.run(connection, "raw/load_size", load_id=load_id).all()

@@ -6,7 +6,7 @@ SET LOCAL work_mem = '256MB';
 INSERT INTO core.contact_activity (
     contact_id, last_purchase_on, last_visit_on, last_loyalty_on, last_email_open_on,
     last_email_click_on, last_login_on, last_signal_on, first_interaction_on, purchases,
-    visible_on, quiet_since, updated_load_id
+    purchase_gaps, median_days_between_purchases, visible_on, updated_load_id
 )
 SELECT
     contact.contact_id,
@@ -19,8 +19,9 @@ SELECT
     done.last_signal_on,
     done.first_interaction_on,
     coalesce(done.purchases, 0),
+    coalesce(spaced.purchase_gaps, '{}'),
+    spaced.median_days,
     contact.created_on,
-    coalesce(done.last_signal_on, contact.created_on),
     :load_id
 FROM core.contact AS contact
 LEFT JOIN (
@@ -42,7 +43,31 @@ LEFT JOIN (
     FROM core.interaction AS interaction
     GROUP BY interaction.contact_id
 ) AS done ON contact.contact_id = done.contact_id
+LEFT JOIN (
+    SELECT
+        apart.contact_id,
+        array_agg(apart.days ORDER BY apart.days) AS purchase_gaps,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY apart.days) AS median_days
+    FROM (
+        SELECT
+            bought.contact_id,
+            bought.occurred_on - lag(bought.occurred_on) OVER (
+                PARTITION BY bought.contact_id ORDER BY bought.occurred_on
+            ) AS days
+        FROM (
+            SELECT DISTINCT
+                interaction.contact_id,
+                interaction.occurred_on
+            FROM core.interaction AS interaction
+            WHERE interaction.kind = 'purchase'
+        ) AS bought
+    ) AS apart
+    WHERE apart.days IS NOT NULL
+    GROUP BY apart.contact_id
+) AS spaced ON contact.contact_id = spaced.contact_id
 ON CONFLICT (contact_id) DO UPDATE
     SET
         first_interaction_on = excluded.first_interaction_on,
-        purchases = excluded.purchases;
+        purchases = excluded.purchases,
+        purchase_gaps = excluded.purchase_gaps,
+        median_days_between_purchases = excluded.median_days_between_purchases;

@@ -1,19 +1,17 @@
 -- Bare: open an episode for who reached the first step.
--- Grain: contact × dormant_since. Reads: core.contact_activity. Writes: cohort.episode,
--- core.contact_activity. Parameters: as_of, after_days. Twice: who has an episode is left alone.
+-- Grain: contact × dormant_since. Reads: cohort.dormancy. Writes: cohort.episode, cohort.dormancy.
+-- Parameters: as_of. Twice: who has an episode is left alone.
 WITH reached AS (
-    UPDATE core.contact_activity AS activity
-    SET has_episode = TRUE
-    WHERE
-        NOT activity.has_episode
-        AND activity.quiet_since <= CAST(:as_of AS date) - CAST(:after_days AS integer)
-    RETURNING activity.contact_id, activity.quiet_since
+    UPDATE cohort.dormancy AS dormancy
+    SET reaches_on = NULL
+    WHERE dormancy.reaches_on <= :as_of
+    RETURNING dormancy.contact_id, dormancy.dormant_since
 )
 
 INSERT INTO cohort.episode (contact_id, dormant_since, opened_on, next_due_on)
 SELECT
     reached.contact_id,
-    reached.quiet_since,
+    reached.dormant_since,
     :as_of,
     :as_of
 FROM reached

@@ -156,6 +156,8 @@ class _Journey:
         for way, decisions in found.items():
             _check_same(self.as_of, way, decisions, decided)
         times.decided.append(len(decided))
+        seconds = ", ".join(f"{way} {getattr(times, way)[-1]:,.2f} s" for way in found)
+        self.bench.say(f"  {self.as_of}: {seconds}; {len(decided):,} contacts decided")
         self._night()
 
     def _run_for_good(self, through: date) -> None:
@@ -169,8 +171,8 @@ class _Journey:
     def _night(self) -> None:
         self.world.deliver(self.as_of)
         for table in (
-            "core.contact_activity", "core.contact", "core.suppression", "cohort.episode",
-            "cohort.decision", "outcome.contact_outcome", "outbox.message",
+            "core.contact_activity", "core.contact", "core.suppression", "cohort.dormancy",
+            "cohort.episode", "cohort.decision", "outcome.contact_outcome", "outbox.message",
         ):  # fmt: skip
             self.world.vacuum(f"VACUUM {table}")
 
@@ -191,12 +193,12 @@ class _Journey:
         signals, rules = list(self.policy.signals), _rules(self.policy, self.as_of)
         at = self.world.clock()
         db.run(connection, "bench/take_interactions", load_id=load_id, at=at)
-        db.run(connection, "bench/touch_activity", load_id=load_id, signals=signals)
-        db.run(connection, "bench/close_returned", load_id=load_id)
         db.run(
-            connection, "bench/open_episodes",
-            as_of=self.as_of, after_days=self.policy.steps[0].after_days,
+            connection, "bench/touch_activity",
+            load_id=load_id, signals=signals, after_days=self.policy.steps[0].after_days,
         )  # fmt: skip
+        db.run(connection, "bench/close_returned", load_id=load_id)
+        db.run(connection, "bench/open_episodes", as_of=self.as_of)
         db.run(connection, "bench/decide", **rules)
         db.run(
             connection, "bench/move_episodes", as_of=self.as_of, step_days=rules["step_days"]

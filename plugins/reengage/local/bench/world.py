@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.engine import Engine
 
-from reengage import core, db
+from reengage import cohort, core, db
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy
 from reengage.progress import progress
@@ -107,8 +107,9 @@ class World:
         core.take(engine, SOURCE, load_id, as_of, self.policy, self.clock)
 
     def deliver(self, as_of: date) -> None:
-        """The day's texts arrive; some are opened."""
+        """The day's gates let it go; its texts arrive, and some are opened."""
         with self.engine.begin() as connection:
+            cohort.let_go(connection, as_of, self.clock())
             db.run(connection, "bench/deliver", as_of=as_of, at=self.clock())
 
     def vacuum(self, command: str) -> None:
