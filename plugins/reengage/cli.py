@@ -126,12 +126,14 @@ def _started() -> str:
 
 
 def _policy(_: argparse.Namespace) -> None:
-    """check the policy, its texts, and the sources"""
+    """check the policy, its texts, the hours, and the sources"""
+    from reengage import hours
     from reengage.messages import Templates
     from reengage.policy import read_policy
     from reengage.sources import files, read_sources
 
     policy = read_policy()
+    hours.check(policy.hours)
     Templates(policy)
     ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)
     sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")

@@ -1,4 +1,4 @@
-"""Texts and what belongs to them: what a message says, costs, and when it may arrive.
+"""Texts and what belongs to them: what a message says, costs, and what a reply means.
 
 Nothing here reads a clock, a database or the network.
 """
@@ -10,18 +10,16 @@ import secrets
 import traceback
 import unicodedata
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-import phonenumbers
 from babel import Locale, UnknownLocaleError
-from babel.core import get_global
 from babel.dates import format_skeleton
 from babel.numbers import format_currency, format_percent
 from jinja2 import (
@@ -35,11 +33,9 @@ from jinja2 import (
     nodes,
 )
 from jinja2.sandbox import SandboxedEnvironment
-from phonenumbers import timezone as phone_zones
-from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from reengage.errors import ConfigurationError, ReengageError
-from reengage.policy import CouponOffer, Hours, Policy, Step
+from reengage.policy import CouponOffer, Policy, Step
 from reengage.settings import TEMPLATES
 
 
@@ -531,137 +527,3 @@ def meaning(text: str) -> Meaning | None:
 def is_stop(text: str) -> bool:
     """Whether a reply is a clear stop."""
     return meaning(text) == "stop"
-
-
-# -------------------------------------------------------------------------------------- hours
-
-_HORIZON = timedelta(days=8)
-_zone = lru_cache(maxsize=1024)(ZoneInfo)
-
-
-def allowed_at(moment: datetime, zones: Sequence[str], hours: Hours) -> bool:
-    """Whether every zone is within its allowed hours at that moment (aware)."""
-    return all(_open(moment.astimezone(_zone(zone)), hours) for zone in zones)
-
-
-def allowed_until(now: datetime, zones: Sequence[str], hours: Hours) -> datetime:
-    """The end, in UTC, of the allowed hours that `now` (aware) lies in, the first zone to end."""
-    ends = (datetime.combine(now.astimezone(_zone(z)).date(), hours.to, _zone(z)) for z in zones)
-    return min(ends).astimezone(UTC)
-
-
-def allowed_window(now: datetime, zones: Sequence[str], hours: Hours) -> tuple[datetime, datetime]:
-    """When a text decided on at `now` (aware) may reach a person who is in one of the zones.
-
-    Returns, in UTC, the first moment from now on at which every zone allows it, and the moment
-    from which it is too late: window_hours after now, but where the text had to wait, not before
-    the end of the first stretch that it waited for. Inside of these two, ask allowed_at again at
-    hand-off: a window over a night has quiet hours in it.
-
-    Raises TextError where the zones have no hour in common within a week.
-    """
-    if now.tzinfo is None:
-        raise ValueError("`now` needs a time zone")
-    return _window(now.astimezone(UTC), tuple(zones), hours)
-
-
-@lru_cache(maxsize=8192)
-def _window(now: datetime, zones: tuple[str, ...], hours: Hours) -> tuple[datetime, datetime]:
-    moment, waits = now, True
-    while waits:
-        # Until its next opening a zone allows nothing, so no common moment lies before the latest.
-        waits = False
-        for name in zones:
-            local = moment.astimezone(_zone(name))
-            if not _open(local, hours):
-                moment, waits = _opening(local, hours), True
-        if moment - now > _HORIZON:
-            raise TextError(
-                f"The allowed hours of {', '.join(zones)} have no moment in common. Give the "
-                "contact a time_zone, or widen `hours` in the policy."
-            )
-    end = now + timedelta(hours=hours.window_hours)
-    if moment > now:
-        locals_ = (moment.astimezone(_zone(name)) for name in zones)
-        end = max(
-            end,
-            min(
-                datetime.combine(local.date(), hours.to, local.tzinfo).astimezone(UTC)
-                for local in locals_
-            ),
-        )
-    return moment, end
-
-
-def _opens(day: date, hours: Hours) -> time:
-    return hours.sunday_from if day.weekday() == 6 else hours.from_
-
-
-def _open(local: datetime, hours: Hours) -> bool:
-    return _opens(local, hours) <= local.time() < hours.to
-
-
-def _opening(local: datetime, hours: Hours) -> datetime:
-    """The next opening after a local time that is not allowed, in UTC."""
-    day = local.date()
-    if local.time() >= hours.to:
-        day += timedelta(days=1)
-    while True:
-        # Clocks that were put back can bring a time of day again: its opening is over then.
-        opening = datetime.combine(day, _opens(day, hours), local.tzinfo).astimezone(UTC)
-        if opening > local:
-            return opening
-        day += timedelta(days=1)
-
-
-@lru_cache(maxsize=512)
-def _country_zones(country: str) -> tuple[str, ...]:
-    known = available_timezones()
-    territories: Mapping[str, str] = get_global("zone_territories")
-    return tuple(sorted(z for z, where in territories.items() if where == country and z in known))
-
-
-@lru_cache(maxsize=4096)
-def _known_zone(name: str) -> bool:
-    return name in available_timezones()
-
-
-@lru_cache(maxsize=8192)
-def _narrowed(candidates: tuple[str, ...], country: str | None) -> tuple[str, ...]:
-    here = set(_country_zones(country)) if country and len(candidates) > 1 else set()
-    return tuple(z for z in candidates if z in here) or candidates
-
-
-def zones_of(
-    phone_e164: str | None, time_zone: str | None, country: str | None, default: str
-) -> tuple[str, ...]:
-    """The zones in which a contact may be: the one on record, else every candidate of the number
-    (narrowed to the contact's country, where some lie in it), else those of the country, else
-    the default, which is the brand's.
-
-    A number says where it was given out, not where its owner is: hence all candidates.
-    """
-    if time_zone and _known_zone(time_zone):
-        return (time_zone,)
-    if phone_e164:
-        candidates = _phone_zones(phone_e164)
-        if candidates:
-            return _narrowed(candidates, country)
-    return (_country_zones(country) if country else ()) or (default,)
-
-
-def _phone_zones(phone_e164: str) -> tuple[str, ...]:
-    if phone_e164.startswith("+1"):
-        # North American mobiles have their city's prefix: the table says it all, ten times faster
-        # than by way of the number's type.
-        digits = phone_e164[1:]
-        for length in range(TIMEZONE_LONGEST_PREFIX, 0, -1):
-            if found := TIMEZONE_DATA.get(digits[:length]):
-                return tuple(found)
-    try:
-        number = phonenumbers.parse(phone_e164)
-    except phonenumbers.NumberParseException:
-        return ()
-    return tuple(
-        zone for zone in phone_zones.time_zones_for_number(number) if zone != "Etc/Unknown"
-    )
