@@ -12,6 +12,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -36,6 +37,16 @@ def _zone(value: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_zone)]
+
+
+def _quoted(value: Any) -> Any:
+    # YAML reads an unquoted 20:00 as the number 1200.
+    if isinstance(value, int | float):
+        raise ValueError('write the hour in quotes, like "20:00"')
+    return value
+
+
+Hour = Annotated[time, BeforeValidator(_quoted)]
 
 
 def _grows(days: list[int]) -> None:
@@ -180,9 +191,9 @@ class PlaceHours(_Part):
     sunday_from None: not on Sundays; on_holidays False: not on public holidays.
     """
 
-    from_: time = Field(alias="from")
-    to: time
-    sunday_from: time | None
+    from_: Hour = Field(alias="from")
+    to: Hour
+    sunday_from: Hour | None
     on_holidays: bool = True
 
     @model_validator(mode="after")
