@@ -375,7 +375,7 @@ class Policy(_Part):
 
     @property
     def pace(self) -> str:
-        """What bends a contact's ladder, as a bind for SQL: {lifecycle: {class: factor}, rhythm}."""
+        """What bends a contact's ladder, as a bind: {lifecycle: {class: factor}, rhythm}."""
         rhythm = self.thresholds.rhythm
         return json.dumps({
             "lifecycle": self.thresholds.lifecycle,
