@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from reengage import db, hours, messages
 from reengage.clock import Clock, wall_clock
-from reengage.errors import ProviderError
+from reengage.errors import ProviderError, SendRefused
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing, Provider, Reply
@@ -72,8 +72,8 @@ def draft(
 
 DRAFTED = (
     "contact_id", "message_id", "dormant_since", "step", "landing", "phone_hash", "body",
-    "encoding", "segments", "expected_price", "not_before", "not_after", "link_code", "coupon_code", "coupon_kind",
-    "coupon_value", "coupon_expires_at",
+    "encoding", "segments", "expected_price", "not_before", "not_after", "link_code", "coupon_code",
+    "coupon_kind", "coupon_value", "coupon_expires_at",
 )  # fmt: skip
 
 
@@ -118,9 +118,18 @@ def _texts(
 
 
 def release(engine: Engine, as_of: date, step: str, now: datetime) -> int:
-    """Let a step's drafts of a day go; how many. Twice: 0."""
+    """Queue a step's drafts of a day that its gates have let go; how many. Twice: 0.
+
+    Raises SendRefused where drafts stay behind: the day is decided, and not let go.
+    """
     with engine.begin() as connection:
-        return db.run(connection, "outbox/release", as_of=as_of, step=step, at=now).rowcount
+        released = db.run(connection, "outbox/release", as_of=as_of, step=step, at=now).rowcount
+    if not released and (held := statuses(engine, as_of).get((step, "draft"))):
+        raise SendRefused(
+            f"The {held:,} drafts of {step} of {as_of} stay drafts: the day was not let go. Run "
+            "`gates` of reengage_journey, or approve the day."
+        )
+    return released
 
 
 def statuses(engine: Engine, as_of: date) -> dict[tuple[str, str], int]:

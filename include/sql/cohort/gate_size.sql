@@ -1,0 +1,23 @@
+-- How many a day is to write to, and how many is usual. A day on which nobody was written to says
+-- nothing of what is usual, and a stopped one did not go out.
+-- Grain: one row. Reads: cohort.day (one row a day). Parameters: as_of, over_days. Writes nothing.
+SELECT
+    day.sends,
+    usual.days_sent,
+    usual.median_sends,
+    day.as_of - (
+        SELECT max(earlier.as_of) FROM cohort.day AS earlier WHERE earlier.as_of < day.as_of
+    ) AS days_since
+FROM cohort.day AS day
+CROSS JOIN (
+    SELECT
+        count(*) AS days_sent,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY past.sends) AS median_sends
+    FROM cohort.day AS past
+    WHERE
+        past.as_of >= CAST(:as_of AS date) - CAST(:over_days AS integer)
+        AND past.as_of < :as_of
+        AND past.released_at IS NOT NULL
+        AND past.sends > 0
+) AS usual
+WHERE day.as_of = :as_of;
