@@ -1,0 +1,37 @@
+-- Before contacts are made anew: a contact without activity gets a row, rows of nobody go, and who
+-- lost the date of the first step can have it worked out again.
+-- Grain: contact. Reads: core.contact, the temporary table corrected. Writes: core.contact_activity,
+-- cohort.dormancy. Parameters: load_id, reaching_ids. Twice: the same rows.
+INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id)
+SELECT
+    contact.contact_id,
+    contact.first_seen_on,
+    :load_id
+FROM corrected
+INNER JOIN core.contact AS contact ON corrected.contact_id = contact.contact_id
+ON CONFLICT (contact_id) DO NOTHING;
+
+DELETE FROM core.contact_activity AS activity
+USING corrected
+WHERE
+    activity.contact_id = corrected.contact_id
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.contact AS contact
+        WHERE contact.contact_id = activity.contact_id
+    );
+
+DELETE FROM cohort.dormancy AS dormancy
+USING corrected
+WHERE
+    dormancy.contact_id = corrected.contact_id
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.contact AS contact
+        WHERE contact.contact_id = dormancy.contact_id
+    );
+
+-- follow_loads leaves an empty date alone: the episode was opened.
+UPDATE cohort.dormancy AS dormancy
+SET reaches_on = dormancy.dormant_since
+WHERE dormancy.contact_id = ANY(CAST(:reaching_ids AS bigint[]));

@@ -1,0 +1,13 @@
+-- The loads that are long in core: what they replaced is of no use any more.
+-- Grain: load. Reads: raw.load. Parameters: keep_days (before the newest day loaded).
+-- Writes nothing.
+SELECT
+    load.load_id,
+    load.entity
+FROM raw.load AS load
+WHERE
+    load.status = 'loaded'
+    AND load.as_of < (
+        SELECT max(newest.as_of) FROM raw.load AS newest WHERE newest.status = 'loaded'
+    ) - CAST(:keep_days AS integer)
+ORDER BY load.load_id;

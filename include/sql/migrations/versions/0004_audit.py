@@ -1,0 +1,15 @@
+"""What the weekly audit found."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0002"
+
+FOLDER = Path(__file__).parents[1] / "0004_audit"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
