@@ -59,6 +59,10 @@ policy: $(READY)  ## check include/journey.yaml and the sources
 bench: $(READY)  ## what a day costs: make bench ONLY=journey SIZE=10 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)
 
+.PHONY: audit
+audit: $(READY)  ## is what the days kept up what a recompute says? make audit SHARE=0.1 REPAIR=1
+	@$(REENGAGE) audit --share "$(or $(SHARE),1)" $(if $(REPAIR),--repair)
+
 .PHONY: test
 test: $(READY)  ## the whole suite, in its own home
 	@$(REENGAGE) browser

@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("policy", _policy)
     bench = command("bench", _bench, "only", "size", only="", size="1")
     bench.add_argument("--verbose", action="store_true")
+    audit = command("audit", _audit, "share", share="1")
+    audit.add_argument("--repair", action="store_true")
     command("migrate", _migrate)
     command("web", _web, "host", "port", host="127.0.0.1", port="8000")
     command("browser", _browser)
@@ -163,6 +165,25 @@ def _bench(given: argparse.Namespace) -> None:
             f"SIZE is millions of contacts, like 1 or 0.05; {given.size!r} is not."
         ) from None
     run_bench(given.only, size, is_verbose=given.verbose)
+
+
+def _audit(given: argparse.Namespace) -> None:
+    """compare what the days have kept up with a full recompute"""
+    from reengage import maintenance
+    from reengage.clock import wall_clock
+    from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
+
+    try:
+        share = float(given.share)
+    except ValueError:
+        raise ConfigurationError(
+            f"SHARE is of all contacts, like 0.1 or 1; {given.share!r} is not."
+        ) from None
+    found = maintenance.audit(
+        warehouse(), read_policy(), wall_clock, share=share, is_repairing=given.repair
+    )
+    sys.stdout.write("\n".join(found.lines()) + "\n")
 
 
 def _migrate(_: argparse.Namespace) -> None:
