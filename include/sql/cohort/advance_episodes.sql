@@ -51,7 +51,8 @@ moved AS (
         this.position,
         next.step AS next_step,
         greatest(1, CAST(round(next.days * episode.pace) AS integer)) AS next_days,
-        CAST(round((next.days - this.days) * episode.pace) AS integer) AS days_between,
+        greatest(1, CAST(round(next.days * episode.pace) AS integer))
+        - greatest(1, CAST(round(this.days * episode.pace) AS integer)) AS days_between,
         (
             SELECT max(rung.position)
             FROM rung

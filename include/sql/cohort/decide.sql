@@ -133,7 +133,7 @@ judged AS (
         due.dormant_since,
         due.inactive_days,
         due.step,
-        due.arm = 'control'
+        coalesce(due.arm = 'control', FALSE)
         OR (
             due.arm IS NULL
             -- The first 32 bits of the hash, as a share of all.

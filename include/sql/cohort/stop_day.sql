@@ -1,6 +1,7 @@
 -- A gate of the day is closed: its drafts are cancelled, and whoever was to be written to (or was
 -- held back as control, so that both arms fare alike) is held, and looked at again on the next day.
--- Grain: decision. Reads: cohort.day. Writes: cohort.decision, cohort.day, outbox.message.
+-- Grain: decision. Reads: cohort.day. Writes: cohort.decision, cohort.day, outbox.message,
+-- outcome.daily_step.
 -- Parameters: as_of, reason, at. Twice: nothing is a draft any more.
 WITH stopped AS (
     UPDATE cohort.day AS day
@@ -14,6 +15,13 @@ cancelled AS (
     SET status = 'cancelled', status_at = :at, error_code = :reason
     FROM stopped
     WHERE message.as_of = stopped.as_of AND message.status = 'draft'
+),
+
+-- The evening may have counted the day before it was stopped.
+uncounted AS (
+    DELETE FROM outcome.daily_step AS daily_step
+    USING stopped
+    WHERE daily_step.as_of = stopped.as_of
 )
 
 UPDATE cohort.decision AS decision
