@@ -28,8 +28,12 @@ demo: $(READY)  ## the whole job on real data, in one process, with simulated re
 	@$(REENGAGE) demo
 
 .PHONY: day
-day: $(READY)  ## one day through the real DAGs: make day AS_OF=1997-09-30
-	@$(REENGAGE) day --as-of "$(AS_OF)"
+day: $(READY)  ## one day through the real DAGs: make day AS_OF=1997-09-30 [APPROVE=yes|no]
+	@$(REENGAGE) day --as-of "$(AS_OF)" --approve "$(APPROVE)"
+
+.PHONY: preview
+preview: $(READY)  ## what a day would come to, taken back: make preview AS_OF=… [CSV=audience.csv]
+	@$(REENGAGE) preview --as-of "$(AS_OF)" --csv "$(CSV)"
 
 .PHONY: replay
 replay: $(READY)  ## past days in one pass, nothing sent: make replay FROM=… TO=…

@@ -3,7 +3,9 @@
 
 Runs when the day's data is in `core`. `fresh` refuses a day whose required sources are not there;
 `decide` writes one decision, with its reason, for every contact for whom a step is due, and drafts
-the texts, in one transaction; each step's task lets its messages go. `reengage_send` sends them.
+the texts, in one transaction; `gates` asks whether so many, at that cost, and with so many leaving,
+is right; `approve` (if the policy wants it) asks a person; each step's task lets its messages go.
+`reengage_send` sends them. `make preview` shows a day without any of it.
 
 **When it fails**
 
@@ -12,10 +14,18 @@ the texts, in one transaction; each step's task lets its messages go. `reengage_
 | `fresh` | a feed is late: everybody would look quiet | deliver it, run `reengage_ingest` again, clear the task |
 | `decide` | the database was away, or a text cannot be made for anybody | clear the task: a day is decided once, or not at all |
 | `decide` | the day lies before one that is decided | nothing: the journey moves forward; replay the day in `reengage_history` |
+| `gates` | `size` or `unsubscribes` is closed, and `approval` is `never` | the day is over: its drafts are cancelled, its contacts are due again the next day. Find out why; if it is right, raise the limit the message names, or set `approval: anomaly` |
+| `gates` | `budget` is closed | the same; raise `gates.budget`, or let fewer be written to in a day (`caps.per_day`) |
+| `gates` | the database was away | clear it: a day is let go or stopped once |
+| `approve` | waits: a person is asked under Browse, Required Actions | answer there. Without an answer within `approval_hours` nothing is sent |
+| `approve` | the database was away when the answer came | clear it: it asks again, unless the answer was kept |
 | a step's task | the database was away | clear it: drafts are released once |
+| a step's task | the day was not let go | clear `gates`: nobody marks it as done by hand |
 
-Nothing is sent before a step's task is done. To stop a day after `decide`, mark the step's task as
-failed: its drafts stay drafts. A missed day is made up on the next.
+A day that is turned down, or that nobody answered for, ends plainly: its steps are skipped, its
+drafts cancelled (`approval`), its contacts due again the next day. So is a day that was decided and
+never let go, once the next is decided. Nothing is sent before a step's task is done. A missed day is
+made up on the next.
 """
 
 from datetime import timedelta
@@ -62,8 +72,13 @@ def journey() -> None:
 
     @task.branch
     @told_plainly
-    def branch(sends: dict[str, int]) -> list[str]:
-        return [step for step, contacts in sends.items() if contacts]
+    def gates() -> list[str]:
+        from reengage.gates import pass_or_stop
+        from reengage.runtime import current_run, warehouse
+
+        run = current_run()
+        passage = pass_or_stop(warehouse(), run.policy, run.as_of, run.clock)
+        return list(passage.sends) if passage.is_released else ["approve"]
 
     def release(step: str) -> int:
         from reengage import outbox
@@ -72,11 +87,18 @@ def journey() -> None:
         run = current_run()
         return outbox.release(warehouse(), run.as_of, step, run.clock())
 
-    sends = decide()
-    fresh() >> sends
-    branch(sends) >> [
-        task(task_id=step.name)(told_plainly(release))(step.name) for step in POLICY.steps
+    steps = [
+        task(task_id=step.name, trigger_rule="none_failed_min_one_success")(told_plainly(release))(
+            step.name
+        )
+        for step in POLICY.steps
     ]
+    judged = gates()
+    fresh() >> decide() >> judged >> steps
+    if POLICY.approval != "never":
+        from reengage.approval import ApproveDay
+
+        judged >> ApproveDay(task_id="approve", policy=POLICY) >> steps
 
 
 journey()

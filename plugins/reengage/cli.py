@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         return one
 
     command("demo", _demo)
-    command("day", _day, "as-of")
+    command("day", _day, "as-of", "approve", approve="")
+    command("preview", _preview, "as-of", "csv", csv="")
     command("replay", _replay, "from", "to")
     command("up", _up)
     command("down", _down)
@@ -65,7 +66,15 @@ def _day(given: argparse.Namespace) -> None:
     """one day through the real DAGs"""
     from reengage.local.day import parse_day, run_day
 
-    run_day(parse_day(given.as_of))
+    run_day(parse_day(given.as_of), given.approve)
+
+
+def _preview(given: argparse.Namespace) -> None:
+    """what a day would come to; nothing is kept or sent"""
+    from reengage.local.day import parse_day
+    from reengage.local.preview import run_preview
+
+    run_preview(parse_day(given.as_of), Path(given.csv) if given.csv else None)
 
 
 def _replay(given: argparse.Namespace) -> None:

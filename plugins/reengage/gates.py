@@ -76,7 +76,10 @@ def judge(connection: Connection, policy: Policy, as_of: date, now: datetime) ->
 
 def recorded(connection: Connection, as_of: date) -> list[Verdict]:
     """What the gates said of a day when it was judged last, a person's answer among them."""
-    return [Verdict(*row) for row in db.run(connection, "cohort/gate_recorded", as_of=as_of)]
+    return [
+        Verdict(row.gate, row.is_open, row.measured, row.allowed, row.said)
+        for row in db.run(connection, "cohort/gate_recorded", as_of=as_of)
+    ]
 
 
 def rule(policy: Policy, verdicts: Sequence[Verdict], sends: int) -> Ruling:
@@ -302,7 +305,7 @@ def _amounts(*rows: sa.Row[Any]) -> tuple[int, float]:
 
 
 def _cost(segments: int, money: float, currency: str) -> str:
-    return f"{segments:,} segments for {money:,.2f} {currency}"
+    return f"{segments:,} segment{'s' if segments != 1 else ''} for {money:,.2f} {currency}"
 
 
 def _strain(pair: tuple[float, float]) -> float:

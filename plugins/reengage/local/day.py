@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 
-from reengage import db, outbox
+from reengage import db, gates, outbox, preview
 from reengage.clock import SimulatedClock
-from reengage.errors import ReengageError
+from reengage.errors import ConfigurationError, ReengageError
 from reengage.local import airflow
 from reengage.local.postgres import EmbeddedServer
 from reengage.local.stack import SEED, Screen, Services, alone, warehouse
@@ -47,15 +47,33 @@ class DayRunner:
             policy.brand.currency,
         )  # fmt: skip
 
-    def run(self, as_of: date) -> None:
-        """One day. Safe to run twice, and after a kill anywhere. Raises RunFailed, with why."""
+    def run(self, as_of: date, approve: str = "") -> None:
+        """One day. Safe to run twice, and after a kill anywhere.
+
+        approve: the answer, yes or no, where the policy has a person asked. Raises RunFailed, with
+        why, and ReengageError for a day that waits for an answer.
+        """
         self.screen.status(f"{as_of}: what the recipients did meanwhile")
         self.recipients.live(self._at(as_of, SENDS_AT))
         self._dag("reengage_ingest", as_of)
-        self._dag("reengage_journey", as_of)
+        self._dag("reengage_journey", as_of, approve=approve)
+        if gates.waits(self.engine, as_of):
+            self._ask(as_of)
         self._send(as_of)
         self.recipients.live(max(self._at(as_of, CLOSES_AT), self.clock()))
         self._dag("reengage_outcomes", as_of)
+
+    def _ask(self, as_of: date) -> None:
+        """Show the day that a person is to decide on, and how. Raises ReengageError."""
+        with self.engine.begin() as connection:
+            found = preview.plan(connection, self.policy, as_of, self.clock())
+        for line in ["", *preview.lines(found, self.policy)]:
+            self.screen.say(line)
+        raise ReengageError(
+            f"{as_of} waits for a person, and nothing of it is sent.\n"
+            f"  make day AS_OF={as_of} APPROVE=yes   sends it\n"
+            f"  make day AS_OF={as_of} APPROVE=no    cancels it"
+        )
 
     def _send(self, as_of: date) -> None:
         """Send until nothing is left that may ring on this day, moving the clock as it may."""
@@ -74,9 +92,9 @@ class DayRunner:
                 return  # what may not ring before the next day begins waits for it
             self.clock.move_to(later)
 
-    def _dag(self, dag_id: str, as_of: date) -> None:
+    def _dag(self, dag_id: str, as_of: date, **conf: str) -> None:
         self.screen.status(f"{as_of}: {dag_id}")
-        self.dag(dag_id, as_of=as_of.isoformat(), now=self.clock().isoformat())
+        self.dag(dag_id, as_of=as_of.isoformat(), now=self.clock().isoformat(), **conf)
 
     def dag(self, dag_id: str, **conf: str) -> None:
         """One run of a DAG with this configuration. Raises RunFailed: which task, and why."""
@@ -118,19 +136,29 @@ def day_runner(what: str, first: date) -> Iterator[tuple[DayRunner, Screen]]:
             yield DayRunner(engine, policy, services, dags, clock, screen), screen
 
 
-def run_day(as_of: date) -> None:
-    """`make day`: one day, and what it came to, on the terminal."""
+def run_day(as_of: date, approve: str = "") -> None:
+    """`make day`: one day, and what it came to, on the terminal. approve: yes or no, the answer
+    where the policy has a person asked. Raises ReengageError.
+    """
+    if approve not in ("", "yes", "no"):
+        raise ConfigurationError(f"APPROVE is yes or no, not {approve!r}.")
+    if approve and read_policy().approval == "never":
+        raise ConfigurationError(
+            "This policy asks nobody (approval: never), so there is nothing to answer: leave "
+            "APPROVE away, or set approval: always."
+        )
     with day_runner("day", as_of) as (runner, screen):
         screen.say(f"The day {as_of}, decided on {as_of + timedelta(days=1)} at 10:00 "
                    f"({runner.policy.brand.time_zone}).")  # fmt: skip
-        runner.run(as_of)
+        runner.run(as_of, approve)
         for line in report(runner.engine, as_of, screen.notes):
             screen.say(line)
 
 
 def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
-    """What a day came to, as lines: the loads, the decisions, the messages."""
+    """What a day came to, as lines: the loads, the decisions, the gates, the messages."""
     with engine.connect() as connection:
+        verdicts = gates.recorded(connection, as_of)
         loads = db.run(connection, "raw/loads_of_day", as_of=as_of).all()
         decisions = db.run(connection, "cohort/count_day", as_of=as_of).all()
     lines = ["", "Data"]
@@ -146,6 +174,9 @@ def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
     lines += [
         f"  {row.step:<10}{row.action:<6}{row.reason:<18}{row.contacts:>9,}" for row in decisions
     ] or ["  nobody was due"]
+    if verdicts:
+        lines += ["", "Gates"]
+        lines += [f"  {v.gate:<14}{'open' if v.is_open else 'closed':<8}{v.said}" for v in verdicts]
     found = outbox.statuses(engine, as_of)
     if found:
         lines += ["", "Messages"]

@@ -1,0 +1,25 @@
+-- Everybody who was decided on a day, and the text that each is to get.
+-- Grain: contact. Reads: cohort.decision (by decision_by_day), outbox.message. Parameters: as_of,
+-- channel. Writes nothing.
+SELECT
+    decision.contact_id,
+    decision.dormant_since,
+    decision.inactive_days,
+    decision.step,
+    decision.action,
+    decision.reason,
+    message.segments,
+    message.encoding,
+    message.expected_price,
+    message.not_before
+FROM cohort.decision AS decision
+LEFT JOIN outbox.message AS message
+    ON
+        decision.contact_id = message.contact_id
+        AND decision.dormant_since = message.dormant_since
+        AND decision.step = message.step
+        AND message.channel = :channel
+        AND message.as_of = decision.as_of
+        AND decision.action = 'send'
+WHERE decision.as_of = :as_of
+ORDER BY decision.contact_id;

@@ -1,0 +1,30 @@
+-- One text of a day for each step and language, and the codes in it, which are the contact's own.
+-- Grain: step × language. Reads: outbox.message (by message_by_day), outbox.link, outbox.coupon,
+-- core.contact. Parameters: as_of, language (of contacts without one). Writes nothing.
+WITH picked AS (
+    SELECT DISTINCT ON (message.step, lower(coalesce(contact.language, :language)))
+        message.step,
+        lower(coalesce(contact.language, :language)) AS language,
+        message.body,
+        message.message_id
+    FROM outbox.message AS message
+    INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
+    WHERE message.as_of = :as_of AND message.status <> 'cancelled' AND message.body IS NOT NULL
+    ORDER BY message.step, lower(coalesce(contact.language, :language)), message.contact_id
+)
+
+SELECT
+    picked.step,
+    picked.language,
+    picked.body,
+    array(
+        SELECT link.code
+        FROM outbox.link AS link
+        WHERE link.message_id = picked.message_id
+        UNION ALL
+        SELECT coupon.code
+        FROM outbox.coupon AS coupon
+        WHERE coupon.message_id = picked.message_id
+    ) AS codes
+FROM picked
+ORDER BY picked.step, picked.language;

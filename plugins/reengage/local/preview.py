@@ -1,0 +1,96 @@
+"""`make preview`: what a day would come to, decided on the home's warehouse and taken back."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from reengage import cohort, db, preview
+from reengage.clock import SimulatedClock, wall_clock
+from reengage.errors import ReengageError
+from reengage.local.day import SENDS_AT
+from reengage.local.stack import warehouse
+from reengage.policy import Policy, read_policy
+from reengage.settings import LINKS_VARIABLE, settings
+from reengage.sources import Source, files, read_sources
+
+ANY_PORT = 50_000  # as long as the one that a first run will choose
+ENDS = {
+    "send": "A real run would send this.",
+    "ask": "A real run would ask a person before it sends this.",
+    "stop": "A real run would stop here and send nothing.",
+}
+
+
+def run_preview(as_of: date, audience: Path | None = None) -> None:
+    """Show the day. audience: a CSV file for everybody who is decided. Raises ReengageError."""
+    policy, engine, sources = read_policy(), warehouse(), read_sources()
+    clock = SimulatedClock(_moment(policy, as_of))
+    missing = [*_late(engine, sources, as_of), *_unread(engine, sources)]
+    found = preview.preview(engine, policy, as_of, clock, _link_base(policy), audience)
+    at = clock().astimezone(policy.brand.zone)
+    print(f"The day {as_of}, as if decided on {at:%Y-%m-%d at %H:%M} ({policy.brand.time_zone}), "
+          "with what is loaded. Nothing is kept, nothing is sent.")  # fmt: skip
+    for line in [*missing, "", *preview.lines(found, policy), "", _end(found)]:
+        print(line)
+    if audience is not None:
+        print(f"Everybody who is due: {audience}")
+
+
+def _end(found: preview.Plan) -> str:
+    """What a real run would do, in a sentence."""
+    if found.done:
+        return f"The day is decided already, and {found.done}: a run changes nothing of it."
+    if not found.sends:
+        return "A real run would write to nobody."
+    return ENDS[found.ruling]
+
+
+def _moment(policy: Policy, as_of: date) -> datetime:
+    """When the day would be decided: at 10:00 after it, as `make day` does, or now, where that is
+    later on the same day. In UTC.
+    """
+    day = as_of + timedelta(days=1)
+    ten = datetime.combine(day, SENDS_AT, policy.brand.zone).astimezone(UTC)
+    now = wall_clock()
+    return max(ten, now) if now.astimezone(policy.brand.zone).date() == day else ten
+
+
+def _late(engine: sa.Engine, sources: list[Source], as_of: date) -> list[str]:
+    """What the freshness gate says; in a preview it ends nothing."""
+    try:
+        cohort.check_fresh(engine, sources, as_of)
+    except ReengageError as error:
+        return ["", f"A real run would stop before it decides: {error}"]
+    return []
+
+
+def _unread(engine: sa.Engine, sources: list[Source]) -> list[str]:
+    """That files are there which are not loaded as they are now."""
+    with engine.connect() as connection:
+        known = {
+            (row.source, row.path): (row.size_bytes, row.modified_at)
+            for row in db.run(connection, "raw/last_readings")
+        }
+    newer = []
+    for source in sources:
+        for file in files.find(source):
+            stat = file.stat()
+            now = stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
+            if known.get((source.source, str(file))) != now:
+                newer.append(f"{source.name}: {file.name}")
+    if not newer:
+        return []
+    are = "1 file is new or has" if len(newer) == 1 else f"{len(newer):,} files are new or have"
+    return ["", f"{are} changed and not in this preview, for example {newer[0]}: `make day` or "
+            "reengage_ingest loads that first."]  # fmt: skip
+
+
+def _link_base(policy: Policy) -> str:
+    """Where the links of a real run would point: their length is part of the texts'."""
+    if base := policy.brand.link_domain or os.environ.get(LINKS_VARIABLE):
+        return base.rstrip("/")
+    file = settings().home / "ports" / "web"
+    port = file.read_text(encoding="utf-8").strip() if file.exists() else ANY_PORT
+    return f"http://127.0.0.1:{port}"

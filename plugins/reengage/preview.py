@@ -1,0 +1,274 @@
+"""What a day comes to before anything of it is sent: who, why not the others, what it costs, what
+the gates say, and how the texts read. For a dry run, and for the person who is asked.
+
+Nothing made here names anybody: a sample text holds a first name, and no code, number or address.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import cohort, db, gates
+from reengage.clock import Clock
+from reengage.errors import ReengageError
+from reengage.policy import Policy
+from reengage.settings import TEMPLATES
+
+AUDIENCE = (
+    "contact_id", "dormant_since", "inactive_days", "step", "action", "reason", "segments",
+    "encoding", "expected_price", "not_before",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A decided day. decisions: rows of step, action, reason, contacts, in the order in which the
+    reasons are checked; texts: rows of step, country, encoding, texts, segments, money,
+    first_not_before, last_not_before; samples: a text by (step, language), its codes hidden;
+    before: contacts written to by step on before_on, the last day that went out.
+
+    ruling: what a run would do; done: what became of a day that is let go or stopped.
+    """
+
+    as_of: date
+    decisions: list[sa.Row[Any]]
+    texts: list[sa.Row[Any]]
+    samples: dict[tuple[str, str], str]
+    before_on: date | None
+    before: dict[str, int]
+    verdicts: list[gates.Verdict]
+    ruling: gates.Ruling
+    done: str | None
+    dormant: int | None = None
+
+    @property
+    def sends(self) -> Counter[str]:
+        """Contacts to be written to, by step."""
+        found: Counter[str] = Counter()
+        for row in self.decisions:
+            if row.action == "send":
+                found[row.step] += row.contacts
+        return found
+
+    @property
+    def segments(self) -> int:
+        return sum(int(row.segments) for row in self.texts)
+
+    @property
+    def money(self) -> float:
+        """In the brand's currency, as the policy's prices expect it."""
+        return sum(float(row.money) for row in self.texts)
+
+    @property
+    def not_before(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last of the texts may ring."""
+        if not self.texts:
+            return None
+        return (
+            min(row.first_not_before for row in self.texts),
+            max(row.last_not_before for row in self.texts),
+        )
+
+
+def plan(connection: Connection, policy: Policy, as_of: date, now: datetime) -> Plan:
+    """What a decided day comes to, with its gates judged, in the caller's transaction.
+
+    now: aware. Raises ReengageError for a day that is not decided.
+    """
+    verdicts = gates.judge(connection, policy, as_of, now)
+    state = db.run(connection, "cohort/gate_state", as_of=as_of).one()
+    decisions = list(db.run(connection, "cohort/plan_waterfall", as_of=as_of))
+    sends = sum(row.contacts for row in decisions if row.action == "send")
+    before = list(db.run(connection, "cohort/plan_before", as_of=as_of))
+    texts = db.run(connection, "cohort/plan_texts", as_of=as_of, country=policy.brand.country)
+    done = "was let go" if state.released_at else None
+    return Plan(
+        as_of=as_of,
+        decisions=decisions,
+        texts=list(texts),
+        samples=_samples(connection, policy, as_of),
+        before_on=before[0].as_of if before else None,
+        before={row.step: row.contacts for row in before},
+        verdicts=verdicts,
+        ruling=gates.rule(policy, verdicts, sends),
+        done=f"was stopped ({state.stopped_by})" if state.stopped_by else done,
+    )
+
+
+def preview(
+    engine: Engine,
+    policy: Policy,
+    as_of: date,
+    clock: Clock,
+    link_base: str,
+    audience: Path | None = None,
+) -> Plan:
+    """Decide and judge the day as a real run would, look at it, and take all of it back.
+
+    audience: a CSV file to write everybody decided to, with the text each would get. Raises what
+    cohort.decide raises, and ReengageError where the file cannot be written.
+    """
+    with engine.connect() as connection, connection.begin() as transaction:
+        cohort.decide_in(connection, policy, as_of, clock, link_base)
+        found = plan(connection, policy, as_of, clock())
+        dormant = db.run(connection, "cohort/plan_dormant").scalar_one()
+        if audience is not None:
+            _write_audience(connection, policy, as_of, audience)
+        transaction.rollback()
+    return Plan(**{**vars(found), "dormant": dormant})
+
+
+def _write_audience(connection: Connection, policy: Policy, as_of: date, file: Path) -> None:
+    rows = db.run(
+        connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel
+    )  # fmt: skip
+    try:
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(AUDIENCE)
+            writer.writerows(
+                [getattr(value, "isoformat", lambda value=value: value)() for value in row]
+                for row in rows
+            )
+    except OSError as error:
+        raise ReengageError(f"The audience cannot be written: {error}.") from error
+
+
+def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:
+    """One text a step and language of its template, without what is only the contact's."""
+    found: dict[tuple[str, str], str] = {}
+    rows = db.run(
+        connection, "cohort/plan_samples", as_of=as_of, language=policy.brand.language
+    )  # fmt: skip
+    for row in rows:
+        body = row.body
+        for code in row.codes:
+            body = body.replace(code, "…")
+        found.setdefault((row.step, _written_in(policy, row.step, row.language)), body)
+    return found
+
+
+def _written_in(policy: Policy, step: str, language: str) -> str:
+    """The language of the text that a contact of a language gets: theirs, or the brand's."""
+    file = Path(policy.step(step).template)
+    has_own = (TEMPLATES / "sms" / f"{file.stem}.{language}{file.suffix}").is_file()
+    return language if has_own else policy.brand.language
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def lines(plan: Plan, policy: Policy) -> list[str]:
+    """The day for a terminal."""
+    shown, zone = _steps(plan, policy), policy.brand.zone
+    dormant = f"{plan.dormant:,} contacts are dormant; " if plan.dormant is not None else ""
+    evaluated = sum(row.contacts for row in plan.decisions)
+    out = [f"{dormant}{evaluated:,} are due on {plan.as_of}."]
+    if shown:
+        out += ["", _row("", [*shown, "all"]), *_waterfall(plan, shown)]
+    if plan.texts:
+        out += ["", _row("Texts", ["texts", "segments", policy.brand.currency])]
+        out += [_row(f"  {name}", cells) for name, cells in _costs(plan, shown)]
+        share = Counter[str]()
+        for row in plan.texts:
+            share[row.encoding] += row.texts
+        mix = ", ".join(f"{n:,} in {encoding}" for encoding, n in share.most_common())
+        out += ["", f"Encodings: {mix}."]
+    if plan.not_before:
+        first, last = (at.astimezone(zone).strftime("%Y-%m-%d %H:%M") for at in plan.not_before)
+        out += [f"They may ring from {first}, the last from {last} ({policy.brand.time_zone})."]
+    out += ["", "Gates"]
+    out += [f"  {v.gate:<14}{'open' if v.is_open else 'closed':<8}{v.said}" for v in plan.verdicts]
+    if plan.samples:
+        out += ["", "A text of each"]
+        for (step, language), body in plan.samples.items():
+            out += [f"  {step}, {language}", *(f"    {line}" for line in body.splitlines())]
+    return out
+
+
+def markdown(plan: Plan, policy: Policy) -> str:
+    """The day for the person who is asked, as Markdown."""
+    shown, sends = _steps(plan, policy), plan.sends
+    total, was = sum(sends.values()), sum(plan.before.values())
+    out = [
+        f"**{total:,}** contacts are to be written to for **{plan.as_of}**: {plan.segments:,} "
+        f"segments, about {plan.money:,.2f} {policy.brand.currency}."
+    ]
+    if plan.before_on:
+        change = f"{abs(total - was):,} {'more' if total >= was else 'fewer'}"
+        out += [f"That is {change} than on {plan.before_on}, the last day that went out."]
+    costs = dict(_costs(plan, shown))
+    head = ["step", "contacts", str(plan.before_on or "the day before"), "segments",
+            policy.brand.currency]  # fmt: skip
+    out += ["", _cells(head), "|---" + "|--:" * 4 + "|"]
+    for step in shown:
+        if sends[step]:
+            _, segments, money = costs.get(step, ["0", "0", "0.00"])
+            before = f"{plan.before.get(step, 0):,}" if plan.before_on else "-"
+            out += [_cells([step, f"{sends[step]:,}", before, segments, money])]
+    out += ["", "**The gates**", ""]
+    out += [
+        f"- {v.gate}: {'open' if v.is_open else '**closed**'}. {v.said}"
+        for v in plan.verdicts
+        if v.gate != "approval"
+    ]
+    out += ["", "**A text of each**"]
+    for (step, language), body in plan.samples.items():
+        out += ["", f"{step}, {language}:", "", *(f"    {line}" for line in body.splitlines())]
+    hours = f"{policy.approval_hours:g} hours"
+    out += ["", f"Without an answer within {hours} nothing is sent, and the contacts are looked at "
+            "again on the next day."]  # fmt: skip
+    return "\n".join(out)
+
+
+def _steps(plan: Plan, policy: Policy) -> list[str]:
+    """The steps that somebody was due for, lowest first."""
+    due = {row.step for row in plan.decisions}
+    ladder = [step.name for step in policy.steps]
+    return [*(name for name in ladder if name in due), *sorted(due - set(ladder))]
+
+
+def _waterfall(plan: Plan, shown: Sequence[str]) -> list[str]:
+    counted: dict[str, Counter[str]] = {}
+    due: Counter[str] = Counter()
+    for row in plan.decisions:
+        due[row.step] += row.contacts
+        if row.action != "send":
+            counted.setdefault(f"  {row.action} {row.reason}", Counter())[row.step] += row.contacts
+    named = {"due": due, **counted, "to be written to": plan.sends}
+    return [
+        _row(name, [*(f"{by_step[step]:,}" for step in shown), f"{by_step.total():,}"])
+        for name, by_step in named.items()
+    ]
+
+
+def _costs(plan: Plan, shown: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Texts, segments and money: by step, by step and country, and all together."""
+    sums: dict[str, tuple[int, int, float]] = {}
+    for step in shown:
+        for row in plan.texts:
+            for name in (step, f"{step} {row.country}") if row.step == step else ():
+                texts, segments, money = sums.get(name, (0, 0, 0.0))
+                sums[name] = (
+                    texts + row.texts, segments + int(row.segments), money + float(row.money)
+                )  # fmt: skip
+    sums["all"] = sum(row.texts for row in plan.texts), plan.segments, plan.money
+    return [
+        (name, [f"{texts:,}", f"{segments:,}", f"{money:,.2f}"])
+        for name, (texts, segments, money) in sums.items()
+    ]
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<26}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
