@@ -24,7 +24,16 @@ from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
 from reengage.policy import Policy
 from reengage.progress import progress
-from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing, Provider, Reply
+from reengage.providers.base import (
+    AccountRefused,
+    Answer,
+    Handed,
+    LogEntry,
+    Outcome,
+    Outgoing,
+    Provider,
+    Reply,
+)
 from reengage.settings import secret
 
 log = logging.getLogger(__name__)
@@ -302,19 +311,20 @@ class Sender:
 
     def _hand_over(self, bulk_id: str, rows: list[sa.Row[Any]]) -> list[Answer]:
         """Call the provider, with no transaction open, and write down what it said."""
-        contacts = {str(row.message_id): row.contact_id for row in rows}
         outgoing = [Outgoing(str(row.message_id), row.phone_e164, row.body) for row in rows]
         try:
             answers = self.provider.send(
                 bulk_id, outgoing, self.policy.brand.sender,
                 valid_until=self._valid_until(rows), now=self.clock(),
             )  # fmt: skip
-        except ProviderError:
-            # The account was refused, so nothing was sent: back into the queue, and stop.
-            refused = [Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing]
-            self._record(bulk_id, contacts, refused)
+        except ProviderError as error:
+            # The account was refused: what was not sent is queued again, and the run stops.
+            answers = error.answers if isinstance(error, AccountRefused) else []
+            self._record(bulk_id, rows, answers or [
+                Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing
+            ])  # fmt: skip
             raise
-        self._record(bulk_id, contacts, answers)
+        self._record(bulk_id, rows, answers)
         return answers
 
     def _valid_until(self, rows: list[sa.Row[Any]]) -> datetime:
@@ -328,7 +338,8 @@ class Sender:
         evening = hours.allowed_until(now, tuple(places), self.policy.hours)
         return min(rows[0].not_after, evening)
 
-    def _record(self, bulk_id: str, contacts: dict[str, int], answers: list[Answer]) -> None:
+    def _record(self, bulk_id: str, rows: list[sa.Row[Any]], answers: list[Answer]) -> None:
+        contacts = {str(row.message_id): row.contact_id for row in rows}
         with self.engine.begin() as connection:
             db.run(
                 connection,
@@ -344,6 +355,31 @@ class Sender:
                 prices=[a.price for a in answers],
                 currencies=[a.currency for a in answers],
             )
+            self._suppress(connection, rows, answers)
+
+    def _suppress(
+        self, connection: Connection, rows: list[sa.Row[Any]], answers: list[Answer]
+    ) -> None:
+        """Write to nobody again of whom the provider said at once that the number is bad for good,
+        or has opted out with it.
+        """
+        now, channel = self.clock(), self.policy.consent.channel
+        phones = {str(row.message_id): row.phone_e164 for row in rows}
+        for answer in answers:
+            if answer.suppress == "opted_out":
+                db.run(
+                    connection, "core/opt_out_phone",
+                    phone_hash=messages.phone_hash(phones[answer.message_id], secret("phones")),
+                    channel=channel, source="provider", at=now,
+                )  # fmt: skip
+        bounced = [
+            LogEntry(a.message_id, "rejected", a.raw_code, True, None, None, None, now)
+            for a in answers
+            if a.suppress == "hard_bounce"
+        ]
+        if bounced:
+            _insert_receipts(connection, self.provider.name, bounced, now)
+            db.run(connection, "outbox/apply_receipts", at=now, channel=channel)
 
     # --- what is in doubt -------------------------------------------------------------------------
 
@@ -356,11 +392,10 @@ class Sender:
         bulks = [bulk for bulk in bulks if self._is_abandoned(bulk.claimed_by)]
         before = result.requeued
         if open_ := [bulk for bulk in bulks if self._reconcile(bulk, result)]:
-            sending = self.policy.sending
             wait = (max(map(self._settled_at, open_)) - self.wall()).total_seconds()
             # Not longer than a claim of this moment would take, whatever another machine's clock
             # has written.
-            wait = min(wait, sending.timeout_seconds + sending.settle_seconds)
+            wait = min(wait, self._settle_seconds)
             if wait > 0:
                 log.info(
                     "%s messages may be out: waiting %.0f s until the provider's log can prove it",
@@ -371,10 +406,16 @@ class Sender:
                 self._reconcile(bulk, result)
         return result.requeued - before
 
-    def _settled_at(self, bulk: sa.Row[Any]) -> datetime:
+    @property
+    def _settle_seconds(self) -> float:
+        """From a claim until the log can prove an absence: its last request, that one's answer, and
+        what the log takes to hold it.
+        """
         sending = self.policy.sending
-        seconds = sending.timeout_seconds + sending.settle_seconds
-        settled_at: datetime = bulk.claimed_at + timedelta(seconds=seconds)
+        return self.provider.spread_seconds + sending.timeout_seconds + sending.settle_seconds
+
+    def _settled_at(self, bulk: sa.Row[Any]) -> datetime:
+        settled_at: datetime = bulk.claimed_at + timedelta(seconds=self._settle_seconds)
         return settled_at
 
     def _is_abandoned(self, claim: int | None) -> bool:
@@ -395,7 +436,7 @@ class Sender:
         """
         asked_at = self.wall()
         try:
-            entries = self.provider.log(bulk.bulk_id)
+            entries = _read_log(self.engine, self.provider, bulk.bulk_id)
         except ProviderError as error:
             log.warning("%s messages stay in doubt: %s", f"{bulk.messages:,}", error)
             return False
@@ -429,6 +470,20 @@ class Sender:
                 "them. They are never sent again", f"{became['unknown']:,}", bulk.bulk_id,
             )  # fmt: skip
         return not is_settled and len(changed) < bulk.messages
+
+
+def _read_log(engine: Engine, provider: Provider, bulk_id: str) -> list[LogEntry]:
+    """What the provider's log holds of a bulk. One that does not know our ids is told what may have
+    been handed over, to look for that.
+    """
+    if provider.knows_our_ids:
+        return provider.log(bulk_id)
+    with engine.connect() as connection:
+        rows = db.run(connection, "outbox/handed", bulk_id=bulk_id).all()
+    handed = [
+        Handed(str(r.message_id), r.phone_e164, r.body, r.provider_message_id, r.at) for r in rows
+    ]
+    return provider.log(bulk_id, handed)
 
 
 def _is_uuid(text: str) -> bool:
@@ -466,8 +521,8 @@ def take_replies(engine: Engine, provider: Provider, policy: Policy) -> Counter[
     """
     found = Counter[str]()
     try:
-        # Each reply is told only once, so a page is kept before the next one is asked for.
-        while replies := provider.replies():
+        # A reply may be told only once, so a page is kept before the next one is asked for.
+        for replies in provider.reply_pages(policy.brand.sender):
             if not _keep_replies(engine, provider.name, replies, found):
                 break
     finally:
@@ -523,15 +578,21 @@ def _apply_stops(engine: Engine, channel: str) -> None:
 def _take_receipts(
     engine: Engine, provider: Provider, channel: str, now: datetime, found: Counter[str]
 ) -> None:
+    since = now - timedelta(hours=POLL_HOURS)
     with engine.connect() as connection:
-        bulks = db.run(
-            connection, "outbox/to_poll",
-            provider=provider.name, since=now - timedelta(hours=POLL_HOURS),
-        ).scalars().all()  # fmt: skip
+        bulks = set(
+            db.run(connection, "outbox/to_poll", provider=provider.name, since=since).scalars()
+        )
+        if provider.prices_late:
+            unpriced = db.run(connection, "outbox/unpriced", provider=provider.name, since=since)
+            bulks.update(unpriced.scalars())
     try:
-        for bulk_id in progress(bulks, "receipts", "bulks", total=len(bulks)):
-            entries = [entry for entry in provider.log(bulk_id) if entry.status != "accepted"]
-            found.update(_keep_receipts(engine, provider.name, entries, now))
+        for bulk_id in progress(sorted(bulks), "receipts", "bulks", total=len(bulks)):
+            entries = _read_log(engine, provider, bulk_id)
+            done = [entry for entry in entries if entry.status != "accepted"]
+            found.update(_keep_receipts(engine, provider.name, done, now))
+            if provider.prices_late:
+                _record_prices(engine, entries)
     finally:
         with engine.begin() as connection:
             db.run(connection, "outbox/apply_receipts", at=now, channel=channel)
@@ -542,17 +603,37 @@ def _keep_receipts(
 ) -> Sequence[str]:
     """Keep receipts; the statuses of those that are new."""
     with engine.begin() as connection:
-        return db.run(
+        return _insert_receipts(connection, provider, entries, now)
+
+
+def _insert_receipts(
+    connection: Connection, provider: str, entries: Sequence[LogEntry], now: datetime
+) -> Sequence[str]:
+    return db.run(
+        connection,
+        "outbox/insert_receipts",
+        provider=provider,
+        at=now,
+        message_ids=[e.message_id for e in entries],
+        statuses=[e.status for e in entries],
+        codes=[e.raw_code for e in entries],
+        permanents=[e.is_permanent for e in entries],
+        segments=[e.segments for e in entries],
+        prices=[e.price for e in entries],
+        currencies=[e.currency for e in entries],
+        occurred=[e.occurred_at for e in entries],
+    ).scalars().all()  # fmt: skip
+
+
+def _record_prices(engine: Engine, entries: Sequence[LogEntry]) -> None:
+    """Write down what messages cost of which it was not known."""
+    priced = [e for e in entries if e.price is not None and _is_uuid(e.message_id)]
+    with engine.begin() as connection:
+        db.run(
             connection,
-            "outbox/insert_receipts",
-            provider=provider,
-            at=now,
-            message_ids=[e.message_id for e in entries],
-            statuses=[e.status for e in entries],
-            codes=[e.raw_code for e in entries],
-            permanents=[e.is_permanent for e in entries],
-            segments=[e.segments for e in entries],
-            prices=[e.price for e in entries],
-            currencies=[e.currency for e in entries],
-            occurred=[e.occurred_at for e in entries],
-        ).scalars().all()  # fmt: skip
+            "outbox/record_prices",
+            message_ids=[uuid.UUID(e.message_id) for e in priced],
+            prices=[e.price for e in priced],
+            currencies=[e.currency for e in priced],
+            segments=[e.segments for e in priced],
+        )

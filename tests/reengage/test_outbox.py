@@ -101,7 +101,8 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
 class Scripted:
     """The sandbox's provider, with a part of it played by the test."""
 
-    name, max_batch, log_hours = "infobip", 1000, 48.0
+    name, max_batch, log_hours, spread_seconds = "infobip", 1000, 48.0, 0.0
+    knows_our_ids, prices_late = True, False
 
     def __init__(self, inner: Provider | None = None, **played: Callable[..., Any]) -> None:
         self._inner = inner
@@ -118,6 +119,10 @@ class Scripted:
             return play(*args, **kwargs)
 
         return called
+
+    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+        while page := self.replies():
+            yield page
 
 
 def phone(contact_id: int) -> str:

@@ -11,7 +11,7 @@ import logging
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,6 +30,7 @@ from reengage.errors import ConfigurationError, ProviderError
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
+POOL = 16
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
@@ -51,6 +52,10 @@ class Outgoing:
     text: str = field(repr=False)
 
 
+# Why a refusal says that the number is not to be texted again.
+Suppress = Literal["hard_bounce", "opted_out"]
+
+
 @dataclass(frozen=True)
 class Answer:
     """What became of one message at the hand-over. price is of the whole message."""
@@ -62,6 +67,20 @@ class Answer:
     segments: int | None = None
     price: Decimal | None = None
     currency: str | None = None
+    suppress: Suppress | None = None
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A message that was, or may have been, handed over at `at` (aware): what the log of a provider
+    that does not know our ids is compared with.
+    """
+
+    message_id: str
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    provider_message_id: str | None
+    at: datetime
 
 
 LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected"]
@@ -94,6 +113,25 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """A request that a provider made to us. url: in full, as the provider called it, since it is
+    signed; headers: by their names in lower case; body: as it came.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a webhook told."""
+
+    receipts: Sequence[LogEntry] = ()
+    replies: Sequence[Reply] = ()
+
+
+@dataclass(frozen=True)
 class Account:
     """How a provider is reached. base_url has a scheme and no slash at its end."""
 
@@ -115,9 +153,26 @@ class ProviderUnavailable(ProviderError):
     """The provider cannot be asked just now. Nothing was learned; ask again later."""
 
 
+class AccountRefused(ProviderError):
+    """The account, not a message, was refused: its key, its credit, its sender. It would be so for
+    everybody, so the run stops.
+
+    answers: one for each message of the batch, where some were sent before; what was not sent is
+    RETRY. Empty: nothing at all was sent.
+    """
+
+    def __init__(self, message: str, answers: Sequence[Answer] = ()) -> None:
+        super().__init__(message)
+        self.answers = list(answers)
+
+
+class WebhookRefused(ProviderError):
+    """A webhook is not signed by the provider, or is none that it sends. Nothing was taken."""
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """A request and what came of it: ACCEPTED means that `content`, JSON, is a 2xx's answer."""
+    """A request and what came of it: ACCEPTED means that `content`, JSON, says so."""
 
     outcome: Outcome
     code: str
@@ -127,20 +182,32 @@ class Exchange:
 class Provider(ABC):
     """An SMS provider. A subclass builds the requests and reads the answers; this class sends,
     times and classifies. Safe to use from several threads.
+
+    Subclass BulkProvider, or SingleProvider where a request takes one recipient.
     """
 
     name: ClassVar[str]
+    # As people know it.
+    title: ClassVar[str]
     # The most messages of one send().
     max_batch: ClassVar[int]
     # How long the provider's log keeps a message: an absence in it proves nothing after that.
     log_hours: ClassVar[float]
+    # Whether the log is asked by our own ids; else log() compares it with what was handed over.
+    knows_our_ids: ClassVar[bool] = True
+    # Whether a price is told only some time after the delivery, and is asked for until it is.
+    prices_late: ClassVar[bool] = False
+    # Each request is written down at this level of the log.
+    request_level: ClassVar[int] = logging.INFO
+    # From a send()'s beginning to its last request. An absence from the log proves nothing before.
+    spread_seconds: float = 0
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         self.account = account
         # Connecting is quick or hopeless; the rest of the patience is for the answer.
         self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
         self._session = requests.Session()
-        adapter = HTTPAdapter(pool_maxsize=16, max_retries=0)
+        adapter = HTTPAdapter(pool_maxsize=POOL, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         # Set as auth, not as a header: a line in ~/.netrc would replace the header.
@@ -169,8 +236,8 @@ class Provider(ABC):
 
         bulk_id: ours, stored before this call, so that log() can find what became of it.
         valid_until, now: aware; the provider gives up on a message after valid_until (to the
-        minute). What befalls a message is in its Answer. Raises ProviderError where the account
-        cannot be used, in which case nothing at all was sent.
+        minute). What befalls a message is in its Answer. Raises AccountRefused where the account
+        cannot be used; its answers, if it has any, say what was sent before.
         """
         if len(messages) > self.max_batch:
             raise ValueError(
@@ -180,31 +247,30 @@ class Provider(ABC):
             return []
         if valid_until <= now:  # it would ring in the hours it was to avoid
             return [Answer(m.message_id, Outcome.REJECTED, raw_code="too_late") for m in messages]
-        exchange = self._submit(bulk_id, messages, sender, valid_until - now)
-        if exchange.outcome is not Outcome.ACCEPTED:
-            return [Answer(m.message_id, exchange.outcome, None, exchange.code) for m in messages]
-        try:
-            told = {answer.message_id: answer for answer in self._answers(exchange.content)}
-        except (KeyError, TypeError, ValueError, AttributeError):
-            log.warning("%s took bulk %s and answered in an unknown form", self.name, bulk_id)
-            told = {}
-        return [
-            told.get(m.message_id) or Answer(m.message_id, Outcome.UNKNOWN, None, "no_answer")
-            for m in messages
-        ]
+        return self._hand_over(bulk_id, messages, sender, valid_until - now)
 
     @abstractmethod
-    def log(self, bulk_id: str) -> list[LogEntry]:
+    def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         """What the provider's own log holds of a bulk: each message handed over, with its latest
         status (a message that was handed over twice is there twice). Proof of absence only within
         `log_hours` of the hand-over. Raises ProviderUnavailable where the log cannot be read.
+
+        handed: the bulk's messages, needed unless the provider knows our ids.
         """
 
     @abstractmethod
-    def replies(self) -> list[Reply]:
-        """The texts that came back since the last call; the provider tells each only once, so
-        store them before anything else. Raises ProviderUnavailable.
+    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+        """The texts that came back to our number (E.164; a name takes none), page by page. Some
+        providers tell each only once, so store a page before asking for the next; others begin
+        with the newest, so stop at a page of which all is known. Raises ProviderUnavailable.
         """
+
+    def hear(self, webhook: Webhook, now: datetime) -> Told:
+        """What a webhook of this provider tells; now: aware, when it came. Asks nobody.
+
+        Raises WebhookRefused where it is not signed as the connection says, or cannot be read.
+        """
+        raise WebhookRefused(f"{self.title} sends no webhooks; its receipts are polled.")
 
     @abstractmethod
     def test(self) -> str:
@@ -215,14 +281,16 @@ class Provider(ABC):
         """How requests are signed."""
 
     @abstractmethod
-    def _submit(
+    def _hand_over(
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
-    ) -> Exchange:
-        """Make the one request that hands messages over."""
+    ) -> list[Answer]:
+        """Hand a batch over that may still ring for `validity`; one Answer for each message."""
 
-    @abstractmethod
-    def _answers(self, content: Any) -> Iterable[Answer]:
-        """Read a 2xx's answer. A message that is left out, or not understood, is UNKNOWN."""
+    def _judge(self, code: str) -> Outcome | None:
+        """What the provider's own code proves, whatever the HTTP status; None: nothing of its own.
+        Raises AccountRefused.
+        """
+        return None
 
     def _error_code(self, content: Any) -> str:
         """The provider's code in the body of a refused request."""
@@ -238,18 +306,22 @@ class Provider(ABC):
             )
         return exchange.content
 
-    def _exchange(self, method: str, path: str, **request: Any) -> Exchange:
-        """One request, classified. Raises ProviderError where the account, not a message, is
-        refused: then the request was surely not processed.
+    def _exchange(
+        self, method: str, path: str, base_url: str | None = None, **request: Any
+    ) -> Exchange:
+        """One request, classified. base_url: where not the account's. Raises AccountRefused where
+        the account, not a message, is refused: then the request was surely not processed.
         """
         begun = time.monotonic()
-        exchange = self._attempt(method, path, request)
+        exchange = self._attempt(method, (base_url or self.account.base_url) + path, request)
         seconds = time.monotonic() - begun
-        log.info("%s %s %s: %s in %.3f s", self.name, method, path, exchange.code, seconds)
+        log.log(
+            self.request_level, "%s %s %s: %s in %.3f s",
+            self.name, method, path, exchange.code, seconds,
+        )  # fmt: skip
         return exchange
 
-    def _attempt(self, method: str, path: str, request: dict[str, Any]) -> Exchange:
-        url = self.account.base_url + path
+    def _attempt(self, method: str, url: str, request: dict[str, Any]) -> Exchange:
         try:
             answer = self._session.request(
                 method, url, timeout=self._timeout, allow_redirects=False, **request
@@ -263,10 +335,10 @@ class Provider(ABC):
             if isinstance(cause, NewConnectionError):  # DNS too
                 return Exchange(Outcome.RETRY, "no_connection")
             if isinstance(cause, ssl.SSLCertVerificationError):
-                raise ProviderError(
-                    f"{self.name}: the certificate of {self._host} is not trusted. Check the "
+                raise AccountRefused(
+                    f"{self.name}: the certificate of {_host(url)} is not trusted. Check the "
                     "connection's host, and REQUESTS_CA_BUNDLE behind a proxy of your own."
-                ) from error
+                ) from cause
             return Exchange(Outcome.UNKNOWN, "connection_lost")
         status = answer.status_code
         try:
@@ -276,35 +348,80 @@ class Provider(ABC):
         if 200 <= status < 300:
             outcome = Outcome.UNKNOWN if content is None else Outcome.ACCEPTED
             return Exchange(outcome, str(status) if content is not None else "unreadable", content)
-        code = self._error_code(content) or f"http_{status}"
+        code = self._error_code(content)
+        if judged := self._judge(code):
+            return Exchange(judged, code, content)
+        code = code or f"http_{status}"
         if status == 429:
             return Exchange(Outcome.RETRY, code)
         if status == 400 and method != "POST":
             return Exchange(Outcome.REJECTED, code)
         if status == 400:
-            # Never seen of a single bad number, which is told inside of a 200: the sender's name,
-            # the account or our own request is at fault, and so it would be for everybody.
-            raise ProviderError(
+            # No code that is known to be of a single number: the sender's name, the account or our
+            # own request is at fault, and so it would be for everybody.
+            raise AccountRefused(
                 f"{self.name} does not take the request (400 {code}). Check brand.sender in the "
                 "policy against what the account may use; nothing was sent, and a rerun sends it."
             )
         if status in (401, 403):
-            raise ProviderError(
+            raise AccountRefused(
                 f"{self.name} refuses the key of the connection ({status} {code}). Put a valid "
                 "key with the right to send and read SMS into the connection reengage_sms; "
                 "nothing was sent, and a rerun sends it."
             )
         if status in (301, 307, 308, 402, 404, 405, 413, 415):
-            raise ProviderError(
-                f"{self.name} did not take the request ({status} {code} from {self._host}). "
+            raise AccountRefused(
+                f"{self.name} did not take the request ({status} {code} from {_host(url)}). "
                 "Check the host of the connection reengage_sms and the account's credit; "
                 "nothing was sent, and a rerun sends it."
             )
         return Exchange(Outcome.UNKNOWN, code)
 
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.account.base_url).hostname or ""
+    def _no_credit(self, code: str) -> AccountRefused:
+        return AccountRefused(
+            f"{self.title} has no credit left ({code}). Top up the account; what was not sent "
+            "stays queued, and a rerun sends it."
+        )
+
+    def _works(self) -> str:
+        kind = "The local sandbox" if self.is_sandbox else self.title
+        return f"{kind} answers at {_host(self.account.base_url)}, and takes the key."
+
+    def _misread(self, what: str) -> ProviderUnavailable:
+        return ProviderUnavailable(
+            f"{self.name}'s {what} came in a form that is not understood, so nothing was taken "
+            f"from it. Compare providers/{self.name}.py with {self.title}'s current API."
+        )
+
+
+class BulkProvider(Provider):
+    """A provider that takes a batch in one request."""
+
+    def _hand_over(
+        self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
+    ) -> list[Answer]:
+        exchange = self._submit(bulk_id, messages, sender, validity)
+        if exchange.outcome is not Outcome.ACCEPTED:
+            return [Answer(m.message_id, exchange.outcome, None, exchange.code) for m in messages]
+        try:
+            told = {answer.message_id: answer for answer in self._answers(exchange.content)}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            log.warning("%s took bulk %s and answered in an unknown form", self.name, bulk_id)
+            told = {}
+        return [
+            told.get(m.message_id) or Answer(m.message_id, Outcome.UNKNOWN, None, "no_answer")
+            for m in messages
+        ]
+
+    @abstractmethod
+    def _submit(
+        self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
+    ) -> Exchange:
+        """Make the one request that hands messages over."""
+
+    @abstractmethod
+    def _answers(self, content: Any) -> Iterable[Answer]:
+        """Read a 2xx's answer. A message that is left out, or not understood, is UNKNOWN."""
 
 
 def account_from_uri_or_json(value: str) -> Account:
@@ -346,8 +463,8 @@ def account(
     """
     if not conn_type or not host:
         raise ConfigurationError(
-            "The connection reengage_sms needs a type (infobip) and a host "
-            "(<account>.api.infobip.com, as the provider's portal shows it)."
+            "The connection reengage_sms needs a type (infobip, twilio or mailup) and a host "
+            "(<account>.api.infobip.com, api.twilio.com, sendsms.mailup.com)."
         )
     extra = dict(extra or {})
     scheme, _, rest = host.rstrip("/").rpartition("://")
@@ -390,6 +507,24 @@ def _uri_parts(uri: str) -> dict[str, Any]:
         "port": parts.port,
         "extra": extra,
     }
+
+
+class _Unasked(logging.Filter):
+    """Keeps the queries of our requests out of urllib3's debug lines: they may hold numbers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_Unasked())
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _is_loopback(url: str) -> bool:

@@ -15,13 +15,13 @@ from requests.auth import AuthBase
 
 from reengage.providers.base import (
     Answer,
+    BulkProvider,
     Exchange,
+    Handed,
     LogEntry,
     LogStatus,
     Outcome,
     Outgoing,
-    Provider,
-    ProviderUnavailable,
     Reply,
 )
 
@@ -51,10 +51,11 @@ class _Key(AuthBase):
 log = logging.getLogger(__name__)
 
 
-class Infobip(Provider):
+class Infobip(BulkProvider):
     """The connection's password is the API key."""
 
     name: ClassVar[str] = "infobip"
+    title: ClassVar[str] = "Infobip"
     max_batch: ClassVar[int] = 1000
     log_hours: ClassVar[float] = 48
 
@@ -106,7 +107,7 @@ class Infobip(Provider):
         older = (content.get("requestError") or {}).get("serviceException") or {}
         return str(content.get("errorCode") or older.get("messageId") or "")
 
-    def log(self, bulk_id: str) -> list[LogEntry]:
+    def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         return [self._entry(item) for item in self._pages(bulkId=bulk_id)]
 
     def _pages(self, **parameters: str) -> Iterator[dict[str, Any]]:
@@ -114,7 +115,7 @@ class Infobip(Provider):
             page = self._read("/sms/3/logs", **parameters, limit=PAGE, useCursor="true")
             results = page.get("results") if isinstance(page, dict) else None
             if not isinstance(results, list):
-                raise _misread("log")
+                raise self._misread("log")
             yield from results
             cursor = (page.get("cursor") or {}).get("nextCursor")
             if not cursor:
@@ -139,15 +140,20 @@ class Infobip(Provider):
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # An entry that is skipped would read as a message that was never sent.
-            raise _misread("log") from error
+            raise self._misread("log") from error
+
+    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+        while page := self.replies():
+            yield page
 
     def replies(self) -> list[Reply]:
+        """The next page of texts that came back; each is told only once."""
         content = self._read("/sms/1/inbox/reports", limit=PAGE)
         found = []
         try:
             items = list(content["results"])
         except (KeyError, TypeError) as error:
-            raise _misread("inbox") from error
+            raise self._misread("inbox") from error
         for item in items:
             # Each is told once: one that cannot be read must not take the others with it.
             try:
@@ -165,8 +171,7 @@ class Infobip(Provider):
 
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
-        kind = "The local sandbox" if self.is_sandbox else "Infobip"
-        return f"{kind} answers at {self._host}, and takes the key."
+        return self._works()
 
 
 def _time(text: str) -> datetime:
@@ -175,10 +180,3 @@ def _time(text: str) -> datetime:
     if time.tzinfo is None:
         raise ValueError("a time without a zone")
     return time
-
-
-def _misread(what: str) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"infobip's {what} came in a form that is not understood, so nothing was taken from it. "
-        "Compare providers/infobip.py with Infobip's current API."
-    )
