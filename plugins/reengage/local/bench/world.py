@@ -29,6 +29,9 @@ DAY_SHARE = 0.0245  # interactions a day, by contact
 SLICE_ROWS = 250_000
 OLDER = 3  # the history grows by so many times what it was
 
+# The first and the last of some days, and how many interactions of each are of the long gone.
+Span = tuple[date, date, int]
+
 SOURCE = Source(
     source="bench",
     entity="interaction",
@@ -49,8 +52,8 @@ class World:
         self.clock = SimulatedClock(datetime.combine(FIRST_DAY, time(10), UTC) + timedelta(1))
         self.interactions = 0
         self.day_rows = round(DAY_SHARE * contacts)
-        old_rows = INTERACTIONS_EACH * contacts - HISTORY_DAYS * self.day_rows
-        self.gone_rows = round(old_rows / (HISTORY_DAYS - GONE_DAYS))
+        # The rest of the history is of the long gone, before they were.
+        self.gone_rows = INTERACTIONS_EACH * contacts - HISTORY_DAYS * self.day_rows
         self.who = {"contacts": contacts, "active_contacts": round(ACTIVE_SHARE * contacts)}
         self.gone_contacts = round(GONE_SHARE * contacts)
 
@@ -66,11 +69,18 @@ class World:
                 connection, "bench/fill_contacts", contacts=self.contacts, load_id=self.load_id,
                 created_on=self._first_day(OLDER + 1), load_on=FIRST_DAY,
             )  # fmt: skip
-        self._interactions("history", 1, FIRST_DAY)
+        gone_on = FIRST_DAY - timedelta(days=GONE_DAYS)
+        self._interactions(
+            "history",
+            [
+                (self._first_day(1), gone_on, self.gone_rows // (HISTORY_DAYS - GONE_DAYS)),
+                (gone_on + timedelta(days=1), FIRST_DAY, 0),
+            ],
+        )
         with self.engine.begin() as connection:
             db.run(
                 connection, "bench/fill_episodes",
-                gone_on=FIRST_DAY - timedelta(days=GONE_DAYS),
+                gone_on=gone_on,
                 step_days=[step.after_days for step in self.policy.steps],
                 close_after_days=self.policy.close_after_days,
             )  # fmt: skip
@@ -78,7 +88,9 @@ class World:
 
     def grow(self) -> None:
         """Four times the history: as before, but before all that is there. Who is due stays so."""
-        self._interactions("older history", OLDER, self._first_day(1) - timedelta(days=1))
+        last_day = self._first_day(1) - timedelta(days=1)
+        span = (self._first_day(OLDER + 1), last_day, self.gone_rows // HISTORY_DAYS)
+        self._interactions("older history", [span])
         # Whole tables were rewritten, which no day does: their old rows go.
         self.vacuum("VACUUM (FULL) core.contact_activity")
         self.vacuum("VACUUM (ANALYZE)")
@@ -121,14 +133,16 @@ class World:
         """The first day of `times` the history."""
         return FIRST_DAY - timedelta(days=times * HISTORY_DAYS - 1)
 
-    def _interactions(self, what: str, times: int, last_day: date) -> None:
-        """`times` the history up to last_day; then everybody's activity anew."""
-        total = times * INTERACTIONS_EACH * self.contacts
+    def _interactions(self, what: str, spans: list[Span]) -> None:
+        """What happened in the spans; then everybody's activity anew."""
+        total = sum(
+            ((last - first).days + 1) * (self.day_rows + gone) for first, last, gone in spans
+        )
         with self.engine.begin() as connection:
             key = db.run(connection, "bench/interaction_key").one()
             # Kept up row by row it would take three times as long.
             _alter(connection, "DROP CONSTRAINT {name}", key)
-        slices = self._slices(times * HISTORY_DAYS, last_day)
+        slices = (thousand for span in spans for thousand in self._slices(*span))
         for _ in progress(slices, what, "thousand interactions", total // 1000):
             pass
         with self.engine.begin() as connection:
@@ -140,17 +154,11 @@ class World:
             )  # fmt: skip
         self.interactions += total
 
-    def _slices(self, days: int, last_day: date) -> Iterator[int]:
+    def _slices(self, first: date, last: date, gone_rows: int) -> Iterator[int]:
         """Fill day after day, and yield once for each thousand rows."""
-        recent = FIRST_DAY - timedelta(days=GONE_DAYS)
-        first = last_day - timedelta(days=days - 1)
-        while first <= last_day:
-            # Of the long gone until they were gone.
-            gone_rows = self.gone_rows if first <= recent else 0
-            rows = self.day_rows + gone_rows
-            end = min(first + timedelta(days=max(1, SLICE_ROWS // rows) - 1), last_day)
-            if first <= recent:
-                end = min(end, recent)
+        days = max(1, SLICE_ROWS // (self.day_rows + gone_rows))
+        while first <= last:
+            end = min(first + timedelta(days=days - 1), last)
             with self.engine.begin() as connection:
                 filled = db.run(
                     connection, "bench/fill_interactions", **self.who,
