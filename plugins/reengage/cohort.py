@@ -180,8 +180,8 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    db.run(connection, "cohort/open_episodes", as_of=as_of, ladder=policy.ladder)
-    db.analyze(connection, "cohort.episode", "cohort.dormancy")
+    opened = db.run(connection, "cohort/open_episodes", as_of=as_of, ladder=policy.ladder).rowcount
+    db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
     consent, caps = policy.consent, policy.caps
     db.run(
         connection,

@@ -43,7 +43,8 @@ def take(
         elif source.entity == "interaction":
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
-            db.run(connection, "core/note_late_purchases", load_id=load_id)
+            db.run(connection, "core/arrive", load_id=load_id)
+            db.run(connection, "core/note_late_purchases")
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             _redo(connection, load_id, policy)

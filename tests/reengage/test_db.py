@@ -52,12 +52,13 @@ def check(connection: sa.Connection, name: str) -> None:
     """Prepare each statement of a file; what it makes for itself is made for it first."""
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     driver = connection.connection.driver_connection
-    if "staged" in text or "drafted" in text or "card_id" in text or "corrected" in text:
+    if any(table in text for table in ("staged", "drafted", "card_id", "corrected", "arrived")):
         entity = name.rpartition("_")[2]
         staging = entity if entity in ("contact", "consent") else "interaction"
         for needed in (f"raw/stage_{staging}", "outbox/stage_drafts", "core/load_cards"):
             make(driver, needed)
         make(driver, "core/begin_corrected")
+        make(driver, "core/arrive")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):
         compiled = clause.compile(dialect=dialect())
         sql, binds = str(compiled), compiled.positiontup or ()

@@ -25,7 +25,16 @@ FROM (
             behaviour text, signals core.interaction_kind[]
         )
         ON touched.behaviour = clock.behaviour
-    WHERE touched.closed_on IS NULL AND activity.updated_load_id > :after_load_id
+    WHERE
+        touched.closed_on IS NULL
+        AND activity.updated_load_id > :after_load_id
+        -- Nobody else has come back, or was noted as if.
+        AND (
+            touched.returned_on IS NOT NULL
+            OR core.last_of(
+                activity, coalesce(clock.signals, CAST(:signals AS core.interaction_kind[]))
+            ) > touched.dormant_since
+        )
 ) AS back
 WHERE
     episode.contact_id = back.contact_id

@@ -1,47 +1,33 @@
 -- Keep core.contact_activity up from the load's own interactions. Contacts of the temporary table
 -- corrected are left to redo_activity.
--- Grain: contact. Reads: raw.interaction of the load, core.contact_identity, core.contact.
+-- Grain: contact. Reads: the temporary tables arrived and corrected, core.contact.
 -- Writes: core.contact_activity. Parameters: load_id, signals.
 -- Twice in one load would count purchases twice: core.take runs it in the transaction that marks
 -- the load as loaded, so it runs once.
-WITH happened AS MATERIALIZED (
+WITH fresh AS (
     SELECT
-        identity.contact_id,
-        interaction.kind,
-        interaction.dated_on
-    FROM raw.interaction AS interaction
-    INNER JOIN core.contact_identity AS identity
-        ON
-            interaction.contact_source = identity.source
-            AND interaction.source_contact_id = identity.source_contact_id
+        arrived.contact_id,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'purchase') AS last_purchase_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'visit') AS last_visit_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'loyalty') AS last_loyalty_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'email_open') AS last_email_open_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'email_click') AS last_email_click_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'reply') AS last_reply_on,
+        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'login') AS last_login_on,
+        max(arrived.dated_on) FILTER (
+            WHERE arrived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        ) AS last_signal_on,
+        min(arrived.dated_on) AS first_interaction_on,
+        count(*) FILTER (WHERE arrived.kind = 'purchase') AS purchases,
+        array_agg(DISTINCT arrived.dated_on) FILTER (WHERE arrived.kind = 'purchase') AS bought_on
+    FROM arrived
     WHERE
-        interaction.load_id = :load_id
-        AND interaction.status = 'loaded'
-        AND NOT EXISTS (
+        NOT EXISTS (
             SELECT 1
             FROM corrected
-            WHERE corrected.contact_id = identity.contact_id
+            WHERE corrected.contact_id = arrived.contact_id
         )
-),
-
-fresh AS (
-    SELECT
-        happened.contact_id,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'purchase') AS last_purchase_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'visit') AS last_visit_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'loyalty') AS last_loyalty_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'email_open') AS last_email_open_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'email_click') AS last_email_click_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'reply') AS last_reply_on,
-        max(happened.dated_on) FILTER (WHERE happened.kind = 'login') AS last_login_on,
-        max(happened.dated_on) FILTER (
-            WHERE happened.kind = ANY(CAST(:signals AS text[]))
-        ) AS last_signal_on,
-        min(happened.dated_on) AS first_interaction_on,
-        count(*) FILTER (WHERE happened.kind = 'purchase') AS purchases,
-        array_agg(DISTINCT happened.dated_on) FILTER (WHERE happened.kind = 'purchase') AS bought_on
-    FROM happened
-    GROUP BY happened.contact_id
+    GROUP BY arrived.contact_id
 ),
 
 touched AS (

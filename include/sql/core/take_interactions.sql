@@ -1,29 +1,25 @@
--- Take the load's interactions.
--- Grain: interaction. Reads: raw.interaction, core.contact_identity. Writes: core.interaction.
+-- Take the load's interactions, by contact: neighbours in the index are written together.
+-- Grain: interaction. Reads: the temporary table arrived. Writes: core.interaction.
 -- Parameters: load_id, at. Twice: the same rows.
 INSERT INTO core.interaction (
     contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, currency,
     product_id, coupon_code, loaded_at, load_id
 )
 SELECT
-    identity.contact_id,
-    row.source,
-    row.record_key,
-    CAST(row.kind AS core.interaction_kind) AS kind,
-    row.occurred_at,
-    row.dated_on,
-    row.amount,
-    row.currency,
-    row.product_id,
-    row.coupon_code,
+    arrived.contact_id,
+    arrived.source,
+    arrived.record_key,
+    arrived.kind,
+    arrived.occurred_at,
+    arrived.dated_on,
+    arrived.amount,
+    arrived.currency,
+    arrived.product_id,
+    arrived.coupon_code,
     :at,
     :load_id
-FROM raw.interaction AS row
-INNER JOIN core.contact_identity AS identity
-    ON
-        row.contact_source = identity.source
-        AND row.source_contact_id = identity.source_contact_id
-WHERE row.load_id = :load_id AND row.status = 'loaded'
+FROM arrived
+ORDER BY arrived.contact_id
 ON CONFLICT (contact_id, source, source_event_id) DO UPDATE
     SET
         kind = excluded.kind,

@@ -71,3 +71,7 @@ SELECT greatest(
     CASE WHEN 'login' = ANY(kinds) THEN activity.last_login_on END
 )
 $$;
+
+-- What a contact did in some days, without reading all it ever did: a day's cost must not grow with
+-- the history.
+CREATE INDEX interaction_by_contact ON core.interaction (contact_id, occurred_on);
