@@ -1,7 +1,7 @@
 """The task that asks a person whether a day goes out, in Airflow: Browse, Required Actions.
 
 Beside runtime and the hooks one of the few modules that import Airflow. What the person reads is
-made when the task runs and kept with the question alone: it is no template field and no XCom.
+made when the task runs and kept with the question alone: it is in no XCom.
 """
 
 import logging
