@@ -57,6 +57,8 @@ def maintenance() -> None:
     @task
     @told_plainly
     def audit(params: dict | None = None) -> dict[str, int]:
+        import logging
+
         from reengage import maintenance
         from reengage.runtime import current_run, warehouse
 
@@ -65,6 +67,7 @@ def maintenance() -> None:
             warehouse(), run.policy, run.clock,
             share=given["share"], is_repairing=given["repair"],
         )  # fmt: skip
+        logging.getLogger("reengage.maintenance").info("%s", "\n".join(found.lines()))
         return {"contacts": found.contacts, "differing": found.differing}
 
     tidy() >> audit()

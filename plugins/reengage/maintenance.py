@@ -91,6 +91,16 @@ class Audit:
                 ids.append(contact_id)
 
 
+@dataclass
+class _Wrong:
+    """The contacts of a chunk that differ, by id; of them, those in whose dormancy the date of the
+    first step does.
+    """
+
+    ids: set[int] = field(default_factory=set)
+    reaching: set[int] = field(default_factory=set)
+
+
 @dataclass(frozen=True)
 class _Rules:
     """How the kept-up columns were made: by the policy of then, which may be another one now."""
@@ -127,8 +137,7 @@ def audit(
         raise ConfigurationError(f"share is of all contacts, like 0.1 or 1; {share:g} is not.")
     began_at = clock()
     found = Audit(share)
-    # Each chunk's contacts that differ, in order of id, and those who lost their first step's date.
-    wrong: list[tuple[list[int], list[int]]] = []
+    wrong: list[_Wrong] = []
     with engine.connect().execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     ) as connection:
@@ -145,8 +154,8 @@ def audit(
     failure = None
     if wrong and is_repairing:
         try:
-            for ids, reaching in progress(wrong, "repair", "chunks", len(wrong)):
-                _repair(engine, policy, ids, reaching)
+            for chunk in progress(wrong, "repair", "chunks", len(wrong)):
+                _repair(engine, policy, chunk)
             found.is_repaired = True
         except AuditFailed as error:
             failure = error
@@ -163,14 +172,13 @@ def audit(
         ).scalar_one()  # fmt: skip
     if failure:
         raise failure
-    told = "\n".join(found.lines())
     if found.differing and not found.is_repaired:
+        told = "\n".join(found.lines())
         raise AuditFailed(
             f"{told}\nThat is an error of the program, or of a change by hand: the contacts' rows "
             f"show which (maintenance.difference, audit {audit_id}). To make them anew: "
             'make audit REPAIR=1, or reengage_maintenance with {"repair": true}.'
         )
-    (log.warning if found.differing else log.info)("%s", told)
     return found
 
 
@@ -200,7 +208,7 @@ def _chunks(
     draw: dict[str, Any],
     chunk_size: int,
     found: Audit,
-    wrong: list[tuple[list[int], list[int]]],
+    wrong: list[_Wrong],
 ) -> Iterator[int]:
     """Compare chunk after chunk; gives one item a contact, for the progress."""
     after, is_last = LEAST_ID, False
@@ -212,16 +220,16 @@ def _chunks(
         is_last = chunk.contacts < chunk_size
         # The last one takes in rows of contacts that are not there.
         through = MOST_ID if is_last else chunk.through_contact_id
-        ids, reaching = set(), set()
+        here = _Wrong()
         for relation, row in _differences(connection, rules, after, through, draw):
-            ids.add(row.contact_id)
+            here.ids.add(row.contact_id)
             if "reaches_on" in row.column_names:
-                reaching.add(row.contact_id)
+                here.reaching.add(row.contact_id)
             found._note(relation, row.contact_id, row.column_names)
-        if ids:
-            wrong.append((sorted(ids), sorted(reaching)))
+        if here.ids:
+            wrong.append(here)
         found.contacts += chunk.drawn
-        found.differing += len(ids)
+        found.differing += len(here.ids)
         yield from range(chunk.contacts)
         after = through
 
@@ -248,7 +256,7 @@ def _differences(
     yield from ((EPISODE, row) for row in rows)
 
 
-def _repair(engine: Engine, policy: Policy, ids: list[int], reaching: list[int]) -> None:
+def _repair(engine: Engine, policy: Policy, wrong: _Wrong) -> None:
     """Make the contacts' rows anew by the daily path's own statements, and mark them as touched, so
     that the next day follows. Raises AuditFailed where they still differ.
     """
@@ -258,17 +266,21 @@ def _repair(engine: Engine, policy: Policy, ids: list[int], reaching: list[int])
         db.exclusive(connection, "journey"),
         db.exclusive(connection, "core"),
     ):
-        rules = _rules(connection, policy)
+        rules, ids = _rules(connection, policy), sorted(wrong.ids)
         mark = rules.last_load_id + 1
         db.run(connection, "core/begin_corrected", contact_ids=ids)
-        db.run(connection, "maintenance/mend_rows", load_id=mark, reaching_ids=reaching)
+        db.run(
+            connection, "maintenance/mend_rows",
+            load_id=mark, reaching_ids=sorted(wrong.reaching),
+        )  # fmt: skip
         db.run(connection, "core/redo_activity", load_id=mark, signals=rules.signals)
         if rules.has_ladder:
-            db.run(
+            new = db.run(
                 connection, "cohort/follow_loads",
                 after_load_id=NO_LOAD, contact_ids=ids, clocks=rules.clocks, pace=rules.pace,
                 cooldown_days=rules.cooldown_days,
-            )  # fmt: skip
+            ).scalar_one()  # fmt: skip
+            db.run(connection, "cohort/add_contacts", contacts=new)
         left = _left(connection, rules, ids)
         anew = [row.anew for relation, row in left if relation == EPISODE]
         if anew:

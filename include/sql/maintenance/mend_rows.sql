@@ -1,7 +1,36 @@
--- Before contacts are made anew: a contact without activity gets a row, rows of nobody go, and who
--- lost the date of the first step can have it worked out again.
--- Grain: contact. Reads: core.contact, the temporary table corrected. Writes: core.contact_activity,
--- cohort.dormancy. Parameters: load_id, reaching_ids. Twice: the same rows.
+-- Before contacts are made anew: a contact without activity, or whose dormancy was lost, gets a row,
+-- rows of nobody go, and who lost the date of the first step can have it worked out again.
+-- Grain: contact. Reads: core.contact, cohort.episode, outcome.contact_outcome, the temporary table
+-- corrected. Writes: core.contact_activity, cohort.dormancy. Parameters: load_id,
+-- reaching_ids. Twice: the same rows.
+-- Who was followed before has a row, for follow_loads to fill; when an episode last closed as active
+-- it takes as it is.
+INSERT INTO cohort.dormancy (
+    contact_id, behaviour, dormant_since, pace, reaches_on, active_closed_on
+)
+SELECT
+    contact.contact_id,
+    '',
+    contact.first_seen_on,
+    1,
+    contact.first_seen_on,
+    (
+        SELECT max(episode.closed_on)
+        FROM cohort.episode AS episode
+        INNER JOIN outcome.contact_outcome AS contact_outcome
+            ON
+                episode.contact_id = contact_outcome.contact_id
+                AND episode.dormant_since = contact_outcome.dormant_since
+        WHERE
+            episode.contact_id = contact.contact_id
+            AND contact_outcome.outcome = 'active'
+    )
+FROM corrected
+INNER JOIN core.contact AS contact ON corrected.contact_id = contact.contact_id
+LEFT JOIN core.contact_activity AS activity ON corrected.contact_id = activity.contact_id
+WHERE activity.contact_id IS NULL OR activity.updated_load_id < :load_id
+ON CONFLICT (contact_id) DO NOTHING;
+
 INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id)
 SELECT
     contact.contact_id,
