@@ -59,6 +59,10 @@ psql: $(READY)  ## a prompt on the warehouse
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
 
+.PHONY: why
+why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, or crm:C-17; AS_OF=1997-09-30
+	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"
+
 .PHONY: bench
 bench: $(READY)  ## what a day costs: make bench ONLY=journey SIZE=10 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)

@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     command("dsn", _dsn)
     command("psql", _psql)
     command("policy", _policy)
+    command("why", _why, "contact", "as-of", **{"as-of": ""})
     bench = command("bench", _bench, "only", "size", only="", size="1")
     bench.add_argument("--verbose", action="store_true")
     audit = command("audit", _audit, "share", share="1")
@@ -161,6 +162,19 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{source.name}: {source.path}: {said}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
+
+
+def _why(given: argparse.Namespace) -> None:
+    """a contact's story, and where they stand"""
+    from reengage.local.day import parse_day
+    from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
+    from reengage.story import tell
+
+    policy, as_of = read_policy(), parse_day(given.as_of) if given.as_of else None
+    with warehouse().connect() as connection:
+        for line in tell(connection, policy, given.contact, as_of):
+            sys.stdout.write(f"{line}\n")
 
 
 def _bench(given: argparse.Namespace) -> None:

@@ -31,6 +31,8 @@ ROUTES = (
     f"?day={DAY}",
     f"contacts?day={DAY}",
     f"contacts.csv?day={DAY}",
+    "barely_active",
+    "barely_active.csv",
     "contact/1",
     "outcomes",
     "daily_steps.csv",

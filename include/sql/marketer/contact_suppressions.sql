@@ -1,28 +1,26 @@
--- purpose: why a contact may not be written to, now or in the past: its own rows, and the ones
---          that stand for its number
--- grain: suppression; reads: core.suppression (by contact, by phone), core.contact
+-- purpose: why a contact may not be written to now: its own rows, and the ones that stand for its
+--          number, whosever they are
+-- grain: reason; reads: core.suppression (by contact, by phone), core.contact
 -- writes: nothing
 -- parameters: contact_id
 -- twice: it only reads
 SELECT
-    channel,
-    reason,
-    source,
-    since,
-    lifted_at
-FROM core.suppression
-WHERE contact_id = cast(:contact_id AS bigint)
-UNION ALL
-SELECT
-    suppression.channel,
-    suppression.reason,
-    suppression.source,
-    suppression.since,
-    suppression.lifted_at
-FROM core.contact AS contact
-INNER JOIN core.suppression AS suppression
-    ON contact.phone_hash = suppression.phone_hash AND suppression.lifted_at IS NULL
-WHERE
-    contact.contact_id = cast(:contact_id AS bigint)
-    AND suppression.contact_id <> contact.contact_id
+    standing.reason,
+    min(standing.since) AS since
+FROM (
+    SELECT
+        own.reason,
+        own.since
+    FROM core.suppression AS own
+    WHERE own.contact_id = cast(:contact_id AS bigint) AND own.lifted_at IS NULL
+    UNION ALL
+    SELECT
+        suppression.reason,
+        suppression.since
+    FROM core.contact AS contact
+    INNER JOIN core.suppression AS suppression
+        ON contact.phone_hash = suppression.phone_hash AND suppression.lifted_at IS NULL
+    WHERE contact.contact_id = cast(:contact_id AS bigint)
+) AS standing
+GROUP BY standing.reason
 ORDER BY since;

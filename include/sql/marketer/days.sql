@@ -1,10 +1,12 @@
--- purpose: the days that were decided, latest first, for the page's day picker
+-- purpose: the days that were decided, latest first, for the page's day picker, and whether each was
+--          let go or stopped
 -- grain: day; reads: cohort.day; writes: nothing
 -- parameters: none
 -- twice: it only reads
 SELECT
     as_of,
-    policy_version,
-    decided_at
+    sends,
+    released_at,
+    stopped_by
 FROM cohort.day
 ORDER BY as_of DESC;

@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
+from math import ceil
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -25,126 +26,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from reengage import db
+from reengage import db, story
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.settings import TEMPLATES
+from reengage.story import day_text
 
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 100
 PAGE_DAYS = 30
 CSV_BATCH = 1000
-TIMELINE = {"interactions": 20, "decisions": 200, "messages": 50, "hits": 50, "receipts": 100}
 SECONDS_A_STATEMENT = 20
+NO_POLICY = "The policy cannot be read, and it says who is barely active. Tell an engineer."
 
-# What the words of the database mean, for somebody who never saw it: (label, sentence).
-REASONS: dict[str, tuple[str, str]] = {
-    "opened": (
-        "Opened an earlier text",
-        "They opened a text of this quiet spell, so they get no further ones.",
-    ),
-    "no_consent": (
-        "No consent",
-        "They never agreed to marketing by text, or took it back.",
-    ),
-    "consent_expired": (
-        "Consent too old",
-        "They agreed to marketing by text, but too long ago to rely on it.",
-    ),
-    "suppressed": (
-        "Do not contact",
-        "They or their number are on the do-not-contact list: they said stop or complained, the "
-        "number does not exist, or earlier texts went unanswered to the end.",
-    ),
-    "no_phone": (
-        "No usable number",
-        "There is no phone number on file that a text can be sent to.",
-    ),
-    "repeat": (
-        "Had this step recently",
-        "They got this same step too short a while ago, so it is left out this time.",
-    ),
-    "duplicate_phone": (
-        "Shared number",
-        "Another customer with the same number is the one we write to.",
-    ),
-    "gap": (
-        "Texted days ago",
-        "Another text went to them too few days ago. They are looked at again tomorrow.",
-    ),
-    "daily_cap": (
-        "Daily limit reached",
-        "The day's limit of texts was reached. They are looked at again tomorrow.",
-    ),
-    "warm_up": (
-        "Starting slowly",
-        "Sending is being built up step by step, and the day's share was used. They are looked "
-        "at again tomorrow.",
-    ),
-    "budget": (
-        "Budget spent",
-        "The budget for texts was spent. They are looked at again tomorrow.",
-    ),
-    "approval": (
-        "Not approved",
-        "Nobody approved the day's texts. They are looked at again tomorrow.",
-    ),
-    "control": (
-        "Control group",
-        "Left alone on purpose, drawn by lot: comparing with them shows what the texts change.",
-    ),
-    "template": (
-        "Text could not be made",
-        "The text came out too long or incomplete for them. They are looked at again tomorrow.",
-    ),
-    "due": (
-        "Chosen to be texted",
-        "Nothing stood in the way, so a text was prepared.",
-    ),
-}
+# Words that the page alone uses; those of core.word it reads, as the views do.
 ACTIONS: dict[str, str] = {"send": "Send", "hold": "Held back", "skip": "Skipped"}
-MESSAGES: dict[str, tuple[str, str]] = {
-    "draft": ("Prepared", "Written; the day's final checks are still ahead."),
-    "queued": ("Waiting", "Cleared to go; waiting for the hours in which phones may ring."),
-    "sending": ("Being sent", "On its way to the text message provider at this moment."),
-    "accepted": ("On its way", "The provider has it; the phone has not confirmed it yet."),
-    "delivered": ("Delivered", "The provider says the phone received it."),
-    "undelivered": ("Not delivered", "The provider says the phone will never receive it."),
-    "expired": ("Timed out", "The phone could not be reached in time."),
-    "rejected": ("Refused", "The provider refused it; nothing was sent."),
-    "unknown": ("In doubt", "It may have gone out. To be safe, it is never sent again."),
-    "cancelled": (
-        "Called off",
-        "Called off before it went out: they came back or said stop, a check failed, or it "
-        "became too late.",
-    ),
-}
-SENT = ("accepted", "delivered", "undelivered", "expired")
-OUTCOMES: dict[str, tuple[str, str]] = {
-    "opted_out": ("Said stop", "They asked not to be texted again."),
-    "returned": ("Came back", "They bought, visited or gave another sign of life."),
-    "active": ("Opened a text", "They followed a text's link, but have not come back yet."),
-    "control": ("Control, stayed quiet", "Left alone for comparison, and did not come back."),
-    "unsubscribed": ("Never opened", "Texts arrived, none was opened: we stopped writing."),
-    "unreachable": ("Not reached", "No text arrived. Nothing changes for them."),
-}
-KINDS: dict[str, str] = {
-    "purchase": "Bought something",
-    "visit": "Visited",
-    "loyalty": "Used the loyalty card",
-    "email_open": "Email shown as opened",
-    "email_click": "Clicked in an email",
-    "reply": "Replied",
-    "login": "Logged in",
-}
-SUPPRESSIONS: dict[str, str] = {
-    "opted_out": "said stop",
-    "hard_bounce": "the number does not exist",
-    "complaint": "complained",
-    "inactivity": "never opened any of our texts",
-    "erased": "asked to be forgotten",
-}
 STATUSES: dict[str, str] = {
     "active": "Active",
     "unsubscribed": "Unsubscribed",
@@ -156,21 +53,36 @@ LOADS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped", "Read, but not used: a check found too much wrong with it."),
 }
 ARMS: dict[str, str] = {"treatment": "May be texted", "control": "Control group"}
+GATES: dict[str, str] = {
+    "size": "How many",
+    "unsubscribes": "Who leaves",
+    "budget": "Budget",
+    "approval": "Approval",
+}
+TONES: dict[str, str] = {  # of a kind of event of a contact's story
+    "signal": "good",
+    "open": "good",
+    "message": "ours",
+    "suppression": "bad",
+    "gate": "bad",
+    "outcome": "end",
+}
+# The lines of the waterfall below the reasons.
+ENDS = ("due", "drafted", "sent", "delivered")
 
 # What a spreadsheet would take for a formula when a cell begins with it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that happened to a contact. at: aware. day_only: only its date is known."""
+class Word:
+    """What a word of an enum means: a few words, and a sentence where there is one."""
 
-    at: datetime
-    title: str
-    detail: str = ""
-    body: str | None = None
-    tone: str = ""
-    day_only: bool = False
+    label: str
+    sentence: str | None
+
+
+Words = dict[str, dict[str, Word]]  # by enum (cohort.reason) and value
 
 
 class _Missing(ReengageError):
@@ -190,9 +102,10 @@ class Cell(BaseModel):
     reason: str | None = None
     after: int | None = Field(None, ge=0, lt=2**63)
 
-    def check(self) -> None:
+    def check(self, words: Words) -> None:
         """Raises _Missing for an action or reason that does not exist."""
-        if self.action not in {None, *ACTIONS} or self.reason not in {None, *REASONS}:
+        known = words["cohort.reason"]
+        if self.action not in {None, *ACTIONS} or self.reason not in {None, *known}:
             raise _Missing("There is no such action or reason. Start from Days.")
 
     @property
@@ -202,11 +115,6 @@ class Cell(BaseModel):
     @property
     def binds(self) -> dict[str, Any]:
         return {"day": self.day, "step": self.step, "action": self.action, "reason": self.reason}
-
-    def holds(self, count: sa.Row[Any]) -> bool:
-        """Whether a count of the day's table is within this cell."""
-        pairs = zip(self.chosen, (count.step, count.action, count.reason), strict=True)
-        return all(wanted in (None, is_) for wanted, is_ in pairs)
 
 
 def create_page(
@@ -245,6 +153,18 @@ def create_page(
             "ladder": [step.name for step in current.steps],
         }
 
+    def barely(as_of: date) -> dict[str, Any] | None:
+        """The binds that name the barely active of the latest day; None without a policy."""
+        try:
+            current = policy()
+        except ConfigurationError:
+            return None
+        return {
+            "as_of": as_of,
+            "barely_days": current.barely_active_after_days,
+            "reach_days": _reach_days(current),
+        }
+
     def show(request: Request, template: str, status: int = 200, **content: Any) -> HTMLResponse:
         root = "../" * request.scope["path"].removeprefix(
             request.scope.get("root_path", "")
@@ -280,36 +200,48 @@ def create_page(
     @app.get("/", response_class=HTMLResponse)
     def day(request: Request, day: date | None = None) -> Response:
         with _reading(engine_factory) as connection:
-            days = [row.as_of for row in db.run(connection, "marketer/days")]
+            decided = {row.as_of: row for row in db.run(connection, "marketer/days")}
+            days = list(decided)
             if not days:
                 return show(request, "empty.html", section="day")
             if day is None:
                 day = days[0]
-            if day not in days:
+            if day not in decided:
                 raise _Missing(
-                    f"Nothing was decided for {_day(day)}. The first day with decisions is "
-                    f"{_day(days[-1])}, the latest {_day(days[0])}."
+                    f"Nothing was decided for {day_text(day)}. The first day with decisions is "
+                    f"{day_text(days[-1])}, the latest {day_text(days[0])}."
                 )
-            counts = db.run(connection, "marketer/waterfall", day=day).all()
+            words = _words(connection)
+            lines = db.run(connection, "marketer/waterfall", day=day).all()
             messages = db.run(connection, "marketer/message_statuses", day=day).all()
+            gates = db.run(connection, "marketer/gates", day=day).all()
+            # Who is barely active is known of today alone.
+            wanted = barely(day) if day == days[0] else None
+            barely_active = wanted and _count_barely_active(connection, wanted)
         place = days.index(day)
         return show(
             request,
             "day.html",
             section="day",
+            words=words,
             days=days,
             day=day,
             earlier=days[place + 1] if place + 1 < len(days) else None,
             later=days[place - 1] if place else None,
-            table=_Waterfall(counts, brand()["ladder"]),
+            table=_Waterfall(lines, brand()["ladder"]),
             messages=_Statuses(messages),
+            state=decided[day],
+            gates=gates,
+            barely_active=barely_active,
+            barely_days=wanted and wanted["barely_days"],
         )
 
     @app.get("/contacts", response_class=HTMLResponse)
     def contacts(request: Request, cell: Annotated[Cell, Query()]) -> Response:
-        cell.check()
         with _reading(engine_factory) as connection:
-            counts = db.run(connection, "marketer/waterfall", day=cell.day).all()
+            words = _words(connection)
+            cell.check(words)
+            total = db.run(connection, "marketer/count_contacts", **cell.binds).scalar_one()
             rows = db.run(
                 connection, "marketer/contacts", **cell.binds, after=cell.after,
                 row_limit=PAGE_ROWS + 1,
@@ -318,47 +250,85 @@ def create_page(
             request,
             "contacts.html",
             section="day",
+            words=words,
             cell=cell,
             rows=rows[:PAGE_ROWS],
-            total=sum(count.contacts for count in counts if cell.holds(count)),
+            total=total,
             after=rows[PAGE_ROWS - 1].contact_id if len(rows) > PAGE_ROWS else None,
         )
 
     @app.get("/contacts.csv")
     def contacts_csv(cell: Annotated[Cell, Query()]) -> Response:
-        cell.check()
+        with _reading(engine_factory) as connection:
+            cell.check(_words(connection))
         name = "-".join(["contacts", str(cell.day), *filter(None, cell.chosen)])
         return as_csv(name, "marketer/contacts", **cell.binds, after=None, row_limit=None)
+
+    @app.get("/barely_active", response_class=HTMLResponse)
+    def barely_active(
+        request: Request,
+        after_on: date | None = None,
+        after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    ) -> Response:
+        with _reading(engine_factory) as connection:
+            wanted = barely(_latest_day(connection))
+            if wanted is None:
+                raise _Missing(NO_POLICY)
+            total = _count_barely_active(connection, wanted)
+            rows = db.run(
+                connection, "marketer/barely_active", **wanted, after_on=after_on, after=after or 0,
+                row_limit=PAGE_ROWS + 1,
+            ).all()  # fmt: skip
+        return show(
+            request,
+            "barely_active.html",
+            section="day",
+            day=wanted["as_of"],
+            barely_days=wanted["barely_days"],
+            rows=rows[:PAGE_ROWS],
+            total=total,
+            is_first=after_on is None,
+            last=rows[PAGE_ROWS - 1] if len(rows) > PAGE_ROWS else None,
+            has_clocks=any(row.behaviour != "any" for row in rows),
+        )
+
+    @app.get("/barely_active.csv")
+    def barely_active_csv() -> Response:
+        with _reading(engine_factory) as connection:
+            wanted = barely(_latest_day(connection))
+        if wanted is None:
+            raise _Missing(NO_POLICY)
+        return as_csv(
+            f"barely-active-{wanted['as_of']}", "marketer/barely_active",
+            **wanted, after_on=None, after=0, row_limit=None,
+        )  # fmt: skip
 
     @app.get("/contact/{contact_id}", response_class=HTMLResponse)
     def contact(request: Request, contact_id: int) -> Response:
         if not 0 <= contact_id < 2**63:
             raise _Missing("No contact has this number.")
+        zone = brand()["zone"]
         with _reading(engine_factory) as connection:
 
-            def rows(name: str, **limit: int) -> Sequence[sa.Row[Any]]:
-                binds: dict[str, Any] = {"contact_id": contact_id, **limit}
-                return db.run(connection, f"marketer/{name}", **binds).all()
+            def rows(name: str) -> Sequence[sa.Row[Any]]:
+                return db.run(connection, f"marketer/{name}", contact_id=contact_id).all()
 
             found = rows("contact")
             if not found:
                 raise _Missing(f"There is no contact {contact_id}.")
-            story = {
-                name: rows(f"contact_{name}", row_limit=limit) for name, limit in TIMELINE.items()
-            }
-            for name in ("suppressions", "consents", "episodes"):
-                story[name] = rows(f"contact_{name}")
-        zone = brand()["zone"]
-        return show(
-            request,
-            "contact.html",
-            section="day",
-            contact=found[0],
-            standing=[row for row in story["suppressions"] if row.lifted_at is None],
-            consents=story["consents"],
-            episodes=story["episodes"],
-            events=_timeline(story, zone),
-        )
+            return show(
+                request,
+                "contact.html",
+                section="day",
+                words=_words(connection),
+                contact=found[0],
+                standing=rows("contact_suppressions"),
+                consents=rows("contact_consents"),
+                episodes=rows("contact_episodes"),
+                stands=_standing(connection, policy, contact_id),
+                events=story.read(connection, contact_id, str(zone)),
+                bodies=_bodies(rows("contact_messages")),
+            )
 
     @app.get("/outcomes", response_class=HTMLResponse)
     def outcomes(request: Request, before: date | None = None) -> Response:
@@ -368,6 +338,7 @@ def create_page(
                 connection, "marketer/daily_steps", before=before, day_limit=PAGE_DAYS + 1
             ).all()
             ended = db.run(connection, "marketer/outcome_counts").all()
+            words = _words(connection)
             invented = db.run(connection, "marketer/has_invented").scalar_one()
         shown = sorted({row.as_of for row in daily}, reverse=True)[:PAGE_DAYS]
         more = any(row.as_of not in shown for row in daily)
@@ -376,6 +347,7 @@ def create_page(
             request,
             "outcomes.html",
             section="outcomes",
+            words=words,
             totals=sorted(totals, key=lambda row: place(row.step)),
             daily=sorted(
                 (row for row in daily if row.as_of in shown),
@@ -490,37 +462,37 @@ _CANCELLED = "57014"
 
 
 class _Waterfall:
-    """A day's decisions from "due" down to "chosen", by reason and step."""
+    """A day from "due" down to "delivered", by step, beside the day before."""
 
-    def __init__(self, counts: Sequence[sa.Row[Any]], ladder: list[str]) -> None:
-        self.steps = sorted({count.step for count in counts}, key=_placing(ladder))
-        self.due = sum(count.contacts for count in counts)
-        self.due_by_step = {
-            step: sum(count.contacts for count in counts if count.step == step)
-            for step in self.steps
-        }
-        self.rows: list[dict[str, Any]] = []
-        left = self.due
-        # dict.fromkeys keeps the order of the statement: the order in which reasons are checked.
-        for reason, action in dict.fromkeys((count.reason, count.action) for count in counts):
-            cells = {
-                count.step: count.contacts
-                for count in counts
-                if (count.reason, count.action) == (reason, action)
-            }
-            all_steps = sum(cells.values())
-            left -= 0 if action == "send" else all_steps
-            self.rows.append(
-                {"reason": reason, "action": action, "cells": cells, "all": all_steps, "left": left}
-            )
-        self.chosen = self._sum(lambda row: row["action"] == "send")
-        self.skipped = self._sum(lambda row: row["action"] == "skip")
-        self.control = self._sum(lambda row: row["reason"] == "control")
+    def __init__(self, lines: Sequence[sa.Row[Any]], ladder: list[str]) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        for line in lines:
+            row = self.rows.setdefault(
+                line.stage, {"stage": line.stage, "action": None, "cells": {}, "all": 0, "left": 0,
+                             "before": None},
+            )  # fmt: skip
+            row["cells"][line.step] = line.contacts
+            row["action"] = line.action or row["action"]
+            row["all"] += line.contacts
+            row["left"] += line.left_over
+            if line.previous_contacts is not None:
+                row["before"] = (row["before"] or 0) + line.previous_contacts
+        first = self.rows.get("dormant", {"cells": {}, "all": 0})
+        self.steps = sorted(first["cells"], key=_placing(ladder))
+        self.due_by_step = first["cells"]
+        self.due = first["all"]
+        reasons = [row for stage, row in self.rows.items() if stage not in ("dormant", *ENDS)]
+        # A reason of the day before stays, so that it is seen to be gone.
+        self.held_rows = [row for row in reasons if row["all"] or row["before"]]
+        self.absent = [row["stage"] for row in reasons if not (row["all"] or row["before"])]
+        self.chosen = self._all("due")
+        self.sent = self._all("sent")
+        self.control = self._all("control")
+        self.skipped = sum(row["all"] for row in reasons if row["action"] == "skip")
         self.held = self.due - self.chosen - self.skipped - self.control
-        self.absent = [name for name in REASONS if name not in {r["reason"] for r in self.rows}]
 
-    def _sum(self, wanted: Callable[[dict[str, Any]], bool]) -> int:
-        return sum(row["all"] for row in self.rows if wanted(row))
+    def _all(self, stage: str) -> int:
+        return int(self.rows[stage]["all"]) if stage in self.rows else 0
 
 
 class _Statuses:
@@ -531,8 +503,57 @@ class _Statuses:
         for count in counts:
             self.rows.setdefault(count.status, {})[count.step] = count.messages
         self.by_status = {status: sum(cells.values()) for status, cells in self.rows.items()}
-        self.sent = sum(n for status, n in self.by_status.items() if status in SENT)
         self.all = sum(self.by_status.values())
+
+
+def _words(connection: sa.Connection) -> Words:
+    """What the words of the enums mean."""
+    found: Words = {}
+    for row in db.run(connection, "marketer/words"):
+        found.setdefault(row.about, {})[row.word] = Word(row.label, row.sentence)
+    return found
+
+
+def _latest_day(connection: sa.Connection) -> date:
+    latest: date | None = db.run(connection, "marketer/days").scalars().first()
+    if latest is None:
+        raise _Missing("No day has been decided yet.")
+    return latest
+
+
+def _count_barely_active(connection: sa.Connection, wanted: dict[str, Any]) -> int:
+    return int(db.run(connection, "marketer/count_barely_active", **wanted).scalar_one())
+
+
+def _reach_days(policy: Policy) -> int:
+    """No contact's first step is more days away from their last sign of life than this."""
+    thresholds = policy.thresholds
+    days = max(behaviour.days[0] for behaviour in policy.behaviours) * thresholds.scale
+    days *= max([1.0, *thresholds.lifecycle.values()])
+    if thresholds.rhythm:
+        days = max(days, thresholds.rhythm.at_most_days)
+    return ceil(days)
+
+
+def _standing(
+    connection: sa.Connection, policy: Callable[[], Policy], contact_id: int
+) -> str | None:
+    """Where a contact stands, as a sentence; None without a readable policy."""
+    try:
+        return story.standing(connection, policy(), contact_id)
+    except ConfigurationError:
+        return None
+
+
+def _bodies(messages: Sequence[sa.Row[Any]]) -> dict[Any, str]:
+    """The texts by message, without the codes of their links."""
+    found = {}
+    for message in messages:
+        body = message.body
+        for code in message.link_codes:
+            body = body.replace(code, "…")
+        found[message.message_id] = body
+    return found
 
 
 def _placing(ladder: list[str]) -> Callable[[str], tuple[int, str]]:
@@ -585,67 +606,11 @@ def _csv_value(value: Any, zone: ZoneInfo) -> Any:
     return value
 
 
-def _timeline(story: dict[str, Sequence[sa.Row[Any]]], zone: ZoneInfo) -> list[Event]:
-    """What happened to a contact, oldest first."""
-
-    def end_of(day: date) -> datetime:
-        return datetime.combine(day, time.max, zone)
-
-    events = []
-    for row in story["interactions"]:
-        amount = "" if row.amount is None else f"{_money(row.amount)} {row.currency or ''}".strip()
-        # A source that knows only the date gives midnight: no hour is better than a false one.
-        dated = row.occurred_at.astimezone(zone).time() == time.min
-        detail = ", ".join(filter(None, [amount, f"from {row.source}"]))
-        if row.source == "sandbox":
-            detail += " (invented by the simulation)"
-        events.append(Event(row.occurred_at, KINDS[row.kind], detail, tone="good", day_only=dated))
-    for row in story["decisions"]:
-        label, sentence = REASONS[row.reason]
-        title = f"Due for the {row.step} on {_day(row.as_of)}: {label.lower()}"
-        detail = f"{row.inactive_days} days quiet. {sentence}"
-        at = row.decided_at or end_of(row.as_of)
-        events.append(Event(at, title, detail, day_only=row.decided_at is None))
-    for row in story["messages"]:
-        label, sentence = MESSAGES[row.status]
-        body = row.body
-        for code in row.link_codes:
-            body = body.replace(code, "…") if body else body
-        code = f" Code: {row.error_code}." if row.error_code else ""
-        title = f"Text of the {row.step}: {label.lower()}"
-        at = row.accepted_at or row.status_at
-        events.append(Event(at, title, sentence + code, body=body, tone="ours"))
-    for row in story["hits"]:
-        if row.verdict == "human":
-            did = "Pressed a button on" if row.kind == "press" else "Opened"
-            title, detail, tone = f"{did} the page of the {row.step}", "A person.", "good"
-        else:
-            title = f"The link of the {row.step} was fetched by a machine"
-            detail, tone = "A preview or a scanner: it does not count as an open.", ""
-        events.append(Event(row.at, title, detail, tone=tone))
-    for row in story["receipts"]:
-        title = f"{row.provider} reported on the {row.step}: {MESSAGES[row.status][0].lower()}"
-        events.append(Event(row.occurred_at, title, f"The provider's code: {row.raw_code}."))
-    for row in story["suppressions"]:
-        why = SUPPRESSIONS[row.reason]
-        events.append(
-            Event(row.since, f"On the do-not-contact list: {why}", f"By {row.source}.", tone="bad")
-        )
-        if row.lifted_at:
-            events.append(Event(row.lifted_at, f"Off the do-not-contact list again ({why})"))
-    for row in story["episodes"]:
-        if row.outcome:
-            label, sentence = OUTCOMES[row.outcome]
-            title = f"The quiet spell ended: {label.lower()}"
-            events.append(Event(end_of(row.decided_on), title, sentence, tone="end", day_only=True))
-    return sorted(events, key=lambda event: event.at)
-
-
 # --- how things are written --------------------------------------------------------------------
 
 
 def _day(value: date | None) -> str:
-    return "–" if value is None else f"{value.day} {value:%b %Y}"
+    return "–" if value is None else day_text(value)
 
 
 def _time(value: datetime | None, zone: ZoneInfo) -> str:
@@ -661,6 +626,13 @@ def _number(value: int | Decimal | None) -> str:
 
 def _money(value: Decimal | None) -> str:
     return "–" if value is None else f"{value:,.2f}"
+
+
+def _change(now: int, before: int | None) -> str:
+    """The difference to the day before, with its sign; nothing where there is none to compare."""
+    if before is None:
+        return ""
+    return f"{now - before:+,}".replace("-", "−") if now != before else "±0"
 
 
 def _share(part: int | Decimal, whole: int | Decimal) -> str:
@@ -684,16 +656,16 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        day=_day, time=_time, number=_number, money=_money, share=_share, query=_query
+        day=_day,
+        time=_time,
+        number=_number,
+        money=_money,
+        share=_share,
+        query=_query,
+        change=_change,
     )
     environment.globals.update(
-        REASONS=REASONS,
-        ACTIONS=ACTIONS,
-        MESSAGES=MESSAGES,
-        OUTCOMES=OUTCOMES,
-        SUPPRESSIONS=SUPPRESSIONS,
-        STATUSES=STATUSES,
-        LOADS=LOADS,
-        ARMS=ARMS,
-    )
+        ACTIONS=ACTIONS, STATUSES=STATUSES, LOADS=LOADS, ARMS=ARMS, GATES=GATES, TONES=TONES,
+        ENDS=ENDS,
+    )  # fmt: skip
     return environment

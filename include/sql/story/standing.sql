@@ -1,0 +1,112 @@
+-- Where a contact stands: in which quiet spell, what was decided last, what became of the text, and
+-- what comes next. What changes with the days (next step, dormancy) is only true of the latest
+-- decided day: is_latest says whether as_of is that, or later, and the spell has not ended since.
+-- Grain: one row, none for an unknown contact. Reads: core.*, cohort.*, outbox.*, outcome.*, each by
+-- its contact. Writes nothing.
+-- Parameters: contact_id, as_of (null: the latest decided day), end_of_day (the first instant after
+-- as_of in the brand's zone; null: none), signals.
+SELECT
+    contact.contact_id,
+    contact.status,
+    contact.merged_into,
+    latest.as_of AS latest_as_of,
+    coalesce(CAST(:as_of AS date) >= latest.as_of, TRUE)
+    AND coalesce(episode.closed_on <= CAST(:as_of AS date), TRUE) AS is_latest,
+    (
+        SELECT max(interaction.occurred_on)
+        FROM core.interaction AS interaction
+        WHERE
+            interaction.contact_id = contact.contact_id
+            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+            AND interaction.occurred_on <= coalesce(CAST(:as_of AS date), 'infinity')
+    ) AS last_signal_on,
+    dormancy.dormant_since AS clock_since,
+    dormancy.behaviour,
+    dormancy.reaches_on,
+    episode.dormant_since,
+    CASE
+        WHEN episode.closed_on <= coalesce(CAST(:as_of AS date), 'infinity') THEN episode.closed_on
+    END AS closed_on,
+    episode.next_step,
+    episode.next_due_on,
+    episode.is_opened,
+    episode.opened_on,
+    episode.last_sent_on,
+    episode.last_final_on,
+    ended.label AS outcome,
+    ended.sentence AS outcome_means,
+    decision.as_of AS decided_on,
+    decision.step,
+    decision.action,
+    reason.label AS reason,
+    reason.sentence AS reason_means,
+    message.accepted_at,
+    CASE
+        WHEN coalesce(CAST(:as_of AS date) >= latest.as_of, TRUE) AND message.status <> 'accepted'
+            THEN message_word.label
+    END AS message_said,
+    (
+        SELECT min(coalesce(word.label, CAST(suppression.reason AS text)))
+        FROM core.suppression AS suppression
+        LEFT JOIN core.word AS word
+            ON
+                word.about = 'core.suppression_reason'
+                AND CAST(suppression.reason AS text) = word.word
+        WHERE
+            (
+                suppression.contact_id = contact.contact_id
+                OR suppression.phone_hash = contact.phone_hash
+            )
+            AND suppression.lifted_at IS NULL
+            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+    ) AS suppressed_for
+FROM core.contact AS contact
+CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
+LEFT JOIN cohort.dormancy AS dormancy ON contact.contact_id = dormancy.contact_id
+LEFT JOIN
+    LATERAL (
+        SELECT spell.*
+        FROM cohort.episode AS spell
+        WHERE
+            spell.contact_id = contact.contact_id
+            AND spell.opened_on <= coalesce(CAST(:as_of AS date), 'infinity')
+        ORDER BY spell.dormant_since DESC
+        LIMIT 1
+    ) AS episode
+    ON TRUE
+LEFT JOIN
+    LATERAL (
+        SELECT
+            latest_one.as_of,
+            latest_one.step,
+            latest_one.action,
+            latest_one.reason
+        FROM cohort.decision AS latest_one
+        WHERE
+            latest_one.contact_id = contact.contact_id
+            AND latest_one.dormant_since = episode.dormant_since
+            AND latest_one.as_of <= coalesce(CAST(:as_of AS date), 'infinity')
+        ORDER BY latest_one.as_of DESC
+        LIMIT 1
+    ) AS decision
+    ON TRUE
+LEFT JOIN outbox.message AS message
+    ON
+        contact.contact_id = message.contact_id
+        AND episode.dormant_since = message.dormant_since
+        AND decision.step = message.step
+        AND decision.as_of = message.as_of
+        AND decision.action = 'send'
+LEFT JOIN outcome.contact_outcome AS contact_outcome
+    ON
+        contact.contact_id = contact_outcome.contact_id
+        AND episode.dormant_since = contact_outcome.dormant_since
+LEFT JOIN core.word AS ended
+    ON ended.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = ended.word
+LEFT JOIN core.word AS reason
+    ON reason.about = 'cohort.reason' AND CAST(decision.reason AS text) = reason.word
+LEFT JOIN core.word AS message_word
+    ON
+        message_word.about = 'outbox.message_status'
+        AND CAST(message.status AS text) = message_word.word
+WHERE contact.contact_id = :contact_id;

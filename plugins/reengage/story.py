@@ -1,0 +1,225 @@
+"""A contact's story: why this person did or did not get something, and where they stand.
+
+It only reads. Days are in the brand's time zone. No name, number, address or text is in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from textwrap import wrap
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from reengage import db
+from reengage.errors import ReengageError
+from reengage.policy import Policy
+
+SIGNALS = 20  # of what a contact did, the last so many are told
+WIDTH = 100
+MARGIN = 22
+
+
+class UnknownContact(ReengageError):
+    """Nobody is known by this number, or by this source and id."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a contact, of a kind of cohort.contact_story.
+
+    at: aware; of an event of which only the day is known (is_day_only), the end of that day.
+    on: the brand's day it happened on. of_day: the brand's day it counts for; a decision is made on
+    the day after.
+    """
+
+    at: datetime
+    on: date
+    of_day: date
+    is_day_only: bool
+    kind: str
+    what: str
+    detail: str | None
+    message_id: UUID | None
+
+
+def read(
+    connection: sa.Connection, contact_id: int, time_zone: str, as_of: date | None = None
+) -> list[Event]:
+    """What happened to a contact, oldest first; with as_of, what counts for the days up to it. Of
+    what they did the last SIGNALS, and of what came before they first went quiet only the last.
+    """
+    rows = db.run(connection, "outcome/story", contact_id=contact_id, time_zone=time_zone)
+    events = [Event(*row) for row in rows if as_of is None or row.on_day <= as_of]
+    signals = [event for event in events if event.kind == "signal"]
+    told = set(map(id, signals[-SIGNALS:]))
+    return [event for event in events if event.kind != "signal" or id(event) in told]
+
+
+def find(connection: sa.Connection, name: str) -> int:
+    """The contact of our number (123), or of a source and its id (crm:C-17).
+
+    A number is not looked up. Raises UnknownContact.
+    """
+    source, colon, source_contact_id = name.strip().partition(":")
+    if colon:
+        found = db.run(
+            connection, "story/find", source=source, source_contact_id=source_contact_id
+        ).scalar()
+        if found is None:
+            known = [row.source for row in db.run(connection, "raw/source_names")]
+            which = f"no such id in {source}"
+            if source not in known:
+                which = f"no source {db.redact(source)!r}, only {', '.join(known) or 'none yet'}"
+            raise UnknownContact(f"Nobody is known as {db.redact(name)!r}: there is {which}.")
+        return int(found)
+    if not (source.isascii() and source.isdecimal()):
+        raise UnknownContact(
+            "Say whom by our number or by a source's id, like make why CONTACT=123 or make why "
+            f"CONTACT=crm:C-17; {db.redact(name)!r} is neither."
+        )
+    if int(source) >= 2**63:
+        raise UnknownContact(f"There is no contact {source}.")
+    return int(source)
+
+
+def tell(
+    connection: sa.Connection, policy: Policy, name: str, as_of: date | None = None
+) -> list[str]:
+    """The story as lines for a terminal, ending with where the contact stands, today or on as_of.
+
+    name: as find takes it. Raises UnknownContact.
+    """
+    contact_id = find(connection, name)
+    stands = standing(connection, policy, contact_id, as_of)
+    zone = policy.brand.zone
+    lines = [f"Contact {contact_id}, by the clock of {policy.brand.time_zone}", ""]
+    for event in read(connection, contact_id, policy.brand.time_zone, as_of):
+        when = day_text(event.on)
+        if not event.is_day_only:
+            when += f", {event.at.astimezone(zone):%H:%M}"
+        lines += _indented(when, event.what)
+        if event.detail:
+            lines += _indented("", event.detail)
+    return [*lines, "", *wrap(stands, WIDTH)]
+
+
+def standing(
+    connection: sa.Connection, policy: Policy, contact_id: int, as_of: date | None = None
+) -> str:
+    """Where a contact stands, as a sentence or two: today, or on as_of. Of a past day what was to
+    come next is not kept, so it is not said. Raises UnknownContact.
+    """
+    row = db.run(
+        connection, "story/standing",
+        contact_id=contact_id, as_of=as_of, signals=list(policy.signals),
+        end_of_day=policy.end_of(as_of) if as_of else None,
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise UnknownContact(f"There is no contact {contact_id}.")
+    if row.merged_into:
+        return (
+            f"They are the same person as contact {row.merged_into}, where the story goes on: "
+            f"make why CONTACT={row.merged_into}."
+        )
+    if row.status == "erased":
+        return "They asked to be forgotten: nothing is kept of them, and nothing is sent."
+    if row.latest_as_of is None:
+        return "No day has been decided yet."
+    said = [f"On {day_text(as_of)}:" if as_of else f"After {day_text(row.latest_as_of)}:"]
+    if row.dormant_since is None or row.closed_on:
+        said += _between_spells(row, policy)
+    else:
+        said += _in_a_spell(row, policy)
+    if row.suppressed_for and row.reason != "suppressed":
+        said.append(
+            f"They are on the do-not-contact list ({row.suppressed_for.lower()}), so no text goes "
+            "to them."
+        )
+    return " ".join(said)
+
+
+def _between_spells(row: sa.Row[Any], policy: Policy) -> list[str]:
+    """No spell is open: the last one's end, and when the next would begin."""
+    said = []
+    if row.closed_on:
+        said.append(
+            f"closed as {(row.outcome or 'over').lower()} on {day_text(row.closed_on)}, after "
+            f"being quiet since {day_text(row.dormant_since)}."
+        )
+    elif row.is_latest and row.reaches_on and _is_barely_active(row, policy):
+        said.append("not quiet, but barely active.")
+    else:
+        said.append("not quiet.")
+    last = row.last_signal_on
+    if last and not (row.closed_on and last <= row.dormant_since):
+        said.append(f"The last sign of life was on {day_text(last)}.")
+    elif not row.closed_on:
+        said.append("There was no sign of life yet, and they are known only for a while.")
+    if row.is_latest and row.reaches_on:
+        first = policy.steps[0].name
+        if row.reaches_on > row.latest_as_of:
+            said.append(f"Without another, the {first} is due on {day_text(row.reaches_on)}.")
+        else:
+            said.append("They are looked at on the next day that is decided.")
+    return said
+
+
+def _is_barely_active(row: sa.Row[Any], policy: Policy) -> bool:
+    days = (row.latest_as_of - row.clock_since).days
+    return bool(days >= policy.barely_active_after_days and row.reaches_on > row.latest_as_of)
+
+
+def _in_a_spell(row: sa.Row[Any], policy: Policy) -> list[str]:
+    """A spell is open: what was decided last, and what comes next."""
+    said = [f"quiet since {day_text(row.dormant_since)};"]
+    if row.decided_on is None:
+        return [*said, "no step has been decided yet."]
+    if row.action == "send":
+        said.append(_written(row, policy))
+    else:
+        word = "held back from" if row.action == "hold" else "left out of"
+        said.append(f"{word} the {row.step} on {day_text(row.decided_on)}. {row.reason_means}")
+    if row.is_latest:
+        said.append(_next(row, policy))
+    return said
+
+
+def _written(row: sa.Row[Any], policy: Policy) -> str:
+    if row.accepted_at is None:
+        status = f" ({row.message_said.lower()})" if row.message_said else ""
+        return (
+            f"chosen for the {row.step} on {day_text(row.decided_on)}; the text has not gone out"
+            f"{status}."
+        )
+    on = row.accepted_at.astimezone(policy.brand.zone).date()
+    status = f", {row.message_said.lower()}" if row.message_said else ""
+    return f"written to on {day_text(on)} ({row.step}{status})."
+
+
+def _next(row: sa.Row[Any], policy: Policy) -> str:
+    wait = timedelta(days=policy.close_after_days)
+    if row.is_opened and row.last_sent_on:
+        return (
+            "They opened it, so nothing more is sent: unless they come back before, the spell is "
+            f"closed on {day_text(row.last_sent_on + wait)}."
+        )
+    if row.next_due_on:
+        step, on = row.next_step or row.step, day_text(row.next_due_on)
+        return f"Next step: {step} on {on}, unless they come back."
+    closes = (row.last_final_on or row.opened_on) + wait
+    return (
+        f"No step is left: unless they come back before, the spell is closed on {day_text(closes)}."
+    )
+
+
+def day_text(day: date) -> str:
+    """A day as people write it: 7 Feb 2026."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def _indented(first: str, text: str) -> list[str]:
+    lines = wrap(text, WIDTH - MARGIN)
+    starts: Sequence[str] = [first, *[""] * (len(lines) - 1)]
+    return [f"{start:<{MARGIN}}{line}" for start, line in zip(starts, lines, strict=True)]
