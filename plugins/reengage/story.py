@@ -51,7 +51,14 @@ def read(
     what they did the last SIGNALS, and of what came before they first went quiet only the last.
     """
     rows = db.run(connection, "outcome/story", contact_id=contact_id, time_zone=time_zone)
-    events = [Event(*row) for row in rows if as_of is None or row.on_day <= as_of]
+    events = [
+        Event(
+            row.happened_at, row.happened_on, row.on_day, row.is_day_only, row.kind, row.what,
+            row.detail, row.message_id,
+        )
+        for row in rows
+        if as_of is None or row.on_day <= as_of
+    ]  # fmt: skip
     signals = [event for event in events if event.kind == "signal"]
     told = set(map(id, signals[-SIGNALS:]))
     return [event for event in events if event.kind != "signal" or id(event) in told]
