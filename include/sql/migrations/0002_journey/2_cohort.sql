@@ -91,3 +91,7 @@ CREATE TABLE cohort.gate (
 
 -- What a message is expected to cost, in the brand's currency, before the provider says.
 ALTER TABLE outbox.message ADD COLUMN expected_price numeric NOT NULL DEFAULT 0;
+
+-- What a day looks up by date, so that it does not read all that ever ended or was lifted.
+CREATE INDEX outcome_by_day ON outcome.contact_outcome (decided_on);
+CREATE INDEX suppression_lifted ON core.suppression (lifted_at) WHERE lifted_at IS NOT NULL;
