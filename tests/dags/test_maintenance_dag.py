@@ -1,0 +1,68 @@
+"""The maintenance DAG, run: it tells what differs, mends it when asked, and fails otherwise."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import sqlalchemy as sa
+
+from reengage.local.postgres import EmbeddedServer
+
+CODE = """
+import json, sys
+from reengage.local import airflow
+from reengage.local.postgres import EmbeddedServer
+from reengage.settings import settings
+
+airflow.prepare(EmbeddedServer(settings().home))
+dags, told = airflow.Dags(), []
+for conf in json.loads(sys.argv[1]):
+    try:
+        dags.run("reengage_maintenance", conf)
+        told.append("success")
+    except airflow.RunFailed as error:
+        told.append(str(error))
+print("told:", json.dumps(told))
+"""
+
+
+def run(*confs: dict[str, Any]) -> list[str]:
+    """How runs with these configurations end, one after the other, in one process."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(confs)],
+        env=os.environ.copy(),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("told: ")]
+    assert lines, done.stderr[-3000:]
+    found: list[str] = json.loads(lines[-1].removeprefix("told: "))
+    return found
+
+
+def test_the_dag_fails_on_a_difference_and_mends_it_when_asked(
+    server: EmbeddedServer, warehouse: sa.Engine
+) -> None:
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO core.contact (contact_id, first_source, first_source_contact_id, "
+            "first_seen_on) VALUES (7, 'crm', 'a', '2024-01-01')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO core.contact_activity (contact_id, visible_on, purchases, "
+            "updated_load_id) VALUES (7, '2024-01-01', 5, 1)"
+        )
+    failed = "reengage_maintenance failed in audit."
+    ends = run({}, {"share": 1, "repair": True}, {"share": 1.0})
+    assert ends == [failed, "success", "success"]
+    with warehouse.connect() as connection:
+        kept = connection.execute(
+            sa.text("SELECT differing, is_repaired FROM maintenance.audit ORDER BY audit_id")
+        ).all()
+        left = connection.execute(sa.text("SELECT purchases FROM core.contact_activity")).all()
+    assert [tuple(row) for row in kept] == [(1, False), (1, True), (0, False)]
+    assert [tuple(row) for row in left] == [(0,)]
