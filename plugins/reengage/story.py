@@ -152,7 +152,7 @@ def _between_spells(row: sa.Row[Any], policy: Policy) -> list[str]:
     said = []
     if row.closed_on:
         said.append(
-            f"closed as {(row.outcome or 'over').lower()} on {day_text(row.closed_on)}, after "
+            f"closed as “{(row.outcome or 'over').lower()}” on {day_text(row.closed_on)}, after "
             f"being quiet since {day_text(row.dormant_since)}."
         )
     elif row.is_latest and row.reaches_on and _is_barely_active(row, policy):

@@ -100,8 +100,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         "22 Jan 1998, 10:00    Quiet since 18 Jan 1998: the journey begins",
         "22 Jan 1998, 10:00    Due for the survey on 21 Jan 1998: chosen to be texted",
         "3 days quiet. Nothing stood in the way",
-        "22 Jan 1998, 10:06    Text of the survey: on its way",
-        "Sent by infobip.",
+        "22 Jan 1998, 10:06    Text of the survey: handed to infobip",
         "22 Jan 1998, 10:07    Text of the survey: delivered",
         "infobip reported on the survey: delivered",
         "22 Jan 1998, 11:06    The link of the survey was fetched by a machine",
@@ -111,7 +110,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         "23 Jan 1998, 12:00    Bought something",
         "The quiet spell ended: said stop",
         "31 Jan 1998, 10:06    Off the do-not-contact list again",
-        "closed as said stop on 23 Jan 1998, after being quiet since 18 Jan 1998.",
+        "closed as “said stop” on 23 Jan 1998, after being quiet since 18 Jan 1998.",
     )
     # Of what came before the quiet spell, only the last.
     assert text.count("Bought something") == 2
@@ -144,7 +143,9 @@ def test_as_of_ends_the_story_and_says_where_they_stood(world: World) -> None:
     assert "On 20 Jan 1998: not quiet. The last sign of life was on 18 Jan 1998." in before
     then = told(world, as_of=D)
     # What was sent for the day belongs to it, though it went out the next morning.
-    in_order(then, "chosen to be texted", "Text of the survey: on its way", "On 21 Jan 1998:")
+    in_order(
+        then, "chosen to be texted", "Text of the survey: handed to the provider", "On 21 Jan 1998:"
+    )
     assert "quiet since 18 Jan 1998; written to on 22 Jan 1998 (survey, delivered)." in then
     assert "ended" not in then
     assert "Next" not in then
@@ -269,7 +270,7 @@ def test_no_step_is_left(world: World) -> None:
         last = connection.execute(sa.text("SELECT max(as_of) FROM cohort.decision")).scalar_one()
     assert last == D + timedelta(days=6)
     world.write(D + timedelta(days=9))
-    assert "closed as not reached on 30 Jan 1998" in stands(world, 2)
+    assert "closed as “not reached” on 30 Jan 1998" in stands(world, 2)
 
 
 def test_not_quiet_and_barely_active(warehouse: sa.Engine) -> None:
@@ -289,7 +290,7 @@ def test_came_back(world: World) -> None:
     world.load(on, lambda load: load.interaction(1, on))
     world.decide(on)
     assert stands(world) == (
-        "After 22 Jan 1998: closed as came back on 22 Jan 1998, after being quiet since "
+        "After 22 Jan 1998: closed as “came back” on 22 Jan 1998, after being quiet since "
         "18 Jan 1998. The last sign of life was on 22 Jan 1998. Without another, the survey is due "
         "on 25 Jan 1998."
     )

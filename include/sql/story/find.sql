@@ -3,4 +3,4 @@
 -- Parameters: source, source_contact_id.
 SELECT identity.contact_id
 FROM core.contact_identity AS identity
-WHERE identity.source = :source AND identity.source_contact_id = :source_contact_id;
+WHERE identity.source = :source AND identity.source_contact_id = CAST(:source_contact_id AS text);

@@ -192,13 +192,15 @@ SELECT
     stage.on_day,
     stage.place,
     'message',
-    'Text of the ' || message.step || ': ' || lower(coalesce(word.label, stage.status)),
-    concat_ws(
-        ' ',
-        word.sentence,
-        CASE WHEN stage.place = 8 THEN 'Sent by ' || message.provider || '.' END,
-        CASE WHEN stage.place = 9 THEN 'Code: ' || message.error_code || '.' END
-    ),
+    'Text of the ' || message.step || ': ' || CASE
+        WHEN stage.status = 'accepted' THEN 'handed to ' || coalesce(message.provider, 'the provider')
+        ELSE lower(coalesce(word.label, stage.status))
+    END,
+    CASE
+        -- What it means to be on its way is of no interest once it has arrived.
+        WHEN stage.status = CAST(message.status AS text)
+            THEN concat_ws(' ', word.sentence, 'Code: ' || message.error_code || '.')
+    END,
     message.message_id
 FROM outbox.message AS message
 CROSS JOIN
