@@ -76,10 +76,14 @@ def run(bench: Bench) -> Figures:
         bench.say(f"Made in {time.monotonic() - began:,.0f} s. Measuring.")
         now = journey.measure(with_full=True)
         interactions = world.interactions
-        bench.say("Growing the history.")
+        if bench.is_verbose:
+            bench.say(_statements(now, interactions))
+        bench.say("Growing the history, which takes longer than making it did.")
         world.grow()
         journey.ordinary_day()
         grown = journey.measure(with_full=False)
+        if bench.is_verbose:
+            bench.say(_statements(grown, world.interactions))
     figures = {
         "journey_day_ratio_to_bare": median(now.path) / median(now.bare),
         "journey_day_ratio_to_full": median(now.path) / median(now.full),
@@ -91,9 +95,6 @@ def run(bench: Bench) -> Figures:
     bench.say()
     for name, value in figures.items():
         bench.say(f"  {name:<46}{value:>8.3f}")
-    if bench.is_verbose:
-        for line in _statements(now, grown):
-            bench.say(line)
     return figures
 
 
@@ -282,12 +283,10 @@ def _table(world: World, interactions: int, now: Times, grown: Times) -> list[st
     ]
 
 
-def _statements(now: Times, grown: Times) -> list[str]:
+def _statements(times: Times, interactions: int) -> str:
     lines = []
-    for way in ("path", "bare", "full"):
-        lines += ["", f"  {way}: milliseconds a day, by statement{'then':>18}{'grown':>10}"]
-        first, later = now.statements[way], grown.statements.get(way, {})
-        for name in sorted(first, key=lambda n: -first[n]):
-            grew = f"{later[name] / MEASURED_DAYS * 1000:>10,.1f}" if name in later else ""
-            lines.append(f"    {name:<46}{first[name] / MEASURED_DAYS * 1000:>10,.1f}{grew}")
-    return lines
+    for way, seconds in times.statements.items():
+        lines += ["", f"  {way}: milliseconds a day, by statement, with {interactions:,}"]
+        for name in sorted(seconds, key=lambda n: -seconds[n]):
+            lines.append(f"    {name:<44}{seconds[name] / MEASURED_DAYS * 1000:>10,.1f}")
+    return "\n".join([*lines, ""])
