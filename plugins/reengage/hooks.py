@@ -22,16 +22,14 @@ def account_from_connection(connection: Any) -> Account:
     )
 
 
-class InfobipHook(BaseHook):
-    """A connection of type `infobip`: host <account>.api.infobip.com, password the API key.
+class SmsHook(BaseHook):
+    """A connection to an SMS provider; each type of connection is a subclass.
 
     timeout_seconds: how long an answer of the provider is waited for.
     """
 
     conn_name_attr = "conn_id"
     default_conn_name = "reengage_sms"
-    conn_type = "infobip"
-    hook_name = "Infobip (SMS)"
 
     def __init__(
         self, conn_id: str = default_conn_name, timeout_seconds: float = 30, **kwargs: Any
@@ -51,3 +49,28 @@ class InfobipHook(BaseHook):
             return True, self.get_conn().test()
         except ReengageError as error:
             return False, str(error)
+
+
+class InfobipHook(SmsHook):
+    """A connection of type `infobip`: host <account>.api.infobip.com, password the API key."""
+
+    conn_type = "infobip"
+    hook_name = "Infobip (SMS)"
+
+
+class TwilioHook(SmsHook):
+    """A connection of type `twilio`: host api.twilio.com, login the Account SID, password the Auth
+    Token.
+    """
+
+    conn_type = "twilio"
+    hook_name = "Twilio (SMS)"
+
+
+class MailUpHook(SmsHook):
+    """A connection of type `mailup`: host sendsms.mailup.com, login and password the account's; the
+    list and the API key are in the extra.
+    """
+
+    conn_type = "mailup"
+    hook_name = "MailUp (SMS)"

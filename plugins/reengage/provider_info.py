@@ -20,18 +20,94 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"host": "xxxxx.api.infobip.com"},
                 },
                 "conn-fields": {
-                    "webhook_secret": {
-                        "label": "Webhook secret",
-                        "description": "The password with which Infobip signs in to our webhooks.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "sandbox": {
-                        "label": "Local sandbox",
-                        "description": "The host is a simulation on this machine: nobody is "
-                        "texted, and a simulated clock is allowed.",
-                        "schema": {"type": ["boolean", "null"], "default": False},
-                    },
+                    "webhook_secret": _secret(
+                        "Webhook secret",
+                        "The password with which Infobip signs in to our webhooks.",
+                    ),
+                    "sandbox": SANDBOX,
                 },
-            }
+            },
+            {
+                "connection-type": "twilio",
+                "hook-class-name": "reengage.hooks.TwilioHook",
+                "hook-name": "Twilio (SMS)",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {
+                        "host": "API base URL",
+                        "login": "Account SID",
+                        "password": "Auth Token",
+                    },
+                    "placeholders": {"host": "api.twilio.com", "login": "AC…"},
+                },
+                "conn-fields": {
+                    "messaging_service_sid": _text(
+                        "Messaging Service SID",
+                        "MG…, to write from its numbers instead of the policy's sender.",
+                    ),
+                    "reply_number": _text(
+                        "Number of the replies",
+                        "Where people reply to, if not to the policy's sender.",
+                    ),
+                    "status_callback": _text(
+                        "Status callback",
+                        "The public address of our webhook. Without one, receipts are polled.",
+                    ),
+                    "rate_per_second": RATE,
+                    "sandbox": SANDBOX,
+                },
+            },
+            {
+                "connection-type": "mailup",
+                "hook-class-name": "reengage.hooks.MailUpHook",
+                "hook-name": "MailUp (SMS)",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"host": "API base URL"},
+                    "placeholders": {"host": "sendsms.mailup.com", "login": "m12345"},
+                },
+                "conn-fields": {
+                    "account_id": _text("Account id", "The login without its m."),
+                    "list_id": _text("List id", "The list that the texts belong to."),
+                    "list_guid": _text("List GUID", "In MailUp's table of codes."),
+                    "list_secret": _secret("List secret", "Allows to send for the list."),
+                    "client_id": _text("Client id", "Of the API key that reads the reports."),
+                    "client_secret": _secret("Client secret", "Of the same API key."),
+                    "console_url": _text(
+                        "Console URL", "Of the reports, if not https://services.mailup.com."
+                    ),
+                    "credit_price": _number(
+                        "Price of a credit", "So that costs are money; else they are credits."
+                    ),
+                    "credit_currency": _text("Its currency", "Such as EUR."),
+                    "rate_per_second": RATE,
+                    "sandbox": SANDBOX,
+                },
+            },
         ],
     }
+
+
+def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": schema}
+
+
+def _text(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["string", "null"])
+
+
+def _secret(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["string", "null"], format="password")
+
+
+def _number(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["number", "null"])
+
+
+RATE = _number("Requests a second", "The most of one sender, as the account allows.")
+SANDBOX = _field(
+    "Local sandbox",
+    "The host is a simulation on this machine: nobody is texted, and a simulated clock is allowed.",
+    type=["boolean", "null"],
+    default=False,
+)

@@ -1,5 +1,7 @@
 """What an answer proves, against a real server on loopback."""
 
+import base64
+import hashlib
 import json
 import logging
 import os
@@ -16,28 +18,45 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
 
 from reengage.errors import ConfigurationError, ProviderError
 from reengage.providers import (
     Account,
+    AccountRefused,
     Answer,
+    Handed,
+    LogEntry,
     Outcome,
     Outgoing,
     Provider,
     ProviderUnavailable,
+    Reply,
+    Webhook,
+    WebhookRefused,
     account_from_uri_or_json,
     provider_for,
+    twilio,
 )
+from reengage.providers.base import POOL, account
+from reengage.providers.single import Pace
+from reengage.providers.twilio import with_message_id
+from reengage.sandbox import connection
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 PHONES = ["+12025550101", "+12025550102"]
 BATCH = [Outgoing(f"m{i}", phone, f"text {i}") for i, phone in enumerate(PHONES)]
 KEY = "a-very-secret-key"
+KINDS = ["infobip", "twilio", "mailup"]
+SINGLES = ["twilio", "mailup"]
 
 
 class Peer(BaseHTTPRequestHandler):
@@ -49,8 +68,13 @@ class Peer(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         size = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(size)) if size else None
-        self.asked.append((self.path, dict(self.headers), body))
+        body: Any = self.rfile.read(size) if size else None
+        if body and "json" in self.headers["content-type"]:
+            body = json.loads(body)
+        elif body:
+            body = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        self.mine = (self.path, dict(self.headers), body)
+        self.asked.append(self.mine)
         type(self).answer(self)
 
     do_GET = do_POST = handle_any
@@ -78,12 +102,16 @@ class Peer(BaseHTTPRequestHandler):
             self.close_connection = True  # we reset it
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # several threads connect at once
+
+
 @pytest.fixture
 def peer() -> Iterator[type[Peer]]:
     class Own(Peer):
         asked: list[tuple[str, dict[str, str], Any]] = []  # noqa: RUF012
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    server = Server(("127.0.0.1", 0), Own)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -454,11 +482,721 @@ def test_too_many_messages_are_a_mistake_of_the_caller(provider: Provider) -> No
         hand_over(provider, [Outgoing(str(i), PHONES[0], "t") for i in range(1001)])
 
 
+# --- one recipient a request ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def single(peer: Any) -> Iterator[Callable[..., Provider]]:
+    """Makes a provider of a kind that asks the peer; quick, unless the extra says otherwise."""
+    made = []
+
+    def make(kind: str, timeout_seconds: float = 1.0, **extra: Any) -> Provider:
+        given = connection(kind, peer.url, KEY)
+        given["extra"] |= {"rate_per_second": 10_000, **extra}
+        made.append(provider_for(account(**given), timeout_seconds))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        provider.close()
+
+
+def crowd(count: int) -> list[Outgoing]:
+    return [Outgoing(f"m{i:03}", f"+1202555{i:04}", f"text {i}") for i in range(count)]
+
+
+TAKEN = {
+    "twilio": (201, {"sid": "SM1", "status": "queued", "num_segments": "2", "price": None}),
+    "mailup": (200, {"Data": {"DeliveryId": 1648, "Cost": 1.5}, "Code": "0", "State": "DONE"}),
+}
+
+
+def take(kind: str) -> Callable[[Peer], None]:
+    return lambda self: self.tell(*TAKEN[kind])
+
+
+def test_the_request_is_twilios(peer: Any, single: Any) -> None:
+    peer.answer = take("twilio")
+    provider = single("twilio", status_callback="https://x.example/hear?a=b")
+    hand_over(provider, BATCH[:1])
+    ((path, headers, form),) = peer.asked
+    assert path == f"/2010-04-01/Accounts/{provider.account.login}/Messages.json"
+    assert headers["Authorization"].startswith("Basic ")
+    assert form == {
+        "To": "+12025550101",
+        "From": "LARKFIELD",
+        "Body": "text 0",
+        "ValidityPeriod": "18000",
+        "SmartEncoded": "false",
+        "StatusCallback": "https://x.example/hear?a=b&message_id=m0",
+    }
+
+
+def test_a_messaging_service_replaces_the_sender_and_no_callback_is_made_up(
+    peer: Any, single: Any
+) -> None:
+    peer.answer = take("twilio")
+    provider = single("twilio", messaging_service_sid="MG1", status_callback=None)
+    provider.send("b", BATCH[:1], "S", NOW + timedelta(days=9), NOW)
+    form = peer.asked[0][2]
+    assert form["MessagingServiceSid"] == "MG1" and not form.keys() & {"From", "StatusCallback"}
+    assert form["ValidityPeriod"] == "36000"
+
+
+@pytest.mark.parametrize(("text", "is_unicode"), [("perché no? €", 0), ("garçon", 1)])
+def test_the_request_is_mailups(peer: Any, single: Any, text: str, is_unicode: int) -> None:
+    peer.answer = take("mailup")
+    provider = single("mailup", account_id=5, list_id=6, list_guid="g", list_secret="s")
+    provider.send(
+        "bulk-1", [Outgoing("m", PHONES[0], text)], "+12125550100", NOW + timedelta(1), NOW
+    )
+    ((path, headers, body),) = peer.asked
+    assert path == "/api/v2.0/sms/5/6" and "Authorization" not in headers
+    assert body == {
+        "Content": text,
+        "ListGuid": "g",
+        "ListSecret": "s",
+        "Recipient": "+12025550101",
+        "CampaignCode": "bulk-1",
+        "DynamicFields": [],
+        "isUnicode": is_unicode,
+        "Sender": "12125550100",
+    }
+
+
+def test_what_an_accepted_message_tells(peer: Any, single: Any) -> None:
+    peer.answer = take("twilio")
+    assert hand_over(single("twilio"), BATCH[:1]) == [
+        Answer("m0", Outcome.ACCEPTED, "SM1", "queued", 2)
+    ]
+    peer.answer = take("mailup")
+    told = hand_over(single("mailup"), BATCH[:1])
+    assert told == [Answer("m0", Outcome.ACCEPTED, "1648", "0", 1, Decimal("1.5"), "credits")]
+    priced = single("mailup", credit_price="0.06", credit_currency="EUR")
+    (told_in_money,) = hand_over(priced, BATCH[:1])
+    assert (told_in_money.price, told_in_money.currency) == (Decimal("0.090"), "EUR")
+
+
+def fault(code: int, **more: Any) -> dict[str, Any]:
+    return {"code": code, "message": "no", "status": 400, **more}
+
+
+def coded(code: int, data: Any = None) -> dict[str, Any]:
+    return {"Data": data, "Code": str(code), "Description": "no", "State": "FAILED"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "outcome", "suppress"),
+    [
+        ("twilio", 400, fault(21211), Outcome.REJECTED, "hard_bounce"),
+        ("twilio", 400, fault(21614), Outcome.REJECTED, "hard_bounce"),
+        ("twilio", 400, fault(21610), Outcome.REJECTED, "opted_out"),
+        ("twilio", 403, fault(21610), Outcome.REJECTED, "opted_out"),
+        ("twilio", 400, fault(21612), Outcome.REJECTED, None),
+        ("twilio", 429, fault(20429), Outcome.RETRY, None),
+        ("twilio", 429, {}, Outcome.RETRY, None),
+        ("twilio", 500, fault(20500), Outcome.UNKNOWN, None),
+        ("twilio", 503, b"<html>", Outcome.UNKNOWN, None),
+        ("twilio", 201, b"", Outcome.UNKNOWN, None),
+        ("twilio", 201, [], Outcome.UNKNOWN, None),
+        ("twilio", 201, {"sid": "SM1", "status": "newly_invented"}, Outcome.UNKNOWN, None),
+        ("twilio", 201, {"status": "queued"}, Outcome.UNKNOWN, None),
+        (
+            *("twilio", 201, {"sid": "SM1", "status": "failed", "error_code": 21610}),
+            *(Outcome.REJECTED, "opted_out"),
+        ),
+        ("mailup", 500, coded(301, {"DeliveryId": 0, "Cost": 1.0}), Outcome.ACCEPTED, None),
+        ("mailup", 500, coded(300), Outcome.UNKNOWN, None),
+        ("mailup", 500, coded(302), Outcome.UNKNOWN, None),
+        ("mailup", 502, b"<html>", Outcome.UNKNOWN, None),
+        ("mailup", 200, b"", Outcome.UNKNOWN, None),
+        ("mailup", 200, [], Outcome.UNKNOWN, None),
+        ("mailup", 200, coded(999), Outcome.UNKNOWN, None),
+        ("mailup", 403, coded(206), Outcome.REJECTED, "opted_out"),
+        ("mailup", 200, coded(206), Outcome.REJECTED, "opted_out"),
+        ("mailup", 400, coded(106), Outcome.REJECTED, "hard_bounce"),
+        ("mailup", 400, coded(107), Outcome.REJECTED, None),
+        ("mailup", 403, coded(204), Outcome.REJECTED, None),
+        ("mailup", 429, {}, Outcome.RETRY, None),
+    ],
+)
+def test_an_answer_proves(
+    peer: Any, single: Any, kind: str, status: int, body: Any, outcome: Outcome, suppress: Any
+) -> None:
+    peer.answer = lambda self: self.tell(status, body)
+    (answer,) = hand_over(single(kind), BATCH[:1])
+    assert (answer.outcome, answer.suppress) == (outcome, suppress)
+    assert len(peer.asked) == 1, "sent again by itself"
+
+
+def test_a_message_that_mailup_sent_without_counting_it_has_no_id(peer: Any, single: Any) -> None:
+    peer.answer = lambda self: self.tell(500, coded(301, {"DeliveryId": 0, "Cost": 1.0}))
+    (answer,) = hand_over(single("mailup"), BATCH[:1])
+    assert (answer.provider_message_id, answer.raw_code, answer.price) == (None, "301", 1)
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_one_answer_says_nothing_of_the_others(peer: Any, single: Any, kind: str) -> None:
+    def judge(self: Peer) -> None:
+        body = self.asked[-1][2]
+        number = int((body.get("To") or body["Recipient"])[-4:])
+        if number % 3 == 0:
+            self.tell(*TAKEN[kind])
+        elif number % 3 == 1:
+            self.tell(400, fault(21614) if kind == "twilio" else coded(106))
+        else:
+            self.reset()
+
+    peer.answer = in_turn(judge)
+    answers = hand_over(single(kind), crowd(60))
+    expected = [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.UNKNOWN] * 20
+    assert [answer.outcome for answer in answers] == expected
+    assert [answer.message_id for answer in answers] == [m.message_id for m in crowd(60)]
+
+
+def in_turn(answer: Callable[[Peer], None]) -> Callable[[Peer], None]:
+    """An answer that reads what was asked last, by a peer that is asked by several at once."""
+
+    def own(self: Peer) -> None:
+        alone = type("Alone", (), {"asked": [self.mine], "tell": self.tell, "reset": self.reset})
+        answer(alone)  # type: ignore[arg-type]
+
+    return own
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "said"),
+    [
+        ("twilio", 401, fault(20003), r"refuses the key .*401 20003"),
+        ("twilio", 403, fault(20005), r"refuses the key .*403 20005"),
+        ("twilio", 400, fault(21606), r"400 21606.*brand\.sender"),
+        ("mailup", 403, coded(205), r"MailUp has no credit left \(205\)\. Top up"),
+        ("mailup", 403, coded(207), r"207.*brand\.sender"),
+        ("mailup", 403, coded(250), r"250"),
+        ("mailup", 400, coded(103), r"103.*secret"),
+    ],
+)
+def test_an_account_that_is_refused_stops_at_once_and_burns_no_message(
+    peer: Any, single: Any, kind: str, status: int, body: Any, said: str
+) -> None:
+    peer.answer = lambda self: self.tell(status, body)
+    with pytest.raises(AccountRefused, match=said) as told:
+        hand_over(single(kind), crowd(200))
+    assert len(peer.asked) <= POOL
+    assert [a.message_id for a in told.value.answers] == [m.message_id for m in crowd(200)]
+    assert {a.outcome for a in told.value.answers} == {Outcome.RETRY}
+    assert KEY not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_what_was_sent_before_the_credit_ran_out_is_known(
+    peer: Any, single: Any, kind: str
+) -> None:
+    lock, left = threading.Lock(), [30]
+
+    def spend(self: Peer) -> None:
+        with lock:
+            left[0] -= 1
+            has_credit = left[0] >= 0
+        if has_credit:
+            self.tell(*TAKEN[kind])
+        else:
+            self.tell(403, fault(20005) if kind == "twilio" else coded(205))
+
+    peer.answer = spend
+    with pytest.raises(AccountRefused) as told:
+        hand_over(single(kind), crowd(100))
+    outcomes = [answer.outcome for answer in told.value.answers]
+    assert (outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.RETRY)) == (30, 70)
+
+
+def test_infobips_credit_that_runs_out_inside_a_200_stops_and_burns_no_message(
+    peer: Any, provider: Provider
+) -> None:
+    refused = taken("m1", "REJECTED", "REJECTED_NOT_ENOUGH_CREDITS")
+    peer.answer = lambda self: self.tell(200, {"messages": [taken("m0"), refused]})
+    with pytest.raises(AccountRefused, match="Infobip has no credit left") as told:
+        hand_over(provider)
+    assert [a.outcome for a in told.value.answers] == [Outcome.ACCEPTED, Outcome.RETRY]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("REJECTED_SOURCE", r"brand\.sender"),
+        ("REJECTED_SENDER", r"brand\.sender"),
+        ("REJECTED_ROUTE_NOT_AVAILABLE", "set this account up"),
+        ("REJECTED_PREPAID_PACKAGE_EXPIRED", "no credit"),
+    ],
+)
+def test_what_infobip_would_refuse_of_everybody_stops(
+    peer: Any, provider: Provider, code: str, said: str
+) -> None:
+    messages = [taken(m.message_id, "REJECTED", code) for m in BATCH]
+    peer.answer = lambda self: self.tell(200, {"messages": messages})
+    with pytest.raises(AccountRefused, match=said) as told:
+        hand_over(provider)
+    assert [a.outcome for a in told.value.answers] == [Outcome.RETRY] * 2
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_a_slow_answer_to_one_recipient_is_unknown(peer: Any, single: Any, kind: str) -> None:
+    peer.answer = lambda self: time.sleep(0.5)
+    (answer,) = hand_over(single(kind, 0.2), BATCH[:1])
+    assert (answer.outcome, answer.raw_code) == (Outcome.UNKNOWN, "read_timeout")
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_where_nobody_answers_the_rest_of_a_batch_is_not_tried(single: Any, kind: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        provider = provider_for(account(**connection(kind, url, KEY)), 5)
+        codes = [answer.raw_code for answer in hand_over(provider, crowd(200))]
+        provider.close()
+    assert set(codes) == {"no_connection", "held_back"}
+    assert codes.count("no_connection") <= POOL
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_nothing_begins_after_a_batchs_time_is_over(peer: Any, single: Any, kind: str) -> None:
+    begun: list[float] = []
+
+    def slow(self: Peer) -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.25)
+        self.tell(*TAKEN[kind])
+
+    peer.answer = slow
+    provider = single(kind, 0.6)
+    start = time.monotonic()
+    answers = hand_over(provider, crowd(200))
+    assert provider.spread_seconds == 0.6
+    assert max(begun) - start < 0.6 + 0.2
+    held = [answer for answer in answers if answer.raw_code == "held_back"]
+    assert held and {answer.outcome for answer in held} == {Outcome.RETRY}
+    assert len(begun) + len(held) == 200
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_a_rate_holds_over_all_threads(peer: Any, single: Any, kind: str) -> None:
+    begun: list[float] = []
+
+    def note(self: Peer) -> None:
+        begun.append(time.monotonic())
+        self.tell(*TAKEN[kind])
+
+    peer.answer = note
+    hand_over(single(kind, 5, rate_per_second="40"), crowd(41))
+    assert len(begun) == 41
+    assert 0.95 < max(begun) - min(begun) < 2
+    for moment in begun:
+        assert sum(moment <= other < moment + 0.5 for other in begun) <= 20 + 4  # and some jitter
+
+
+def test_a_pace_lets_nothing_begin_while_it_is_held() -> None:
+    pace = Pace(1000)
+    begun = time.monotonic()
+    pace.hold(0.3)
+    assert not pace.wait(begun + 0.2)
+    assert pace.wait(begun + 1)
+    assert time.monotonic() - begun >= 0.3
+
+
+@pytest.mark.parametrize("rate", ["fast", "-1", -3])
+def test_a_rate_that_is_none_is_a_mistake_of_the_connection(single: Any, rate: Any) -> None:
+    with pytest.raises(ConfigurationError, match="rate_per_second"):
+        single("twilio", rate_per_second=rate)
+
+
+def test_a_connection_says_what_it_lacks(peer: Any, single: Any) -> None:
+    with pytest.raises(ConfigurationError, match="lacks list_guid, client_secret"):
+        single("mailup", list_guid="", client_secret=None)
+    with pytest.raises(ConfigurationError, match="Account SID"):
+        provider_for(Account("twilio", peer.url, "", KEY), 1)
+    with pytest.raises(ConfigurationError, match="both, or neither"):
+        single("mailup", credit_price="0.06")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fits"),
+    [
+        ("twilio", "a" * 1600, True),
+        ("twilio", "a" * 1601, False),
+        ("mailup", "a" * 459, True),
+        ("mailup", "a" * 460, False),
+        ("mailup", "ç" * 201, True),
+        ("mailup", "ç" * 202, False),
+    ],
+)
+def test_a_text_that_would_be_refused_or_cut_is_not_sent(
+    peer: Any, single: Any, kind: str, text: str, fits: bool
+) -> None:
+    peer.answer = take(kind)
+    (answer,) = hand_over(single(kind), [Outgoing("m", PHONES[0], text)])
+    assert (answer.outcome is Outcome.ACCEPTED) == fits == bool(peer.asked)
+    assert fits or answer.raw_code == "text_too_long"
+
+
+def test_a_number_is_in_a_bulk_of_mailups_only_once(peer: Any, single: Any) -> None:
+    peer.answer = take("mailup")
+    batch = [Outgoing(name, PHONES[name == "z"], "t") for name in ("b", "a", "z")]
+    codes = [(a.message_id, a.raw_code) for a in hand_over(single("mailup"), batch)]
+    assert codes == [("b", "same_number"), ("a", "0"), ("z", "0")]
+    assert len(peer.asked) == 2
+
+
+# --- their logs -----------------------------------------------------------------------------------
+
+
+def handed(
+    message_id: str, sid: str | None = None, text: str = "Hi https://l.example/abc"
+) -> Handed:
+    return Handed(message_id, PHONES[0], text, sid, NOW)
+
+
+def resource(**values: Any) -> dict[str, Any]:
+    return {
+        "sid": "SM1", "direction": "outbound-api", "body": "Hi https://l.example/abc",
+        "status": "delivered", "error_code": None, "num_segments": "2", "price": "-0.01580",
+        "price_unit": "usd", "date_created": "Mon, 02 Mar 2026 15:00:01 +0000",
+        "date_sent": "Mon, 02 Mar 2026 15:00:02 +0000",
+        "date_updated": "Mon, 02 Mar 2026 15:00:09 +0000", **values,
+    }  # fmt: skip
+
+
+def test_twilios_log_is_searched_by_number_and_text(peer: Any, single: Any) -> None:
+    def pages(self: Peer) -> None:
+        if "Page=1" in self.path:
+            self.tell(200, {"messages": [resource()], "next_page_uri": None})
+        else:
+            others = [
+                resource(body="Hi https://l.example/other"),
+                resource(direction="inbound"),
+                resource(date_created="Tue, 03 Feb 2026 15:00:01 +0000"),
+            ]
+            path = urlsplit(self.path).path
+            following = f"{path}?To=%2B12025550101&PageSize=1000&Page=1&PageToken=x"
+            self.tell(200, {"messages": others, "next_page_uri": following})
+
+    peer.answer = pages
+    assert single("twilio").log("bulk", [handed("m0")]) == [
+        LogEntry(
+            "m0", "delivered", "delivered", False, 2, Decimal("0.01580"), "USD",
+            datetime(2026, 3, 2, 15, 0, 9, tzinfo=UTC),
+        )
+    ]  # fmt: skip
+    assert len(peer.asked) == 2 and "To=%2B12025550101" in peer.asked[0][0]
+
+
+def test_twilios_log_is_read_by_the_id_where_it_is_known(peer: Any, single: Any) -> None:
+    late = {"status": "sent", "price": None, "num_segments": "0"}
+    peer.answer = lambda self: self.tell(200, resource(**late))
+    (entry,) = single("twilio").log("bulk", [handed("m0", "SM9")])
+    assert (entry.status, entry.price, entry.currency, entry.segments) == (
+        *("accepted", None, None, None),
+    )
+    assert peer.asked[0][0].endswith("/Messages/SM9.json")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("queued", None, ("accepted", "queued", False)),
+        ("undelivered", 30005, ("undelivered", "30005", True)),
+        ("undelivered", 30003, ("undelivered", "30003", False)),
+        ("undelivered", 30007, ("undelivered", "30007", False)),
+        ("failed", 30006, ("rejected", "30006", True)),
+        ("failed", 30036, ("expired", "30036", False)),
+        ("partially_delivered", None, ("undelivered", "partially_delivered", False)),
+    ],
+)
+def test_twilios_words_become_ours(
+    peer: Any, single: Any, status: str, code: int | None, expected: tuple[str, str, bool]
+) -> None:
+    peer.answer = lambda self: self.tell(200, resource(status=status, error_code=code))
+    (entry,) = single("twilio").log("bulk", [handed("m0", "SM9")])
+    assert (entry.status, entry.raw_code, entry.is_permanent) == expected
+
+
+def report(*items: Any, campaigns: Any = ({"Subject": "bulk", "idMessage": 42},)) -> Any:
+    def answer(self: Peer) -> None:
+        if self.path.endswith("/Token"):
+            self.tell(200, {"access_token": "t", "expires_in": 900})
+        elif "/Messages" in self.path:
+            self.tell(200, {"Items": list(campaigns)})
+        else:
+            self.tell(200, {"Items": list(items)})
+
+    return answer
+
+
+def line(receiver: str, status: int = 0, code: str = "") -> dict[str, Any]:
+    at = "2026-03-02 15:00:09Z"
+    return {"Receiver": receiver, "Status": status, "ErrorCode": code, "SentDate": at}
+
+
+def test_mailups_report_is_that_of_the_bulk_and_is_searched_by_number(
+    peer: Any, single: Any
+) -> None:
+    peer.answer = report(line("12025550101", 2, "EXPIRED_AT_002"), line("19995550000"))
+    found = single("mailup").log("bulk", [handed("b"), handed("a")])
+    at = datetime(2026, 3, 2, 15, 0, 9, tzinfo=UTC)
+    assert found == [LogEntry("a", "expired", "EXPIRED_AT_002", False, None, None, None, at)]
+    token, campaigns, details = peer.asked
+    assert token[2]["grant_type"] == "password"
+    assert "filterby=%22Subject%3D%3D%27bulk%27%22" in campaigns[0]
+    assert campaigns[1]["Authorization"] == details[1]["Authorization"] == "Bearer t"
+    assert "/Sms/42/Sendings/ReportDetails" in details[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (0, "", ("delivered", "0")),
+        (1, "", ("accepted", "1")),
+        (2, "UNDELIV_AT_001", ("undelivered", "UNDELIV_AT_001")),
+    ],
+)
+def test_mailups_words_become_ours(
+    peer: Any, single: Any, status: int, code: str, expected: tuple[str, str]
+) -> None:
+    peer.answer = report(line("12025550101", status, code))
+    (entry,) = single("mailup").log("bulk", [handed("a")])
+    assert (entry.status, entry.raw_code) == expected
+
+
+def test_a_bulk_that_mailup_does_not_know_was_not_sent(peer: Any, single: Any) -> None:
+    peer.answer = report(campaigns=())
+    assert single("mailup").log("bulk", [handed("a")]) == []
+
+
+BROKEN = {
+    "twilio": [
+        lambda self: self.tell(503, {}),
+        lambda self: self.tell(429, fault(20429)),
+        lambda self: self.tell(200, {}),
+        lambda self: self.tell(200, {"messages": [{"sid": "SM1"}]}),
+        lambda self: self.tell(200, {"messages": [resource(status="newly_invented")]}),
+        lambda self: self.tell(200, {"messages": [resource(body="")]}),  # redacted
+        lambda self: self.reset(),
+    ],
+    "mailup": [
+        lambda self: self.tell(503, {}),
+        lambda self: self.tell(200, {}),
+        report({"Receiver": "12025550101"}),
+        report(line("12025550101", 9)),
+        report(campaigns=[{"Subject": "another", "idMessage": 1}]),
+        report(campaigns=[{}]),
+        lambda self: self.reset(),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"), [(kind, answer) for kind, answers in BROKEN.items() for answer in answers]
+)
+def test_no_log_that_cannot_be_read_is_taken_for_empty(
+    peer: Any, single: Any, kind: str, answer: Any
+) -> None:
+    peer.answer = answer
+    with pytest.raises(ProviderUnavailable):
+        single(kind).log("bulk", [handed("m0")])
+
+
+def test_replies_to_twilio_come_page_by_page_and_a_name_takes_none(peer: Any, single: Any) -> None:
+    inbound = resource(sid="SM7", direction="inbound", body="STOP")
+    inbound |= {"from": PHONES[0], "status": "received"}
+    peer.answer = lambda self: self.tell(200, {"messages": [inbound], "next_page_uri": None})
+    ((reply,),) = single("twilio").reply_pages("+12125550100")
+    at = datetime(2026, 3, 2, 15, 0, 2, tzinfo=UTC)
+    assert reply == Reply("SM7", PHONES[0], "STOP", at)
+    assert "To=%2B12125550100" in peer.asked[0][0]
+    assert list(single("twilio").reply_pages("LARKFIELD")) == []
+    assert list(single("mailup").reply_pages("+12125550100")) == []
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_no_number_is_told_by_a_provider_of_one_recipient(
+    peer: Any, single: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    provider = single(kind)
+    said = [repr(handed("m0")), repr(provider.account)]
+    for answer in (take(kind), lambda self: self.tell(401, {}), lambda self: self.reset()):
+        peer.answer = answer
+        for ask in (lambda: hand_over(provider), lambda: provider.log("b", [handed("m0")])):
+            try:
+                said.append(repr(ask()))
+            except ProviderError as error:
+                said.append(repr(error))
+    said += [record.getMessage() for record in caplog.records]
+    assert any(f"{kind} took a batch: 2 accepted in" in line for line in said)
+    for line in said:
+        for private in (*(p.lstrip("+") for p in PHONES), KEY, "text 0", "l.example"):
+            assert private not in line
+
+
+def test_a_wrong_secret_of_the_list_fails_the_test_of_the_connection(
+    peer: Any, single: Any
+) -> None:
+    peer.answer = lambda self: self.tell(200, {"Data": {"ListSecret": "other"}, "Code": "0"})
+    with pytest.raises(ProviderError, match="list_secret"):
+        single("mailup").test()
+
+
+# --- webhooks -------------------------------------------------------------------------------------
+
+CALLBACK = "https://l.example/hear/twilio?message_id=m0"
+
+
+def called(url: str, form: dict[str, str], token: str = KEY, signed: str | None = None) -> Webhook:
+    signature = RequestValidator(token).compute_signature(signed or url, form)
+    headers = {"x-twilio-signature": signature}
+    return Webhook(url, headers, urlencode(form).encode())
+
+
+def test_a_status_callback_names_our_message(single: Any) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30005", "New": ""}
+    told = single("twilio").hear(called(CALLBACK, form), NOW)
+    assert told.receipts == [LogEntry("m0", "undelivered", "30005", True, None, None, None, NOW)]
+    assert not told.replies
+    assert with_message_id("https://l.example/hear/twilio", "m0") == CALLBACK
+
+
+def test_a_callback_about_a_message_that_is_not_ours_keeps_its_own_id(single: Any) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    (receipt,) = single("twilio").hear(called("https://l.example/hear", form), NOW).receipts
+    assert (receipt.message_id, receipt.status, receipt.raw_code) == (
+        *("SM1", "delivered", "delivered"),
+    )
+
+
+def test_an_incoming_message_is_a_reply(single: Any) -> None:
+    form = {"MessageSid": "SM2", "SmsStatus": "received", "From": PHONES[0], "Body": "Stop ✋"}
+    told = single("twilio").hear(called("https://l.example/hear", form), NOW)
+    assert told.replies == [Reply("SM2", PHONES[0], "Stop ✋", NOW)]
+
+
+@pytest.mark.parametrize(
+    "webhook",
+    [
+        called(CALLBACK, {"MessageSid": "SM1", "MessageStatus": "delivered"}, token="other"),
+        called("https://l.example/x", {"MessageSid": "S"}, signed=CALLBACK),
+        Webhook(CALLBACK, {}, b"MessageSid=SM1&MessageStatus=delivered"),
+        called(CALLBACK, {"MessageSid": "SM1", "MessageStatus": "newly_invented"}),
+        called(CALLBACK, {}),
+    ],
+)
+def test_a_webhook_that_is_forged_or_unknown_is_refused(single: Any, webhook: Webhook) -> None:
+    with pytest.raises(WebhookRefused):
+        single("twilio").hear(webhook, NOW)
+
+
+@pytest.mark.parametrize(
+    ("called_at", "signed_as"),
+    [
+        ("https://l.example/h?a=1", "https://l.example:443/h?a=1"),
+        ("https://l.example:443/h", "https://l.example/h"),
+        ("http://l.example:80/h", "http://l.example/h"),
+        ("https://l.example:8443/h", "https://l.example:8443/h"),
+    ],
+)
+def test_the_port_may_be_signed_or_not(single: Any, called_at: str, signed_as: str) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": "sent"}
+    assert single("twilio").hear(called(called_at, form, signed=signed_as), NOW).receipts
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8"))
+    )
+)
+def test_a_signature_is_what_twilios_own_library_makes(form: dict[str, str]) -> None:
+    ours = twilio.signature(KEY, CALLBACK, form.items())
+    assert RequestValidator(KEY).validate(CALLBACK, form, ours)
+
+
+def test_a_signed_json_body_is_checked_by_its_hash() -> None:
+    body = b'{"a": 1}'
+    url = f"https://l.example/h?bodySHA256={hashlib.sha256(body).hexdigest()}"
+    signature = RequestValidator(KEY).compute_signature(url, {})
+    assert RequestValidator(KEY).validate(url, body.decode(), signature)
+    headers = {"x-twilio-signature": signature}
+    assert twilio.is_signed(Webhook(url, headers, body), KEY)
+    assert not twilio.is_signed(Webhook(url, headers, b'{"a": 2}'), KEY)
+
+
+def posted(results: Any, secret: str = "sesame") -> Webhook:
+    credentials = base64.b64encode(f"infobip:{secret}".encode()).decode()
+    body = results if isinstance(results, bytes) else json.dumps({"results": results}).encode()
+    return Webhook("https://l.example/h", {"authorization": f"Basic {credentials}"}, body)
+
+
+REPORT = {
+    "messageId": "m0",
+    "bulkId": "b",
+    "to": "12025550101",
+    "sentAt": "2026-03-02T15:00:00.000+0000",
+    "doneAt": "2026-03-02T15:00:09.500+0000",
+    "messageCount": 3,
+    "price": {"pricePerMessage": 0.0079, "currency": "USD"},
+    "status": {"groupName": "UNDELIVERABLE", "name": "UNDELIVERABLE_NOT_DELIVERED"},
+    "error": {"name": "EC_UNKNOWN_SUBSCRIBER", "permanent": True},
+}
+INCOMING = {
+    "messageId": "r1",
+    "from": "12025550101",
+    "to": "447000",
+    "text": "STOP",
+    "receivedAt": "2026-03-02T16:00:00.000+0000",
+}
+
+
+def infobip_with(secret: str | None, url: str = "http://127.0.0.1:9") -> Provider:
+    return provider_for(Account("infobip", url, "", KEY, {"webhook_secret": secret}), 1)
+
+
+def test_infobips_webhooks_tell_receipts_and_replies(caplog: pytest.LogCaptureFixture) -> None:
+    webhook = posted([REPORT, INCOMING, {"messageId": "m1", "status": {}}, {"from": "+1"}])
+    told = infobip_with("sesame").hear(webhook, NOW)
+    (receipt,), (reply,) = told.receipts, told.replies
+    assert (receipt.message_id, receipt.status, receipt.raw_code) == (
+        *("m0", "undelivered", "EC_UNKNOWN_SUBSCRIBER"),
+    )
+    assert receipt.is_permanent and receipt.price == Decimal("0.0237")
+    assert (reply.reply_id, reply.sender, reply.text) == ("r1", PHONES[0], "STOP")
+    assert caplog.text.count("is left out") == 2
+
+
+@pytest.mark.parametrize(
+    ("secret", "webhook"),
+    [
+        ("sesame", posted([REPORT], "guess")),
+        ("sesame", Webhook("https://l.example/h", {}, b"{}")),
+        ("sesame", Webhook("https://l.example/h", {"authorization": "Basic %%%"}, b"{}")),
+        (None, posted([REPORT], "")),
+        ("", posted([REPORT], "")),
+        ("sesame", posted(b"<html>")),
+        ("sesame", posted(b"[]")),
+    ],
+)
+def test_a_webhook_without_infobips_password_is_refused(
+    secret: str | None, webhook: Webhook
+) -> None:
+    with pytest.raises(WebhookRefused):
+        infobip_with(secret).hear(webhook, NOW)
+
+
+def test_mailup_has_no_webhooks(single: Any) -> None:
+    with pytest.raises(WebhookRefused, match="MailUp sends no webhooks"):
+        single("mailup").hear(posted([REPORT]), NOW)
+
+
 AIRFLOW = """
 import json, os
 from airflow.providers_manager import ProvidersManager
-from airflow.sdk import Connection
-from reengage.hooks import InfobipHook, account_from_connection
+from reengage.hooks import InfobipHook, MailUpHook, TwilioHook
 from reengage.providers import account_from_uri_or_json
 manager = ProvidersManager()
 hook = manager.hooks["infobip"]
@@ -467,15 +1205,22 @@ for value in json.loads(os.environ["FORMS"]):
     os.environ["AIRFLOW_CONN_REENGAGE_SMS"] = value
     theirs = InfobipHook().get_conn().account
     same.append(theirs == account_from_uri_or_json(value))
-os.environ["AIRFLOW_CONN_REENGAGE_SMS"] = os.environ["WORKING"]
 widgets = manager.connection_form_widgets
+tests = {}
+for kind, value in json.loads(os.environ["WORKING"]).items():
+    os.environ["AIRFLOW_CONN_REENGAGE_SMS"] = json.dumps(value)
+    one = {"infobip": InfobipHook, "twilio": TwilioHook, "mailup": MailUpHook}[kind]
+    assert manager.hooks[kind].hook_class_name == f"reengage.hooks.{one.__name__}"
+    tests[kind] = one().test_connection()
 print("RESULT" + json.dumps({
     "hook": hook.hook_class_name,
     "name": hook.hook_name,
-    "secret": widgets["extra__infobip__webhook_secret"].is_sensitive,
+    "names": [manager.hooks[kind].hook_name for kind in tests],
+    "secrets": sorted(name for name, widget in widgets.items() if widget.is_sensitive
+                      and name.split("__")[1] in tests),
     "labels": manager.field_behaviours["infobip"]["relabeling"],
     "same": same,
-    "test": InfobipHook().test_connection(),
+    "tests": tests,
 }))
 """
 
@@ -483,7 +1228,19 @@ print("RESULT" + json.dumps({
 def test_airflow_lists_the_connection_type_and_reads_connections_alike(
     peer: Any, tmp_path: Path
 ) -> None:
-    peer.answer = lambda self: self.tell(200, {"results": []})
+    working = {kind: connection(kind, peer.url, KEY) for kind in KINDS}
+    secret = working["mailup"]["extra"]["list_secret"]
+    peer.answer = lambda self: self.tell(
+        200,
+        # What each of the three asks, all in one.
+        {
+            "results": [],
+            "Data": {"ListSecret": secret},
+            "access_token": "t",
+            "expires_in": 900,
+            "Items": [],
+        },
+    )
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path),
@@ -491,14 +1248,7 @@ def test_airflow_lists_the_connection_type_and_reads_connections_alike(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "FORMS": json.dumps([value for value, _ in FORMS]),
-        "WORKING": json.dumps(
-            {
-                "conn_type": "infobip",
-                "host": peer.url,
-                "password": KEY,
-                "extra": {"sandbox": True},
-            }
-        ),
+        "WORKING": json.dumps(working),
     }
     ran = subprocess.run(
         [sys.executable, "-c", AIRFLOW], env=environment, capture_output=True, text=True
@@ -507,7 +1257,13 @@ def test_airflow_lists_the_connection_type_and_reads_connections_alike(
     told = json.loads(ran.stdout.partition("RESULT")[2])
     assert told["hook"] == "reengage.hooks.InfobipHook"
     assert told["name"] == "Infobip (SMS)"
-    assert told["secret"] is True
+    assert told["names"] == ["Infobip (SMS)", "Twilio (SMS)", "MailUp (SMS)"]
+    assert told["secrets"] == [
+        "extra__infobip__webhook_secret",
+        "extra__mailup__client_secret",
+        "extra__mailup__list_secret",
+    ]
     assert told["labels"] == {"host": "API base URL", "password": "API key"}
     assert told["same"] == [True] * len(FORMS)
-    assert told["test"] == [True, "The local sandbox answers at 127.0.0.1, and takes the key."]
+    sentence = "The local sandbox answers at 127.0.0.1, and takes the key."
+    assert told["tests"] == {kind: [True, sentence] for kind in KINDS}

@@ -3,31 +3,45 @@
 from reengage.errors import ConfigurationError
 from reengage.providers.base import (
     Account,
+    AccountRefused,
     Answer,
+    Handed,
     LogEntry,
     Outcome,
     Outgoing,
     Provider,
     ProviderUnavailable,
     Reply,
+    Told,
+    Webhook,
+    WebhookRefused,
     account_from_uri_or_json,
 )
 from reengage.providers.infobip import Infobip
+from reengage.providers.mailup import MailUp
+from reengage.providers.twilio import Twilio
 
 __all__ = [
     "Account",
+    "AccountRefused",
     "Answer",
+    "Handed",
     "LogEntry",
     "Outcome",
     "Outgoing",
     "Provider",
     "ProviderUnavailable",
     "Reply",
+    "Told",
+    "Webhook",
+    "WebhookRefused",
     "account_from_uri_or_json",
     "provider_for",
 ]
 
-PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Infobip,)}
+PROVIDERS: dict[str, type[Provider]] = {
+    provider.name: provider for provider in (Infobip, Twilio, MailUp)
+}
 
 
 def provider_for(account: Account, timeout_seconds: float) -> Provider:

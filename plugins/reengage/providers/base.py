@@ -12,7 +12,7 @@ import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -296,15 +296,26 @@ class Provider(ABC):
         """The provider's code in the body of a refused request."""
         return ""
 
-    def _read(self, path: str, **parameters: Any) -> Any:
-        """GET JSON; raises ProviderUnavailable on anything but a 2xx that can be read."""
-        exchange = self._exchange("GET", path, params=parameters)
+    def _read(
+        self,
+        path: str,
+        base_url: str | None = None,
+        auth: AuthBase | None = None,
+        **parameters: Any,
+    ) -> Any:
+        """GET JSON; raises ProviderUnavailable on anything but a 2xx that can be read. base_url,
+        auth: where they are not the account's.
+        """
+        exchange = self._exchange("GET", path, base_url, params=parameters, auth=auth)
         if exchange.outcome is not Outcome.ACCEPTED:
-            raise ProviderUnavailable(
-                f"{self.name} could not be asked ({exchange.code}). Nothing is lost; the next run "
-                "asks again. If it lasts, see the provider's status page."
-            )
+            raise self._unavailable(exchange.code)
         return exchange.content
+
+    def _unavailable(self, code: str) -> ProviderUnavailable:
+        return ProviderUnavailable(
+            f"{self.name} could not be asked ({code}). Nothing is lost; the next run asks again. "
+            "If it lasts, see the provider's status page."
+        )
 
     def _exchange(
         self, method: str, path: str, base_url: str | None = None, **request: Any
@@ -408,10 +419,21 @@ class BulkProvider(Provider):
         except (KeyError, TypeError, ValueError, AttributeError):
             log.warning("%s took bulk %s and answered in an unknown form", self.name, bulk_id)
             told = {}
-        return [
+        answers = [
             told.get(m.message_id) or Answer(m.message_id, Outcome.UNKNOWN, None, "no_answer")
             for m in messages
         ]
+        refusals = {a.raw_code: r for a in answers if (r := self._refusal(a.raw_code))}
+        if not refusals:
+            return answers
+        stays = [
+            replace(a, outcome=Outcome.RETRY) if a.raw_code in refusals else a for a in answers
+        ]
+        raise AccountRefused(str(next(iter(refusals.values()))), stays)
+
+    def _refusal(self, code: str) -> AccountRefused | None:
+        """The error of the account, where a message was refused with a code that is one."""
+        return None
 
     @abstractmethod
     def _submit(

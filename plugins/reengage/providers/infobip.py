@@ -4,6 +4,9 @@ One request takes a batch. Our message id and bulk id travel with it and are wha
 by. A rejected message comes inside a 200, so each one is judged.
 """
 
+import base64
+import hmac
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +16,9 @@ from typing import Any, ClassVar
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from reengage.errors import ProviderError
 from reengage.providers.base import (
+    AccountRefused,
     Answer,
     BulkProvider,
     Exchange,
@@ -23,6 +28,9 @@ from reengage.providers.base import (
     Outcome,
     Outgoing,
     Reply,
+    Told,
+    Webhook,
+    WebhookRefused,
 )
 
 PAGE = 1000
@@ -37,6 +45,11 @@ STATUS: dict[str, LogStatus] = {
     "EXPIRED": "expired",
     "REJECTED": "rejected",
 }
+
+# Of the same page: a message is refused because of the account, and so every other would be.
+NO_CREDIT = ("REJECTED_NOT_ENOUGH_CREDITS", "REJECTED_PREPAID_PACKAGE_EXPIRED")
+NO_SENDER = ("REJECTED_SOURCE", "REJECTED_SENDER")
+NO_ROUTE = ("REJECTED_ROUTE_NOT_AVAILABLE", "REJECTED_DESTINATION_NOT_REGISTERED")
 
 
 class _Key(AuthBase):
@@ -101,6 +114,21 @@ class Infobip(BulkProvider):
                 segments=(item.get("details") or {}).get("messageCount"),
             )
 
+    def _refusal(self, code: str) -> AccountRefused | None:
+        if code in NO_CREDIT:
+            return self._no_credit(code)
+        if code in NO_SENDER:
+            return AccountRefused(
+                f"Infobip does not let this account write as brand.sender ({code}). Register the "
+                "sender, or choose another in the policy; what was not sent stays queued."
+            )
+        if code in NO_ROUTE:
+            return AccountRefused(
+                f"Infobip has not set this account up to write to customers ({code}). Ask for it "
+                "in Infobip's portal; what was not sent stays queued."
+            )
+        return None
+
     def _error_code(self, content: Any) -> str:
         if not isinstance(content, dict):
             return ""
@@ -110,7 +138,7 @@ class Infobip(BulkProvider):
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         return [self._entry(item) for item in self._pages(bulkId=bulk_id)]
 
-    def _pages(self, **parameters: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, **parameters: Any) -> Iterator[dict[str, Any]]:
         while True:
             page = self._read("/sms/3/logs", **parameters, limit=PAGE, useCursor="true")
             results = page.get("results") if isinstance(page, dict) else None
@@ -157,21 +185,61 @@ class Infobip(BulkProvider):
         for item in items:
             # Each is told once: one that cannot be read must not take the others with it.
             try:
-                found.append(
-                    Reply(
-                        reply_id=item["messageId"],
-                        sender="+" + item["from"].lstrip("+"),
-                        text=item["text"],
-                        received_at=_time(item["receivedAt"]),
-                    )
-                )
+                found.append(_reply(item))
             except (KeyError, TypeError, ValueError, AttributeError):
                 log.warning("a reply in infobip's inbox cannot be read, and is left out")
         return found
 
+    def hear(self, webhook: Webhook, now: datetime) -> Told:
+        """Delivery reports, or replies, as Infobip posts them: it signs in by HTTP Basic, with the
+        connection's `webhook_secret` as its password.
+        """
+        secret = str(self.account.extra.get("webhook_secret") or "")
+        if not secret or not hmac.compare_digest(_password(webhook).encode(), secret.encode()):
+            raise WebhookRefused(
+                "A webhook did not sign in with the webhook secret of the connection reengage_sms. "
+                "Set one there, and the same in Infobip's portal."
+            )
+        try:
+            items = list(json.loads(webhook.body, parse_float=Decimal)["results"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise WebhookRefused(
+                "A webhook of Infobip's is neither receipts nor replies."
+            ) from error
+        receipts, replies = [], []
+        for item in items:
+            try:
+                if "status" in item:
+                    receipts.append(self._entry(item))
+                else:
+                    replies.append(_reply(item))
+            except (KeyError, TypeError, ValueError, AttributeError, ProviderError):
+                log.warning("a part of a webhook of infobip's cannot be read, and is left out")
+        return Told(receipts, replies)
+
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
         return self._works()
+
+
+def _reply(item: dict[str, Any]) -> Reply:
+    return Reply(
+        reply_id=item["messageId"],
+        sender="+" + item["from"].lstrip("+"),
+        text=item["text"],
+        received_at=_time(item["receivedAt"]),
+    )
+
+
+def _password(webhook: Webhook) -> str:
+    """The password of HTTP Basic; empty without."""
+    scheme, _, coded = webhook.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(coded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _time(text: str) -> datetime:

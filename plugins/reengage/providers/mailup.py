@@ -1,0 +1,333 @@
+"""MailUp: https://help.mailup.com/display/mailupapi/Transactional+SMS+using+APIs
+
+One recipient a request, and no reference of ours. So each bulk is a campaign of its own, named by
+its id, and the console's report of the campaign is searched by number: a number is in a bulk only
+once. There are no webhooks. Prices are credits.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Lock
+from typing import Any, ClassVar
+
+from requests import PreparedRequest
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from reengage.errors import ConfigurationError, ProviderError
+from reengage.messages import segments
+from reengage.providers.base import (
+    Account,
+    AccountRefused,
+    Answer,
+    Exchange,
+    Handed,
+    LogEntry,
+    LogStatus,
+    Outcome,
+    Outgoing,
+    Reply,
+    Suppress,
+)
+from reengage.providers.single import SingleProvider
+
+log = logging.getLogger(__name__)
+
+CONSOLE = "https://services.mailup.com"
+REST = "/API/v1.1/Rest/ConsoleService.svc/Console"
+PAGE = 500
+# Longer texts are cut off without a word: 459 characters, or as many segments of UCS-2.
+MAX_SEGMENTS = 3
+CREDITS = "credits"
+
+# The codes of the page above: what is said of one message, not of the account.
+SENT_UNCOUNTED = "301"  # sent and charged, though without an id: a success
+NO_CREDIT = "205"
+UNCERTAIN = ("300", "302")
+REFUSED: dict[str, Suppress | None] = {
+    "105": "hard_bounce",  # no number in the recipient
+    "106": "hard_bounce",  # no valid number
+    "107": None,  # too long
+    "204": None,  # a country that MailUp does not write to
+    "206": "opted_out",
+}
+ACCOUNT = ("100", "101", "102", "103", "104", "201", "202", "203", "207", "250")
+
+# https://help.mailup.com/display/mailupapi/Text+messages+-+SMS: of a report's line.
+STATUS: dict[int, LogStatus] = {0: "delivered", 1: "accepted", 2: "undelivered"}
+
+NEEDED = ("account_id", "list_id", "list_guid", "list_secret", "client_id", "client_secret")
+
+
+class _Unsigned(AuthBase):
+    """Nothing in the headers: the list's secret is in the body."""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        return request
+
+
+class _Bearer(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class MailUp(SingleProvider):
+    """The connection's login and password are the account's.
+
+    extra: account_id, list_id, list_guid and list_secret to send; client_id and client_secret of
+    an API key, to read the report; credit_price and credit_currency, what a credit costs.
+    """
+
+    name: ClassVar[str] = "mailup"
+    title: ClassVar[str] = "MailUp"
+    max_batch: ClassVar[int] = 300
+    log_hours: ClassVar[float] = 48
+    knows_our_ids: ClassVar[bool] = False
+    # MailUp takes 30 a second; what is sent evenly does not arrive quite so.
+    rate_per_second: ClassVar[float] = 27
+
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        extra = account.extra
+        missing = [name for name in NEEDED if not extra.get(name)]
+        if missing or not account.login or not account.password:
+            raise ConfigurationError(
+                "The connection reengage_sms (mailup) needs the account's login and password, and "
+                f"lacks {', '.join(missing) or 'one of them'}. MailUp shows them under Settings, "
+                "Account settings, Developer's corner."
+            )
+        super().__init__(account, timeout_seconds)
+        self._list = str(extra["list_id"])
+        self._console_url = str(
+            extra.get("console_url") or (account.base_url if account.is_sandbox else CONSOLE)
+        ).rstrip("/")
+        self._credit_price, self._currency = self._worth(account)
+        self._token: tuple[str, float] = ("", 0.0)
+        self._lock = Lock()
+
+    def _worth(self, account: Account) -> tuple[Decimal, str]:
+        price, currency = account.extra.get("credit_price"), account.extra.get("credit_currency")
+        if not price and not currency:
+            return Decimal(1), CREDITS
+        try:
+            return Decimal(str(price)), str(currency or "").strip() or _none()
+        except (ArithmeticError, ValueError) as error:
+            raise ConfigurationError(
+                "The connection reengage_sms (mailup) needs credit_price, a number, and "
+                "credit_currency, like EUR: both, or neither."
+            ) from error
+
+    def _auth(self) -> AuthBase:
+        return _Unsigned()
+
+    def _hand_over(
+        self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
+    ) -> list[Answer]:
+        # The report names numbers, not messages: who shares one waits for the next bulk.
+        first = _first_of_number(messages)
+        mine = [message for message in messages if first[message.to] == message.message_id]
+        try:
+            told = super()._hand_over(bulk_id, mine, sender, validity)
+        except AccountRefused as error:
+            error.answers = _in_order(messages, error.answers)
+            raise
+        return _in_order(messages, told)
+
+    def _unfit(self, message: Outgoing) -> str | None:
+        return "text_too_long" if segments(message.text).segments > MAX_SEGMENTS else None
+
+    def _submit(
+        self, bulk_id: str, message: Outgoing, sender: str, validity: timedelta
+    ) -> Exchange:
+        extra = self.account.extra
+        # MailUp has no word for `validity`.
+        return self._exchange(
+            "POST",
+            f"/api/v2.0/sms/{extra['account_id']}/{self._list}",
+            json={
+                "Content": message.text,
+                "ListGuid": extra["list_guid"],
+                "ListSecret": extra["list_secret"],
+                "Recipient": message.to,
+                "CampaignCode": bulk_id,
+                "DynamicFields": [],
+                "isUnicode": int(segments(message.text).encoding == "UCS-2"),
+                "Sender": sender.lstrip("+"),
+            },
+        )
+
+    def _answer(self, message: Outgoing, exchange: Exchange) -> Answer:
+        code, content = exchange.code, exchange.content
+        if exchange.outcome is not Outcome.ACCEPTED:
+            why = REFUSED.get(code) if exchange.outcome is Outcome.REJECTED else None
+            return Answer(message.message_id, exchange.outcome, raw_code=code, suppress=why)
+        code = self._error_code(content)
+        if code not in ("0", SENT_UNCOUNTED):  # a refusal under a 200
+            judged = self._judge(code) or Outcome.UNKNOWN
+            why = REFUSED.get(code)
+            return Answer(message.message_id, judged, raw_code=code or "no_answer", suppress=why)
+        data = content.get("Data") or {}
+        cost, delivery = data.get("Cost"), data.get("DeliveryId")
+        return Answer(
+            message.message_id,
+            Outcome.ACCEPTED,
+            provider_message_id=str(delivery) if delivery else None,
+            raw_code=code,
+            segments=segments(message.text).segments,
+            price=None if cost is None else Decimal(cost) * self._credit_price,
+            currency=None if cost is None else self._currency,
+        )
+
+    def _error_code(self, content: Any) -> str:
+        return str(content.get("Code", "")) if isinstance(content, dict) else ""
+
+    def _judge(self, code: str) -> Outcome | None:
+        if code == SENT_UNCOUNTED:
+            return Outcome.ACCEPTED
+        if code in UNCERTAIN:
+            return Outcome.UNKNOWN
+        if code == NO_CREDIT:
+            raise self._no_credit(code)
+        if code in ACCOUNT:
+            raise AccountRefused(
+                f"MailUp does not take the request ({code}). Check the list's id, GUID and secret "
+                "in the connection reengage_sms, and brand.sender in the policy against the "
+                "senders that MailUp has certified; what was not sent stays queued."
+            )
+        return Outcome.REJECTED if code in REFUSED else None
+
+    # --- the console ------------------------------------------------------------------------------
+
+    def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
+        first = _first_of_number(handed)
+        found = []
+        # The first hand-over with a campaign's name makes it. None: nothing of the bulk arrived.
+        campaigns = self._items(
+            f"/Sms/List/{self._list}/Messages", filterby=f"\"Subject=='{bulk_id}'\""
+        )
+        for campaign in list(campaigns):
+            try:
+                number = int(campaign["idMessage"])
+                if campaign["Subject"] != bulk_id:
+                    raise ValueError("another campaign")
+            except (KeyError, TypeError, ValueError) as error:
+                raise self._misread("list of campaigns") from error
+            for item in self._items(f"/Sms/{number}/Sendings/ReportDetails"):
+                try:
+                    if message_id := first.get("+" + item["Receiver"].lstrip("+0")):
+                        found.append(_entry(item, message_id))
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    raise self._misread("report") from error
+        return found
+
+    def _items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        page = 0
+        while True:
+            content = self._read(
+                REST + path,
+                base_url=self._console_url,
+                auth=self._signed_in(),
+                **parameters,
+                pageNumber=page,
+                pageSize=PAGE,
+            )
+            items = content.get("Items") if isinstance(content, dict) else None
+            if not isinstance(items, list):
+                raise self._misread("console")
+            yield from items
+            if len(items) < PAGE:
+                return
+            page += 1
+
+    def _signed_in(self) -> AuthBase:
+        """https://help.mailup.com/display/mailupapi/Authenticating+with+OAuth+v2"""
+        with self._lock:
+            token, until = self._token
+            if time.monotonic() < until:
+                return _Bearer(token)
+            extra = self.account.extra
+            exchange = self._exchange(
+                "POST",
+                "/Authorization/OAuth/Token",
+                base_url=self._console_url,
+                auth=HTTPBasicAuth(str(extra["client_id"]), str(extra["client_secret"])),
+                data={
+                    "grant_type": "password",
+                    "username": self.account.login,
+                    "password": self.account.password,
+                },
+            )
+            content = exchange.content
+            if exchange.outcome is not Outcome.ACCEPTED or not isinstance(content, dict):
+                raise self._unavailable(exchange.code)
+            try:
+                token, seconds = content["access_token"], float(content["expires_in"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise self._misread("token") from error
+            self._token = (token, time.monotonic() + seconds - 60)
+            return _Bearer(token)
+
+    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+        # MailUp tells no replies: whoever wants to stop uses the link.
+        return iter(())
+
+    def test(self) -> str:
+        content = self._read(
+            f"/api/v2.0/lists/{self._list}/listsecret",
+            auth=HTTPBasicAuth(self.account.login, self.account.password),
+        )
+        data = content.get("Data") if isinstance(content, dict) else None
+        secret = data.get("ListSecret") if isinstance(data, dict) else None
+        if not secret or str(secret).lower() != str(self.account.extra["list_secret"]).lower():
+            raise ProviderError(
+                "MailUp knows the account, but list_secret of the connection reengage_sms is not "
+                "the secret of that list. Create one, or copy it anew."
+            )
+        next(self._items(f"/Sms/List/{self._list}/Messages"), None)
+        return self._works()
+
+
+def _first_of_number(messages: Sequence[Outgoing] | Sequence[Handed]) -> dict[str, str]:
+    """Of the messages to one number the only one that a bulk hands over, whoever asks."""
+    first: dict[str, str] = {}
+    for message in messages:
+        first[message.to] = min(message.message_id, first.get(message.to, message.message_id))
+    return first
+
+
+def _in_order(messages: Sequence[Outgoing], answers: Sequence[Answer]) -> list[Answer]:
+    told = {answer.message_id: answer for answer in answers}
+    return [
+        told.get(m.message_id) or Answer(m.message_id, Outcome.RETRY, raw_code="same_number")
+        for m in messages
+    ]
+
+
+def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
+    status, code = STATUS[item["Status"]], item.get("ErrorCode") or ""
+    if status == "undelivered" and code.startswith("EXPIRED"):
+        status = "expired"
+    return LogEntry(
+        message_id=message_id,
+        status=status,
+        raw_code=code or str(item["Status"]),
+        is_permanent=False,  # no code of the report says so
+        segments=None,
+        price=None,
+        currency=None,
+        occurred_at=_time(item["SentDate"]),
+    )
+
+
+def _time(text: str) -> datetime:
+    """2026-01-29 14:11:10Z, as MailUp writes it, in UTC."""
+    return datetime.fromisoformat(text.rstrip("Z").strip()).replace(tzinfo=UTC)
+
+
+def _none() -> str:
+    raise ValueError("no currency")

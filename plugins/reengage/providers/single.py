@@ -1,0 +1,142 @@
+"""What the providers have in common that take one recipient a request.
+
+A batch goes out over a few threads on pooled connections, at the account's rate, and each answer is
+judged by itself. Nothing begins later than `spread_seconds` after the batch did: whoever finds this
+process dead knows when its last request must have been made.
+"""
+
+import logging
+import threading
+import time
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import ClassVar
+
+from reengage.errors import ConfigurationError, ProviderError
+from reengage.providers.base import (
+    POOL,
+    Account,
+    AccountRefused,
+    Answer,
+    Exchange,
+    Outcome,
+    Outgoing,
+    Provider,
+)
+
+log = logging.getLogger(__name__)
+
+HOLD_SECONDS = 1.0
+# Nothing was reached: the next message would fare no better, and wait as long to learn it.
+AWAY = ("no_connection", "connect_timeout")
+
+
+class Pace:
+    """Lets requests begin, evenly spread, `rate` a second at the most. For several threads."""
+
+    def __init__(self, rate: float) -> None:
+        self._gap = 1 / rate
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, until: float) -> bool:
+        """Wait for the next turn; False, at once, where that comes after `until` (monotonic)."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(self._next, now)
+            if turn > until:
+                return False
+            self._next = turn + self._gap
+        time.sleep(turn - now)
+        return True
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing begin for a while."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+class SingleProvider(Provider):
+    """A provider that takes one recipient a request.
+
+    The connection's extra may say `rate_per_second`, how fast one sender may be; several senders at
+    once share what the account allows.
+    """
+
+    # So fast unless the connection says otherwise.
+    rate_per_second: ClassVar[float]
+    request_level: ClassVar[int] = logging.DEBUG
+
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        super().__init__(account, timeout_seconds)
+        self.spread_seconds = timeout_seconds
+        self._pace = Pace(self._rate(account))
+
+    def _rate(self, account: Account) -> float:
+        given = account.extra.get("rate_per_second") or self.rate_per_second
+        try:
+            if (rate := float(given)) > 0:
+                return rate
+        except (TypeError, ValueError):
+            pass
+        raise ConfigurationError(
+            f"rate_per_second of the connection reengage_sms is {given!r}: write a number above 0, "
+            "or leave it empty."
+        )
+
+    def _hand_over(
+        self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
+    ) -> list[Answer]:
+        begun, over = time.monotonic(), threading.Event()
+        until = begun + self.spread_seconds
+        refusals: list[ProviderError] = []
+
+        def one(message: Outgoing) -> Answer:
+            if why := self._unfit(message):
+                return Answer(message.message_id, Outcome.REJECTED, raw_code=why)
+            if over.is_set() or not self._pace.wait(until) or over.is_set():
+                return Answer(message.message_id, Outcome.RETRY, raw_code="held_back")
+            try:
+                exchange = self._submit(bulk_id, message, sender, validity)
+                answer = self._answer(message, exchange)
+            except ProviderError as error:
+                refusals.append(error)
+                over.set()
+                return Answer(message.message_id, Outcome.RETRY, raw_code="account")
+            if answer.raw_code in AWAY:
+                over.set()
+            elif answer.outcome is Outcome.RETRY:
+                self._pace.hold(HOLD_SECONDS)
+            return answer
+
+        with ThreadPoolExecutor(POOL, thread_name_prefix=self.name) as pool:
+            try:
+                answers = list(pool.map(one, messages))
+            finally:
+                over.set()  # also where this thread is interrupted: begin no more
+        counts = Counter(answer.outcome.value for answer in answers)
+        log.info(
+            "%s took a batch: %s in %.1f s", self.name,
+            ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())),
+            time.monotonic() - begun,
+        )  # fmt: skip
+        if refusals:
+            raise AccountRefused(str(refusals[0]), answers) from refusals[0]
+        return answers
+
+    def _unfit(self, message: Outgoing) -> str | None:
+        """Why a message cannot be sent as it is, as its code; None where it can."""
+        return None
+
+    @abstractmethod
+    def _submit(
+        self, bulk_id: str, message: Outgoing, sender: str, validity: timedelta
+    ) -> Exchange:
+        """Make the one request that hands a message over."""
+
+    @abstractmethod
+    def _answer(self, message: Outgoing, exchange: Exchange) -> Answer:
+        """Read what came of it."""

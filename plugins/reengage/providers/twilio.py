@@ -1,0 +1,346 @@
+"""Twilio: https://www.twilio.com/docs/messaging/api/message-resource
+
+One recipient a request, and no reference of ours. So our message id travels in the query of the
+StatusCallback, and the log is searched by number and text, which holds a link of its own. A price
+comes some time after the delivery.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from reengage.errors import ConfigurationError
+from reengage.providers.base import (
+    Account,
+    Answer,
+    Exchange,
+    Handed,
+    LogEntry,
+    LogStatus,
+    Outcome,
+    Outgoing,
+    Reply,
+    Suppress,
+    Told,
+    Webhook,
+    WebhookRefused,
+)
+from reengage.providers.single import SingleProvider
+
+T = TypeVar("T")
+
+# Of the callback's query: which of our messages it is about.
+MESSAGE_ID = "message_id"
+PAGE = 1000
+MAX_BODY = 1600
+MAX_VALIDITY = timedelta(seconds=36_000)
+READERS = 8
+# The log is compared with what was handed over by two clocks, and by the day.
+SKEW = timedelta(days=1)
+
+# https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
+STATUS: dict[str, LogStatus] = {
+    "accepted": "accepted",
+    "scheduled": "accepted",
+    "queued": "accepted",
+    "sending": "accepted",
+    "sent": "accepted",
+    "delivered": "delivered",
+    "read": "delivered",
+    "partially_delivered": "undelivered",
+    "undelivered": "undelivered",
+    "failed": "rejected",
+    "canceled": "rejected",
+}
+
+# https://www.twilio.com/docs/api/errors: what is said of one message, not of the account.
+TOO_FAST = "20429"
+OPTED_OUT = "21610"
+REFUSED: dict[str, Suppress | None] = {
+    "21211": "hard_bounce",  # no valid number
+    "21214": None,  # cannot be reached just now
+    "21217": "hard_bounce",  # no valid number
+    "21408": None,  # a country that the account does not write to
+    OPTED_OUT: "opted_out",
+    "21612": None,  # not reachable from this sender
+    "21614": "hard_bounce",  # no mobile number
+    "21617": None,  # too long
+}
+# Of a receipt: an unknown handset, a landline, and what a messaging service refuses only later.
+PERMANENT = {"30005", "30006", *(code for code, why in REFUSED.items() if why)}
+VALIDITY_OVER = "30036"
+
+
+class Twilio(SingleProvider):
+    """The connection's login is the Account SID, its password the Auth Token.
+
+    extra: `messaging_service_sid`, instead of the policy's sender; `status_callback`, where our
+    webhook is reached.
+    """
+
+    name: ClassVar[str] = "twilio"
+    title: ClassVar[str] = "Twilio"
+    max_batch: ClassVar[int] = 500
+    # https://support.twilio.com: kept for 13 months; a month is more than any run waits.
+    log_hours: ClassVar[float] = 24 * 30
+    knows_our_ids: ClassVar[bool] = False
+    prices_late: ClassVar[bool] = True
+    rate_per_second: ClassVar[float] = 100
+
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        if not account.login or not account.password:
+            raise ConfigurationError(
+                "The connection reengage_sms (twilio) needs the Account SID as its login and the "
+                "Auth Token as its password."
+            )
+        super().__init__(account, timeout_seconds)
+        self._path = f"/2010-04-01/Accounts/{account.login}"
+
+    def _auth(self) -> AuthBase:
+        return HTTPBasicAuth(self.account.login, self.account.password)
+
+    def _unfit(self, message: Outgoing) -> str | None:
+        return "text_too_long" if len(message.text) > MAX_BODY else None
+
+    def _submit(
+        self, bulk_id: str, message: Outgoing, sender: str, validity: timedelta
+    ) -> Exchange:
+        form = {
+            "To": message.to,
+            "Body": message.text,
+            "ValidityPeriod": max(1, int(min(validity, MAX_VALIDITY).total_seconds())),
+            # It would change the text, by which the log is searched.
+            "SmartEncoded": "false",
+        }
+        service = self.account.extra.get("messaging_service_sid")
+        form |= {"MessagingServiceSid": service} if service else {"From": sender}
+        if callback := self.account.extra.get("status_callback"):
+            form["StatusCallback"] = with_message_id(callback, message.message_id)
+        return self._exchange("POST", f"{self._path}/Messages.json", data=form)
+
+    def _answer(self, message: Outgoing, exchange: Exchange) -> Answer:
+        code, content = exchange.code, exchange.content
+        if exchange.outcome is not Outcome.ACCEPTED:
+            why = REFUSED.get(code) if exchange.outcome is Outcome.REJECTED else None
+            return Answer(message.message_id, exchange.outcome, raw_code=code, suppress=why)
+        status = STATUS.get(str(content.get("status"))) if isinstance(content, dict) else None
+        if status is None or not content.get("sid"):
+            return Answer(message.message_id, Outcome.UNKNOWN, raw_code="no_answer")
+        failed = status == "rejected"
+        code = str(content.get("error_code") or content["status"])
+        return Answer(
+            message.message_id,
+            Outcome.REJECTED if failed else Outcome.ACCEPTED,
+            provider_message_id=content["sid"],
+            raw_code=code,
+            segments=_count(content.get("num_segments")),
+            price=_price(content),
+            currency=_currency(content),
+            suppress=REFUSED.get(code) if failed else None,
+        )
+
+    def _error_code(self, content: Any) -> str:
+        return str(content.get("code") or "") if isinstance(content, dict) else ""
+
+    def _judge(self, code: str) -> Outcome | None:
+        if code == TOO_FAST:
+            return Outcome.RETRY
+        return Outcome.REJECTED if code in REFUSED else None
+
+    # --- the log ----------------------------------------------------------------------------------
+
+    def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
+        # By threads: a request for each message, since nothing in Twilio's log names a batch.
+        with ThreadPoolExecutor(READERS, thread_name_prefix=self.name) as pool:
+            found = list(pool.map(self._look_up, handed))
+        return [entry for entries in found for entry in entries]
+
+    def _look_up(self, handed: Handed) -> list[LogEntry]:
+        if sid := handed.provider_message_id:
+            content = self._read(f"{self._path}/Messages/{sid}.json")
+            return [self._understand(_entry, content, handed.message_id)]
+        # Not by DateSent: what is still in Twilio's own queue has none.
+        return [
+            self._understand(_entry, item, handed.message_id)
+            for item in self._listed(To=handed.to)
+            if self._understand(_is_of, item, handed)
+        ]
+
+    def _listed(self, **parameters: Any) -> Iterator[dict[str, Any]]:
+        path: str | None = f"{self._path}/Messages.json?" + urlencode(
+            {**parameters, "PageSize": PAGE}
+        )
+        while path:
+            # The number is in the query, and stays out of our log.
+            parts = urlsplit(path)
+            query: dict[str, Any] = dict(parse_qsl(parts.query))
+            page = self._read(parts.path, **query)
+            items = page.get("messages") if isinstance(page, dict) else None
+            if not isinstance(items, list):
+                raise self._misread("log")
+            yield from items
+            path = page.get("next_page_uri")
+
+    def _understand(self, read: Callable[..., T], *what: Any) -> T:
+        """What `read` makes of an entry. One that is skipped would read as never sent."""
+        try:
+            return read(*what)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise self._misread("log") from error
+
+    # --- what comes back --------------------------------------------------------------------------
+
+    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+        number = self.account.extra.get("reply_number") or number
+        if not number.startswith("+"):
+            return
+        page: list[Reply] = []
+        for item in self._listed(To=number):
+            page.append(self._understand(_reply, item))
+            if len(page) == PAGE:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def hear(self, webhook: Webhook, now: datetime) -> Told:
+        """A status callback or an incoming message, as Twilio posts them. It tells no time: what it
+        tells occurred `now`.
+        """
+        if not is_signed(webhook, self.account.password):
+            raise WebhookRefused(
+                "A webhook is not signed with the Auth Token of the connection reengage_sms. Check "
+                "the token, and that the address is the one that Twilio was given."
+            )
+        form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))
+        sid = form.get("MessageSid") or form.get("SmsSid")
+        status = form.get("MessageStatus") or form.get("SmsStatus")
+        if sid and status in (None, "received") and form.get("From") and "Body" in form:
+            return Told(replies=[Reply(sid, form["From"], form["Body"], now)])
+        if sid and status in STATUS:
+            code = form.get("ErrorCode") or ""
+            named = dict(parse_qsl(urlsplit(webhook.url).query)).get(MESSAGE_ID)
+            known = _status(status, code)
+            return Told(
+                receipts=[
+                    LogEntry(
+                        message_id=named or sid,
+                        status=known,
+                        raw_code=code or status,
+                        is_permanent=_is_permanent(known, code),
+                        segments=None,
+                        price=None,
+                        currency=None,
+                        occurred_at=now,
+                    )
+                ]
+            )
+        raise WebhookRefused("A webhook of Twilio's is neither a receipt nor a reply.")
+
+    def test(self) -> str:
+        self._read(f"{self._path}.json")
+        return self._works()
+
+
+def with_message_id(callback: str, message_id: str) -> str:
+    """The callback's address, naming our message in its query."""
+    parts = urlsplit(callback)
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (MESSAGE_ID, message_id)])
+    return urlunsplit(parts._replace(query=query))
+
+
+def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+    """What Twilio signs a form with: https://www.twilio.com/docs/usage/security. A field that is
+    there twice with one value counts once.
+    """
+    signed = url + "".join(name + value for name, value in sorted(set(form)))
+    digest = hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def is_signed(webhook: Webhook, token: str) -> bool:
+    """Whether X-Twilio-Signature fits: of a form its fields are signed; of a JSON body its hash,
+    which is in the address. The address may have been signed with its port or without.
+    """
+    given = webhook.headers.get("x-twilio-signature", "").encode()
+    hashed = dict(parse_qsl(urlsplit(webhook.url).query)).get("bodySHA256")
+    form: list[tuple[str, str]] = []
+    if hashed is None:
+        form = parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True)
+    elif not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest(), hashed.lower()):
+        return False
+    fitting = [signature(token, url, form).encode() for url in _spellings(webhook.url)]
+    return any(hmac.compare_digest(one, given) for one in fitting)
+
+
+def _spellings(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    host = parts.netloc if parts.port is None else parts.netloc.rpartition(":")[0]
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return (
+        urlunsplit(parts._replace(netloc=host)),
+        urlunsplit(parts._replace(netloc=f"{host}:{port}")),
+    )
+
+
+def _is_of(item: dict[str, Any], handed: Handed) -> bool:
+    """Whether an entry of the log is this message. Trial accounts put words before the text."""
+    if not item["direction"].startswith("outbound"):
+        return False
+    if parsedate_to_datetime(item["date_created"]) < handed.at - SKEW:
+        return False
+    if not item["body"]:
+        raise ValueError("a text that was taken out of the log")
+    return handed.text.strip() in item["body"]
+
+
+def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
+    code = str(item.get("error_code") or "")
+    status = _status(item["status"], code)
+    at = item.get("date_updated") or item.get("date_sent") or item["date_created"]
+    return LogEntry(
+        message_id=message_id,
+        status=status,
+        raw_code=code or item["status"],
+        is_permanent=_is_permanent(status, code),
+        segments=_count(item.get("num_segments")),
+        price=_price(item),
+        currency=_currency(item),
+        occurred_at=parsedate_to_datetime(at),
+    )
+
+
+def _reply(item: dict[str, Any]) -> Reply:
+    at = item.get("date_sent") or item["date_created"]
+    return Reply(item["sid"], item["from"], item["body"] or "", parsedate_to_datetime(at))
+
+
+def _status(status: str, code: str) -> LogStatus:
+    return "expired" if code == VALIDITY_OVER else STATUS[status]
+
+
+def _is_permanent(status: LogStatus, code: str) -> bool:
+    return status in ("undelivered", "rejected") and code in PERMANENT
+
+
+def _count(text: Any) -> int | None:
+    # "0" as long as Twilio has not made the parts.
+    return int(text) or None if text else None
+
+
+def _price(item: dict[str, Any]) -> Decimal | None:
+    """What we pay, which Twilio writes as a negative amount; None until it is known."""
+    return abs(Decimal(item["price"])) if item.get("price") else None
+
+
+def _currency(item: dict[str, Any]) -> str | None:
+    return str(item["price_unit"]).upper() if item.get("price") else None
