@@ -31,7 +31,7 @@ def close(
     )  # fmt: skip
     db.run(connection, "cohort/mark_opened", after=seen.decided_at)
     db.run(connection, "outcome/close_returned", as_of=as_of, time_zone=zone)
-    rested = (
+    ended = (
         db.run(
             connection,
             "outcome/close_over",
@@ -45,8 +45,8 @@ def close(
         .scalars()
         .all()
     )
-    if rested:
-        follow_loads(connection, policy, contact_ids=rested)
+    if ended:
+        follow_loads(connection, policy, contact_ids=ended)
     db.run(
         connection, "outcome/revive",
         after_load_id=seen.last_load_id, after=seen.decided_at, at=now,

@@ -2,8 +2,9 @@
 -- no step can follow; for an opener, after the last send. Where several outcomes fit, the first of
 -- outcome.outcome is written (returned is close_returned's).
 -- An episode whose dormancy never was (a correction moved the last signal, or the day on which the
--- contact became visible) or whose contact asked to be forgotten is closed at once; that nothing was opened in
--- it says nothing then. Returns the contacts whose cooldown begins.
+-- contact became visible), or whose contact asked to be forgotten, is closed at once; that nothing
+-- was opened in it says nothing then. Returns the contacts: who is through with one clock may be
+-- quiet by another.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
 -- cohort.dormancy, outcome.contact_outcome, core.contact, core.suppression.
 -- Parameters: as_of, after_load_id, close_after_days, channel, at, time_zone.
@@ -174,5 +175,6 @@ WHERE
 UPDATE cohort.dormancy AS dormancy
 SET active_closed_on = closing.closed_on
 FROM closing
-WHERE closing.outcome = 'active' AND dormancy.contact_id = closing.contact_id
-RETURNING dormancy.contact_id;
+WHERE closing.outcome = 'active' AND dormancy.contact_id = closing.contact_id;
+
+SELECT closing.contact_id FROM closing;
