@@ -68,7 +68,7 @@ class ApproveDay(HITLBranchOperator):
             sends = gates.approved(warehouse(), run.as_of, by or "somebody", run.clock())
             return self.do_branch(context, list(sends))
         gates.turned_down(warehouse(), run.policy, run.as_of, by, run.clock())
-        log.warning("%s is not sent: %s", run.as_of, f"{by} turned it down" if by else "no answer")
+        log.info("%s is not sent: %s", run.as_of, f"{by} turned it down" if by else "no answer")
         return self.do_branch(context, [])
 
     def _answer(self, context: Any, run: Run, answer: str) -> Any:

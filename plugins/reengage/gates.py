@@ -108,10 +108,7 @@ def pass_or_stop(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> P
         if not is_released and state.stopped_by is None:
             ruling = rule(policy, verdicts, sum(sends.values()))
             for verdict in verdicts:
-                log.log(
-                    logging.INFO if verdict.is_open else logging.WARNING,
-                    "%s, %s: %s", as_of, verdict.gate, verdict.said,
-                )  # fmt: skip
+                log.info("%s, %s: %s", as_of, verdict.gate, verdict.said)
             if ruling == "send":
                 is_released = cohort.let_go(connection, as_of, now)
             elif ruling == "stop":

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import cohort, db, gates
 from reengage.clock import Clock
 from reengage.errors import ReengageError
-from reengage.policy import Policy
+from reengage.policy import Policy, Step
 from reengage.settings import TEMPLATES
 
 AUDIENCE = (
@@ -144,20 +144,22 @@ def _write_audience(connection: Connection, policy: Policy, as_of: date, file: P
 def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:
     """One text a step and language of its template, without what is only the contact's."""
     found: dict[tuple[str, str], str] = {}
-    rows = db.run(
-        connection, "cohort/plan_samples", as_of=as_of, language=policy.brand.language
-    )  # fmt: skip
-    for row in rows:
-        body = row.body
-        for code in row.codes:
-            body = body.replace(code, "…")
-        found.setdefault((row.step, _written_in(policy, row.step, row.language)), body)
+    rows = list(
+        db.run(connection, "cohort/plan_samples", as_of=as_of, language=policy.brand.language)
+    )
+    for step in policy.steps:
+        for row in rows:
+            if row.step == step.name:
+                body = row.body
+                for code in row.codes:
+                    body = body.replace(code, "…")
+                found.setdefault((step.name, _written_in(policy, step, row.language)), body)
     return found
 
 
-def _written_in(policy: Policy, step: str, language: str) -> str:
+def _written_in(policy: Policy, step: Step, language: str) -> str:
     """The language of the text that a contact of a language gets: theirs, or the brand's."""
-    file = Path(policy.step(step).template)
+    file = Path(step.template)
     has_own = (TEMPLATES / "sms" / f"{file.stem}.{language}{file.suffix}").is_file()
     return language if has_own else policy.brand.language
 

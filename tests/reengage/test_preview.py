@@ -201,5 +201,7 @@ def test_make_preview_says_what_is_missing_and_goes_on(
     assert f"shop (interaction) was not loaded for {DAY}" in said
     assert "1 file is new or has changed" in said and "orders.csv" in said
     assert f"decided on {DAY + timedelta(days=1)} at 10:00" in said
-    assert "to be written to" in said and "A real run would" in said
+    assert (
+        "to be written to" in said and "Were the data all in, a real run would send this." in said
+    )
     assert len(audience(tmp_path / "audience.csv")) > 5

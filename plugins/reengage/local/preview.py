@@ -17,9 +17,9 @@ from reengage.sources import Source, files, read_sources
 
 ANY_PORT = 50_000  # as long as the one that a first run will choose
 ENDS = {
-    "send": "A real run would send this.",
-    "ask": "A real run would ask a person before it sends this.",
-    "stop": "A real run would stop here and send nothing.",
+    "send": "a real run would send this.",
+    "ask": "a real run would ask a person before it sends this.",
+    "stop": "a real run would stop here and send nothing.",
 }
 
 
@@ -27,24 +27,24 @@ def run_preview(as_of: date, audience: Path | None = None) -> None:
     """Show the day. audience: a CSV file for everybody who is decided. Raises ReengageError."""
     policy, engine, sources = read_policy(), warehouse(), read_sources()
     clock = SimulatedClock(_moment(policy, as_of))
-    missing = [*_late(engine, sources, as_of), *_unread(engine, sources)]
+    late, unread = _late(engine, sources, as_of), _unread(engine, sources)
     found = preview.preview(engine, policy, as_of, clock, _link_base(policy), audience)
     at = clock().astimezone(policy.brand.zone)
     print(f"The day {as_of}, as if decided on {at:%Y-%m-%d at %H:%M} ({policy.brand.time_zone}), "
           "with what is loaded. Nothing is kept, nothing is sent.")  # fmt: skip
-    for line in [*missing, "", *preview.lines(found, policy), "", _end(found)]:
+    end = ["", _end(found, is_late=bool(late))]
+    for line in [*late, *unread, "", *preview.lines(found, policy), *end]:
         print(line)
     if audience is not None:
         print(f"Everybody who is due: {audience}")
 
 
-def _end(found: preview.Plan) -> str:
+def _end(found: preview.Plan, is_late: bool) -> str:
     """What a real run would do, in a sentence."""
     if found.done:
         return f"The day is decided already, and {found.done}: a run changes nothing of it."
-    if not found.sends:
-        return "A real run would write to nobody."
-    return ENDS[found.ruling]
+    would = ENDS[found.ruling] if found.sends else "a real run would write to nobody."
+    return f"Were the data all in, {would}" if is_late else would.capitalize()
 
 
 def _moment(policy: Policy, as_of: date) -> datetime:
