@@ -1,6 +1,6 @@
 -- The activity of all contacts of a benchmark, from all that they did.
 -- Grain: contact. Reads: core.contact, core.interaction. Writes: core.contact_activity.
--- Parameters: load_id, signals. Twice: the same values.
+-- Parameters: load_id, signals. Twice: refused by the primary key.
 SET LOCAL work_mem = '256MB';
 
 INSERT INTO core.contact_activity (
@@ -64,10 +64,4 @@ LEFT JOIN (
     ) AS apart
     WHERE apart.days IS NOT NULL
     GROUP BY apart.contact_id
-) AS spaced ON contact.contact_id = spaced.contact_id
-ON CONFLICT (contact_id) DO UPDATE
-    SET
-        first_interaction_on = excluded.first_interaction_on,
-        purchases = excluded.purchases,
-        purchase_gaps = excluded.purchase_gaps,
-        median_days_between_purchases = excluded.median_days_between_purchases;
+) AS spaced ON contact.contact_id = spaced.contact_id;

@@ -79,6 +79,10 @@ class World:
         )
         with self.engine.begin() as connection:
             db.run(
+                connection, "bench/fill_activity",
+                load_id=self.load_id, signals=list(self.policy.signals),
+            )  # fmt: skip
+            db.run(
                 connection, "bench/fill_episodes",
                 gone_on=gone_on,
                 step_days=[step.after_days for step in self.policy.steps],
@@ -91,6 +95,11 @@ class World:
         last_day = self._first_day(1) - timedelta(days=1)
         span = (self._first_day(OLDER + 1), last_day, self.gone_rows // HISTORY_DAYS)
         self._interactions("older history", [span])
+        with self.engine.begin() as connection:
+            db.run(
+                connection, "bench/grow_activity",
+                times=OLDER + 1, older_days=OLDER * HISTORY_DAYS,
+            )  # fmt: skip
         # Whole tables were rewritten, which no day does: their old rows go.
         self.vacuum("VACUUM (FULL) core.contact_activity")
         self.vacuum("VACUUM (ANALYZE)")
@@ -134,7 +143,7 @@ class World:
         return FIRST_DAY - timedelta(days=times * HISTORY_DAYS - 1)
 
     def _interactions(self, what: str, spans: list[Span]) -> None:
-        """What happened in the spans; then everybody's activity anew."""
+        """What happened in the spans."""
         total = sum(
             ((last - first).days + 1) * (self.day_rows + gone) for first, last, gone in spans
         )
@@ -142,16 +151,17 @@ class World:
             key = db.run(connection, "bench/interaction_key").one()
             # Kept up row by row it would take three times as long.
             _alter(connection, "DROP CONSTRAINT {name}", key)
+            indexes = db.run(connection, "bench/interaction_indexes").all()
+            for index in indexes:
+                connection.exec_driver_sql(f"DROP INDEX core.{index.name}")
         slices = (thousand for span in spans for thousand in self._slices(*span))
         for _ in progress(slices, what, "thousand interactions", total // 1000):
             pass
         with self.engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
             _alter(connection, "ADD CONSTRAINT {name} {definition}", key)
-            db.run(
-                connection, "bench/fill_activity",
-                load_id=self.load_id, signals=list(self.policy.signals),
-            )  # fmt: skip
+            for index in indexes:
+                connection.exec_driver_sql(index.definition)
         self.interactions += total
 
     def _slices(self, first: date, last: date, gone_rows: int) -> Iterator[int]:

@@ -1,0 +1,10 @@
+-- The indexes of core.interaction beside its key, as the catalogue writes them.
+-- Grain: index. Reads: the catalogue. No parameters. Writes nothing.
+SELECT
+    known.indexname AS name,
+    known.indexdef AS definition
+FROM pg_indexes AS known
+WHERE
+    known.schemaname = 'core'
+    AND known.tablename = 'interaction'
+    AND known.indexname <> 'interaction_pkey';
