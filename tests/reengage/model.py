@@ -2,18 +2,25 @@
 
 It keeps what is known and works everything out anew from that each day: no watermark, no derived
 column, no index. What happened before is in the list of decisions and nowhere else.
+
+Where a policy is changed, the new one holds for the evenings at once, and for open episodes from
+the next day that is decided.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
-from reengage.policy import Policy
+from reengage.policy import Behaviour, Policy
 
 HANDED_OVER = {"sending", "accepted", "delivered", "undelivered", "expired", "unknown"}
-WAITING = {"gap", "template"}
+# Held back by what passes: tried again the next day.
+WAITING = {"gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval", "template"}
 
 
 @dataclass
@@ -23,6 +30,16 @@ class Contact:
     created_on: date | None
     phone: str | None
     status: str = "active"
+    country: str | None = None
+    lifecycle_class: str | None = None
+
+
+@dataclass(frozen=True)
+class Consent:
+    contact_id: int
+    granted_at: datetime | None
+    withdrawn_at: datetime | None
+    basis: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,16 +87,29 @@ class Decision:
     prior_opens: int
     action: str
     reason: str
+    policy_version: str
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.reason in WAITING
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether its step is never decided again in the episode."""
+        return self.action in ("send", "skip") or self.reason == "control"
 
 
 @dataclass
 class Episode:
     contact_id: int
     dormant_since: date
+    clock: str
+    pace: float
     opened_on: date
     due_on: date | None
     arm: str | None = None
     decisions: list[Decision] = field(default_factory=list)
+    looked_again: int = 0  # so many decisions were taken before it was looked at anew
     returned_on: date | None = None
     closed_on: date | None = None
     outcome: str | None = None
@@ -90,23 +120,30 @@ class Episode:
 class Model:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.days = {step.name: step.after_days for step in policy.steps}
+        self.followed: object = None  # the ladder that the last decided day went by
         self.contacts: dict[int, Contact] = {}
         self.interactions: dict[str, Interaction] = {}
-        self.consents: list[tuple[int, datetime | None, datetime | None]] = []
+        self.consents: list[Consent] = []
         self.suppressions: list[Suppression] = []
         self.messages: dict[tuple[int, date, str], Message] = {}
         self.episodes: dict[tuple[int, date], Episode] = {}
         self.decided: list[date] = []
+        self.released: set[date] = set()
+        self.stopped: set[date] = set()
         self.changed: set[int] = set()  # card, consent or suppression, since the last decided day
+
+    @property
+    def days(self) -> dict[str, int]:
+        """The days of the steps, where nothing bends them."""
+        return self.rungs(self.policy.behaviours[0], 1)
 
     # --- what is known of a contact ---------------------------------------------------------------
 
-    def signals(self, contact_id: int) -> list[date]:
+    def signals(self, contact_id: int, kinds: Sequence[str] = ()) -> list[date]:
         return sorted(
             i.on
             for i in self.interactions.values()
-            if i.contact_id == contact_id and i.kind in self.policy.signals
+            if i.contact_id == contact_id and i.kind in (kinds or self.policy.signals)
         )
 
     def visible_on(self, contact_id: int) -> date:
@@ -115,8 +152,8 @@ class Model:
         known = [*first, *([contact.created_on] if contact.created_on else [])]
         return min(known, default=contact.first_seen_on)
 
-    def dormant_since(self, contact_id: int) -> date:
-        signals = self.signals(contact_id)
+    def dormant_since(self, contact_id: int, clock: Behaviour) -> date:
+        signals = self.signals(contact_id, clock.signals)
         actives = [
             e.closed_on
             for e in self.episodes.values()
@@ -125,6 +162,30 @@ class Model:
         if actives and (not signals or signals[-1] <= max(actives)):
             return max(actives) + timedelta(days=self.policy.cooldown_days)
         return signals[-1] if signals else self.visible_on(contact_id)
+
+    def clock(self, episode: Episode) -> Behaviour:
+        return next(clock for clock in self.policy.behaviours if clock.name == episode.clock)
+
+    def pace(self, contact_id: int, clock: Behaviour) -> float:
+        """What the clock's days are multiplied by: the contact's rhythm, else its class."""
+        thresholds = self.policy.thresholds
+        bought = sorted(set(self.signals(contact_id, ["purchase"])))
+        rhythm = thresholds.rhythm
+        if rhythm and "purchase" in clock.signals and len(bought) >= rhythm.purchases:
+            gaps = sorted((later - earlier).days for earlier, later in pairwise(bought))
+            own = gaps[max(1, math.ceil(rhythm.quantile * len(gaps))) - 1]
+            own = min(max(own, rhythm.at_least_days), rhythm.at_most_days)
+            return own / (clock.days[0] * thresholds.scale)
+        return thresholds.lifecycle.get(self.contacts[contact_id].lifecycle_class or "", 1)
+
+    def rungs(self, clock: Behaviour, pace: float) -> dict[str, int]:
+        """The steps and their days for a pace, lowest first."""
+        scale = self.policy.thresholds.scale
+        names = [step.name for step in self.policy.steps]
+        return {
+            name: max(1, round(days * scale * pace))
+            for name, days in zip(names, clock.days, strict=True)
+        }
 
     def of_episode(self, episode: Episode) -> list[Message]:
         key = (episode.contact_id, episode.dormant_since)
@@ -138,54 +199,159 @@ class Model:
     def decide(self, as_of: date, now: datetime) -> None:
         if as_of in self.decided:
             return
+        for day in self.decided:
+            if day not in self.released:
+                self.stop(day, "approval")
+        self._follow_policy(as_of)
         self.close(as_of - timedelta(days=1), as_of, now)
         for episode in self.open():
-            last = episode.decisions[-1] if episode.decisions else None
-            if (
-                episode.contact_id in self.changed
-                and last is not None
-                and last.action == "hold"
-                and episode.arm != "control"
-            ):
-                episode.due_on = min(episode.due_on or as_of, as_of)
+            self._bring_forward(episode, as_of)
         self.changed.clear()
         for contact_id in self.contacts:
             self._open_episode(contact_id, as_of)
         due = [e for e in self.open() if e.due_on is not None and e.due_on <= as_of]
-        decisions = [(e, d) for e in due if (d := self._judge(e, as_of)) is not None]
-        for episode, decision in decisions:
-            self._follow(episode, decision)
+        judged = [(e, d) for e in due if (d := self._judge(e, as_of)) is not None]
+        for episode, decision in self._let_through(judged):
+            self._conclude(episode, decision)
         self.decided.append(as_of)
+
+    def let_go(self, as_of: date) -> None:
+        if as_of not in self.stopped:
+            self.released.add(as_of)
+
+    def stop(self, as_of: date, reason: str) -> None:
+        """Nothing of the day is sent, nothing is used up; arms stay."""
+        if as_of in self.released | self.stopped:
+            return
+        self.stopped.add(as_of)
+        for message in self.messages.values():
+            if message.as_of == as_of and message.status == "draft":
+                message.status = "cancelled"
+        for episode in self.episodes.values():
+            for place, d in enumerate(episode.decisions):
+                if d.as_of == as_of and d.reason in ("due", "control"):
+                    episode.decisions[place] = replace(d, action="hold", reason=reason)
+                    if episode.closed_on is None:
+                        episode.due_on = as_of + timedelta(days=1)
 
     def open(self) -> list[Episode]:
         return [e for e in self.episodes.values() if e.closed_on is None]
 
+    def _follow_policy(self, as_of: date) -> None:
+        """Open episodes go on by the new ladder, at the pace that it gives them."""
+        p = self.policy
+        ladder = (
+            [(step.name, step.after_days) for step in p.steps], p.entry, p.thresholds,
+            p.cooldown_days,
+        )  # fmt: skip
+        if self.followed not in (None, ladder):
+            for episode in self.open():
+                episode.pace = self.pace(episode.contact_id, self.clock(episode))
+                episode.due_on = self._next_due(episode, as_of)
+        self.followed = ladder
+
+    def _bring_forward(self, episode: Episode, as_of: date) -> None:
+        last = episode.decisions[-1] if episode.decisions else None
+        if (
+            episode.contact_id in self.changed
+            and last is not None
+            and last.action == "hold"
+            and episode.arm != "control"
+            and self._done(episode) < len(self.policy.steps)
+        ):
+            episode.looked_again = len(episode.decisions)
+            episode.due_on = min(episode.due_on or as_of, as_of)
+
     def _open_episode(self, contact_id: int, as_of: date) -> None:
-        since = self.dormant_since(contact_id)
-        if (as_of - since).days < min(self.days.values()) or self.visible_on(contact_id) > as_of:
+        """For the clock that reached its first step first, if no other is open."""
+        if any(e.contact_id == contact_id for e in self.open()):
+            return
+        found: list[tuple[date, int, date, Behaviour, float]] = []
+        for place, clock in enumerate(self.policy.behaviours):
+            since = self.dormant_since(contact_id, clock)
+            known = self.episodes.get((contact_id, since))
+            # A return that its source took back ended nothing.
+            if known is None or (known.returned_on is not None and known.clock == clock.name):
+                pace = self.pace(contact_id, clock)
+                first = min(self.rungs(clock, pace).values())
+                found.append((since + timedelta(days=first), place, since, clock, pace))
+        if not found:
+            return
+        reached_on, _, since, clock, pace = min(found, key=lambda one: one[:2])
+        if reached_on > as_of or self.visible_on(contact_id) > as_of:
             return
         known = self.episodes.get((contact_id, since))
         if known is None:
-            self.episodes[contact_id, since] = Episode(contact_id, since, as_of, as_of)
-        elif known.closed_on is not None and known.returned_on is not None:
-            # The return was taken back by its source: the episode goes on.
+            self.episodes[contact_id, since] = Episode(
+                contact_id, since, clock.name, pace, as_of, as_of
+            )
+        else:
+            # The episode goes on.
             known.closed_on = known.returned_on = known.outcome = None
-            left = [n for n in self.days.values() if n > self._done(known)]
-            known.due_on = since + timedelta(days=min(left)) if left else None
+            known.pace = pace
+            known.looked_again = len(known.decisions)
+            known.due_on = self._next_due(known, as_of)
+
+    # --- the place on the ladder ------------------------------------------------------------------
+
+    def _rungs(self, episode: Episode) -> dict[str, int]:
+        return self.rungs(self.clock(episode), episode.pace)
+
+    def _place(self, episode: Episode, decision: Decision) -> int:
+        """The decision's rung, from 1; of a step that is gone, the last whose days were over."""
+        rungs = self._rungs(episode)
+        if decision.step in rungs:
+            return list(rungs).index(decision.step) + 1
+        return sum(days <= decision.inactive_days for days in rungs.values())
 
     def _done(self, episode: Episode) -> int:
-        used = [
-            self.days[d.step]
-            for d in episode.decisions
-            if d.action in ("send", "skip") or d.reason == "control"
-        ]
+        """Up to which rung the ladder is used up."""
+        used = [self._place(episode, d) for d in episode.decisions if d.is_used_up]
         return max(used, default=0)
 
-    def _judge(self, episode: Episode, as_of: date) -> Decision | None:
-        inactive = (as_of - episode.dormant_since).days
-        step = max((n for n, days in self.days.items() if days <= inactive), key=self.days.get)
-        if self.days[step] <= self._done(episode):
+    def _next(self, episode: Episode) -> int | None:
+        """The rung after the last decided one; the same again after a hold that waits."""
+        rungs = self._rungs(episode)
+        passed, held = self._done(episode), set()
+        for d in episode.decisions[episode.looked_again :]:
+            if not d.is_waiting:
+                passed = max(passed, self._place(episode, d))
+                held |= {d.step}
+        recent = episode.decisions[episode.looked_again :]
+        if recent and recent[-1].is_waiting and recent[-1].step in rungs:
+            passed = max(self._done(episode), self._place(episode, recent[-1]) - 1)
+        left = [n for n, step in enumerate(rungs, 1) if n > passed and step not in held]
+        return min(left, default=None)
+
+    def _next_due(self, episode: Episode, not_before: date = date.min) -> date | None:
+        number = self._next(episode)
+        if number is None:
             return None
+        rungs = self._rungs(episode)
+        days = list(rungs.values())[number - 1]
+        due_on = episode.dormant_since + timedelta(days=days)
+        if self.policy.entry == "in_order":
+            behind = [
+                d
+                for n, d in enumerate(episode.decisions)
+                if d.is_used_up or (n >= episode.looked_again and not d.is_waiting)
+            ]
+            if behind and behind[-1].step in rungs:
+                between = days - rungs[behind[-1].step]
+                due_on = max(due_on, behind[-1].as_of + timedelta(days=between))
+        return max(due_on, not_before)
+
+    def _judge(self, episode: Episode, as_of: date) -> Decision | None:
+        """What stands in the way of the step; its reason is `due` where nothing does."""
+        inactive = (as_of - episode.dormant_since).days
+        rungs = self._rungs(episode)
+        reached = [n for n, days in enumerate(rungs.values(), 1) if days <= inactive]
+        left = [n for n in reached if n > self._done(episode)]
+        if self.policy.entry == "in_order":
+            left = [n for n in left if n == self._next(episode)]
+        if not left:
+            return None
+        step = list(rungs)[max(left) - 1]
         end = self.policy.end_of(as_of)
         handed = [m for m in self.of_episode(episode) if m.status in HANDED_OVER]
         opened = [m for m in handed if any(at < end for at in m.opened_at)]
@@ -193,18 +359,68 @@ class Model:
         action = {"due": "send", "opened": "skip", "repeat": "skip"}.get(reason, "hold")
         return Decision(
             as_of, episode.contact_id, episode.dormant_since, inactive, step, len(handed),
-            len(opened), action, reason,
+            len(opened), action, reason, self.policy.version,
         )  # fmt: skip
+
+    def _let_through(
+        self, judged: list[tuple[Episode, Decision]]
+    ) -> list[tuple[Episode, Decision]]:
+        """Caps, then control: of those for whom nothing else stands in the way, the most recently
+        active first. Control is not written to, so it takes nobody's place.
+        """
+        per_day, warm_up = self.policy.caps.per_day, self._warm_up_cap()
+        ahead, through = 0, []
+        for episode, decision in sorted(
+            judged, key=lambda one: (-one[0].dormant_since.toordinal(), one[0].contact_id)
+        ):
+            reason = decision.reason
+            if reason == "due":
+                is_control = episode.arm == "control" or (
+                    episode.arm is None and in_control(self.policy, episode.contact_id)
+                )
+                if per_day is not None and ahead >= per_day:
+                    reason = "daily_cap"
+                elif warm_up is not None and ahead >= warm_up:
+                    reason = "warm_up"
+                elif is_control:
+                    reason = "control"
+                ahead += not is_control
+            action = decision.action if reason == decision.reason else "hold"
+            through.append((episode, replace(decision, action=action, reason=reason)))
+        return through
+
+    def _warm_up_cap(self) -> int | None:
+        ramp = self.policy.caps.warm_up
+        if ramp is None:
+            return None
+        gone = {
+            d.as_of
+            for e in self.episodes.values()
+            for d in e.decisions
+            if d.action == "send"
+            and d.as_of in self.released
+            and (ramp.since is None or d.as_of >= ramp.since)
+        }
+        return None if len(gone) >= ramp.days else int(ramp.first_day * ramp.growth ** len(gone))
 
     def _obstacle(self, episode: Episode, step: str, as_of: date, end: datetime) -> str:
         contact = self.contacts[episode.contact_id]
-        own = [c for c in self.consents if c[0] == contact.contact_id]
-        granted = [g for _, g, _ in own if g is not None and g < end]
-        withdrawn = [w for _, g, w in own if w is not None and w < end and (g is None or g < end)]
-        if not granted or (withdrawn and max(withdrawn) >= max(granted)):
+        own = [c for c in self.consents if c.contact_id == contact.contact_id]
+        granted = [c for c in own if c.granted_at is not None and c.granted_at < end]
+        withdrawn = [
+            c.withdrawn_at
+            for c in own
+            if c.withdrawn_at is not None
+            and c.withdrawn_at < end
+            and (c.granted_at is None or c.granted_at < end)
+        ]
+        latest = max(granted, key=lambda c: c.granted_at or end, default=None)
+        if latest is None or latest.granted_at is None:
             return "no_consent"
-        expires = self.policy.consent.expires_after_days
-        if expires is not None and max(granted) < end - timedelta(days=expires):
+        if withdrawn and max(withdrawn) >= latest.granted_at:
+            return "no_consent"
+        expires = self._consent_days(contact, latest.basis)
+        if expires is not None and latest.granted_at < end - timedelta(days=expires):
             return "consent_expired"
         for s in self.suppressions:
             is_theirs = s.contact_id == contact.contact_id or (s.phone and s.phone == contact.phone)
@@ -226,18 +442,27 @@ class Model:
             for c in self.contacts.values()
             if c.phone == contact.phone and self.visible_on(c.contact_id) <= as_of
         ]
-        latest = {c: max(self.signals(c), default=date.min) for c in sharing}
-        if min(sharing, key=lambda c: (-latest[c].toordinal(), c)) != contact.contact_id:
+        signal = {c: max(self.signals(c), default=date.min) for c in sharing}
+        if min(sharing, key=lambda c: (-signal[c].toordinal(), c)) != contact.contact_id:
             return "duplicate_phone"
         if any((as_of - m.as_of).days < self.policy.gap_days for m in texted):
             return "gap"
-        if episode.arm == "control" or (
-            episode.arm is None and in_control(self.policy, contact.contact_id)
-        ):
-            return "control"
         return "due"
 
-    def _follow(self, episode: Episode, decision: Decision) -> None:
+    def _consent_days(self, contact: Contact, basis: str | None) -> int | None:
+        """After how many days a consent must be given anew: by the shortest clock that runs."""
+        rule = self.policy.consent
+        country = contact.country or self.policy.brand.country
+        days = [
+            clock.after_days
+            for clock in rule.clocks
+            if clock.country == country and clock.basis in (None, basis)
+        ]
+        if rule.expires_after_days is not None:
+            days.append(rule.expires_after_days)
+        return min(days, default=None)
+
+    def _conclude(self, episode: Episode, decision: Decision) -> None:
         episode.decisions.append(decision)
         if decision.action == "send":
             episode.arm = episode.arm or "treatment"
@@ -247,18 +472,17 @@ class Model:
             self.messages[key] = Message(*key, decision.as_of, phone)
         elif decision.reason == "control":
             episode.arm = episode.arm or "control"
-        if decision.reason in WAITING:
+        if decision.is_waiting:
             episode.due_on = decision.as_of + timedelta(days=1)
         else:
-            higher = [n for n in self.days.values() if n > self.days[decision.step]]
-            episode.due_on = episode.dormant_since + timedelta(days=min(higher)) if higher else None
+            episode.due_on = self._next_due(episode)
 
     # --- the end of an episode --------------------------------------------------------------------
 
     def close(self, as_of: date, back_by: date, now: datetime) -> None:
         """Close what is over on as_of; returns count up to back_by."""
         for episode in self.open():
-            signals = self.signals(episode.contact_id)
+            signals = self.signals(episode.contact_id, self.clock(episode).signals)
             episode.returned_on = next((s for s in signals if s > episode.dormant_since), None)
             if episode.returned_on is not None and episode.returned_on <= back_by:
                 stopped = self._stopped(episode)
@@ -277,15 +501,13 @@ class Model:
         wait = timedelta(days=self.policy.close_after_days)
         found: list[tuple[date, bool]] = []
         sent = [d.as_of for d in episode.decisions if d.action == "send"]
-        final = [
-            d.as_of for d in episode.decisions if d.reason not in WAITING and d.reason != "opened"
-        ]
+        final = [d.as_of for d in episode.decisions if not d.is_waiting and d.reason != "opened"]
         if episode.due_on is None:
             found.append((max(final, default=episode.opened_on) + wait, False))
         opens = [at for m in self.of_episode(episode) for at in m.opened_at]
         if sent and any(self.brand_date(at) <= as_of for at in opens):
             found.append((max(sent) + wait, False))
-        if self.dormant_since(episode.contact_id) != episode.dormant_since:
+        if self.dormant_since(episode.contact_id, self.clock(episode)) != episode.dormant_since:
             found.append((as_of, True))
         return min(found, default=(None, False))  # type: ignore[type-var]
 

@@ -1,5 +1,7 @@
 """The day's decisions, held against a plain model of the rules, and against accidents."""
 
+import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from world import LINKS, START, Load, World, small_policy
 
 from reengage import cohort, messages
 from reengage.errors import ConfigurationError, DayStopped, PastDayError
+from reengage.policy import Behaviour, ConsentClock, Policy, Rhythm, Thresholds, WarmUp
 from reengage.sources import Source
 
 RELAXED = {
@@ -31,55 +34,125 @@ def days_before(day: date, days: int | None) -> date | None:
     return None if days is None else day - timedelta(days=days)
 
 
-policies = st.builds(
-    small_policy,
-    ladder=st.sampled_from([(3, 6, 9), (1, 2, 9), (4, 5, 7)]),
-    control_share=st.sampled_from([0.0, 0.0, 0.5]),
-    repeat_after_days=st.integers(1, 12),
-    gap_days=st.integers(0, 4),
-    close_after_days=st.integers(1, 5),
-    cooldown_days=st.integers(1, 6),
-    signals=st.sampled_from([("purchase", "visit"), ("purchase", "email_open")]),
-)
+SIGNALS = ("purchase", "visit", "email_click")
+KINDS = (*SIGNALS, "email_open")
+BASES = (None, "implied", "express")
+LADDERS = [(3, 6, 9), (1, 2, 9), (4, 5, 7)]
+# The reasons for which a gate stops a day.
+GATES = ("size", "budget", "unsubscribes", "approval")
+
+PLAIN: dict[str, Any] = {
+    "ladder": st.sampled_from(LADDERS),
+    "control_share": st.sampled_from([0.0, 0.0, 0.5]),
+    "repeat_after_days": st.integers(1, 12),
+    "gap_days": st.integers(0, 4),
+    "close_after_days": st.integers(1, 5),
+    "cooldown_days": st.integers(1, 6),
+    "signals": st.sampled_from([SIGNALS, ("purchase", "email_open")]),
+}
+CAPS: dict[str, Any] = {
+    "per_day": st.sampled_from([None, 1, 2]),
+    "warm_up": st.none()
+    | st.builds(
+        WarmUp,
+        first_day=st.just(1),
+        growth=st.sampled_from([1.0, 1.5, 2.0]),
+        days=st.integers(1, 4),
+        since=st.none() | st.integers(-2, 8).map(lambda n: START + timedelta(days=n)),
+    ),
+}
+ENTRY: dict[str, Any] = {"entry": st.sampled_from(["by_days", "in_order", "in_order"])}
+PACE: dict[str, Any] = {
+    "frequency": st.sampled_from(["daily", "often", "seldom"]),
+    "frequencies": st.just({"daily": 1, "often": 0.5, "seldom": 1.5}),
+    "lifecycle": st.sampled_from([{}, {"slow": 2}, {"slow": 1.5, "fast": 0.4}]),
+    "rhythm": st.none()
+    | st.builds(
+        Rhythm,
+        quantile=st.sampled_from([0.01, 0.5, 0.7, 1.0]),
+        purchases=st.sampled_from([3, 4]),
+        at_least_days=st.integers(1, 3),
+        at_most_days=st.integers(3, 8),
+    ),
+}
+EXPIRY: dict[str, Any] = {
+    "expires_after_days": st.sampled_from([None, None, 3, 370]),
+    "clocks": st.lists(
+        st.builds(
+            ConsentClock,
+            country=st.sampled_from(["US", "CA"]),
+            basis=st.sampled_from(BASES),
+            after_days=st.integers(1, 8),
+        ),
+        max_size=2,
+    ).map(tuple),
+}
+# Of two clocks; a signal that both share, none that nobody shares.
+BEHAVIOURS = st.sampled_from([
+    (("purchases", ("purchase",)), ("visits", ("visit", "email_click"))),
+    (("all", ("purchase", "visit")), ("shop", ("visit",)), ("mail", ("email_click",))),
+])  # fmt: skip
 
 
-@settings(max_examples=12, **RELAXED)
-@given(policy=policies, data=st.data())
-def test_a_history_of_days_agrees_with_the_model(
-    warehouse: sa.Engine, policy: Any, data: st.DataObject
+@st.composite
+def behaviours(draw: Any, steps: int = 3) -> tuple[Behaviour, ...]:
+    growing = st.lists(st.integers(1, 10), min_size=steps, max_size=steps, unique=True)
+    return tuple(
+        Behaviour(name=name, signals=signals, days=tuple(sorted(draw(growing))))
+        for name, signals in draw(BEHAVIOURS)
+    )
+
+
+def thresholds(**parts: Any) -> st.SearchStrategy[Thresholds]:
+    return st.builds(Thresholds, **parts)
+
+
+def tell(
+    world: World, data: st.DataObject, change: st.SearchStrategy[dict[str, Any]] | None = None
 ) -> None:
-    world = World(warehouse, policy)
+    """A history of some days, in the warehouse and in the model. `change` draws what the marketer
+    changes in the policy on the way.
+    """
     draw = data.draw
     some = st.sampled_from
     people = range(1, draw(st.integers(2, 5)) + 1)
     numbers = st.none() | st.integers(1, 2) | st.integers(1, 5)
+    places = some(["US", "US", "CA", None])
+    classes = some([None, "slow", "fast"])
 
     def begin(load: Load) -> None:
         for contact_id in people:
             born = draw(st.none() | st.integers(0, 12))
-            load.contact(contact_id, draw(numbers), days_before(START, born))
+            load.contact(
+                contact_id, draw(numbers), days_before(START, born), draw(places), draw(classes)
+            )
             if draw(st.integers(0, 4)):
-                load.consent(contact_id, LONG_AGO)
-            for _ in range(draw(st.integers(0, 2))):
+                load.consent(contact_id, LONG_AGO, basis=draw(some(BASES)))
+            for _ in range(draw(st.integers(0, 4))):
                 on = START - timedelta(days=draw(st.integers(0, 12)))
-                load.interaction(contact_id, on, draw(some(["purchase", "visit", "email_open"])))
+                load.interaction(contact_id, on, draw(some(["purchase", *KINDS])))
 
-    def change(load: Load) -> None:
-        for what in draw(st.lists(some(["buy", "late", "open_mail", "take_back", "card", "grant",
+    def later(load: Load) -> None:
+        for what in draw(st.lists(some(["buy", "late", "other", "take_back", "card", "grant",
                                         "withdraw"]), max_size=2)):  # fmt: skip
             who = draw(some(people))
-            if what in ("buy", "late", "open_mail"):
+            if what in ("buy", "late", "other"):
                 days = 0 if what == "buy" else draw(st.integers(0, 10))
-                kind = "email_open" if what == "open_mail" else "purchase"
+                kind = draw(some(KINDS)) if what == "other" else "purchase"
                 load.interaction(who, load.as_of - timedelta(days=days), kind)
             elif what == "take_back" and world.model.interactions:
                 load.take_back(draw(some(sorted(world.model.interactions))))
             elif what == "card":
                 born = draw(st.none() | st.integers(0, 20))
-                load.contact(who, draw(numbers), days_before(load.as_of, born))
+                load.contact(
+                    who, draw(numbers), days_before(load.as_of, born), draw(places), draw(classes)
+                )
             elif what in ("grant", "withdraw"):
+                # No two at one time, or none of them would be the latest.
                 at = world.at(load.as_of, -draw(st.integers(1, 200)))
-                load.consent(who, *((at, None) if what == "grant" else (None, at)))
+                at += timedelta(seconds=len(world.model.consents))
+                said = (at, None, draw(some(BASES))) if what == "grant" else (None, at)
+                load.consent(who, *said)
 
     def people_act(as_of: date, hour: float) -> None:
         """Hits, stops, and stops taken back."""
@@ -95,19 +168,37 @@ def test_a_history_of_days_agrees_with_the_model(
             elif what == "start":
                 world.start_again(draw(some(people)), at)
 
+    def gates(as_of: date) -> None:
+        """Mostly open; sometimes one is closed, or nobody comes to say either."""
+        what = draw(some(["go"] * 8 + ["stop", "nothing"]))
+        if what == "nothing":
+            return
+        if what == "stop":
+            world.stop_day(as_of, draw(some(GATES)))
+        world.let_go(as_of)
+        if draw(st.integers(0, 4)) == 0:  # too late
+            world.stop_day(as_of, draw(some(GATES)))
+        for key, message in list(world.model.messages.items()):
+            if message.as_of == as_of and as_of in world.model.released:
+                world.fate(key, draw(some(FATES)), world.at(as_of, 11))
+
     for day in range(draw(st.integers(4, 16))):
         as_of = START + timedelta(days=day)
+        if change is not None and draw(st.integers(0, 3)) == 0:
+            version = f"v{day}"
+            world.follow(world.policy.model_copy(update={**draw(change), "version": version}))
         people_act(as_of, -0.5)  # the evening of as_of
         people_act(as_of, 3)  # the night after it: later than as_of
         if draw(st.integers(0, 5)):  # else the day is missed
-            world.load(as_of, begin if not world.contacts else change)
-            first = world.decide(as_of)
+            world.load(as_of, begin if not world.contacts else later)
+            world.decide(as_of, let_go=False)
+            world.check_decisions()
+            world.check_state()
+            gates(as_of)
             if draw(st.booleans()):
-                assert world.decide(as_of) == first
-            world.check_decisions(as_of)
-            for key, message in list(world.model.messages.items()):
-                if message.as_of == as_of:
-                    world.fate(key, draw(some(FATES)), world.at(as_of, 11))
+                world.decide(as_of, let_go=False)
+            world.check_decisions()
+            world.check_messages()
         people_act(as_of, 13)
         if draw(st.booleans()) and world.model.decided:
             world.write(as_of)
@@ -115,11 +206,82 @@ def test_a_history_of_days_agrees_with_the_model(
     if world.model.decided:
         world.write(as_of)
         world.check_state()
-        rows = world.sql(
-            "SELECT as_of, step, arm, due, sent, delivered, opened, returned, opted_out,"
-            " CAST(revenue AS integer) FROM outcome.daily_step"
-        )
-        assert {tuple(r[:3]): tuple(r[3:]) for r in rows} == world.model.daily_steps()
+        world.check_daily_steps()
+
+
+EXAMPLES = int(os.environ.get("REENGAGE_EXAMPLES", "12"))
+
+
+@settings(max_examples=EXAMPLES, **RELAXED)
+@given(policy=st.builds(small_policy, **PLAIN), data=st.data())
+def test_a_history_of_days_agrees_with_the_model(
+    warehouse: sa.Engine, policy: Policy, data: st.DataObject
+) -> None:
+    tell(World(warehouse, policy), data)
+
+
+@settings(max_examples=EXAMPLES, **RELAXED)
+@given(policy=st.builds(small_policy, **PLAIN, **CAPS, **ENTRY), data=st.data())
+def test_a_ladder_in_order_and_caps_agree_with_the_model(
+    warehouse: sa.Engine, policy: Policy, data: st.DataObject
+) -> None:
+    tell(World(warehouse, policy), data)
+
+
+@settings(max_examples=EXAMPLES, **RELAXED)
+@given(
+    policy=st.builds(small_policy, **PLAIN, **ENTRY, **EXPIRY, thresholds=thresholds(**PACE)),
+    data=st.data(),
+)
+def test_bent_thresholds_and_consents_that_expire_agree_with_the_model(
+    warehouse: sa.Engine, policy: Policy, data: st.DataObject
+) -> None:
+    tell(World(warehouse, policy), data)
+
+
+@settings(max_examples=EXAMPLES, **RELAXED)
+@given(
+    policy=st.builds(
+        small_policy, **PLAIN, **ENTRY, thresholds=thresholds(**PACE, behaviours=behaviours())
+    ),
+    data=st.data(),
+)
+def test_several_clocks_agree_with_the_model(
+    warehouse: sa.Engine, policy: Policy, data: st.DataObject
+) -> None:
+    tell(World(warehouse, policy), data)
+
+
+@st.composite
+def changes(draw: Any) -> dict[str, Any]:
+    """Another ladder, of some of its steps or of others, and whatever else bends it; or only what
+    does not.
+    """
+    apart = {name: draw(strategy) for name, strategy in {**CAPS, **EXPIRY}.items()}
+    anew = small_policy(**apart, gap_days=draw(st.integers(0, 4)))
+    found = {name: getattr(anew, name) for name in ("caps", "consent", "gap_days")}
+    if draw(st.integers(0, 3)):
+        names = draw(st.permutations(["survey", "contest", "coupon", "gift"]))
+        if draw(st.booleans()):
+            names = ["survey", "contest", "coupon"]
+        days = sorted(draw(st.lists(st.integers(1, 10), min_size=1, max_size=4, unique=True)))
+        ladder = dict(zip(names, days, strict=False))
+        found["steps"] = small_policy(ladder=ladder).steps
+        found["entry"] = draw(ENTRY["entry"])
+        found["thresholds"] = draw(thresholds(**PACE) if draw(st.booleans()) else PLAIN_DAYS)
+    return found
+
+
+PLAIN_DAYS = st.just(Thresholds())
+
+
+@pytest.mark.xfail(strict=True, reason="as the xfails below say")
+@settings(max_examples=EXAMPLES, **RELAXED)
+@given(policy=st.builds(small_policy, **PLAIN, **ENTRY), data=st.data())
+def test_a_policy_changed_on_the_way_agrees_with_the_model(
+    warehouse: sa.Engine, policy: Policy, data: st.DataObject
+) -> None:
+    tell(World(warehouse, policy), data, changes())
 
 
 DAY = START + timedelta(days=40)
@@ -315,3 +477,137 @@ def test_a_late_feed_stops_the_day_unless_its_marker_says_it_is_complete(
     cohort.check_fresh(
         warehouse, [shop.model_copy(update={"required": False})], DAY + timedelta(days=9)
     )
+
+
+def go_on(world: World, days: int, fill: Any = lambda load: None) -> None:
+    """The day so many days after DAY is loaded, decided and held against the model."""
+    as_of = DAY + timedelta(days=days)
+    world.load(as_of, fill)
+    world.decide(as_of)
+    world.check_decisions()
+    world.check_state()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="follow_policy takes the threshold alone for the date of the next rung"
+)
+def test_in_order_a_changed_ladder_keeps_the_days_between_its_steps(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(entry="in_order", gap_days=0), is_new=True)
+    quiet(world, range(1, 3), days=30)
+    world.decide(DAY)
+    world.follow(small_policy(entry="in_order", gap_days=0, ladder=(3, 7, 9)))
+    for days in range(1, 6):
+        go_on(world, days)
+    assert [row[1:3] for row in decisions(world)] == [("survey", "send"), ("contest", "send")] * 2
+
+
+@pytest.mark.xfail(strict=True, reason="the ladder's text in core.derived_from lacks the entry")
+def test_a_changed_entry_alone_holds_from_the_next_day(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(entry="in_order", gap_days=0), is_new=True)
+    quiet(world, range(1, 3), days=30)
+    world.decide(DAY)
+    world.follow(small_policy(entry="by_days", gap_days=0))
+    go_on(world, 1)
+    assert [row[1] for row in decisions(world)] == ["survey", "coupon"] * 2
+
+
+@pytest.mark.xfail(
+    strict=True, reason="open_episodes takes the threshold alone for the date of the next rung"
+)
+def test_in_order_an_episode_that_goes_on_keeps_the_days_between(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(entry="in_order", gap_days=0), is_new=True)
+    quiet(world, range(1, 2), days=30)
+    world.decide(DAY)
+    event: list[str] = []
+    go_on(world, 1, lambda load: event.append(load.interaction(1, load.as_of)))
+    go_on(world, 2, lambda load: load.take_back(event[0]))
+    go_on(world, 3)
+    assert [row[1] for row in decisions(world)] == ["survey", "contest"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a closed episode keeps its place on the ladder of the day it closed"
+)
+def test_an_episode_that_goes_on_follows_the_ladder_of_that_day(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(gap_days=0), is_new=True)
+    quiet(world, range(1, 2), days=3)
+    world.decide(DAY)
+    event: list[str] = []
+    go_on(world, 1, lambda load: event.append(load.interaction(1, load.as_of)))
+    world.follow(small_policy(gap_days=0, ladder={"gift": 2, "survey": 3, "contest": 9}))
+    go_on(world, 2, lambda load: load.take_back(event[0]))
+    assert [row[1] for row in decisions(world)] == ["survey"]
+
+
+@pytest.mark.xfail(strict=True, reason="advance_episodes leaves out a decision whose step is gone")
+def test_a_stopped_step_that_the_policy_drops_uses_nothing_up(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(gap_days=0), is_new=True)
+    quiet(world, range(1, 2), days=3)
+    world.decide(DAY, let_go=False)
+    world.follow(small_policy(gap_days=0, ladder={"gift": 3, "contest": 9}))
+    go_on(world, 1)
+    assert [row[1:] for row in decisions(world)] == [("survey", "hold", "approval"),
+                                                     ("gift", "send", "due")]  # fmt: skip
+
+
+@pytest.mark.xfail(strict=True, reason="follow_policy knows the last held step alone")
+def test_a_step_held_for_good_stays_so_on_a_turned_ladder(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(gap_days=0), is_new=True)
+    world.load(DAY, lambda load: load.contact(1, 1, DAY - timedelta(days=3)))
+    for days in range(4):
+        go_on(world, days)
+    turned = {"contest": 3, "survey": 6, "coupon": 9}
+    world.follow(small_policy(gap_days=0, ladder=turned))
+    for days in range(4, 7):
+        go_on(world, days)
+    assert [row[1] for row in decisions(world)] == ["survey", "contest", "coupon"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="done_days is the last of all steps, not of the one that is gone"
+)
+def test_of_a_step_that_is_gone_its_own_days_count(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(gap_days=0), is_new=True)
+    quiet(world, range(1, 2), days=3)
+    for days in range(4):
+        go_on(world, days)
+    # The survey, gone, was sent after 3 days, the contest after 6: the gift is still to come.
+    world.follow(small_policy(gap_days=0, ladder={"contest": 4, "gift": 5, "coupon": 9}))
+    go_on(world, 4)
+    assert [row[1] for row in decisions(world)] == ["survey", "contest", "gift"]
+
+
+def test_after_one_clock_is_over_another_may_be_due(warehouse: sa.Engine) -> None:
+    clocks = (
+        Behaviour(name="visits", signals=("visit",), days=(2, 3, 4)),
+        Behaviour(name="purchases", signals=("purchase",), days=(10, 11, 12)),
+    )
+    policy = small_policy(thresholds=Thresholds(behaviours=clocks), close_after_days=1)
+    world = World(warehouse, policy, is_new=True)
+
+    def fill(load: Load) -> None:
+        load.contact(1, None, DAY - timedelta(days=10))
+        load.interaction(1, DAY - timedelta(days=4), "purchase")
+
+    world.load(DAY, fill)
+    world.decide(DAY)
+    for days in range(1, 8):
+        go_on(world, days)
+    rows = world.sql("SELECT behaviour FROM cohort.episode ORDER BY opened_on")
+    assert [row.behaviour for row in rows] == ["visits", "purchases"]
+
+
+def test_a_cap_counts_only_who_is_written_to(warehouse: sa.Engine) -> None:
+    policy = small_policy(
+        control_share=0.5, per_day=3, warm_up=WarmUp(first_day=2, growth=1, days=1)
+    )
+    world = World(warehouse, policy, is_new=True)
+    quiet(world, range(1, 21), days=3)
+    world.decide(DAY)
+    world.check_decisions()
+    told = Counter(row[3] for row in decisions(world))
+    assert told["due"] == 2
+    assert told["warm_up"]
+    assert told["control"]
+    go_on(world, 1)
+    assert world.sql("SELECT count(*) FROM outbox.message WHERE as_of > :d", d=DAY)[0][0] == 3

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from model import Contact, Interaction, Model, Suppression
+from model import Consent, Contact, Interaction, Model, Suppression
 
 from reengage import cohort, db, outcome
 from reengage.clock import SimulatedClock
 from reengage.messages import message_id
-from reengage.policy import Policy, Step, read_policy
+from reengage.policy import Caps, Policy, Step, read_policy
 
 LINKS = "http://127.0.0.1:1/r"
 START = date(1998, 1, 1)
@@ -27,21 +27,36 @@ TABLES = (
 )  # fmt: skip
 
 
+SHIPPED = read_policy(Path("include/journey.yaml").resolve())
+
+
 def phone(number: int) -> str:
     return f"+1212555{1000 + number}"
 
 
 def small_policy(**changes: Any) -> Policy:
-    """The shipped policy on a ladder of a few days, so that a short history holds a lot."""
-    policy = read_policy(Path("include/journey.yaml").resolve())
+    """The shipped policy on a ladder of a few days, so that a short history holds a lot.
+
+    ladder: the days of its steps, or all its steps as {name: days}; one that is not shipped looks
+    like the first. expires_after_days, clocks: of consent. per_day, warm_up: caps.
+    """
+    policy = SHIPPED
+    shipped = {step.name: step for step in policy.steps}
+    ladder = changes.pop("ladder", (3, 6, 9))
+    if not isinstance(ladder, dict):
+        ladder = dict(zip(shipped, ladder, strict=True))
     steps = tuple(
-        Step(**{**step.model_dump(), "after_days": days})
-        for step, days in zip(policy.steps, changes.pop("ladder", (3, 6, 9)), strict=True)
-    )
+        Step(**{**shipped.get(name, policy.steps[0]).model_dump(), "name": name,
+                "after_days": days})
+        for name, days in ladder.items()
+    )  # fmt: skip
+    consent = {k: changes.pop(k) for k in ("expires_after_days", "clocks") if k in changes}
+    caps = {k: changes.pop(k) for k in ("per_day", "warm_up") if k in changes}
     share = changes.pop("control_share", 0.0)
     values: dict[str, Any] = {
         "close_after_days": 3, "cooldown_days": 4, "repeat_after_days": 8, "gap_days": 2,
         "control": policy.control.model_copy(update={"share": share}), "steps": steps,
+        "consent": policy.consent.model_copy(update=consent), "caps": Caps(**caps),
     }  # fmt: skip
     return policy.model_copy(update=values | changes)
 
@@ -58,8 +73,7 @@ class World:
         self.events = 0
         if not is_new:
             with engine.begin() as connection:
-                for table in TABLES:
-                    connection.exec_driver_sql(f"DELETE FROM {table}")
+                connection.exec_driver_sql(";".join(f"DELETE FROM {table}" for table in TABLES))
 
     def sql(self, text: str, **binds: Any) -> list[Any]:
         with self.engine.begin() as connection:
@@ -69,18 +83,27 @@ class World:
     # --- loads ------------------------------------------------------------------------------------
 
     def load(
-        self, as_of: date, fill: Callable[[Load], None] = lambda load: None, status: str = "loaded"
+        self,
+        as_of: date,
+        fill: Callable[[Load], None] = lambda load: None,
+        status: str = "loaded",
+        *,
+        feed: tuple[str, str] = ("crm", "contact"),
+        newest_on: date | None = None,
     ) -> int:
-        """One load for as_of, with what `fill` puts into it, as core takes it."""
+        """One load for as_of, with what `fill` puts into it, as core takes it. newest_on: the date
+        of its last row; as_of, unless it is late.
+        """
         with self.engine.begin() as connection:
             load_id: int = connection.execute(
                 sa.text(
                     "INSERT INTO raw.load (source, entity, as_of, status, started_at, newest_on)"
-                    " VALUES ('crm', 'contact', :as_of, CAST(:status AS raw.load_status), :at,"
-                    " :as_of) RETURNING load_id"
+                    " VALUES (:source, :entity, :as_of, CAST(:status AS raw.load_status), :at,"
+                    " :newest_on) RETURNING load_id"
                 ),
-                {"as_of": as_of, "status": status, "at": self.clock()},
-            ).scalar_one()
+                {"source": feed[0], "entity": feed[1], "as_of": as_of, "status": status,
+                 "at": self.clock(), "newest_on": newest_on or as_of},
+            ).scalar_one()  # fmt: skip
             load = Load(self, connection, load_id, as_of)
             fill(load)
             load.settle()
@@ -93,13 +116,28 @@ class World:
         midnight = self.policy.end_of(as_of).astimezone(UTC)
         return midnight + timedelta(hours=hour)
 
-    def decide(self, as_of: date) -> cohort.DayCounts:
+    def follow(self, policy: Policy) -> None:
+        """The marketer has changed the policy."""
+        self.policy = self.model.policy = policy
+
+    def decide(self, as_of: date, *, let_go: bool = True) -> cohort.DayCounts:
         self.clock.move_to(self.at(as_of, 10))
         self.model.decide(as_of, self.clock())
         counts = cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)
+        if let_go:
+            self.let_go(as_of)
+        return counts
+
+    def let_go(self, as_of: date) -> None:
+        self.model.let_go(as_of)
         with self.engine.begin() as connection:
             cohort.let_go(connection, as_of, self.clock())
-        return counts
+
+    def stop_day(self, as_of: date, reason: str) -> None:
+        """A gate of the day is closed."""
+        self.model.stop(as_of, reason)
+        with self.engine.begin() as connection:
+            cohort.stop(connection, self.policy, as_of, reason, self.clock())
 
     def write(self, as_of: date) -> dict[str, int]:
         self.clock.move_to(self.at(as_of, 22))
@@ -118,6 +156,16 @@ class World:
             " accepted_at = :accepted_at, price = 0.01 WHERE message_id = :id",
             status=status, accepted_at=message.accepted_at, id=message_id(*key, "sms"),
         )  # fmt: skip
+
+    def note_answers(self) -> None:
+        """What the sender has made of the messages, for the model to know."""
+        rows = self.sql(
+            "SELECT contact_id, dormant_since, step, CAST(status AS text) AS status, accepted_at"
+            " FROM outbox.message"
+        )
+        for row in rows:
+            message = self.model.messages[row.contact_id, row.dormant_since, row.step]
+            message.status, message.accepted_at = row.status, row.accepted_at
 
     def hit(self, key: tuple[int, date, str], at: datetime, is_human: bool = True) -> None:
         self.model.messages[key].hits.append((at, is_human))
@@ -165,34 +213,43 @@ class World:
 
     # --- comparing --------------------------------------------------------------------------------
 
-    def check_decisions(self, as_of: date) -> None:
+    def check_decisions(self, as_of: date | None = None) -> None:
+        """Of a day, or of all."""
         columns = ("as_of, contact_id, dormant_since, inactive_days, step, prior_sends,"
-                   " prior_opens, action, reason")  # fmt: skip
-        found = {
-            tuple(row)
-            for row in self.sql(f"SELECT {columns} FROM cohort.decision WHERE as_of = :d", d=as_of)
-        }
-        expected = {
-            tuple(vars(d).values())
-            for e in self.model.episodes.values()
-            for d in e.decisions
-            if d.as_of == as_of
-        }
-        assert_same(found, expected)
+                   " prior_opens, action, reason, policy_version")  # fmt: skip
+        rows = self.sql(
+            f"SELECT {columns} FROM cohort.decision"
+            " WHERE as_of = coalesce(CAST(:as_of AS date), as_of)",
+            as_of=as_of,
+        )
+        decisions = [d for e in self.model.episodes.values() for d in e.decisions]
+        expected = {tuple(vars(d).values()) for d in decisions if as_of in (None, d.as_of)}
+        assert_same({tuple(row) for row in rows}, expected)
+
+    def check_messages(self) -> None:
+        rows = self.sql(
+            "SELECT contact_id, dormant_since, step, as_of, CAST(status AS text)"
+            " FROM outbox.message"
+        )
+        messages = self.model.messages.items()
+        assert_same(
+            {tuple(row) for row in rows}, {(*key, m.as_of, m.status) for key, m in messages}
+        )
 
     def check_state(self) -> None:
         model = self.model
         found = {
             tuple(r)
             for r in self.sql(
-                "SELECT contact_id, dormant_since, opened_on, arm, closed_on, next_due_on"
+                "SELECT contact_id, dormant_since, behaviour, opened_on, arm, closed_on,"
+                " next_due_on"
                 " FROM cohort.episode"
             )
         }
         assert_same(
             found,
             {
-                (e.contact_id, e.dormant_since, e.opened_on, e.arm, e.closed_on, e.due_on)
+                (e.contact_id, e.dormant_since, e.clock, e.opened_on, e.arm, e.closed_on, e.due_on)
                 for e in model.episodes.values()
             },
         )
@@ -223,6 +280,14 @@ class World:
             [(s.contact_id, s.reason, s.since, s.lifted_at) for s in model.suppressions], key=str
         )
 
+    def check_daily_steps(self) -> None:
+        rows = self.sql(
+            "SELECT as_of, step, arm, due, sent, delivered, opened, returned, opted_out,"
+            " CAST(revenue AS integer) FROM outcome.daily_step"
+        )
+        expected = {(*key, *figures) for key, figures in self.model.daily_steps().items()}
+        assert_same({tuple(row) for row in rows}, expected)
+
 
 def assert_same(found: set[Any], expected: set[Any]) -> None:
     """Says what is found and not expected, and the other way round."""
@@ -248,20 +313,26 @@ class Load:
         self.connection.execute(sa.text(text), binds)
 
     def contact(
-        self, contact_id: int, number: int | None = None, created_on: date | None = None
+        self,
+        contact_id: int,
+        number: int | None = None,
+        created_on: date | None = None,
+        country: str | None = "US",
+        lifecycle_class: str | None = None,
     ) -> None:
         """A new card, or a known one that says something else now."""
         model, to = self.world.model, phone(number) if number is not None else None
         known = model.contacts.get(contact_id)
-        binds = {"id": contact_id, "phone": to, "on": created_on, "load": self.load_id}
+        binds = {"id": contact_id, "phone": to, "on": created_on, "load": self.load_id,
+                 "country": country, "class": lifecycle_class}  # fmt: skip
         if known is None:
-            model.contacts[contact_id] = Contact(contact_id, self.as_of, created_on, to)
+            known = model.contacts[contact_id] = Contact(contact_id, self.as_of, created_on, to)
             self.world.contacts.append(contact_id)
             self._sql(
                 "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, created_on,"
                 " first_source, first_source_contact_id, first_seen_on, updated_load_id,"
-                " first_name, country) VALUES (:id, :phone, :phone, :on, 'crm',"
-                " CAST(:id AS text), :seen, :load, 'Ada', 'US')",
+                " first_name, country, lifecycle_class) VALUES (:id, :phone, :phone, :on, 'crm',"
+                " CAST(:id AS text), :seen, :load, 'Ada', :country, :class)",
                 **binds, seen=self.as_of,
             )  # fmt: skip
             self._sql(
@@ -281,10 +352,11 @@ class Load:
             model.changed.add(contact_id)
             self._sql(
                 "UPDATE core.contact SET phone_e164 = :phone, phone_hash = :phone,"
-                " created_on = least(created_on, CAST(:on AS date)), updated_load_id = :load"
-                " WHERE contact_id = :id",
+                " created_on = least(created_on, CAST(:on AS date)), updated_load_id = :load,"
+                " country = :country, lifecycle_class = :class WHERE contact_id = :id",
                 **binds,
             )
+        known.country, known.lifecycle_class = country, lifecycle_class
         self.touched.add(contact_id)
 
     def interaction(self, contact_id: int, on: date, kind: str = "purchase") -> str:
@@ -308,16 +380,21 @@ class Load:
         self.touched.add(gone.contact_id)
 
     def consent(
-        self, contact_id: int, granted_at: datetime | None, withdrawn_at: datetime | None = None
+        self,
+        contact_id: int,
+        granted_at: datetime | None,
+        withdrawn_at: datetime | None = None,
+        basis: str | None = None,
     ) -> None:
-        self.world.model.consents.append((contact_id, granted_at, withdrawn_at))
+        said = Consent(contact_id, granted_at, withdrawn_at, basis)
+        self.world.model.consents.append(said)
         self.world.model.changed.add(contact_id)
         self._sql(
-            "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose,"
+            "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose, basis,"
             " granted_at, withdrawn_at, effective_at, load_id) VALUES (:id, 'crm', :key, 'sms',"
-            " 'marketing', :granted, :withdrawn, :at, :load)",
-            id=contact_id, key=uuid.uuid4().hex, granted=granted_at, withdrawn=withdrawn_at,
-            at=granted_at or withdrawn_at, load=self.load_id,
+            " 'marketing', :basis, :granted, :withdrawn, :at, :load)",
+            id=contact_id, key=uuid.uuid4().hex, basis=basis, granted=granted_at,
+            withdrawn=withdrawn_at, at=granted_at or withdrawn_at, load=self.load_id,
         )  # fmt: skip
 
     def settle(self) -> None:
