@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,10 +27,21 @@ from reengage.errors import ProviderError
 from reengage.local.serving import serve
 from reengage.outbox import Sender, Sent
 from reengage.policy import Policy, read_policy
-from reengage.providers import Account, Provider, ProviderUnavailable, Reply, provider_for
-from reengage.providers.base import Answer, LogEntry, Outgoing
-from reengage.sandbox import Faults, create_sandbox
-from reengage.sandbox.journal import lines
+from reengage.providers import (
+    Account,
+    Provider,
+    ProviderUnavailable,
+    Reply,
+    Webhook,
+    provider_for,
+    single,
+)
+from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing
+from reengage.providers.base import account as account_of
+from reengage.sandbox import Faults, connection, create_sandbox
+from reengage.sandbox.journal import append, lines
+from reengage.sandbox.recipients import receipt
+from reengage.sandbox.webhooks import calls
 from reengage.settings import INCLUDE, secret
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # a Tuesday, 10:00 in New York
@@ -55,18 +66,26 @@ class Sandbox:
     folder: Path
     app: FastAPI
     url: str
+    kind: str = "infobip"
 
     def provider(self, key: str = KEY, timeout_seconds: float = 1.0) -> Provider:
-        return provider_for(account(self.url, key), timeout_seconds)
+        return provider_for(account(self.url, key, self.kind), timeout_seconds)
 
     def accepted(self) -> Counter[str]:
-        """How often each message was taken."""
+        """How often each message was taken. MailUp is not told our ids."""
         file = self.folder / "accepted.jsonl"
-        return Counter(record["message_id"] for _, _, record in lines(file))
+        return Counter(
+            str(key_of(int(record["to"][-4:])))
+            if record["provider"] == "mailup"
+            else record["message_id"]
+            for _, _, record in lines(file)
+        )
 
 
-def account(url: str, key: str = KEY) -> Account:
-    return Account("infobip", url, "", key, {"sandbox": True})
+def account(url: str, key: str = KEY, kind: str = "infobip") -> Account:
+    given = connection(kind, url, key)
+    given["extra"]["rate_per_second"] = 10_000
+    return account_of(**given)
 
 
 @pytest.fixture
@@ -208,20 +227,32 @@ def sender(
 # --- killed, and many at once --------------------------------------------------------------------
 
 
-def work(address: str, url: str, share: int, shares: int) -> None:
+def work(address: str, url: str, kind: str, share: int, shares: int) -> None:
     """One sender, in a process of its own, until nothing is due."""
     outbox.BACK_OFF_SECONDS = (0.02,) * 5
     engine = db.engine(address)
-    provider = provider_for(account(url), 1.0)
+    provider = provider_for(account(url, kind=kind), 1.0)
     policy = policy_with(max_attempts=100)
     Sender(engine, provider, policy, SimulatedClock(NOW), share, shares).run()
 
 
+@pytest.mark.parametrize(
+    ("kind", "messages", "refused"),
+    [("infobip", 1500, "REJECTED_DESTINATION"), ("twilio", 600, "21612"), ("mailup", 600, "204")],
+)
 def test_senders_killed_at_any_moment_send_each_message_once(
-    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+    warehouse: sa.Engine,
+    sandbox: Sandbox,
+    clock: SimulatedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    messages: int,
+    refused: str,
 ) -> None:
     monkeypatch.setattr(outbox, "BACK_OFF_SECONDS", (0.02,) * 5)
-    everybody = range(1, 1501)
+    monkeypatch.setattr(single, "HOLD_SECONDS", 0.02)
+    sandbox.kind = kind
+    everybody = range(1, messages + 1)
     people(warehouse, *everybody)
     queue(warehouse, *everybody)
     context = multiprocessing.get_context("forkserver")
@@ -238,10 +269,10 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     ]
     killed = 0
     for fault in faults:
-        sandbox.app.state.faults = fault
+        sandbox.app.state.faults = fault.model_copy(update={"rate_per_second": 10_000})
         # Three at once; two of them after the very same contacts.
         crowd = [
-            context.Process(target=work, args=(address, sandbox.url, *share))
+            context.Process(target=work, args=(address, sandbox.url, kind, *share))
             for share in ((0, 1), (0, 2), (1, 2))
         ]
         for process in crowd:
@@ -260,7 +291,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     in_doubt = fetch(warehouse, "SELECT count(*) FROM outbox.message WHERE status = 'sending'")
     assert in_doubt[0][0] > 0, "no kill hit a hand-over: the test shows nothing"
 
-    sandbox.app.state.faults = Faults(reject_share=0.2)
+    sandbox.app.state.faults = Faults(reject_share=0.2, rate_per_second=10_000)
     for _ in range(3):
         last = sender(warehouse, sandbox.provider(), clock, max_attempts=100).run()
     taken, told = sandbox.accepted(), states(warehouse)
@@ -268,7 +299,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     assert last == Sent(), "nothing is left, and nothing is in doubt"
     assert {str(key_of(i)) for i, (status, _) in told.items() if status == "accepted"} == set(taken)
     lost = {told[i] for i in everybody if str(key_of(i)) not in taken}
-    assert lost == {("rejected", "REJECTED_DESTINATION")}
+    assert lost == {("rejected", refused)}
 
 
 def test_two_senders_of_the_same_contacts_share_the_work(
@@ -478,6 +509,57 @@ def test_an_outage_rejects_nobody_however_long_it_lasts(
     assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=2)
 
 
+@pytest.mark.parametrize("kind", ["infobip", "twilio", "mailup"])
+def test_credit_that_runs_out_stops_at_once_and_burns_no_message(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, kind: str
+) -> None:
+    people(warehouse, *range(1, 61))
+    queue(warehouse, *range(1, 61))
+    sandbox.kind = kind
+    sandbox.app.state.faults = Faults(credit=30, rate_per_second=10_000)
+    for _ in range(3):
+        with pytest.raises(ProviderError, match="credit"):
+            sender(warehouse, sandbox.provider(), clock).run()
+    assert Counter(status for status, _ in states(warehouse).values()) == {
+        "accepted": 30, "queued": 30,
+    }  # fmt: skip
+    assert fetch(warehouse, "SELECT sum(attempts) FROM outbox.message") == [(30,)]
+    sandbox.app.state.faults = Faults(rate_per_second=10_000)
+    assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=30)
+    assert len(sandbox.accepted()) == 60 and set(sandbox.accepted().values()) == {1}
+
+
+def test_a_refusal_that_speaks_of_the_number_suppresses_it(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2, 3)
+    queue(warehouse, 1, 2, 3)
+    queue(warehouse, 2, step="contest", message_id=key_of(2, "contest"),
+          not_before=NOW + timedelta(hours=1))  # fmt: skip
+    said: dict[str, Any] = {
+        str(key_of(1)): ("21614", "hard_bounce"),
+        str(key_of(2)): ("21610", "opted_out"),
+        str(key_of(3)): ("21612", None),
+    }
+
+    def send(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[Answer]:
+        return [
+            Answer(m.message_id, Outcome.REJECTED, raw_code=code, suppress=why)
+            for m in batch
+            for code, why in [said[m.message_id]]
+        ]
+
+    assert sender(warehouse, Scripted(send=send), clock).run() == Sent(rejected=3)
+    found = fetch(warehouse, "SELECT contact_id, phone_hash, reason::text FROM core.suppression")
+    assert sorted(found) == sorted([
+        (1, hashed(1), "hard_bounce"), (0, hashed(2), "opted_out"), (2, hashed(2), "opted_out"),
+    ])  # fmt: skip
+    statuses = "SELECT step, status::text, error_code FROM outbox.message WHERE contact_id = 2"
+    assert sorted(fetch(warehouse, statuses)) == [
+        ("contest", "cancelled", "opted_out"), ("survey", "rejected", "21610"),
+    ]  # fmt: skip
+
+
 # --- in doubt ------------------------------------------------------------------------------------
 
 
@@ -616,8 +698,6 @@ def no_send(*_: Any, **__: Any) -> list[Answer]:
 
 
 def answer_all(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[Answer]:
-    from reengage.providers import Outcome
-
     return [Answer(m.message_id, Outcome.ACCEPTED) for m in batch]
 
 
@@ -627,6 +707,30 @@ def entry(contact_id: int, status: Any, code: str = "CODE", **values: Any) -> Lo
         "is_permanent": False, "segments": 1, "price": Decimal("0.01"), "currency": "USD",
         "occurred_at": NOW + timedelta(minutes=1), **values,
     })  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["twilio", "mailup"])
+def test_lost_answers_of_providers_that_do_not_know_our_ids_are_found_in_their_logs(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time, kind: str
+) -> None:
+    people(warehouse, *range(1, 21))
+    queue(warehouse, *range(1, 21))
+    sandbox.kind = kind
+    sandbox.app.state.faults = Faults(drop_answer_share=0.5, rate_per_second=10_000)
+    assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=20)
+    assert sandbox.accepted() == Counter(str(key_of(i)) for i in range(1, 21))
+    assert wall.slept == []
+
+
+@pytest.mark.parametrize("kind", ["twilio", "mailup"])
+def test_an_absence_is_no_proof_before_the_last_request_of_a_batch_must_have_been_made(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time, kind: str
+) -> None:
+    people(warehouse, 1)
+    claimed(warehouse, wall(), 1, provider=kind)
+    sandbox.kind = kind
+    assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=1, requeued=1)
+    assert sum(wall.slept) == pytest.approx(1.0 + 1.0 + 0.3)
 
 
 # --- what comes back -----------------------------------------------------------------------------
@@ -673,6 +777,95 @@ def test_a_success_never_overwrites_a_failure_in_whatever_order_they_come(
         assert status in FAILURES and code
     else:
         assert (status, code) == ("delivered" if "delivered" in seen else "accepted", None)
+
+
+def test_twilios_price_comes_later_than_its_receipt(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 5))
+    queue(warehouse, *range(1, 5))
+    sandbox.kind = "twilio"
+    sender(warehouse, sandbox.provider(), clock).run()
+    known = """SELECT DISTINCT status::text, price, currency, segments FROM outbox.message"""
+    told = []
+    for minutes in (3, 20, 40):
+        clock.move_to(NOW + timedelta(minutes=minutes))
+        told.append(outbox.poll(warehouse, sandbox.provider(), policy_with(), clock))
+        if minutes == 3:
+            assert fetch(warehouse, known) == [("delivered", None, None, 1)]
+    assert told == [{"delivered": 4}, {}, {}]
+    assert fetch(warehouse, known) == [("delivered", Decimal("0.00790"), "USD", 1)]
+
+
+def test_mailups_receipts_are_polled_and_its_credits_kept(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, *range(1, 5))
+    queue(warehouse, *range(1, 5))
+    sandbox.kind = "mailup"
+    sender(warehouse, sandbox.provider(), clock).run()
+    clock.move_to(NOW + timedelta(minutes=3))
+    found = outbox.poll(warehouse, sandbox.provider(), policy_with(), clock)
+    assert sum(found.values()) == 4 and found["delivered"] >= 3
+    facts = "SELECT DISTINCT price, currency FROM outbox.message"
+    assert fetch(warehouse, facts) == [(Decimal("1.0"), "credits")]
+
+
+def test_replies_to_twilio_are_heard_once(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2)
+    queue(warehouse, 1)
+    sandbox.kind = "twilio"
+    sender(warehouse, sandbox.provider(), clock).run()
+    said = {"reply_id": "r1", "from": phone(1), "text": "STOP", "received_at": NOW.isoformat()}
+    append(sandbox.folder / "replies.jsonl", [said])
+    heard = [outbox.take_replies(warehouse, sandbox.provider(), policy_with()) for _ in range(2)]
+    assert heard == [{"stop": 1}, {}]
+    opted_out = "SELECT contact_id FROM core.suppression ORDER BY contact_id"
+    assert fetch(warehouse, opted_out) == [(0,), (1,)]
+
+
+def test_a_receipt_by_webhook_finds_its_message_and_one_of_nobody_is_kept(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1)
+    queue(warehouse, 1, status="unknown", provider="twilio", bulk_id="b")
+    sent = entry(1, "accepted", "sent", segments=None, price=None, currency=None)
+    told = [replace(sent, status="delivered"), sent, replace(sent, message_id="SM1")]
+    outbox._keep_receipts(warehouse, "twilio", told, NOW)
+    with warehouse.begin() as connection:
+        db.run(connection, "outbox/apply_receipts", at=clock(), channel="sms")
+    assert states(warehouse) == {1: ("delivered", None)}
+    assert fetch(warehouse, "SELECT count(*) FROM outbox.receipt") == [(3,)]
+
+
+@pytest.mark.parametrize("kind", ["infobip", "twilio"])
+def test_webhooks_come_to_the_same_however_often_and_in_whatever_order_they_come(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, kind: str
+) -> None:
+    everybody = range(1, 201)
+    people(warehouse, *everybody)
+    queue(warehouse, *everybody)
+    sandbox.kind = kind
+    sender(warehouse, sandbox.provider(), clock).run()
+    provider, until = sandbox.provider(), NOW + timedelta(days=1)
+    mixed = Faults(repeat_receipt_share=0.5, shuffle_receipts=True)
+    came = [
+        provider.hear(Webhook(*call), until).receipts
+        for call in calls(sandbox.folder, KEY, "seed", until, mixed, "https://l.example/hear")
+    ]
+    assert len(came) > 270
+    for receipts in came:
+        outbox._keep_receipts(warehouse, kind, receipts, until)
+        with warehouse.begin() as connection:
+            db.run(connection, "outbox/apply_receipts", at=until, channel="sms")
+    fates = {
+        i: receipt("seed", str(key_of(i))).group.lower().replace("able", "ed") for i in everybody
+    }
+    assert {i: status for i, (status, _) in states(warehouse).items()} == fates
+    bounced = "SELECT count(*) FROM core.suppression WHERE reason = 'hard_bounce'"
+    assert fetch(warehouse, bounced) == [(Counter(fates.values())["undelivered"],)]
 
 
 def test_receipts_are_applied_once(warehouse: sa.Engine, clock: SimulatedClock) -> None:

@@ -668,7 +668,7 @@ def in_turn(answer: Callable[[Peer], None]) -> Callable[[Peer], None]:
     ("kind", "status", "body", "said"),
     [
         ("twilio", 401, fault(20003), r"refuses the key .*401 20003"),
-        ("twilio", 403, fault(20005), r"refuses the key .*403 20005"),
+        ("twilio", 403, fault(20005), r"not active \(20005\).* credit"),
         ("twilio", 400, fault(21606), r"400 21606.*brand\.sender"),
         ("mailup", 403, coded(205), r"MailUp has no credit left \(205\)\. Top up"),
         ("mailup", 403, coded(207), r"207.*brand\.sender"),

@@ -23,9 +23,11 @@ from smsutil import split as reference
 
 from reengage.clock import SimulatedClock
 from reengage.local.serving import RunningServer, serve
-from reengage.providers import Account, Outcome, Outgoing, Provider, provider_for
-from reengage.sandbox import Faults, Recipients, SandboxError, create_sandbox
+from reengage.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
+from reengage.providers.base import account
+from reengage.sandbox import Faults, Recipients, SandboxError, connection, create_sandbox
 from reengage.sandbox.journal import append, lines
+from reengage.sandbox.mailup import as_sent
 from reengage.sandbox.recipients import (
     HUMANS,
     SCANNER,
@@ -327,6 +329,230 @@ def test_no_number_is_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture)
     for record in caplog.records:
         assert "2025550" not in record.getMessage()
         assert not record.exc_info
+
+
+# --- the other wire formats -----------------------------------------------------------------------
+
+
+def speaking(sandbox: Sandbox, kind: str, **extra: Any) -> Provider:
+    given = connection(kind, sandbox.url, KEY)
+    given["extra"] |= {"rate_per_second": 10_000, **extra}
+    return provider_for(account(**given), 5)
+
+
+def form(**changed: Any) -> dict[str, Any]:
+    sent = {"To": "+12025550101", "From": "+12125550100", "Body": "t", **changed}
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (form(), 201, None),
+        (form(From="LARKFIELD"), 201, None),
+        (form(From=None, MessagingServiceSid="MG" + "a" * 32), 201, None),
+        (form(StatusCallback="https://l.example/x", ValidityPeriod="36000"), 201, None),
+        (form(To=None), 400, 21604),
+        (form(To="12025550101"), 400, 21211),
+        (form(Body=None), 400, 21602),
+        (form(Body="a" * 1601), 400, 21617),
+        (form(From=None), 400, 21603),
+        (form(From="A name too long"), 400, 21212),
+        (form(From=None, MessagingServiceSid="MG1"), 400, 21701),
+        (form(ValidityPeriod="36001"), 400, 20001),
+        (form(ValidityPeriod="0"), 400, 20001),
+        (form(StatusCallback="l.example"), 400, 21609),
+        (form(SmartEncoded="no"), 400, 20001),
+        (form(Text="t"), 400, 20001),
+        ([*form().items(), ("Body", "u")], 400, 20001),
+    ],
+)
+def test_twilios_form_is_held_to_its_description(
+    sandbox: Sandbox, sent: Any, status: int, code: int | None
+) -> None:
+    given = connection("twilio", sandbox.url, KEY)
+    answer = requests.post(
+        f"{sandbox.url}/2010-04-01/Accounts/{given['login']}/Messages.json",
+        data=sent,
+        auth=(given["login"], KEY),
+    )
+    assert answer.status_code == status
+    if code is None:
+        (taken,) = sandbox.accepted()
+        assert (taken["provider"], taken["to"], taken["text"]) == ("twilio", "+12025550101", "t")
+        assert answer.json()["price"] is None and answer.json()["num_segments"] == "1"
+    else:
+        assert answer.json().keys() == {"code", "message", "more_info", "status"}
+        assert answer.json()["code"] == code
+        assert sandbox.accepted() == []
+
+
+def test_twilios_log_refuses_what_it_does_not_know(sandbox: Sandbox) -> None:
+    given = connection("twilio", sandbox.url, KEY)
+    base = f"{sandbox.url}/2010-04-01/Accounts/{given['login']}"
+    signed: Any = {"auth": (given["login"], KEY)}
+    for query in ("MessageId=m", "PageSize=0", "PageSize=1001", "Page=x"):
+        assert requests.get(f"{base}/Messages.json?{query}", **signed).status_code == 400
+    assert requests.get(f"{base}/Messages/SM1.json", **signed).json()["code"] == 20404
+    assert requests.get(f"{base}/Messages.json", auth=("AC1", KEY)).json()["code"] == 20003
+    assert requests.get(f"{base}/Messages.json").status_code == 401
+    other = given["login"][:-1] + "x"
+    url = f"{sandbox.url}/2010-04-01/Accounts/{other}.json"
+    assert requests.get(url, **signed).status_code == 404
+
+
+def test_twilios_log_is_paged_newest_first_and_filtered(sandbox: Sandbox) -> None:
+    provider = speaking(sandbox, "twilio")
+    for nth in range(5):
+        sandbox.clock.move_to(START + timedelta(hours=12 * nth))
+        hand_over_now(sandbox, provider, [Outgoing(f"m{nth}", "+12025550101", f"text {nth}")])
+    url = f"{sandbox.url}/2010-04-01/Accounts/{provider.account.login}/Messages.json"
+    signed = (provider.account.login, KEY)
+    first = requests.get(url, params={"PageSize": "3"}, auth=signed).json()
+    second = requests.get(sandbox.url + first["next_page_uri"], auth=signed).json()
+    bodies = [item["body"] for item in first["messages"] + second["messages"]]
+    assert bodies == [f"text {nth}" for nth in reversed(range(5))]
+    assert second["next_page_uri"] is None
+    since = requests.get(url, params={"DateSent>": "2026-03-04"}, auth=signed).json()
+    assert [item["body"] for item in since["messages"]] == ["text 4", "text 3"]
+    nobodys = requests.get(url, params={"To": "+12025550199"}, auth=signed).json()
+    assert nobodys["messages"] == []
+
+
+def hand_over_now(sandbox: Sandbox, provider: Provider, messages: list[Outgoing]) -> list[Answer]:
+    now = sandbox.clock()
+    answers = provider.send("b1", messages, "LARKFIELD", now + timedelta(hours=4), now)
+    provider.close()
+    return answers
+
+
+def body_with(**changed: Any) -> dict[str, Any]:
+    extra = connection("mailup", "http://127.0.0.1:1", KEY)["extra"]
+    sent = {
+        "Content": "t",
+        "ListGuid": extra["list_guid"],
+        "ListSecret": extra["list_secret"],
+        "Recipient": "+12025550101",
+        "CampaignCode": "b1",
+        "DynamicFields": [],
+        "isUnicode": 0,
+        **changed,
+    }
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+OTHER = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (body_with(), 200, "0"),
+        (body_with(Recipient="0012025550101", Sender="LARKFIELD"), 200, "0"),
+        (body_with(Content="[X]", DynamicFields=[{"N": "X", "V": "t"}]), 200, "0"),
+        (body_with(Content=None), 400, "101"),
+        (body_with(CampaignCode=None), 400, "101"),
+        (body_with(DynamicFields=None), 400, "101"),
+        (body_with(isUnicode="0"), 400, "101"),
+        (body_with(Text="t"), 400, "101"),
+        (body_with(ListGuid="x"), 403, "202"),
+        (body_with(ListGuid=OTHER), 400, "102"),
+        (body_with(ListSecret="x"), 403, "203"),
+        (body_with(ListSecret=OTHER), 400, "103"),
+        (body_with(Recipient="12025550101"), 400, "106"),
+        (body_with(Sender="A name too long"), 403, "207"),
+    ],
+)
+def test_mailups_body_is_held_to_its_description(
+    sandbox: Sandbox, sent: Any, status: int, code: str
+) -> None:
+    extra = connection("mailup", sandbox.url, KEY)["extra"]
+    url = f"{sandbox.url}/api/v2.0/sms/{extra['account_id']}/{extra['list_id']}"
+    answer = requests.post(url, json=sent)
+    assert (answer.status_code, answer.json()["Code"]) == (status, code)
+    assert answer.json().keys() == {"Data", "Code", "Description", "State"}
+    if status == 200:
+        (taken,) = sandbox.accepted()
+        assert (taken["provider"], taken["to"], taken["text"]) == ("mailup", "+12025550101", "t")
+        assert answer.json()["Data"] == {"DeliveryId": 1, "Cost": 1.0}
+    else:
+        assert sandbox.accepted() == []
+    assert requests.post(url.rpartition("/")[0] + "/99", json=body_with()).json()["Code"] == "201"
+
+
+def test_mailup_cuts_long_texts_and_loses_letters_without_a_word(sandbox: Sandbox) -> None:
+    assert as_sent("a" * 500, False) == "a" * 459
+    assert as_sent("ç" * 500, True) == "ç" * 201
+    assert as_sent("garçon", False) == "gar?on"
+    assert as_sent("garçon", True) == "garçon"
+
+
+def test_mailups_console_wants_its_token(sandbox: Sandbox) -> None:
+    extra = connection("mailup", sandbox.url, KEY)["extra"]
+    client = (extra["client_id"], extra["client_secret"])
+    signing = {"grant_type": "password", "username": "m59848", "password": KEY}
+    console = f"{sandbox.url}/API/v1.1/Rest/ConsoleService.svc/Console"
+    messages = f"{console}/Sms/List/{extra['list_id']}/Messages"
+    token_url = f"{sandbox.url}/Authorization/OAuth/Token"
+    assert requests.post(token_url, data=signing).status_code == 401
+    wrong = {**signing, "password": "x"}
+    assert requests.post(token_url, data=wrong, auth=client).status_code == 401
+    token = requests.post(token_url, data=signing, auth=client).json()["access_token"]
+    signed: Any = {"headers": {"Authorization": f"Bearer {token}"}}
+    assert requests.get(messages).status_code == 401
+    assert requests.get(messages, **signed).json()["Items"] == []
+    for query in ("filterby=Subject", "page=1", "pageNumber=x"):
+        assert requests.get(f"{messages}?{query}", **signed).status_code == 400
+    secret = f"{sandbox.url}/api/v2.0/lists/{extra['list_id']}/listsecret"
+    assert requests.get(secret).status_code == 401
+
+
+def test_mailup_takes_thirty_a_second(sandbox: Sandbox) -> None:
+    too_fast = speaking(sandbox, "mailup")
+    answers = hand_over_now(sandbox, too_fast, batch(60))
+    codes = Counter(answer.raw_code for answer in answers)
+    assert codes["429"] and codes["0"] >= 30
+    assert {a.outcome for a in answers} == {Outcome.ACCEPTED, Outcome.RETRY}
+    time.sleep(1)
+    as_is = speaking(sandbox, "mailup", rate_per_second=None)
+    told = hand_over_now(sandbox, as_is, batch(60, "later"))
+    assert {answer.outcome for answer in told} == {Outcome.ACCEPTED}
+
+
+@pytest.mark.parametrize("kind", ["twilio", "mailup"])
+@pytest.mark.parametrize(
+    ("fault", "outcome", "accepted"),
+    [
+        (Faults(), Outcome.ACCEPTED, 20),
+        (Faults(reject_share=1), Outcome.REJECTED, 0),
+        (Faults(drop_answer_share=1), Outcome.UNKNOWN, 20),
+        (Faults(error_share=1), Outcome.UNKNOWN, 0),
+        (Faults(error_share=1, after=True), Outcome.UNKNOWN, 20),
+        (Faults(error_share=1, error_status=429), Outcome.RETRY, 0),
+    ],
+)
+def test_what_goes_wrong_goes_wrong_in_each_format(
+    sandbox: Sandbox, kind: str, fault: Faults, outcome: Outcome, accepted: int
+) -> None:
+    sandbox.app.state.faults = fault.model_copy(update={"rate_per_second": 10_000})
+    answers = hand_over_now(sandbox, speaking(sandbox, kind), batch(20))
+    assert {answer.outcome for answer in answers} == {outcome}
+    assert len(sandbox.accepted()) == accepted
+
+
+@pytest.mark.parametrize("kind", ["infobip", "twilio", "mailup"])
+def test_each_connection_of_the_sandbox_works_and_is_one(sandbox: Sandbox, kind: str) -> None:
+    provider = speaking(sandbox, kind)
+    assert provider.is_sandbox
+    assert provider.test() == "The local sandbox answers at 127.0.0.1, and takes the key."
+    provider.close()
+
+
+def test_the_sandbox_says_what_it_speaks() -> None:
+    from reengage.errors import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match=r"'carrier'.*infobip, twilio, mailup"):
+        connection("carrier", "http://127.0.0.1:1", KEY)
 
 
 @pytest.mark.parametrize(

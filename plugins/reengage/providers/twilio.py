@@ -21,6 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from reengage.errors import ConfigurationError
 from reengage.providers.base import (
     Account,
+    AccountRefused,
     Answer,
     Exchange,
     Handed,
@@ -75,6 +76,8 @@ REFUSED: dict[str, Suppress | None] = {
     "21614": "hard_bounce",  # no mobile number
     "21617": None,  # too long
 }
+# Of the account, which Twilio suspends when it has no credit left, too.
+INACTIVE = ("20005", "30002")
 # Of a receipt: an unknown handset, a landline, and what a messaging service refuses only later.
 PERMANENT = {"30005", "30006", *(code for code, why in REFUSED.items() if why)}
 VALIDITY_OVER = "30036"
@@ -154,6 +157,11 @@ class Twilio(SingleProvider):
     def _judge(self, code: str) -> Outcome | None:
         if code == TOO_FAST:
             return Outcome.RETRY
+        if code in INACTIVE:
+            raise AccountRefused(
+                f"Twilio says that the account is not active ({code}), as it is without credit. "
+                "Top it up, or see its console; what was not sent stays queued."
+            )
         return Outcome.REJECTED if code in REFUSED else None
 
     # --- the log ----------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Faults(BaseModel):
     credit: int | None = Field(default=None, ge=0)
     # More requests in a second than this are answered with 429.
     rate_per_second: int | None = Field(default=None, ge=1)
-    # Receipts that come twice, and in whatever order.
+    # Webhooks that come twice, and in whatever order.
     repeat_receipt_share: float = Field(default=0, ge=0, le=1)
     shuffle_receipts: bool = False
     # The log answers 503.

@@ -13,6 +13,7 @@ from reengage.clock import Clock
 from reengage.errors import ConfigurationError
 from reengage.sandbox import infobip, mailup, twilio
 from reengage.sandbox.desk import Desk, Faults, Refusal, segments
+from reengage.sandbox.webhooks import webhook_secret
 
 __all__ = ["Faults", "connection", "create_sandbox", "segments"]
 
@@ -54,7 +55,7 @@ def connection(provider: str, url: str, api_key: str) -> dict[str, Any]:
             "conn_type": "infobip",
             "host": url,
             "password": api_key,
-            "extra": {"sandbox": True},
+            "extra": {"sandbox": True, "webhook_secret": webhook_secret(api_key)},
         }
     if provider == "twilio":
         return {
