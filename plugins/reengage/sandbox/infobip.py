@@ -196,8 +196,9 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         end = query.cursor + query.limit
         content: dict[str, Any] = {"results": found[query.cursor : end]}
         if query.use_cursor:
-            following = str(end) if end < len(found) else None
-            content["cursor"] = {"limit": query.limit, "nextCursor": following}
+            content["cursor"] = {"limit": query.limit}
+            if end < len(found):
+                content["cursor"]["nextCursor"] = str(end)
         return JSONResponse(content)
 
     @app.get("/sms/1/inbox/reports")
