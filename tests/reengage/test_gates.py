@@ -194,8 +194,8 @@ def test_giving_up_half_of_a_base_is_seen(warehouse: sa.Engine) -> None:
         )  # fmt: skip
 
     for contact_id in range(1, 4):
-        end(contact_id, contact_id - 1)
-    end(4, 3)  # close_after_days is 3: too long ago
+        end(contact_id, contact_id)  # close_after_days is 3
+    end(4, 4)  # too long ago
     end(5, 0, "unreachable")
     end(6, 0)
     verdict = judged(world)["unsubscribes"]
@@ -207,6 +207,21 @@ def test_giving_up_half_of_a_base_is_seen(warehouse: sa.Engine) -> None:
         go(world)
     reasons = {row.reason for row in world.sql("SELECT reason FROM cohort.decision")}
     assert reasons == {"unsubscribes"}
+
+
+def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engine) -> None:
+    world = World(warehouse, policy_with(), is_new=True)
+    past(world, (9, 1))
+    quiet(world, DAY, range(1, 3))
+    decide(world, DAY)
+    for before in (9, 10):
+        world.sql(
+            "INSERT INTO outcome.contact_outcome (contact_id, dormant_since, outcome, decided_on,"
+            " steps_sent) VALUES (1, :since, 'unsubscribed', :on, 1)",
+            since=START + timedelta(days=before), on=DAY - timedelta(days=before),
+        )  # fmt: skip
+    said = judged(world)["unsubscribes"].said
+    assert f"1 of 2 contacts were given up, unopened, since {DAY - timedelta(days=9)}" in said
 
 
 # --- budget ---------------------------------------------------------------------------------------

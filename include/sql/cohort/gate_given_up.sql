@@ -1,15 +1,28 @@
 -- How many the journey has given up of late for not opening anything, and of how many it knows.
+-- Ladders end in the evening, after the gates of their day: the day at the far end counts too, and
+-- where days were missed, all since the last one that had gates.
 -- Grain: one row. Reads: outcome.contact_outcome, cohort.day. Parameters: as_of, over_days.
 -- Writes nothing.
+WITH judged AS (
+    SELECT
+        day.as_of,
+        day.contacts,
+        least(
+            day.as_of - CAST(:over_days AS integer),
+            (SELECT max(earlier.as_of) FROM cohort.day AS earlier WHERE earlier.as_of < day.as_of)
+        ) AS from_day
+    FROM cohort.day AS day
+    WHERE day.as_of = :as_of
+)
+
 SELECT
-    day.contacts,
+    judged.contacts,
+    judged.from_day,
     (
         SELECT count(*)
         FROM outcome.contact_outcome AS contact_outcome
         WHERE
             contact_outcome.outcome = 'unsubscribed'
-            AND contact_outcome.decided_on > CAST(:as_of AS date) - CAST(:over_days AS integer)
-            AND contact_outcome.decided_on <= :as_of
+            AND contact_outcome.decided_on BETWEEN judged.from_day AND judged.as_of
     ) AS given_up
-FROM cohort.day AS day
-WHERE day.as_of = :as_of;
+FROM judged;
