@@ -6,9 +6,10 @@ at all. Running the day again finds nothing to do.
 
 import json
 import logging
+import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
@@ -106,6 +107,10 @@ def decide_in(
             for left in db.run(connection, "cohort/unreleased", as_of=as_of).scalars().all():
                 log.warning("%s was decided but never let go: its contacts are due again", left)
                 stop(connection, policy, left, "approval", begun)
+            for left in db.run(connection, "outbox/left_drafts", as_of=as_of).scalars().all():
+                log.warning("%s was let go, but not all of its texts: they are due again", left)
+                db.run(connection, "cohort/take_back_drafts", as_of=left, at=begun)
+                _advance(connection, policy, left)
             contacts = _follow_policy(connection, policy, as_of)
             new = catch_up(connection, policy, as_of, clock)
             _decide(connection, policy, as_of)
@@ -152,7 +157,7 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
     Returns how many contacts are new to the journey.
     """
     since = db.run(connection, "cohort/watermark").one()
-    new = outcome.close(connection, policy, as_of, clock, is_decided=False)
+    new = outcome.close(connection, policy, as_of, clock, over_on=as_of - timedelta(days=1))
     db.run(
         connection, "cohort/bring_forward",
         after_load_id=since.last_load_id, after=since.decided_at, as_of=as_of,
@@ -165,7 +170,9 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
     """A new ladder holds for everybody from this day on, open episodes included. Returns the
     contacts there are, if it was new: the one time that all of them are looked at.
     """
-    text = json.dumps([policy.ladder, policy.clocks, policy.pace, policy.cooldown_days])
+    text = json.dumps(
+        [policy.ladder, policy.clocks, policy.pace, policy.cooldown_days, policy.entry]
+    )
     known = db.run(connection, "core/derived_from", name="ladder").scalar()
     if known == text:
         return None
@@ -175,12 +182,16 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
     db.run(
         connection, "cohort/follow_policy",
         as_of=as_of, ladder=policy.ladder, ladder_text=text,
+        is_in_order=policy.entry == "in_order",
     )  # fmt: skip
     return int(db.run(connection, "cohort/count_contacts").scalar_one())
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    opened = db.run(connection, "cohort/open_episodes", as_of=as_of, ladder=policy.ladder).rowcount
+    opened = db.run(
+        connection, "cohort/open_episodes",
+        as_of=as_of, ladder=policy.ladder, is_in_order=policy.entry == "in_order",
+    ).rowcount  # fmt: skip
     db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
     consent, caps = policy.consent, policy.caps
     db.run(
@@ -208,7 +219,11 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
 def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
     """How many may be written to on this day of the ramp; None once it is over."""
     gone = db.run(connection, "cohort/sending_days", since=ramp.since).scalar_one()
-    return None if gone >= ramp.days else int(ramp.first_day * ramp.growth**gone)
+    if gone >= ramp.days:
+        return None
+    # Beyond what an integer holds there is no cap to speak of.
+    is_vast = math.log(ramp.first_day) + gone * math.log(ramp.growth) > math.log(2**31 - 1)
+    return None if is_vast else int(ramp.first_day * ramp.growth**gone)
 
 
 def _advance(connection: Connection, policy: Policy, as_of: date) -> None:

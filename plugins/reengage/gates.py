@@ -84,11 +84,14 @@ def recorded(connection: Connection, as_of: date) -> list[Verdict]:
 
 def rule(policy: Policy, verdicts: Sequence[Verdict], sends: int) -> Ruling:
     """What follows for a day on which `sends` contacts are to be written to. A budget is never
-    overruled; where nothing would be sent there is nothing to stop.
+    overruled. Where nothing would be sent there is nothing to stop; but that too many leave is
+    told all the same, or a base could be emptied unseen.
     """
     closed = {verdict.gate for verdict in verdicts if not verdict.is_open}
     if sends == 0:
-        return "send"
+        closed &= {"unsubscribes"}
+        if not closed:
+            return "send"
     if "budget" in closed or (closed and policy.approval == "never"):
         return "stop"
     return "ask" if closed or policy.approval == "always" else "send"
@@ -191,8 +194,9 @@ def _why_stopped(connection: Connection, as_of: date) -> str | None:
     closed = {v.gate: v.said for v in recorded(connection, as_of) if not v.is_open}
     if reason not in closed:
         closed = {reason: "Nobody let it go before the next day was decided."} | closed
-    return db.redact(
-        f"Nothing of {as_of} is sent. {' '.join(closed.values())} "
+    # Redacted for who answered: an Airflow user's name may be an address.
+    return (
+        f"Nothing of {as_of} is sent. {db.redact(' '.join(closed.values()))} "
         "Its contacts are looked at again on the next day."
     )
 
@@ -230,7 +234,9 @@ def _size(connection: Connection, policy: Policy, as_of: date) -> Verdict:
 
 def _unsubscribes(connection: Connection, policy: Policy, as_of: date) -> Verdict:
     gate = policy.gates.unsubscribes
-    from_day = as_of - timedelta(days=gate.over_days)
+    # While nothing goes out, the texts that closed the gate stay in sight.
+    last = db.run(connection, "cohort/gate_last_sent", as_of=as_of).scalar()
+    from_day = (last or as_of) - timedelta(days=gate.over_days)
     texts = db.run(
         connection, "cohort/gate_opt_outs",
         from_day=from_day - timedelta(days=policy.sending.max_age_days + SETTLED_DAYS),

@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 
 
 def close(
-    connection: Connection, policy: Policy, as_of: date, clock: Clock, *, is_decided: bool
+    connection: Connection, policy: Policy, as_of: date, clock: Clock, *, over_on: date
 ) -> int:
     """Note who came back or opened, close the episodes that are over, write their outcomes, and
     move their contacts. Returns how many contacts are new to the journey.
 
-    Before as_of is decided only the ladders that ended on earlier days are closed: a step that is
-    due on as_of is decided first. Twice: nothing is left to close.
+    over_on: the day through which ladders may have ended. Before as_of is decided that is an
+    earlier one: a step that is due on as_of is decided first. Twice: nothing is left to close.
     """
     zone, now = policy.brand.time_zone, clock()
     seen = db.run(connection, "cohort/watermark").one()
@@ -35,7 +35,7 @@ def close(
         db.run(
             connection,
             "outcome/close_over",
-            as_of=as_of if is_decided else as_of - timedelta(days=1),
+            as_of=over_on,
             after_load_id=seen.last_load_id,
             close_after_days=policy.close_after_days,
             channel=policy.consent.channel,
@@ -83,7 +83,11 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
     window = policy.attribution_days + policy.close_after_days
     with engine.begin() as connection, db.exclusive(connection, "journey"):
         db.analyze(connection, "outbox.message", "outbox.hit", "cohort.decision", "cohort.episode")
-        new = close(connection, policy, as_of, clock, is_decided=True)
+        # A day that could not be decided (its feed is late) ends nobody's ladder: who came back on
+        # it is not known yet.
+        decided = db.run(connection, "cohort/latest_until", as_of=as_of).scalar()
+        over_on = decided or as_of - timedelta(days=1)
+        new = close(connection, policy, as_of, clock, over_on=over_on)
         if new:
             db.run(connection, "cohort/add_contacts", contacts=new)
         db.run(

@@ -320,6 +320,11 @@ class Policy(_Part):
                     f"step, but has {len(behaviour.days)}"
                 )
             _grows(list(behaviour.days))
+        if self.approval != "never" and self.approval_hours >= self.hours.window_hours:
+            raise ValueError(
+                f"approval_hours ({self.approval_hours:g}) must be below hours.window_hours "
+                f"({self.hours.window_hours}): a text approved later could not be sent any more"
+            )
         return self
 
     def step(self, name: str) -> Step:

@@ -85,6 +85,7 @@ class Shop:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.world = World(engine, small_policy(**BEFORE), is_new=True)
+        self.world.releases = False
         self.random = Random(28)
         self.phones = Phones()
         self.texts: list[Text] = []

@@ -170,12 +170,13 @@ def test_stops_after_a_text_are_counted_by_contact_and_by_number(texted: World) 
     assert verdict.is_open and "under 11 texts say nothing" in verdict.said
 
 
-@pytest.mark.parametrize(("over_days", "texts"), [(1, 0), (2, 10)])
+@pytest.mark.parametrize(("over_days", "texts"), [(1, 0), (3, 10)])
 def test_only_the_texts_taken_within_the_days_count(
     texted: World, over_days: int, texts: int
 ) -> None:
     # Taken on the day after DAY, which is the one before the day judged.
-    world, later = texted, DAY + timedelta(days=2)
+    world, later = texted, DAY + timedelta(days=3)
+    past(world, (-2, 1))
     decide(world, later)
     world.policy = policy_with(unsubscribes={"over_days": over_days})
     assert f"of the {texts} texts" in judged(world, later)["unsubscribes"].said
@@ -214,14 +215,75 @@ def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engi
     past(world, (9, 1))
     quiet(world, DAY, range(1, 3))
     decide(world, DAY)
-    for before in (9, 10):
+    for before in (12, 13):  # close_after_days is 3, and nothing went out in between
         world.sql(
             "INSERT INTO outcome.contact_outcome (contact_id, dormant_since, outcome, decided_on,"
             " steps_sent) VALUES (1, :since, 'unsubscribed', :on, 1)",
             since=START + timedelta(days=before), on=DAY - timedelta(days=before),
         )  # fmt: skip
     said = judged(world)["unsubscribes"].said
-    assert f"1 of 2 contacts were given up, unopened, since {DAY - timedelta(days=9)}" in said
+    assert f"1 of 2 contacts were given up, unopened, since {DAY - timedelta(days=12)}" in said
+
+
+def test_a_gate_does_not_open_by_being_closed_for_long(warehouse: sa.Engine) -> None:
+    world = World(warehouse, policy_with(size={"at_least": 5}), is_new=True)
+    past(world, *((before, 1) for before in range(70, 77)))  # what is usual is long ago
+    past(world, *((before, 40) for before in range(1, 70)), is_released=False)
+    quiet(world, DAY, range(1, 11))
+    decide(world, DAY)
+    with pytest.raises(DayStopped, match=rf"Nothing of {DAY} is sent\. 10 are .* 10\.0 times"):
+        go(world)
+
+
+def test_stops_stay_in_sight_while_nothing_goes_out(texted: World) -> None:
+    for contact_id in range(1, 9):
+        texted.stop(contact_id, texted.at(DAY, 20))
+    later = DAY + timedelta(days=40)
+    past(texted, *((-days, 9) for days in range(1, 40)), is_released=False)
+    decide(texted, later)
+    texted.policy = policy_with(unsubscribes={"at_least": 5, "max_opt_out_share": 0.5})
+    assert not judged(texted, later)["unsubscribes"].is_open
+
+
+def test_that_too_many_leave_is_told_on_a_day_without_texts(warehouse: sa.Engine) -> None:
+    closed = [
+        Verdict("unsubscribes", False, 0.9, 0.5, "too many"),
+        Verdict("size", False, 9, 1, ""),
+    ]
+    assert gates.rule(policy_with(), closed, 0) == "stop"
+    assert gates.rule(policy_with(approval="anomaly"), closed, 0) == "ask"
+    assert gates.rule(policy_with(), closed[1:], 0) == "send"
+
+
+def test_drafts_that_no_task_queued_are_due_again(warehouse: sa.Engine) -> None:
+    world = World(warehouse, policy_with(), is_new=True)
+    quiet(world, DAY, range(1, 4))
+    decide(world, DAY)
+    assert go(world).is_released
+    world.load(DAY + timedelta(days=1))
+    assert decide(world, DAY + timedelta(days=1)).sends() == {"survey": 3}
+    rows = world.sql(
+        "SELECT DISTINCT as_of, CAST(action AS text), CAST(reason AS text) FROM cohort.decision"
+        " ORDER BY 1"
+    )
+    assert [tuple(row[1:]) for row in rows] == [("hold", "approval"), ("send", "due")]
+
+
+def test_a_stopped_coupon_is_worth_nothing(warehouse: sa.Engine) -> None:
+    world = World(warehouse, policy_with(size={"at_most": 1}), is_new=True)
+    quiet(world, DAY, range(1, 4), days=9)
+    assert decide(world, DAY).sends() == {"coupon": 3}
+    with pytest.raises(DayStopped):
+        go(world)
+    world.load(DAY + timedelta(days=1))
+    decide(world, DAY + timedelta(days=1))
+    for table in ("coupon", "link"):
+        rows = world.sql(
+            f"SELECT count(*), count(DISTINCT message_id),"
+            " bool_and(position(code IN (SELECT string_agg(body, ' ') FROM outbox.message)) > 0)"
+            f" FROM outbox.{table}"
+        )
+        assert tuple(rows[0]) == (3, 3, True), table
 
 
 # --- budget ---------------------------------------------------------------------------------------
@@ -427,6 +489,7 @@ def test_an_anomaly_asks_and_an_empty_budget_stops(warehouse: sa.Engine) -> None
     quiet(world, DAY, range(1, 3))
     decide(world, DAY)
     assert go(world).is_released
+    outbox.release(warehouse, DAY, "survey", world.clock())
     later = DAY + timedelta(days=1)
     quiet(world, later, range(3, 6))
     decide(world, later)

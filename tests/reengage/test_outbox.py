@@ -986,6 +986,10 @@ def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
     assert states(warehouse) == {1: ("draft", None), 2: ("unknown", None), 3: ("draft", None)}
     linked = "SELECT contact_id FROM outbox.link ORDER BY contact_id"
     assert fetch(warehouse, linked) == [(1,), (3,)]
+    insert(warehouse, "cohort.day", {
+        "as_of": AS_OF, "policy_version": "v", "decided_at": NOW, "last_load_id": 0,
+        "released_at": NOW,
+    })  # fmt: skip
     assert outbox.release(warehouse, AS_OF, "survey", clock()) == 2
     assert outbox.release(warehouse, AS_OF, "survey", clock()) == 0
     assert outbox.statuses(warehouse, AS_OF) == {

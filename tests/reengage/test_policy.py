@@ -48,6 +48,9 @@ def test_another_text_is_another_version(tmp_path: Path) -> None:
         ("hours.to", 1200, 'write the hour in quotes, like "20:00"'),
         ("gapdays", 7, "gapdays: no such key; allowed are brand, signals, steps"),
         ("consent.channel", "fax", "'sms'"),
+        ("approval", "sometimes", "'always', 'anomaly' or 'never'"),
+        ("prices", {"US": 0.01}, "a price named `default` is needed"),
+        ("thresholds.frequency", "hourly", "is none of daily, monthly, weekly"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(
@@ -85,4 +88,12 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "journey.yaml"
     file.write_text("\n".join(lines))
     with pytest.raises(ConfigurationError, match=rf"line {number}: steps\.1\.tempate: no such key"):
+        read_policy(file)
+
+
+def test_an_approval_that_comes_too_late_to_send_is_refused(tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("approval: never", "approval: always")
+    file = tmp_path / "journey.yaml"
+    file.write_text(text.replace("approval_hours: 12", "approval_hours: 48"))
+    with pytest.raises(ConfigurationError, match=r"must be below hours\.window_hours \(48\)"):
         read_policy(file)

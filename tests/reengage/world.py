@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from model import Consent, Contact, Interaction, Model, Suppression
 
-from reengage import cohort, db, outcome
+from reengage import cohort, db, outbox, outcome
 from reengage.clock import SimulatedClock
 from reengage.messages import message_id
 from reengage.policy import Caps, Policy, Step, read_policy
@@ -71,6 +71,7 @@ class World:
         self.clock = SimulatedClock(datetime(1998, 1, 1, tzinfo=UTC))
         self.contacts: list[int] = []
         self.events = 0
+        self.releases = True
         if not is_new:
             with engine.begin() as connection:
                 connection.exec_driver_sql(";".join(f"DELETE FROM {table}" for table in TABLES))
@@ -129,9 +130,13 @@ class World:
         return counts
 
     def let_go(self, as_of: date) -> None:
+        """The gates are passed, and the steps' tasks have queued the texts."""
         self.model.let_go(as_of)
         with self.engine.begin() as connection:
             cohort.let_go(connection, as_of, self.clock())
+        if self.releases:
+            for step in self.policy.steps:
+                outbox.release(self.engine, as_of, step.name, self.clock())
 
     def stop_day(self, as_of: date, reason: str) -> None:
         """A gate of the day is closed."""
@@ -141,7 +146,10 @@ class World:
 
     def write(self, as_of: date) -> dict[str, int]:
         self.clock.move_to(self.at(as_of, 22))
-        self.model.close(as_of, as_of, self.clock())
+        # A day that is not decided ends nobody's ladder.
+        decided = [day for day in self.model.decided if day <= as_of]
+        over_on = max(decided, default=as_of - timedelta(days=1))
+        self.model.close(over_on, as_of, self.clock())
         return outcome.write(self.engine, self.policy, as_of, self.clock)
 
     # --- what becomes of messages, and what people do ---------------------------------------------

@@ -15,63 +15,85 @@ WITH rung AS (
         )
 ),
 
-told AS (
+-- All decisions of the episodes, each with its rung; of a step that the policy has taken away, the
+-- last rung whose days were over.
+taken AS (
     SELECT
-        today.contact_id,
-        today.dormant_since,
-        today.step,
-        today.inactive_days,
-        today.action,
-        today.reason,
-        today.is_final,
-        array_agg(DISTINCT every.step) FILTER (
-            WHERE every.action IN ('send', 'skip') OR every.reason = 'control'
-        ) AS done_steps,
-        max(every.inactive_days) FILTER (
-            WHERE every.action IN ('send', 'skip') OR every.reason = 'control'
-        ) AS done_days,
-        min(every.as_of) FILTER (
-            WHERE every.action = 'send' OR every.reason = 'control'
-        ) AS first_eligible_on,
-        max(every.as_of) FILTER (WHERE every.action = 'send') AS last_sent_on,
-        max(every.as_of) FILTER (WHERE every.is_final AND every.reason <> 'opened') AS last_final_on
+        every.contact_id,
+        every.dormant_since,
+        every.as_of,
+        every.step,
+        every.inactive_days,
+        every.action,
+        every.reason,
+        every.is_final,
+        every.action IN ('send', 'skip') OR every.reason = 'control' AS is_done,
+        coalesce(
+            this.position,
+            (
+                SELECT max(over.position)
+                FROM rung AS over
+                WHERE
+                    over.behaviour = episode.behaviour
+                    AND round(over.days * episode.pace) <= every.inactive_days
+            ),
+            0
+        ) AS position
     FROM cohort.decision AS today
     INNER JOIN cohort.decision AS every
         ON
             today.contact_id = every.contact_id
             AND today.dormant_since = every.dormant_since
             AND every.as_of <= :as_of
+    INNER JOIN cohort.episode AS episode
+        ON today.contact_id = episode.contact_id AND today.dormant_since = episode.dormant_since
+    LEFT JOIN rung AS this ON episode.behaviour = this.behaviour AND every.step = this.step
     WHERE today.as_of = :as_of
-    GROUP BY today.contact_id, today.as_of
+),
+
+told AS (
+    SELECT
+        taken.contact_id,
+        taken.dormant_since,
+        array_agg(DISTINCT taken.step) FILTER (WHERE taken.is_done) AS done_steps,
+        max(taken.inactive_days) FILTER (WHERE taken.is_done) AS done_days,
+        max(taken.position) FILTER (WHERE taken.is_done) AS done_position,
+        min(taken.as_of) FILTER (
+            WHERE taken.action = 'send' OR taken.reason = 'control'
+        ) AS first_eligible_on,
+        max(taken.as_of) FILTER (WHERE taken.action = 'send') AS last_sent_on,
+        max(taken.as_of) FILTER (WHERE taken.is_final AND taken.reason <> 'opened') AS last_final_on
+    FROM taken
+    GROUP BY taken.contact_id, taken.dormant_since
 ),
 
 moved AS (
     SELECT
         told.*,
+        this.step,
+        this.inactive_days,
+        this.action,
+        this.reason,
+        this.is_final,
         this.position,
         next.step AS next_step,
         greatest(1, CAST(round(next.days * episode.pace) AS integer)) AS next_days,
         greatest(1, CAST(round(next.days * episode.pace) AS integer))
-        - greatest(1, CAST(round(this.days * episode.pace) AS integer)) AS days_between,
-        (
-            SELECT max(rung.position)
-            FROM rung
-            WHERE
-                rung.behaviour = episode.behaviour
-                AND (
-                    rung.step = ANY(told.done_steps)
-                    -- Of a step that the policy has taken away, what its days had passed.
-                    OR (
-                        NOT told.done_steps <@ (SELECT array_agg(any_rung.step) FROM rung AS any_rung)
-                        AND round(rung.days * episode.pace) <= told.done_days
-                    )
-                )
-        ) AS done_position
+        - CASE
+            WHEN same.step IS NOT NULL
+                THEN greatest(1, CAST(round(same.days * episode.pace) AS integer))
+        END AS days_between
     FROM told
+    INNER JOIN taken AS this
+        ON
+            told.contact_id = this.contact_id
+            AND told.dormant_since = this.dormant_since
+            AND this.as_of = :as_of
     INNER JOIN cohort.episode AS episode
         ON told.contact_id = episode.contact_id AND told.dormant_since = episode.dormant_since
-    INNER JOIN rung AS this ON episode.behaviour = this.behaviour AND told.step = this.step
-    LEFT JOIN rung AS next ON this.behaviour = next.behaviour AND this.position + 1 = next.position
+    LEFT JOIN rung AS same ON episode.behaviour = same.behaviour AND this.step = same.step
+    LEFT JOIN rung AS next
+        ON episode.behaviour = next.behaviour AND this.position + 1 = next.position
 )
 
 UPDATE cohort.episode AS episode

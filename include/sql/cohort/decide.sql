@@ -148,6 +148,15 @@ judged AS (
                 ) AS bigint
             ) < CAST(:control_share AS double precision) * 4294967296
         ) AS is_control,
+        -- A text that could not be made takes nobody's place under a cap.
+        EXISTS(
+            SELECT 1
+            FROM cohort.decision AS failed
+            WHERE
+                failed.contact_id = due.contact_id
+                AND failed.dormant_since = due.dormant_since
+                AND failed.reason = 'template'
+        ) AS is_unwritable,
         coalesce(earlier.prior_sends, 0) AS prior_sends,
         coalesce(earlier.prior_opens, 0) AS prior_opens,
         CASE
@@ -237,7 +246,7 @@ queue AS (
     SELECT
         judged.contact_id,
         count(*) FILTER (WHERE NOT judged.is_control) OVER (
-            ORDER BY judged.dormant_since DESC, judged.contact_id ASC
+            ORDER BY judged.is_unwritable ASC, judged.dormant_since DESC, judged.contact_id ASC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS ahead
     FROM judged

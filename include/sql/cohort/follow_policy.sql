@@ -1,14 +1,16 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
--- were over when it was decided. A clock that is gone hands over to the first that is left.
--- Grain: open episode. Reads: cohort.dormancy. Writes: cohort.episode, core.derived_from.
--- Parameters: as_of, ladder, ladder_text. Twice: the same values.
+-- were over when it was decided. What was held for good is not looked at again for
+-- the ladder's sake. A clock that is gone hands over to the first that is left.
+-- Grain: open episode. Reads: cohort.dormancy, cohort.decision. Writes: cohort.episode, core.derived_from.
+-- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
         known.behaviour,
         known.step,
         known.position,
-        known.days
+        known.days,
+        row_number() OVER () AS place
     FROM
         jsonb_to_recordset(CAST(:ladder AS jsonb)) AS known (
             behaviour text, step text, position integer, days double precision
@@ -19,13 +21,17 @@ open AS (
     SELECT
         episode.contact_id,
         episode.dormant_since,
-        episode.done_steps,
-        episode.done_days,
         episode.last_step,
-        episode.last_days,
         episode.is_waiting,
+        -- Brought forward, and no rung was reached on the day that looked at it.
+        episode.next_due_on <= (SELECT max(day.as_of) FROM cohort.day AS day)
+        AND NOT episode.is_waiting
+        AND episode.last_position = episode.done_position AS is_looked_at_anew,
         coalesce(dormancy.pace, episode.pace) AS pace,
-        coalesce(clock.behaviour, (SELECT min(rung.behaviour) FROM rung)) AS behaviour
+        coalesce(
+            clock.behaviour,
+            (SELECT (array_agg(rung.behaviour ORDER BY rung.place))[1] FROM rung)
+        ) AS behaviour
     FROM cohort.episode AS episode
     LEFT JOIN cohort.dormancy AS dormancy
         ON
@@ -36,46 +42,92 @@ open AS (
     WHERE episode.closed_on IS NULL
 ),
 
+-- Their decisions that passed a rung: for good, or until the card or the consent changed and the
+-- rungs were looked at anew, which shows in that a step was decided again.
+taken AS (
+    SELECT
+        open.contact_id,
+        open.dormant_since,
+        decision.as_of,
+        CASE
+            WHEN this.step IS NOT NULL
+                THEN greatest(1, CAST(round(this.days * open.pace) AS integer))
+        END AS days,
+        decision.action IN ('send', 'skip') OR decision.reason = 'control' AS is_done,
+        coalesce(
+            this.position,
+            (
+                SELECT max(over.position)
+                FROM rung AS over
+                WHERE
+                    over.behaviour = open.behaviour
+                    AND round(over.days * open.pace) <= decision.inactive_days
+            ),
+            0
+        ) AS position
+    FROM open
+    INNER JOIN cohort.decision AS decision
+        ON
+            open.contact_id = decision.contact_id
+            AND open.dormant_since = decision.dormant_since
+    LEFT JOIN rung AS this
+        ON open.behaviour = this.behaviour AND decision.step = this.step
+    WHERE
+        decision.is_final
+        AND (
+            decision.action <> 'hold'
+            OR decision.reason = 'control'
+            OR open.is_looked_at_anew IS NOT TRUE
+            AND NOT EXISTS (
+                SELECT 1
+                FROM cohort.decision AS later
+                INNER JOIN cohort.decision AS before
+                    ON
+                        later.contact_id = before.contact_id
+                        AND later.dormant_since = before.dormant_since
+                        AND later.step = before.step
+                WHERE
+                    later.contact_id = decision.contact_id
+                    AND later.dormant_since = decision.dormant_since
+                    AND later.as_of > decision.as_of
+                    AND before.as_of <= decision.as_of
+                    AND before.is_final
+            )
+        )
+),
+
+stood AS (
+    SELECT
+        taken.contact_id,
+        taken.dormant_since,
+        max(taken.position) AS position,
+        max(taken.position) FILTER (WHERE taken.is_done) AS done_position,
+        max(taken.as_of) AS as_of,
+        (array_agg(taken.days ORDER BY taken.as_of DESC))[1] AS days
+    FROM taken
+    GROUP BY taken.contact_id, taken.dormant_since
+),
+
 placed AS (
     SELECT
         open.contact_id,
         open.dormant_since,
         open.behaviour,
         open.pace,
-        coalesce(done.position, 0) AS done_position,
-        greatest(
-            coalesce(done.position, 0),
-            coalesce(last.position, 0) - CASE WHEN open.is_waiting THEN 1 ELSE 0 END
-        ) AS last_position
+        stood.as_of,
+        stood.days,
+        coalesce(stood.done_position, 0) AS done_position,
+        -- Held back by what passes: the same rung again, if it is still there.
+        CASE
+            WHEN open.is_waiting AND same.position IS NOT NULL
+                THEN greatest(coalesce(stood.done_position, 0), same.position - 1)
+            ELSE coalesce(stood.position, 0)
+        END AS last_position
     FROM open
-    CROSS JOIN
-        LATERAL (
-            SELECT max(rung.position) AS position
-            FROM rung
-            WHERE
-                rung.behaviour = open.behaviour
-                AND (
-                    rung.step = ANY(open.done_steps)
-                    OR (
-                        NOT open.done_steps <@ (SELECT array_agg(any_rung.step) FROM rung AS any_rung)
-                        AND round(rung.days * open.pace) <= open.done_days
-                    )
-                )
-        ) AS done
-    CROSS JOIN
-        LATERAL (
-            SELECT max(rung.position) AS position
-            FROM rung
-            WHERE
-                rung.behaviour = open.behaviour
-                AND (
-                    rung.step = open.last_step
-                    OR (
-                        open.last_step NOT IN (SELECT any_rung.step FROM rung AS any_rung)
-                        AND round(rung.days * open.pace) <= open.last_days
-                    )
-                )
-        ) AS last
+    LEFT JOIN stood
+        ON open.contact_id = stood.contact_id AND open.dormant_since = stood.dormant_since
+    LEFT JOIN rung AS same
+        ON open.behaviour = same.behaviour AND open.last_step = same.step
 )
 
 UPDATE cohort.episode AS episode
@@ -86,12 +138,18 @@ SET
     last_position = placed.last_position,
     next_step = next.step,
     next_due_on = CASE
-        WHEN next.step IS NULL THEN NULL
-        WHEN episode.is_waiting THEN episode.next_due_on
-        ELSE greatest(
-            CAST(:as_of AS date),
-            episode.dormant_since + greatest(1, CAST(round(next.days * placed.pace) AS integer))
-        )
+        WHEN next.step IS NOT NULL
+            THEN greatest(
+                CAST(:as_of AS date),
+                episode.dormant_since + greatest(1, CAST(round(next.days * placed.pace) AS integer)),
+                CASE
+                    WHEN CAST(:is_in_order AS boolean)
+                        THEN
+                            placed.as_of
+                            + greatest(1, CAST(round(next.days * placed.pace) AS integer))
+                            - placed.days
+                END
+            )
     END
 FROM placed
 LEFT JOIN rung AS next

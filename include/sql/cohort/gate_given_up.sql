@@ -9,7 +9,13 @@ WITH judged AS (
         day.contacts,
         least(
             day.as_of - CAST(:over_days AS integer),
-            (SELECT max(earlier.as_of) FROM cohort.day AS earlier WHERE earlier.as_of < day.as_of)
+            (SELECT max(earlier.as_of) FROM cohort.day AS earlier WHERE earlier.as_of < day.as_of),
+            -- While nothing goes out, what closed the gate stays in sight.
+            (
+                SELECT max(gone.as_of)
+                FROM cohort.day AS gone
+                WHERE gone.as_of < day.as_of AND gone.released_at IS NOT NULL AND gone.sends > 0
+            ) - CAST(:over_days AS integer)
         ) AS from_day
     FROM cohort.day AS day
     WHERE day.as_of = :as_of

@@ -103,18 +103,27 @@ anew AS (
         ON kept.behaviour = clock.behaviour
     CROSS JOIN
         LATERAL (
-            SELECT max(rung.position) AS position
-            FROM rung
-            WHERE
-                rung.behaviour = kept.behaviour
-                AND (
-                    rung.step = ANY(told.done_steps)
-                    -- Of a step that the policy has taken away, what its days had passed.
-                    OR (
-                        NOT told.done_steps <@ (SELECT array_agg(any_rung.step) FROM rung AS any_rung)
-                        AND round(rung.days * kept.pace) <= told.done_days
+            SELECT
+                max(
+                    coalesce(
+                        this.position,
+                        -- Of a step that the policy has taken away, what its days had passed.
+                        (
+                            SELECT max(over.position)
+                            FROM rung AS over
+                            WHERE
+                                over.behaviour = kept.behaviour
+                                AND round(over.days * kept.pace) <= decided.inactive_days
+                        )
                     )
-                )
+                ) AS position
+            FROM decided
+            LEFT JOIN rung AS this
+                ON kept.behaviour = this.behaviour AND decided.step = this.step
+            WHERE
+                decided.contact_id = kept.contact_id
+                AND decided.dormant_since = kept.dormant_since
+                AND decided.is_done
         ) AS done
     CROSS JOIN
         LATERAL (

@@ -44,6 +44,19 @@ WITH written AS (
     RETURNING message.message_id
 ),
 
+-- What an earlier draft of the message promised was never handed off: it is worth nothing.
+unlinked AS (
+    DELETE FROM outbox.link AS link
+    USING written
+    WHERE link.message_id = written.message_id
+),
+
+voided AS (
+    DELETE FROM outbox.coupon AS coupon
+    USING written
+    WHERE coupon.message_id = written.message_id
+),
+
 linked AS (
     INSERT INTO outbox.link (code, message_id, contact_id, target, created_at, expires_at)
     SELECT

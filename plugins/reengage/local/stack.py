@@ -23,6 +23,8 @@ from reengage.policy import Policy
 from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, secret, settings
 
 SEED = "larkfield"
+# Which provider the sandbox is taken for: infobip, twilio or mailup.
+SPOKEN_VARIABLE = "REENGAGE_SANDBOX_PROVIDER"
 
 
 def warehouse() -> sa.Engine:
@@ -80,12 +82,10 @@ class Services:
 
     def environment(self) -> dict[str, str]:
         """What Airflow's tasks need to find them."""
-        sandbox = {
-            "conn_type": "infobip",
-            "host": self.sandbox.url,
-            "password": _key(),
-            "extra": {"sandbox": True},
-        }
+        from reengage.sandbox import connection
+
+        spoken = os.environ.get(SPOKEN_VARIABLE, "infobip")
+        sandbox = connection(spoken, self.sandbox.url, _key())
         return {SANDBOX_VARIABLE: json.dumps(sandbox), LINKS_VARIABLE: self.web.url}
 
 

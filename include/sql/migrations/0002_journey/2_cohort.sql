@@ -95,3 +95,4 @@ ALTER TABLE outbox.message ADD COLUMN expected_price numeric NOT NULL DEFAULT 0;
 -- What a day looks up by date, so that it does not read all that ever ended or was lifted.
 CREATE INDEX outcome_by_day ON outcome.contact_outcome (decided_on);
 CREATE INDEX suppression_lifted ON core.suppression (lifted_at) WHERE lifted_at IS NOT NULL;
+CREATE INDEX message_draft ON outbox.message (as_of) WHERE status = 'draft';
