@@ -14,14 +14,18 @@ from reengage.errors import ConfigurationError
 from reengage.settings import SQL, warehouse_url
 
 
-@functools.cache
 def engine(url: str | None = None) -> Engine:
     """The warehouse's engine, one a process and address. A connection that a restart of the
     server has cut is noticed and made anew. Sessions run in UTC: dates are made from an explicit
     zone, never from the session's.
     """
+    return _engine(url or warehouse_url())
+
+
+@functools.cache
+def _engine(url: str) -> Engine:
     return sa.create_engine(
-        url or warehouse_url(),
+        url,
         pool_pre_ping=True,
         hide_parameters=True,  # an error would print its binds, and a bind may be a number
         connect_args={

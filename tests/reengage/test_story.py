@@ -234,7 +234,7 @@ def test_quiet_and_written_to(world: World) -> None:
     world.decide(D)
     assert stands(world) == (
         "After 21 Jan 1998: quiet since 18 Jan 1998; chosen for the survey on 21 Jan 1998; the "
-        "text has not gone out (prepared). Next step: contest on 24 Jan 1998, unless they come "
+        "text has not gone out (waiting). Next step: contest on 24 Jan 1998, unless they come "
         "back."
     )
     world.fate((1, Q, "survey"), "delivered", world.at(D, 10))
@@ -269,6 +269,8 @@ def test_no_step_is_left(world: World) -> None:
     with world.engine.connect() as connection:
         last = connection.execute(sa.text("SELECT max(as_of) FROM cohort.decision")).scalar_one()
     assert last == D + timedelta(days=6)
+    world.load(D + timedelta(days=9))
+    world.decide(D + timedelta(days=9))
     world.write(D + timedelta(days=9))
     assert "closed as “not reached” on 30 Jan 1998" in stands(world, 2)
 
