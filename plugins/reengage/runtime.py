@@ -196,8 +196,8 @@ def provider(run: Run) -> Provider:
     account = _account()
     if account is None:
         raise SendRefused(
-            "No provider: define the Airflow connection reengage_sms (type infobip), or use "
-            "`make up` or `make day`, which run a local sandbox."
+            "No provider: define the Airflow connection reengage_sms (type infobip, twilio or "
+            "mailup), or use `make up` or `make day`, which run a local sandbox."
         )
     if run.is_simulated:
         _refuse_real(account)
