@@ -294,7 +294,7 @@ class Policy(_Part):
     attribution_days: Days
     gates: Gates
     approval: Literal["always", "anomaly", "never"] = "never"
-    approval_hours: float = Field(default=12, gt=0, le=72)
+    approval_hours: float = Field(default=12, gt=0, le=24)  # the next day waits for the answer
 
     @field_validator("steps")
     @classmethod

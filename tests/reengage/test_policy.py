@@ -94,6 +94,6 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
 def test_an_approval_that_comes_too_late_to_send_is_refused(tmp_path: Path) -> None:
     text = SHIPPED.read_text().replace("approval: never", "approval: always")
     file = tmp_path / "journey.yaml"
-    file.write_text(text.replace("approval_hours: 12", "approval_hours: 48"))
-    with pytest.raises(ConfigurationError, match=r"must be below hours\.window_hours \(48\)"):
+    file.write_text(text.replace("window_hours: 48", "window_hours: 12"))
+    with pytest.raises(ConfigurationError, match=r"must be below hours\.window_hours \(12\)"):
         read_policy(file)
