@@ -62,7 +62,14 @@ told AS (
             WHERE taken.action = 'send' OR taken.reason = 'control'
         ) AS first_eligible_on,
         max(taken.as_of) FILTER (WHERE taken.action = 'send') AS last_sent_on,
-        max(taken.as_of) FILTER (WHERE taken.is_final AND taken.reason <> 'opened') AS last_final_on
+        max(taken.as_of) FILTER (WHERE taken.is_final AND taken.reason <> 'opened') AS last_final_on,
+        -- Of the day itself, of which there is one.
+        max(taken.step) FILTER (WHERE taken.as_of = :as_of) AS step,
+        max(taken.inactive_days) FILTER (WHERE taken.as_of = :as_of) AS inactive_days,
+        max(taken.action) FILTER (WHERE taken.as_of = :as_of) AS action,
+        max(taken.reason) FILTER (WHERE taken.as_of = :as_of) AS reason,
+        bool_or(taken.is_final) FILTER (WHERE taken.as_of = :as_of) AS is_final,
+        max(taken.position) FILTER (WHERE taken.as_of = :as_of) AS position
     FROM taken
     GROUP BY taken.contact_id, taken.dormant_since
 ),
@@ -70,12 +77,6 @@ told AS (
 moved AS (
     SELECT
         told.*,
-        this.step,
-        this.inactive_days,
-        this.action,
-        this.reason,
-        this.is_final,
-        this.position,
         next.step AS next_step,
         greatest(1, CAST(round(next.days * episode.pace) AS integer)) AS next_days,
         greatest(1, CAST(round(next.days * episode.pace) AS integer))
@@ -84,16 +85,11 @@ moved AS (
                 THEN greatest(1, CAST(round(same.days * episode.pace) AS integer))
         END AS days_between
     FROM told
-    INNER JOIN taken AS this
-        ON
-            told.contact_id = this.contact_id
-            AND told.dormant_since = this.dormant_since
-            AND this.as_of = :as_of
     INNER JOIN cohort.episode AS episode
         ON told.contact_id = episode.contact_id AND told.dormant_since = episode.dormant_since
-    LEFT JOIN rung AS same ON episode.behaviour = same.behaviour AND this.step = same.step
+    LEFT JOIN rung AS same ON episode.behaviour = same.behaviour AND told.step = same.step
     LEFT JOIN rung AS next
-        ON episode.behaviour = next.behaviour AND this.position + 1 = next.position
+        ON episode.behaviour = next.behaviour AND told.position + 1 = next.position
 )
 
 UPDATE cohort.episode AS episode
