@@ -51,10 +51,11 @@ def take(
         else:
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_consents", load_id=load_id)
-        if db.run(connection, "raw/load_size", load_id=load_id).scalar_one() >= MANY_ROWS:
-            db.analyze(
-                connection, "core.contact", "core.contact_identity", "core.interaction",
-                "core.contact_activity", "core.consent",
+        rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
+        if rows >= MANY_ROWS:
+            db.analyze_grown(
+                connection, core__contact=rows, core__contact_identity=rows,
+                core__interaction=rows, core__contact_activity=rows, core__consent=rows,
             )  # fmt: skip
         db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
 
