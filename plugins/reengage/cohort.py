@@ -181,8 +181,7 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
     outcome.follow_loads(connection, policy, after_load_id=-1)
     db.run(
         connection, "cohort/follow_policy",
-        as_of=as_of, ladder=policy.ladder, ladder_text=text,
-        is_in_order=policy.entry == "in_order",
+        as_of=as_of, ladder_text=text, **policy.climb,
     )  # fmt: skip
     return int(db.run(connection, "cohort/count_contacts").scalar_one())
 
@@ -190,7 +189,7 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     opened = db.run(
         connection, "cohort/open_episodes",
-        as_of=as_of, ladder=policy.ladder, is_in_order=policy.entry == "in_order",
+        as_of=as_of, **policy.climb,
     ).rowcount  # fmt: skip
     db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
     consent, caps = policy.consent, policy.caps
@@ -199,8 +198,7 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         "cohort/decide",
         as_of=as_of,
         end_of_day=policy.end_of(as_of),
-        ladder=policy.ladder,
-        is_in_order=policy.entry == "in_order",
+        **policy.climb,
         purpose=consent.purpose,
         channel=consent.channel,
         country=policy.brand.country,
@@ -229,7 +227,7 @@ def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
 def _advance(connection: Connection, policy: Policy, as_of: date) -> None:
     db.run(
         connection, "cohort/advance_episodes",
-        as_of=as_of, ladder=policy.ladder, is_in_order=policy.entry == "in_order",
+        as_of=as_of, **policy.climb,
     )  # fmt: skip
 
 

@@ -355,6 +355,11 @@ class Policy(_Part):
         ])  # fmt: skip
 
     @property
+    def climb(self) -> dict[str, Any]:
+        """How the ladder is climbed, as binds: ladder, and is_in_order (all from its foot)."""
+        return {"ladder": self.ladder, "is_in_order": self.entry == "in_order"}
+
+    @property
     def plain_ladder(self) -> dict[str, list[Any]]:
         """The steps of the first clock as binds: step_names and their step_days, lowest first."""
         scale = self.thresholds.scale
