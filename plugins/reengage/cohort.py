@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, outbox, outcome
+from reengage import db, drafts, outcome
 from reengage.clock import Clock
 from reengage.errors import DayStopped, PastDayError
 from reengage.policy import Policy, WarmUp
@@ -114,7 +114,7 @@ def decide_in(
             contacts = _follow_policy(connection, policy, as_of)
             new = catch_up(connection, policy, as_of, clock)
             _decide(connection, policy, as_of)
-            drafted = outbox.draft(connection, policy, as_of, clock(), link_base)
+            drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
                 db.run(
                     connection, "cohort/hold_template",

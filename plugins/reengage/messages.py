@@ -13,15 +13,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_skeleton
-from babel.numbers import format_currency, format_percent
 from jinja2 import (
     FileSystemLoader,
     StrictUndefined,
@@ -34,8 +31,10 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 
+from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError, ReengageError
-from reengage.policy import CouponOffer, Policy, Step
+from reengage.policy import Policy, Step
+from reengage.segments import Encoding, plain, segments
 from reengage.settings import TEMPLATES
 
 
@@ -43,153 +42,14 @@ class TextError(ReengageError):
     """No text, or no time, can be made for one contact: hold that contact, go on with the rest."""
 
 
-# ---------------------------------------------------------------------------------- segments
+# --------------------------------------------------------------------------------- templates
 
-Encoding = Literal["GSM-7", "UCS-2"]
-
-# 3GPP TS 23.038, 6.2.1: the default alphabet, and the extension table that costs an escape more.
-GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
-
-
-class Size(NamedTuple):
-    """What a text costs. units: septets of GSM-7, or UTF-16 units of UCS-2."""
-
-    encoding: Encoding
-    segments: int
-    units: int
-
-
-def segments(text: str) -> Size:
-    """The encoding, segments and units of a text as handsets and carriers count them.
-
-    One segment holds 160 septets or 70 UTF-16 units; each of several holds 153 or 67, and an
-    escaped character or a surrogate pair is never split between two. The empty text is one
-    segment of 0 units.
-    """
-    encoding: Encoding
-    if GSM_BASIC.issuperset(text):
-        # Every character is one septet, so nothing can straddle a boundary.
-        units = len(text)
-        return Size("GSM-7", 1 if units <= 160 else -(-units // 153), units)
-    if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
-        encoding, single, part = "GSM-7", 160, 153
-        costs = [2 if char in GSM_EXTENSION else 1 for char in text]
-    else:
-        encoding, single, part = "UCS-2", 70, 67
-        costs = [2 if ord(char) > 0xFFFF else 1 for char in text]
-    units = sum(costs)
-    if units <= single:
-        return Size(encoding, 1, units)
-    count, room = 1, part
-    for cost in costs:
-        if cost > room:
-            count, room = count + 1, part
-        room -= cost
-    return Size(encoding, count, units)
-
-
-# What editors put in by themselves, and would more than double the cost of a text by UCS-2.
-_PLAIN = str.maketrans(
-    dict.fromkeys("’‘‚‛′‵ʼ´`‹›", "'")
-    | dict.fromkeys("“”„‟″«»", '"')
-    | dict.fromkeys("‐‑‒–—―−", "-")
-    | dict.fromkeys("\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008", " ")
-    | dict.fromkeys("\u2009\u200a\u202f\u205f\u3000", " ")
-    | dict.fromkeys("\xad\u200b\u2060\ufeff", "")
-    | dict.fromkeys("\r\u2028\u2029", "\n")
-    | {"…": "...", "•": "*", "×": "x"}
-)
-
-
-def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).translate(_PLAIN)
-    return re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", text)).strip()
-
-
-# ----------------------------------------------------------------------------------- coupons
-
-# Digits and consonants that are not mistaken for one another, read aloud or typed; without
-# vowels no code spells a word. An even number of them, as the check needs.
-_COUPON = "23456789BCDFGHJKMNPQRSTVWXYZ"
 _LINK = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
 
 
 def new_code() -> str:
     """A link's code: 9 random characters of 56 (2^52 codes), not guessable, not sequential."""
     return "".join(secrets.choice(_LINK) for _ in range(9))
-
-
-def _luhn(code: str, double: bool) -> int:
-    """The Luhn mod N sum of a code, read from its end; `double` says whether to begin doubled."""
-    base, total = len(_COUPON), 0
-    for char in reversed(code):
-        value = _COUPON.index(char) * (2 if double else 1)
-        total += value // base + value % base
-        double = not double
-    return total % base
-
-
-def new_coupon() -> str:
-    """A coupon's code, XXXXX-XXXXX: 9 random characters of 28 and a check character."""
-    code = "".join(secrets.choice(_COUPON) for _ in range(9))
-    code += _COUPON[-_luhn(code, double=True) % len(_COUPON)]
-    return f"{code[:5]}-{code[5:]}"
-
-
-def is_coupon(code: str) -> bool:
-    """Whether a code can be one of ours, whatever its case and hyphens.
-
-    One wrong character, or two neighbours exchanged (but for the alphabet's first and last), is
-    found without asking the database.
-    """
-    code = re.sub(r"[\s-]", "", code).upper()
-    return len(code) == 10 and set(code) <= set(_COUPON) and _luhn(code, double=False) == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Coupon:
-    """A contact's own coupon. value: percent, or the brand's currency. expires_at: the first
-    instant at which it is no longer good, aware.
-    """
-
-    code: str
-    kind: Literal["percent", "value"]
-    value: float | Decimal
-    expires_at: datetime
-
-    @classmethod
-    def issue(cls, offer: CouponOffer, policy: Policy, now: datetime) -> "Coupon":
-        """A new coupon: good through the end of the brand's day, valid_days after today's."""
-        today = now.astimezone(policy.brand.zone).date()
-        expires_at = policy.end_of(today + timedelta(days=offer.valid_days))
-        return cls(new_coupon(), offer.kind, offer.value, expires_at.astimezone(UTC))
-
-    def last_day(self, zone: ZoneInfo) -> date:
-        """The last day, in that zone, on which the coupon is good."""
-        return (self.expires_at - timedelta(microseconds=1)).astimezone(zone).date()
-
-    def worth(self, currency: str, locale: Locale) -> str:
-        """The value as the locale writes it: 15%, $10, 12,50 €."""
-        return _worth(self.kind, Decimal(str(self.value)), currency, locale)
-
-
-@lru_cache(maxsize=1024)
-def _worth(kind: str, value: Decimal, currency: str, locale: Locale) -> str:
-    if kind == "percent":
-        pattern = locale.percent_formats[None].pattern.replace("#,##0", "#,##0.##")
-        text = format_percent(value / 100, format=pattern, locale=locale)
-    else:
-        pattern = locale.currency_formats["standard"].pattern
-        if value == value.to_integral_value():
-            pattern = pattern.replace(".00", "")
-        text = format_currency(
-            value, currency, format=pattern, locale=locale, currency_digits=False
-        )
-    return _plain(text)
 
 
 @lru_cache(maxsize=4096)
@@ -206,9 +66,6 @@ def locale_of(language: str, country: str | None) -> Locale:
         except (UnknownLocaleError, ValueError):
             continue
     return Locale.parse("en")
-
-
-# --------------------------------------------------------------------------------- templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +111,7 @@ def first_name(name: str | None) -> str | None:
     title case (MARY-ANN, o'neil), one in mixed case is left (LaToya). What holds digits, a slash,
     a web address or a placeholder is no name: nobody gets a stranger's link from us.
     """
-    name = _plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
+    name = plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
     if _NO_NAME.search(name) or name.casefold() in _NO_NAMES:
         return None
     kept = "".join(c for c in name if c in " -'." or unicodedata.category(c)[0] in "LM")
@@ -337,7 +194,7 @@ class Templates:
         try:
             body = self._render(step, contact, name, link, coupon, now)
             size = segments(body)
-            if size.segments > self._policy.sending.max_segments and name:
+            if size.segments > self._limit(step, contact) and name:
                 body = self._render(step, contact, None, link, coupon, now)
                 size = segments(body)
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -345,14 +202,18 @@ class Templates:
                 f"The text of step {step.name} cannot be made for contact {contact.contact_id}: "
                 f"{error}. Correct {self._folder / step.template}."
             ) from error
-        if size.segments > self._policy.sending.max_segments:
+        if size.segments > (limit := self._limit(step, contact)):
             raise TextError(
                 f"The text of step {step.name} for contact {contact.contact_id} takes "
                 f"{size.segments} segments ({size.units} units of {size.encoding}), and "
-                f"sending.max_segments is {self._policy.sending.max_segments}. Shorten "
+                f"sending.max_segments is {limit}. Shorten "
                 f"{step.template}, or allow more segments in the policy."
             )
         return Text(body, size.encoding, size.segments)
+
+    def _limit(self, step: Step, contact: Recipient) -> int:
+        country = contact.country or self._policy.brand.country
+        return self._policy.sending.segments_for(country, self._language(step, contact))
 
     def _language(self, step: Step, contact: Recipient) -> str:
         language = (contact.language or "").lower()
@@ -384,7 +245,7 @@ class Templates:
                 "coupon_value": coupon.worth(brand.currency, locale),
                 "coupon_expires": _day(day, is_far, locale),
             }
-        return _plain(self._templates[step.name, language].render(fields))
+        return plain(self._templates[step.name, language].render(fields))
 
     def _load(self, name: str) -> Template:
         try:
@@ -445,11 +306,11 @@ class Templates:
                 f"{file}: the text does not say how to end it. Add {{{{ opt_out }}}}."
             )
         size = segments(body)
-        if size.segments > self._policy.sending.max_segments:
+        if size.segments > (limit := self._limit(step, contact)):
             raise ConfigurationError(
                 f"{file}: even without a name the text takes {size.segments} segments "
                 f"({size.units} units of {size.encoding}), and sending.max_segments is "
-                f"{self._policy.sending.max_segments}. Shorten it."
+                f"{limit}. Shorten it."
             )
 
 

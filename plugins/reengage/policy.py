@@ -75,19 +75,52 @@ class Brand(_Part):
         return ZoneInfo(self.time_zone)
 
 
+class Sale(_Part):
+    """When a coupon is good, whatever the day it was sent on: [from, to), in the brand's time."""
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Sale":
+        if self.from_.tzinfo or self.to.tzinfo:
+            raise ValueError("write the brand's own time, without a zone: 2026-11-27 00:00")
+        if self.from_ >= self.to:
+            raise ValueError("`from` must be before `to`")
+        return self
+
+
 class CouponOffer(_Part):
-    """What a coupon is worth, in percent or in the brand's currency."""
+    """What a coupon is worth, in percent or in the brand's currency, and how long it is good: for
+    valid_days (to the end of the last), for valid_hours, or while a sale is on.
+
+    minimum: what an order must come to, in the brand's currency. pool: the name of uploaded codes
+    that are given out; None: codes of our own.
+    """
 
     kind: Literal["percent", "value"]
     value: float = Field(gt=0)
-    valid_days: Days
+    minimum: float | None = Field(default=None, gt=0)
+    valid_days: Days | None = None
+    valid_hours: int | None = Field(default=None, ge=1, le=24 * 365)
+    sale: Sale | None = None
+    pool: Name | None = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> "CouponOffer":
+        if (self.valid_days, self.valid_hours, self.sale).count(None) != 2:
+            raise ValueError("write one of valid_days, valid_hours and sale")
+        if self.kind == "percent" and self.value > 100:
+            raise ValueError("more than 100 percent")
+        return self
 
 
 class Step(_Part):
     """One rung of the ladder: reached after `after_days` without a signal.
 
     template: the text, in include/templates/sms; landing: the page its link opens, in
-    include/templates/landing, without .html.
+    include/templates/landing, without .html; coupon: in the text; incentive: a coupon for whoever
+    finishes the page.
     """
 
     name: Name
@@ -95,6 +128,7 @@ class Step(_Part):
     template: str
     landing: Name
     coupon: CouponOffer | None = None
+    incentive: CouponOffer | None = None
 
 
 class Behaviour(_Part):
@@ -215,12 +249,30 @@ class Hours(PlaceHours):
 
 
 class Sending(_Part):
-    max_segments: int = Field(ge=1, le=10)
+    """max_segments: how long a text may be, by the recipient's country (KR) or the text's language
+    (ko), and `default`.
+    """
+
+    max_segments: dict[
+        Annotated[str, Field(pattern="^(default|[A-Z]{2}|[a-z]{2})$")],
+        Annotated[int, Field(ge=1, le=4)],
+    ] = {"default": 1}
     batch_size: int = Field(ge=1, le=1000)
     timeout_seconds: float = Field(gt=0)
     settle_seconds: float = Field(ge=0)
     max_attempts: int = Field(ge=1)
     max_age_days: Days
+
+    @field_validator("max_segments", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"default": value} if isinstance(value, int) else {"default": 1, **value}
+
+    def segments_for(self, country: str | None, language: str) -> int:
+        """The most segments of a text in that language to that country."""
+        limits = self.max_segments
+        named = [limits[key] for key in (country, language) if key in limits]
+        return max(named, default=limits["default"])
 
 
 class Links(_Part):
@@ -271,9 +323,14 @@ class Gates(_Part):
 
 
 class Policy(_Part):
-    """Everything a marketer decides. `version` names the text it was read from."""
+    """Everything a marketer decides. `version` names the text it was read from.
+
+    mode: sandbox texts nobody, and is refused beside a real provider; live is refused beside the
+    sandbox, which would take customers for texted who were not.
+    """
 
     version: str
+    mode: Literal["sandbox", "live"] = "sandbox"
     brand: Brand
     signals: tuple[Kind, ...] = Field(min_length=1)
     steps: tuple[Step, ...] = Field(min_length=1)

@@ -12,9 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reengage import messages
+from reengage.coupons import Coupon, is_coupon, new_coupon
 from reengage.errors import ConfigurationError
-from reengage.messages import Coupon, Recipient, Templates, TextError
+from reengage.messages import Recipient, Templates, TextError
 from reengage.policy import CouponOffer, Policy, read_policy
+from reengage.segments import segments
 from reengage.settings import INCLUDE
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
@@ -66,7 +68,7 @@ pieces = st.one_of(
 @given(st.lists(pieces, max_size=4).map("".join))
 @settings(max_examples=400, deadline=None)
 def test_segments_are_those_of_the_specification(text: str) -> None:
-    assert messages.segments(text) == slow_count(text)
+    assert segments(text) == slow_count(text)
 
 
 @given(st.lists(pieces, max_size=4).map("".join))
@@ -74,7 +76,7 @@ def test_segments_are_those_of_the_specification(text: str) -> None:
 def test_segments_agree_with_a_second_implementation(text: str) -> None:
     # The second one has no opinion on nothing, and takes the escape itself for a character.
     assume(text and "\x1b" not in text)
-    size = messages.segments(text)
+    size = segments(text)
     other = smsutil.split(text)
     assert size.segments == len(other.parts)
     assert (size.encoding == "GSM-7") == smsutil.is_valid_gsm(text)
@@ -98,7 +100,7 @@ def test_segments_agree_with_a_second_implementation(text: str) -> None:
     ],
 )
 def test_segments_at_the_boundaries(text: str, expected: tuple[str, int, int]) -> None:
-    assert messages.segments(text) == expected
+    assert segments(text) == expected
 
 
 # --------------------------------------------------------------------------------- templates
@@ -305,23 +307,23 @@ def test_codes_are_unambiguous_and_do_not_repeat() -> None:
 def test_a_coupon_code_notices_one_wrong_character_and_exchanged_neighbours() -> None:
     alphabet = "23456789BCDFGHJKMNPQRSTVWXYZ"
     for _ in range(20):
-        code = messages.new_coupon()
+        code = new_coupon()
         assert re.fullmatch(rf"[{alphabet}]{{5}}-[{alphabet}]{{5}}", code)
-        assert messages.is_coupon(code)
-        assert messages.is_coupon(f" {code.lower().replace('-', '')} ")
+        assert is_coupon(code)
+        assert is_coupon(f" {code.lower().replace('-', '')} ")
         for place, right in enumerate(code):
             if right == "-":
                 continue
             for wrong in alphabet:
                 changed = code[:place] + wrong + code[place + 1 :]
-                assert messages.is_coupon(changed) == (wrong == right)
+                assert is_coupon(changed) == (wrong == right)
         bare = code.replace("-", "")
         for i in range(9):
             pair = bare[i : i + 2]
             if pair[0] != pair[1] and set(pair) != {"2", "Z"}:
-                assert not messages.is_coupon(bare[:i] + pair[::-1] + bare[i + 2 :])
+                assert not is_coupon(bare[:i] + pair[::-1] + bare[i + 2 :])
     for junk in ("", "SAVE10", "-", "ÄÖÜ", "2" * 11):
-        assert not messages.is_coupon(junk)
+        assert not is_coupon(junk)
 
 
 # ------------------------------------------------------------------------ identity and opt-out

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reengage import db, messages, outbox
+from reengage import db, drafts, messages, outbox
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ProviderError
 from reengage.local.serving import serve
@@ -981,7 +981,7 @@ def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
          "policy_version": "v"} for i in (1, 2, 3)
     ))  # fmt: skip
     with warehouse.begin() as connection:
-        done = outbox.draft(connection, policy_with(), AS_OF, clock(), "http://127.0.0.1:1")
+        done = drafts.draft(connection, policy_with(), AS_OF, clock(), "http://127.0.0.1:1")
     assert (done.texts, done.failed) == (3, {})
     assert states(warehouse) == {1: ("draft", None), 2: ("unknown", None), 3: ("draft", None)}
     linked = "SELECT contact_id FROM outbox.link ORDER BY contact_id"

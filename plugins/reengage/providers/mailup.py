@@ -17,7 +17,6 @@ from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from reengage.errors import ConfigurationError, ProviderError
-from reengage.messages import segments
 from reengage.providers.base import (
     Account,
     AccountRefused,
@@ -32,6 +31,7 @@ from reengage.providers.base import (
     Suppress,
 )
 from reengage.providers.single import SingleProvider
+from reengage.segments import segments
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,9 @@ from starlette.exceptions import HTTPException
 
 from reengage import db
 from reengage.clock import Clock
+from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
-from reengage.messages import Coupon, locale_of
+from reengage.messages import locale_of
 from reengage.policy import Policy
 from reengage.settings import TEMPLATES
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, outbox
+from reengage import db, drafts
 
 
 class Stopwatch:
@@ -34,7 +34,7 @@ class Stopwatch:
             (db, "run", self._named(db.run)),
             (db, "analyze", self._counted("analyze", db.analyze)),
             (db, "copy", self._counted("copy", db.copy)),
-            (outbox, "draft", self._drafting(outbox.draft)),
+            (drafts, "draft", self._drafting(drafts.draft)),
         ]
         before = [getattr(module, name) for module, name, _ in patched]
         for module, name, measured in patched:

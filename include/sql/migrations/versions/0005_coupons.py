@@ -1,0 +1,15 @@
+"""Coupons: pools, windows, who used them."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+FOLDER = Path(__file__).parents[1] / "0005_coupons"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
