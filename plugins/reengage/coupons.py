@@ -50,35 +50,57 @@ def is_coupon(code: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Coupon:
     """A contact's own coupon. value: percent, or the brand's currency. expires_at: the first
-    instant at which it is no longer good, aware.
+    instant at which it is no longer good; starts_at: the first at which it is, None: at once; both
+    aware, in UTC. minimum: what an order must come to, in the brand's currency.
     """
 
     code: str
     kind: Literal["percent", "value"]
     value: float | Decimal
     expires_at: datetime
+    minimum: Decimal | None = None
+    starts_at: datetime | None = None
 
     @classmethod
-    def issue(cls, offer: CouponOffer, policy: Policy, now: datetime) -> "Coupon":
+    def issue(
+        cls, offer: CouponOffer, policy: Policy, now: datetime, code: str | None = None
+    ) -> "Coupon":
         """A new coupon: good through the end of the brand's day valid_days after today's, for
-        valid_hours, or to the end of the sale.
+        valid_hours, or while the sale is on. code: of a pool; None: one of our own.
         """
+        starts_at = None
         if offer.sale:
+            starts_at = offer.sale.from_.replace(tzinfo=policy.brand.zone).astimezone(UTC)
             expires_at = offer.sale.to.replace(tzinfo=policy.brand.zone)
         elif offer.valid_hours:
             expires_at = now + timedelta(hours=offer.valid_hours)
         else:
             today = now.astimezone(policy.brand.zone).date()
             expires_at = policy.end_of(today + timedelta(days=offer.valid_days or 0))
-        return cls(new_coupon(), offer.kind, offer.value, expires_at.astimezone(UTC))
+        return cls(
+            code or new_coupon(),
+            offer.kind,
+            offer.value,
+            expires_at.astimezone(UTC),
+            None if offer.minimum is None else Decimal(str(offer.minimum)),
+            starts_at,
+        )
 
     def last_day(self, zone: ZoneInfo) -> date:
         """The last day, in that zone, on which the coupon is good."""
         return (self.expires_at - timedelta(microseconds=1)).astimezone(zone).date()
 
+    def first_day(self, zone: ZoneInfo) -> date | None:
+        """The first day, in that zone, on which the coupon is good; None: it is from the start."""
+        return None if self.starts_at is None else self.starts_at.astimezone(zone).date()
+
     def worth(self, currency: str, locale: Locale) -> str:
         """The value as the locale writes it: 15%, $10, 12,50 €."""
         return _worth(self.kind, Decimal(str(self.value)), currency, locale)
+
+    def least_order(self, currency: str, locale: Locale) -> str | None:
+        """The minimum as the locale writes it: $40, 12,50 €; None: there is none."""
+        return None if self.minimum is None else _worth("value", self.minimum, currency, locale)
 
 
 @lru_cache(maxsize=1024)
