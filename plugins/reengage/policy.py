@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -58,8 +59,94 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _words(value: Any) -> Any:
+    return {"": value} if isinstance(value, str) else value
+
+
+def _some(words: dict[str, str]) -> dict[str, str]:
+    if not words or not all(text.strip() for text in words.values()):
+        raise ValueError("write some words, or the words of each language: {en: …, ko: …}")
+    return words
+
+
+# What a page says, by language; "" is the brand's.
+Words = Annotated[
+    dict[Annotated[str, Field(pattern="^([a-z]{2})?$")], str],
+    BeforeValidator(_words),
+    AfterValidator(_some),
+]
+Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+
+READABLE = 4.5  # the least contrast of text: WCAG 2.2, 1.4.3
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours (#rrggbb) are apart, from 1 to 21, as WCAG 2.2 measures it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+class Palette(_Part):
+    """The colours of the landing pages, #rrggbb. paper: behind all; card: behind what is set off;
+    ink and soft: text, and text beside the point; line: hairlines; accent: buttons, links and
+    headings; on_accent: text on a button; error: what is to be put right; sun: a dash of colour.
+    """
+
+    paper: Colour = "#f5f0e6"
+    card: Colour = "#fffdf8"
+    ink: Colour = "#1d2b26"
+    soft: Colour = "#55625b"
+    line: Colour = "#d9d0bf"
+    accent: Colour = "#1f5a43"
+    on_accent: Colour = "#fffdf8"
+    error: Colour = "#a3261b"
+    sun: Colour = "#e8a83a"
+
+    @model_validator(mode="after")
+    def _readable(self) -> "Palette":
+        pairs = [(text, on) for text in ("ink", "soft", "accent", "error")
+                 for on in ("paper", "card")]  # fmt: skip
+        for text, ground in [*pairs, ("on_accent", "accent")]:
+            one, other = getattr(self, text), getattr(self, ground)
+            if (found := contrast(one, other)) < READABLE:
+                raise ValueError(
+                    f"{text} {one} cannot be read on {ground} {other}: their contrast is "
+                    f"{found:.1f}, and {READABLE} is the least"
+                )
+        return self
+
+
+class DarkPalette(Palette):
+    """The colours on a phone that is set to dark."""
+
+    paper: Colour = "#121a17"
+    card: Colour = "#1b2622"
+    ink: Colour = "#f1ede3"
+    soft: Colour = "#b3bdb5"
+    line: Colour = "#35443d"
+    accent: Colour = "#9ed8ba"
+    on_accent: Colour = "#10251c"
+    error: Colour = "#ffb4a8"
+    sun: Colour = "#e8b85c"
+
+
+class Colours(_Part):
+    light: Palette = Palette()
+    dark: DarkPalette = DarkPalette()
+
+
 class Brand(_Part):
-    """Who writes. link_domain None: links point to the local link service."""
+    """Who writes. link_domain None: links point to the local link service. logo: a file beside the
+    policy, png, svg, jpg or webp, at most 40 KB; None: the name's first letter.
+    """
 
     name: str
     time_zone: TimeZone
@@ -69,6 +156,8 @@ class Brand(_Part):
     link_domain: str | None = None
     sender: str
     support: str
+    logo: str | None = None
+    colours: Colours = Colours()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -105,6 +194,7 @@ class CouponOffer(_Part):
     valid_hours: int | None = Field(default=None, ge=1, le=24 * 365)
     sale: Sale | None = None
     pool: Name | None = None
+    where: Words | None = None
 
     @model_validator(mode="after")
     def _ends(self) -> "CouponOffer":
@@ -115,12 +205,69 @@ class CouponOffer(_Part):
         return self
 
 
+class Question(_Part):
+    """A question of a survey's page.
+
+    kind: choice (one of options), choices (any of them), scale (0 to 10), yes_no, or text (of at
+    most max_length characters). low and high: what the ends of a scale mean. attribute: the name
+    under which the answer is known of the contact afterwards; a text is never one, as it may hold
+    anything.
+    """
+
+    name: Name
+    kind: Literal["choice", "choices", "scale", "yes_no", "text"]
+    label: Words
+    required: bool = False
+    options: dict[Name, Words] = {}
+    low: Words | None = None
+    high: Words | None = None
+    max_length: int = Field(default=500, ge=1, le=2000)
+    attribute: Name | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Question":
+        if self.kind in ("choice", "choices"):
+            if len(self.options) < 2:
+                raise ValueError("write two options or more: {price: The prices, range: …}")
+        elif self.options:
+            raise ValueError(f"a question of kind {self.kind} has no options")
+        if self.kind != "scale" and (self.low or self.high):
+            raise ValueError("only a scale has low and high")
+        if self.kind == "text" and self.attribute:
+            raise ValueError("a text cannot be an attribute: it may hold anything")
+        return self
+
+
+class Contest(_Part):
+    """A draw that the step's page invites to, open on the brand's days opens_on to closes_on.
+
+    minimum_age: entrants confirm it. countries: whose customers may enter; (): all. winners: how
+    many tickets are drawn (make draw), after closes_on.
+    """
+
+    name: Name
+    prize: Words
+    opens_on: date | None = None
+    closes_on: date
+    winners: int = Field(default=1, ge=1, le=10_000)
+    terms: Words | None = None
+    terms_url: str | None = Field(default=None, pattern=r"^https://[^\s<>\"']+$")
+    minimum_age: int | None = Field(default=None, ge=1, le=120)
+    countries: tuple[Country, ...] = ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Contest":
+        if self.opens_on and self.opens_on > self.closes_on:
+            raise ValueError("opens_on must not be after closes_on")
+        return self
+
+
 class Step(_Part):
     """One rung of the ladder: reached after `after_days` without a signal.
 
     template: the text, in include/templates/sms; landing: the page its link opens, in
     include/templates/landing, without .html; coupon: in the text; incentive: a coupon for whoever
-    finishes the page.
+    finishes the page; questions: what the page asks; contest: what the page invites to.
     """
 
     name: Name
@@ -129,6 +276,29 @@ class Step(_Part):
     landing: Name
     coupon: CouponOffer | None = None
     incentive: CouponOffer | None = None
+    questions: tuple[Question, ...] = ()
+    contest: Contest | None = None
+
+    @model_validator(mode="after")
+    def _one_page(self) -> "Step":
+        if self.questions and self.contest:
+            raise ValueError("a step's page is a survey (questions) or a contest, not both")
+        names = [question.name for question in self.questions]
+        if len(set(names)) < len(names):
+            raise ValueError("two questions have one name")
+        return self
+
+    @property
+    def words(self) -> Iterator[Words]:
+        """All that the step's pages say in words of the policy."""
+        for question in self.questions:
+            yield question.label
+            yield from question.options.values()
+            yield from filter(None, (question.low, question.high))
+        if self.contest:
+            yield from filter(None, (self.contest.prize, self.contest.terms))
+        for offer in filter(None, (self.coupon, self.incentive)):
+            yield from filter(None, (offer.where,))
 
 
 class Behaviour(_Part):
@@ -377,6 +547,17 @@ class Policy(_Part):
                     f"step, but has {len(behaviour.days)}"
                 )
             _grows(list(behaviour.days))
+        for step in self.steps:
+            for words in step.words:
+                if not {"", self.brand.language} & words.keys():
+                    raise ValueError(
+                        f"steps: {step.name} says {next(iter(words.values()))!r} in "
+                        f"{', '.join(words)}, but not in the brand's language "
+                        f"({self.brand.language}), which is shown where another is missing"
+                    )
+        contests = [step.contest.name for step in self.steps if step.contest]
+        if len(set(contests)) < len(contests):
+            raise ValueError("steps: two contests have one name")
         if self.approval != "never" and self.approval_hours >= self.hours.window_hours:
             raise ValueError(
                 f"approval_hours ({self.approval_hours:g}) must be below hours.window_hours "

@@ -1,0 +1,28 @@
+-- Leave a contact alone until a day: what a press on the page's button for a break does.
+-- Grain: a contact and, where it was merged into another since its message, the other one: they are
+-- one person. A break holds for the number, as every suppression does; what is queued is cancelled
+-- when a sender claims it.
+-- Reads: core.contact. Writes: core.suppression.
+-- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is not
+-- known (then the contact's own); channel; source: what wrote it; at: when; until_on: the first
+-- brand day after the break.
+-- Running it twice leaves one break; another end replaces the first.
+INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since, until)
+SELECT
+    person.contact_id,
+    coalesce(CAST(:phone_hash AS text), known.phone_hash),
+    CAST(:channel AS text),
+    CAST('paused' AS core.suppression_reason),
+    CAST(:source AS text),
+    CAST(:at AS timestamptz),
+    CAST(:until_on AS date)
+FROM (
+    SELECT CAST(:contact_id AS bigint) AS contact_id
+    UNION
+    SELECT merged_into
+    FROM core.contact
+    WHERE contact_id = :contact_id AND merged_into IS NOT NULL
+) AS person
+LEFT JOIN core.contact AS known ON person.contact_id = known.contact_id
+ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL
+DO UPDATE SET until = excluded.until;

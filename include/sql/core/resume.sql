@@ -1,0 +1,19 @@
+-- End a break that a person asked for, because they press the button for it.
+-- Grain: suppression of the contact, of the one it was merged into, or of the number.
+-- Reads: core.contact. Writes: core.suppression. Parameters: contact_id; phone_hash: of the number,
+-- NULL where it is not known; channel; at: when. An opt-out stays. Twice: nothing is left to lift.
+UPDATE core.suppression
+SET lifted_at = CAST(:at AS timestamptz)
+WHERE
+    suppression.reason = 'paused'
+    AND suppression.lifted_at IS NULL
+    AND suppression.channel = :channel
+    AND (
+        suppression.contact_id = :contact_id
+        OR suppression.contact_id = (
+            SELECT contact.merged_into
+            FROM core.contact AS contact
+            WHERE contact.contact_id = :contact_id
+        )
+        OR suppression.phone_hash = CAST(:phone_hash AS text)
+    )

@@ -1,0 +1,49 @@
+-- Keep the answers to a survey, and what they say of the contact.
+-- Grain: one survey a message; an attribute a contact and name.
+-- Reads: core.contact. Writes: outbox.survey, core.contact_attribute.
+-- Parameters: contact_id, message_id, step, policy_version, at; answers: a JSON object by question;
+-- asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
+-- the questions could give.
+-- Twice: the same row. Answers to questions that are no longer asked stay; one that is taken back
+-- takes its attribute along, unless a later message's page has said another.
+INSERT INTO outbox.survey (
+    contact_id, message_id, step, answers, policy_version, answered_at, changed_at
+)
+VALUES (
+    CAST(:contact_id AS bigint), CAST(:message_id AS uuid), :step, CAST(:answers AS jsonb),
+    :policy_version, CAST(:at AS timestamptz), CAST(:at AS timestamptz)
+)
+ON CONFLICT (contact_id, message_id) DO UPDATE
+    SET
+        answers = (survey.answers - CAST(:asked AS text[])) || excluded.answers,
+        policy_version = excluded.policy_version,
+        changed_at = excluded.changed_at
+    WHERE (survey.answers - CAST(:asked AS text[])) || excluded.answers <> survey.answers;
+
+INSERT INTO core.contact_attribute (contact_id, name, value, said_at, message_id)
+SELECT
+    coalesce(contact.merged_into, contact.contact_id),
+    said.key,
+    said.value,
+    CAST(:at AS timestamptz),
+    CAST(:message_id AS uuid)
+FROM jsonb_each(CAST(:attributes AS jsonb)) AS said
+INNER JOIN core.contact AS contact ON contact.contact_id = :contact_id
+WHERE contact.status <> 'erased'
+ON CONFLICT (contact_id, name) DO UPDATE
+    SET
+        value = excluded.value,
+        said_at = excluded.said_at,
+        message_id = excluded.message_id
+    WHERE contact_attribute.value <> excluded.value;
+
+DELETE FROM core.contact_attribute
+WHERE
+    contact_attribute.contact_id IN (
+        SELECT coalesce(contact.merged_into, contact.contact_id)
+        FROM core.contact AS contact
+        WHERE contact.contact_id = :contact_id
+    )
+    AND contact_attribute.message_id = CAST(:message_id AS uuid)
+    AND contact_attribute.name = ANY(CAST(:attribute_names AS text[]))
+    AND NOT CAST(:attributes AS jsonb) ? contact_attribute.name;
