@@ -11,14 +11,13 @@ import traceback
 import unicodedata
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_skeleton
 from jinja2 import (
     FileSystemLoader,
     StrictUndefined,
@@ -31,11 +30,13 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 
+from reengage.countries import Form, countries
 from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, Step
 from reengage.segments import Encoding, plain, segments
 from reengage.settings import TEMPLATES
+from reengage.wording import day, first_name, item_name, moment, money, zone_of
 
 
 class TextError(ReengageError):
@@ -52,11 +53,6 @@ def new_code() -> str:
     return "".join(secrets.choice(_LINK) for _ in range(9))
 
 
-@lru_cache(maxsize=4096)
-def _day(day: date, with_year: bool, locale: Locale) -> str:
-    return format_skeleton("yMMMd" if with_year else "MMMd", day, locale=locale)
-
-
 @lru_cache(maxsize=256)
 def locale_of(language: str, country: str | None) -> Locale:
     """The locale of a language in a country; where no such is known, of the language alone."""
@@ -70,13 +66,20 @@ def locale_of(language: str, country: str | None) -> Locale:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who a text is for: language is ISO 639-1, country ISO 3166-1 alpha-2."""
+    """Who a text is for: language is ISO 639-1, country ISO 3166-1 alpha-2, time_zone IANA.
+
+    item: what they last viewed or bought (item_kind); together: what is often bought with it.
+    """
 
     contact_id: int
     first_name: str | None = None
     last_name: str | None = None
     language: str | None = None
     country: str | None = None
+    time_zone: str | None = None
+    item: str | None = None
+    item_kind: str | None = None
+    together: tuple[str, ...] | None = None
 
 
 class Text(NamedTuple):
@@ -87,80 +90,113 @@ class Text(NamedTuple):
     segments: int
 
 
-# How a person ends it, in the languages of the templates. The word STOP works in all of them.
-OPT_OUT = {
-    "de": "Abmelden: STOP",
-    "en": "Reply STOP to end",
-    "es": "Responde STOP para salir",
-    "fr": "STOP pour ne plus recevoir",
-    "it": "Rispondi STOP per uscire",
-    "nl": "Afmelden? Antwoord STOP",
-    "pt": "Responda STOP para sair",
-}
+class Fitted(NamedTuple):
+    """A text, and what was left out of it to fit its limit: "item", "name"."""
 
-_NAME_LENGTH = 20
-# What exports write where there is no name, and what strangers type to have it sent on.
-_NO_NAMES = {"null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test"}
-_NO_NAME = re.compile(r"[\d/\\@:<>{}|_=]|\w\.\w\w")
-
-
-def first_name(name: str | None) -> str | None:
-    """A first name as a letter would write it, at most 20 characters; None if it is no name.
-
-    Only letters, spaces, hyphens, apostrophes and full stops stay. A name in one case is put in
-    title case (MARY-ANN, o'neil), one in mixed case is left (LaToya). What holds digits, a slash,
-    a web address or a placeholder is no name: nobody gets a stranger's link from us.
-    """
-    name = plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
-    if _NO_NAME.search(name) or name.casefold() in _NO_NAMES:
-        return None
-    kept = "".join(c for c in name if c in " -'." or unicodedata.category(c)[0] in "LM")
-    words = kept.split()
-    while len(words) > 1 and len(" ".join(words)) > _NAME_LENGTH:
-        words.pop()
-    name = " ".join(words)[:_NAME_LENGTH].strip(" -'")
-    if not any(char.isalpha() for char in name):
-        return None
-    if name.islower() or (name.isupper() and len(name) > 2):
-        # A capital begins each part, after an apostrophe only where one letter stands before it.
-        name = re.sub(
-            r"(?:(?<=^)|(?<=[ .-])|(?<=\b\w'))\w",
-            lambda first: first[0].title(),
-            name.lower(),
-        )
-    return name
+    text: Text
+    dropped: tuple[str, ...]
 
 
 class _Missing(StrictUndefined):
-    """A name that is not known: false in a condition, an error in a text."""
+    """What is not known of a contact: false in a condition, but an error in a text."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __bool__(self) -> bool:  # type: ignore[override]
         return False
 
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        return self is other
 
-_SAMPLE_NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
+    def __ne__(self, other: object) -> bool:  # type: ignore[override]
+        return self is not other
+
+
+class _Personal(NamedTuple):
+    """What a text says of its contact alone, cleaned."""
+
+    name: str | None
+    item: str | None
+    item_kind: str | None
+    together: tuple[str, ...]
+
+    @classmethod
+    def of(cls, contact: Recipient) -> "_Personal":
+        together = filter(None, map(item_name, contact.together or ()))
+        return cls(
+            first_name(contact.first_name),
+            item_name(contact.item),
+            contact.item_kind,
+            tuple(together),
+        )
+
+    def shorter(self) -> dict[tuple[str, ...], "_Personal"]:
+        """This, and what is left of it, by what was left out: the item, the name, both."""
+        no_item = self._replace(item=None, item_kind=None, together=())
+        kept = {
+            (): self,
+            ("item",): no_item,
+            ("name",): self._replace(name=None),
+            ("item", "name"): no_item._replace(name=None),
+        }
+        # Of a contact without an item, leaving it out leaves out nothing.
+        shortest = {personal: dropped for dropped, personal in reversed(kept.items())}
+        return {dropped: personal for personal, dropped in reversed(shortest.items())}
+
+
+# A template can count on these.
+_FIELDS = {"brand", "opening", "link", "opt_out", "item_kind", "together"}
+# These may be missing; how a template writes them.
+_MAY_LACK = {
+    "first_name": '{{ first_name or "friend" }}',
+    "item": "{% if item %}...{{ item }}...{% endif %}",
+    "coupon_minimum": '{{ " over " ~ coupon_minimum if coupon_minimum }}',
+    "coupon_starts": '{{ " from " ~ coupon_starts if coupon_starts }}',
+}
+_OF_COUPON = {
+    "coupon_code", "coupon_value", "coupon_expires", "coupon_minimum", "coupon_starts",
+}  # fmt: skip
+
+SAMPLE_NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
 _SAMPLE_LINK = "https://go.example.com/AAAAAAAAA"
+_SAMPLES = (
+    Recipient(0, "Maximilian", item="Wool blanket", item_kind="viewed", together=("Tea towel",)),
+    Recipient(0, "Maximilian", item="Wool blanket", item_kind="bought"),
+    Recipient(0, "Maximilian"),
+    Recipient(0),
+)
 
 
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
     A step's template is the file that the policy names, in the brand's language. Beside it,
-    `survey.it.txt` is the text for contacts whose language is Italian. Templates are Jinja, in a
-    sandbox, with the fields brand, first_name (may be missing: `{{ first_name or "friend" }}`),
-    link, coupon_code, coupon_value, coupon_expires (of steps with a coupon) and opt_out.
+    `survey.it.txt` is the text for contacts whose language is Italian, or is not known and who are
+    in a country where it is the language (include/countries.yaml). Templates are Jinja, in a
+    sandbox, with the fields
+
+    - opening (the sender's name, as the recipient's country wants a text to begin), brand, link,
+      and opt_out (how to end it, by a reply where that is possible, else by the link);
+    - first_name and item, which may be missing: `{{ first_name or "friend" }}`, `{% if item %}`;
+      item_kind ("viewed" or "bought", else empty); together (names of items, may be empty);
+    - of steps with a coupon, coupon_code, coupon_value, coupon_expires, and coupon_minimum and
+      coupon_starts, which may be missing.
 
     Raises ConfigurationError, naming file and line, where a file is missing, is no Jinja, names
-    an unknown field, needs a name that a contact may lack, lacks the link or a way to opt out, or
-    would be too long for everybody.
+    an unknown field, needs what a contact may lack, lacks the link, lacks what a country requires,
+    or would be too long for everybody. is_checked False: only where a file cannot be read.
     """
 
-    def __init__(self, policy: Policy, folder: Path = TEMPLATES / "sms") -> None:
+    def __init__(
+        self, policy: Policy, folder: Path = TEMPLATES / "sms", *, is_checked: bool = True
+    ) -> None:
         self._policy = policy
         self._folder = folder
         self._environment = SandboxedEnvironment(
             loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
         )
+        self._countries = countries()
+        self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
         for step in policy.steps:
             file = Path(step.template)
@@ -168,9 +204,21 @@ class Templates:
                 other.suffixes[-2].removeprefix("."): other.name
                 for other in sorted(folder.glob(f"{file.stem}.??{file.suffix}"))
             }
+            # A file of the brand's own language is that language's text, too.
             for language, name in {policy.brand.language: step.template, **variants}.items():
                 self._templates[step.name, language] = self._load(name)
-                self._check(step, language)
+        if is_checked:
+            for step in policy.steps:
+                for language in self.languages(step):
+                    self.check(step, language)
+
+    def languages(self, step: Step) -> list[str]:
+        """The languages that a step has a template in."""
+        return [language for name, language in self._templates if name == step.name]
+
+    def file(self, step: Step, language: str) -> Path:
+        """The file of a step's template in a language."""
+        return self._folder / (self._templates[step.name, language].name or "")
 
     def render(
         self,
@@ -180,72 +228,126 @@ class Templates:
         coupon: Coupon | None,
         now: datetime,
     ) -> Text:
-        """The text of a step for one contact (a Recipient, or a mapping with its fields).
-
-        now: aware; decides whether a coupon's date needs its year. Where the contact's name alone
-        makes the text too long (a name outside of GSM-7 more than doubles it), the text is made
-        without the name. Raises TextError, naming step and contact id, where it is longer than
-        the policy's max_segments all the same, or cannot be rendered.
+        """The text of a step for one contact (a Recipient, or a mapping with its fields), as `fit`
+        makes it.
         """
         if isinstance(contact, Mapping):
             given: dict[str, Any] = {key: contact.get(key) for key in Recipient.__slots__}
             contact = Recipient(**given)
-        name = first_name(contact.first_name)
+        return self.fit(step, contact, link, coupon, now).text
+
+    def fit(
+        self, step: Step, contact: Recipient, link: str, coupon: Coupon | None, now: datetime
+    ) -> Fitted:
+        """The text of a step for one contact, and what had to be left out of it.
+
+        now: aware; decides whether a coupon's date needs its year. Where what is the contact's own
+        makes the text too long (a letter outside of GSM-7 more than doubles it), it is made
+        without the item, else without the name, else without both. Raises TextError, naming step
+        and contact id, where it is longer than the policy's max_segments all the same, lacks what
+        the contact's country requires, or cannot be rendered.
+        """
+        language, limit = self._language(step, contact), self.limit(step, contact)
+        file = self.file(step, language)
         try:
-            body = self._render(step, contact, name, link, coupon, now)
-            size = segments(body)
-            if size.segments > self._limit(step, contact) and name:
-                body = self._render(step, contact, None, link, coupon, now)
+            for dropped, personal in _Personal.of(contact).shorter().items():
+                body = self._render(step, contact, personal, link, coupon, now)
                 size = segments(body)
+                fitted = Fitted(Text(body, size.encoding, size.segments), dropped)
+                if size.segments <= limit:
+                    break
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise TextError(
                 f"The text of step {step.name} cannot be made for contact {contact.contact_id}: "
-                f"{error}. Correct {self._folder / step.template}."
+                f"{error}. Correct {file}."
             ) from error
-        if size.segments > (limit := self._limit(step, contact)):
+        if size.segments > limit:
             raise TextError(
                 f"The text of step {step.name} for contact {contact.contact_id} takes "
                 f"{size.segments} segments ({size.units} units of {size.encoding}), and "
-                f"sending.max_segments is {limit}. Shorten "
-                f"{step.template}, or allow more segments in the policy."
+                f"sending.max_segments is {limit}. Shorten {file.name}, or allow more segments in "
+                "the policy."
             )
-        return Text(body, size.encoding, size.segments)
+        if breach := self._form(contact, language).breach(body):
+            raise TextError(
+                f"The text of step {step.name} for contact {contact.contact_id} may not be sent: "
+                f"{breach.reason} in {file.name}."
+            )
+        return fitted
 
-    def _limit(self, step: Step, contact: Recipient) -> int:
-        country = contact.country or self._policy.brand.country
-        return self._policy.sending.segments_for(country, self._language(step, contact))
+    def limit(self, step: Step, contact: Recipient) -> int:
+        """The most segments that a contact's text may take."""
+        language = self._language(step, contact)
+        return self._policy.sending.segments_for(self._country(contact), language)
+
+    def _country(self, contact: Recipient) -> str:
+        return contact.country or self._policy.brand.country
 
     def _language(self, step: Step, contact: Recipient) -> str:
-        language = (contact.language or "").lower()
+        told = contact.language or self._countries.language_of(contact.country) or ""
+        language = told[:2].lower()
         return language if (step.name, language) in self._templates else self._policy.brand.language
+
+    def _form(self, contact: Recipient, language: str) -> Form:
+        key = self._country(contact), language
+        if key not in self._forms:
+            self._forms[key] = self._countries.form(self._policy.brand, *key)
+        return self._forms[key]
 
     def _render(
         self,
         step: Step,
         contact: Recipient,
-        name: str | None,
+        personal: _Personal,
         link: str,
         coupon: Coupon | None,
         now: datetime,
     ) -> str:
-        brand = self._policy.brand
         language = self._language(step, contact)
+        form = self._form(contact, language)
         fields: dict[str, Any] = {
-            "brand": brand.name,
-            "first_name": name or _Missing(name="first_name"),
+            "brand": self._policy.brand.name,
+            "opening": form.opening,
+            "first_name": personal.name,
+            "item": personal.item,
+            "item_kind": (personal.item_kind if personal.item else None) or "",
+            "together": personal.together,
             "link": link,
-            "opt_out": OPT_OUT.get(language, OPT_OUT["en"]),
+            "opt_out": form.opt_out,
         }
         if coupon:
-            locale = locale_of(language, contact.country or brand.country)
-            day = coupon.last_day(brand.zone)
-            is_far = day > now.astimezone(brand.zone).date() + timedelta(days=300)
-            fields |= {
-                "coupon_code": coupon.code,
-                "coupon_value": coupon.worth(brand.currency, locale),
-                "coupon_expires": _day(day, is_far, locale),
-            }
+            fields |= self._offer(coupon, contact, language, now)
+        for name in fields.keys() & _MAY_LACK.keys():
+            fields[name] = fields[name] or _Missing(name=name)
         return plain(self._templates[step.name, language].render(fields))
+
+    def _offer(
+        self, coupon: Coupon, contact: Recipient, language: str, now: datetime
+    ) -> dict[str, Any]:
+        brand = self._policy.brand
+        locale = locale_of(language, self._country(contact))
+        today = now.astimezone(brand.zone).date()
+
+        def on(date: date) -> str:
+            return day(date, locale, with_year=date > today + timedelta(days=300))
+
+        ends = coupon.last_day(brand.zone)
+        expires = on(ends)
+        if coupon.expires_at < self._policy.end_of(ends):
+            # Inside of a day: the day alone would promise hours that the shop refuses.
+            zone = zone_of(contact.time_zone, brand.zone)
+            is_far = ends > today + timedelta(days=300)
+            expires = moment(coupon.expires_at, zone, locale, with_year=is_far)
+        starts = coupon.first_day(brand.zone)
+        least = coupon.least_order(brand.currency, locale)
+        return {
+            "coupon_code": coupon.code,
+            "coupon_value": money(coupon.worth(brand.currency, locale), brand.currency, locale),
+            "coupon_expires": expires,
+            "coupon_minimum": least and money(least, brand.currency, locale),
+            # A sale that is on needs no beginning any more.
+            "coupon_starts": on(starts) if starts and starts > today else None,
+        }
 
     def _load(self, name: str) -> Template:
         try:
@@ -262,15 +364,15 @@ class Templates:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{self._folder / name} cannot be read: {error}.") from error
 
-    def _check(self, step: Step, language: str) -> None:
+    def check(self, step: Step, language: str) -> None:
+        """See that a template can be rendered for everybody, says what every country with a rule
+        requires, and is not too long for those in the brand's own. Raises ConfigurationError.
+        """
         template = self._templates[step.name, language]
-        file = self._folder / (template.name or "")
-        fields = {"brand", "first_name", "link", "opt_out"}
-        coupon = None
-        if step.coupon:
-            coupon = Coupon.issue(step.coupon, self._policy, _SAMPLE_NOW)
-            fields |= {"coupon_code", "coupon_value", "coupon_expires"}
-        tree = self._environment.parse(file.read_text(encoding="utf-8"))
+        file = self.file(step, language)
+        text = file.read_text(encoding="utf-8")
+        fields = _FIELDS | (_MAY_LACK.keys() - _OF_COUPON) | (_OF_COUPON if step.coupon else set())
+        tree = self._environment.parse(text)
         unknown = meta.find_undeclared_variables(tree) - fields
         for node in sorted(tree.find_all(nodes.Name), key=lambda node: node.lineno):
             if node.name in unknown:
@@ -279,39 +381,57 @@ class Templates:
                     f"{file}, line {node.lineno}: there is no field {node.name!r}{hint}. "
                     f"There are {', '.join(sorted(fields))}."
                 )
-        contact = Recipient(0, language=language)
-        for name in ("Maximilian", None):
-            try:
-                body = self._render(step, contact, name, _SAMPLE_LINK, coupon, _SAMPLE_NOW)
-            except Exception as error:
-                lines = [
-                    frame.lineno
-                    for frame in traceback.extract_tb(error.__traceback__)
-                    if frame.filename == template.filename
-                ]
-                hint = (
-                    ' Not every contact has one: write {{ first_name or "friend" }}.'
-                    if name is None and "first_name" in str(error)
-                    else ""
-                )
-                raise ConfigurationError(
-                    f"{file}, line {lines[-1] if lines else 1}: {error}.{hint}"
-                ) from error
-        if _SAMPLE_LINK not in body:
+        coupon, now = self.sample_coupon(step, SAMPLE_NOW)
+        bodies: list[tuple[Recipient, str]] = []
+        own = self._policy.brand.country
+        for place in (*sorted(self._countries.rules.keys() - {own}), own):
+            for sample in _SAMPLES:
+                contact = replace(sample, language=language, country=place)
+                try:
+                    body = self._render(
+                        step, contact, _Personal.of(contact), _SAMPLE_LINK, coupon, now
+                    )
+                except ConfigurationError:
+                    raise
+                except Exception as error:
+                    lines = [
+                        frame.lineno
+                        for frame in traceback.extract_tb(error.__traceback__)
+                        if frame.filename == template.filename
+                    ]
+                    lacks = re.match(r"'(\w+)' is undefined", str(error))
+                    how = _MAY_LACK.get(lacks[1]) if lacks else None
+                    hint = f" Not every contact has one: write {how}." if how else ""
+                    raise ConfigurationError(
+                        f"{file}, line {lines[-1] if lines else 1}: {error}.{hint}"
+                    ) from error
+                bodies.append((contact, body))
+        if not all(_SAMPLE_LINK in body for _, body in bodies):
             raise ConfigurationError(
                 f"{file}: the text has no {{{{ link }}}}, so nobody could answer it."
             )
-        if "stop" not in body.replace(_SAMPLE_LINK, "").casefold():
-            raise ConfigurationError(
-                f"{file}: the text does not say how to end it. Add {{{{ opt_out }}}}."
-            )
-        size = segments(body)
-        if size.segments > (limit := self._limit(step, contact)):
+        for contact, body in bodies:
+            if breach := self._form(contact, language).breach(body):
+                line = len(text.rstrip().splitlines()) if breach.is_at_end else 1
+                raise ConfigurationError(f"{file}, line {line}: {breach.reason}.")
+        # The last is the shortest text that a contact in the brand's country can get.
+        contact, body = bodies[-1]
+        size, limit = segments(body), self.limit(step, contact)
+        if size.segments > limit:
             raise ConfigurationError(
                 f"{file}: even without a name the text takes {size.segments} segments "
                 f"({size.units} units of {size.encoding}), and sending.max_segments is "
                 f"{limit}. Shorten it."
             )
+
+    def sample_coupon(self, step: Step, now: datetime) -> tuple[Coupon | None, datetime]:
+        """A coupon as the step would give out, and when: now, or the day before its sale."""
+        if step.coupon is None:
+            return None, now
+        if step.coupon.sale:
+            begins = step.coupon.sale.from_.replace(tzinfo=self._policy.brand.zone)
+            now = begins - timedelta(days=1)
+        return Coupon.issue(step.coupon, self._policy, now), now
 
 
 # ------------------------------------------------------------------------ identity and opt-out

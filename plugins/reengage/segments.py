@@ -14,6 +14,11 @@ GSM_BASIC = frozenset(
 GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
+def is_gsm(text: str) -> bool:
+    """Whether GSM-7 can hold a text."""
+    return all(char in GSM_BASIC or char in GSM_EXTENSION for char in text)
+
+
 class Size(NamedTuple):
     """What a text costs. units: septets of GSM-7, or UTF-16 units of UCS-2."""
 
@@ -34,7 +39,7 @@ def segments(text: str) -> Size:
         # Every character is one septet, so nothing can straddle a boundary.
         units = len(text)
         return Size("GSM-7", 1 if units <= 160 else -(-units // 153), units)
-    if all(char in GSM_BASIC or char in GSM_EXTENSION for char in text):
+    if is_gsm(text):
         encoding, single, part = "GSM-7", 160, 153
         costs = [2 if char in GSM_EXTENSION else 1 for char in text]
     else:

@@ -11,7 +11,7 @@ from babel import Locale
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reengage import messages
+from reengage import messages, wording
 from reengage.coupons import Coupon, is_coupon, new_coupon
 from reengage.errors import ConfigurationError
 from reengage.messages import Recipient, Templates, TextError
@@ -106,6 +106,12 @@ def test_segments_at_the_boundaries(text: str, expected: tuple[str, int, int]) -
 # --------------------------------------------------------------------------------- templates
 
 
+def allowing(policy: Policy, limits: dict[str, int]) -> Policy:
+    """The policy with other limits of segments."""
+    sending = policy.sending.model_copy(update={"max_segments": limits})
+    return policy.model_copy(update={"sending": sending})
+
+
 def coupon(policy: Policy, now: datetime = NOW) -> Coupon:
     offer = policy.step("coupon").coupon
     assert offer
@@ -124,9 +130,23 @@ def test_shipped_texts_are_one_segment_with_a_long_name_and_link(policy: Policy,
 
 
 @pytest.mark.parametrize("step", ["survey", "contest", "coupon"])
-def test_shipped_texts_keep_a_name_outside_of_gsm(policy: Policy, step: str) -> None:
+def test_a_name_outside_of_gsm_is_left_out_where_one_segment_is_the_limit(
+    policy: Policy, step: str
+) -> None:
     text = Templates(policy).render(
         policy.step(step), Recipient(7, "Łukasz"), LINK, coupon(policy), NOW
+    )
+    assert "Łukasz" not in text.body
+    assert (text.encoding, text.segments) == ("GSM-7", 1)
+
+
+@pytest.mark.parametrize("step", ["survey", "contest", "coupon"])
+def test_a_name_outside_of_gsm_is_kept_where_the_policy_allows_its_segments(
+    policy: Policy, step: str
+) -> None:
+    wide = allowing(policy, {"default": 3})
+    text = Templates(wide).render(
+        policy.step(step), Recipient(7, "Łukasz"), LINK, coupon(wide), NOW
     )
     assert "Łukasz" in text.body
     assert (text.encoding, text.segments) == ("UCS-2", 2)
@@ -151,9 +171,11 @@ def templates(policy: Policy, folder: Path, **texts: str) -> Templates:
 def test_typographic_characters_do_not_cost_a_second_encoding(
     policy: Policy, tmp_path: Path
 ) -> None:
-    made = templates(policy, tmp_path, default="It’s\u00a0“on” – now…\t{{ link }} {{ opt_out }}")
+    made = templates(
+        policy, tmp_path, default="{{ opening }} it’s\u00a0“on” – now…\t{{ link }} {{ opt_out }}"
+    )
     text = made.render(policy.steps[0], Recipient(1), LINK, None, NOW)
-    assert text.body == f'It\'s "on" - now... {LINK} Reply STOP to end'
+    assert text.body == f'Larkfield: it\'s "on" - now... {LINK} Reply STOP to end'
     assert text.encoding == "GSM-7"
 
 
@@ -161,31 +183,46 @@ def test_a_text_exists_in_the_contacts_language(policy: Policy, tmp_path: Path) 
     made = templates(
         policy,
         tmp_path,
-        default="Hi {{ first_name or 'friend' }} {{ link }} {{ opt_out }}",
-        it="Ciao {{ first_name or 'a te' }} {{ link }} {{ opt_out }}",
+        default="{{ opening }} hi {{ first_name or 'friend' }} {{ link }} {{ opt_out }}",
+        it="{{ opening }} ciao {{ first_name or 'a te' }} {{ link }} {{ opt_out }}",
     )
 
-    def body(language: str | None) -> str:
-        contact = Recipient(1, "Ada", language=language)
+    def body(language: str | None, country: str | None = None) -> str:
+        contact = Recipient(1, "Ada", language=language, country=country)
         return made.render(policy.steps[0], contact, LINK, None, NOW).body
 
-    assert body("it") == f"Ciao Ada {LINK} Rispondi STOP per uscire"
-    assert body("fr") == body(None) == f"Hi Ada {LINK} Reply STOP to end"
+    assert body("it") == f"Larkfield: ciao Ada {LINK} Rispondi STOP per uscire"
+    assert body("it-CH") == body("it")
+    assert body("fr") == body(None) == f"Larkfield: hi Ada {LINK} Reply STOP to end"
+    # Of whom no language is known, the country's.
+    assert body(None, "IT") == body("it", "IT")
+    assert body("en", "IT").startswith("Larkfield: hi Ada")
+
+
+HEAD = "{{ opening }} "
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("Hi\n{{ frist_name }} {{ link }} STOP", r"survey.txt, line 2: there is no field 'frist_n"),
-        ("Hi\n\n{% if %} {{ link }} STOP", r"survey.txt, line 3: "),
-        ("{{ link | nonsense }} STOP", r"survey.txt, line 1: No filter named 'nonsense'"),
-        ("Hi {{ first_name }} {{ link }} STOP", r"line 1: .*write \{\{ first_name or"),
-        ("\n{{ brand.name.upper() }} {{ link }} STOP", r"survey.txt, line 2: "),
-        ("{{ coupon_code }} {{ link }} STOP", r"'coupon_code' of a step without a coupon"),
-        ("{{ ''.__class__.__mro__ }} {{ link }} STOP", r"line 1: .*unsafe"),
-        ("{{ brand }} STOP", r"no \{\{ link \}\}"),
-        ("{{ brand }} {{ link }}", r"does not say how to end it"),
-        ("{{ link }} STOP" + "x" * 300, r"takes 3 segments \(337 units of GSM-7\)"),
+        ("Hi\n{{ frist_name }} {{ link }}", r"survey.txt, line 2: there is no field 'frist_n"),
+        ("Hi\n\n{% if %} {{ link }}", r"survey.txt, line 3: "),
+        ("{{ link | nonsense }}", r"survey.txt, line 1: No filter named 'nonsense'"),
+        ("Hi {{ first_name }} {{ link }}", r"line 1: .*write \{\{ first_name or"),
+        ("Your {{ item }} {{ link }}", r"line 1: .*write \{% if item %\}"),
+        ("\n{{ brand.name.upper() }} {{ link }}", r"survey.txt, line 2: "),
+        ("{{ coupon_code }} {{ link }}", r"'coupon_code' of a step without a coupon"),
+        ("{{ coupon_minimum }} {{ link }}", r"'coupon_minimum' of a step without a coupon"),
+        ("{{ ''.__class__.__mro__ }} {{ link }}", r"line 1: .*unsafe"),
+        (HEAD + "{{ opt_out }}", r"no \{\{ link \}\}"),
+        (HEAD + "\n{{ link }} STOP", r"line 2: the text does not say how to end it"),
+        (HEAD + "{{ link }}" + "x" * 300 + "{{ opt_out }}", r"takes 3 segments \(360 units of GSM"),
+        ("{{ link }} {{ opt_out }}", r"line 1: a text to CA must name the sender"),
+        (
+            "{{ brand }}: {{ link }} {{ opt_out }}",
+            r'line 1: a text to KR must begin with "\(광고\)',
+        ),
+        (HEAD + "{{ link }}\n{{ opt_out }}!", r"line 2: a text to KR must end with"),
     ],
 )
 def test_a_bad_template_is_refused_when_loaded(
@@ -200,25 +237,69 @@ def test_a_missing_template_is_named(policy: Policy, tmp_path: Path) -> None:
         templates(policy, tmp_path)
 
 
-def test_a_name_that_makes_the_text_too_long_is_left_out(policy: Policy, tmp_path: Path) -> None:
-    long = "{{ first_name or 'friend' }}" + "x" * 180 + " {{ link }} STOP"
-    made = templates(policy, tmp_path, default=long)
-    plain = made.render(policy.steps[0], Recipient(1, "Zoe"), LINK, None, NOW)
-    assert plain.body.startswith("Zoexx")
-    wide = made.render(policy.steps[0], Recipient(1, "Żoë"), LINK, None, NOW)
-    assert wide.body.startswith("friendxx")
-    assert (wide.encoding, wide.segments) == ("GSM-7", 2)
+BLANKET = "Wool blanket"
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "padding", "kept", "dropped"),
+    [
+        ("Zoe", BLANKET, 50, "Zoe, Wool blanket", ()),
+        ("Zoe", BLANKET, 83, "Zoe, hi", ("item",)),
+        # The item fits, the name alone does not: the one that is in the way goes.
+        ("Żoë", BLANKET, 50, "friend, Wool blanket", ("name",)),
+        ("Zoe", "Kocyk wełniany", 50, "Zoe, hi", ("item",)),
+        ("Żoë", "Kocyk wełniany", 50, "friend, hi", ("item", "name")),
+        ("Żoë", None, 50, "friend, hi", ("name",)),
+        ("Bartholomew", BLANKET, 84, "friend, hi", ("item", "name")),
+    ],
+)
+def test_what_makes_a_text_too_long_is_left_out_the_item_before_the_name(
+    policy: Policy,
+    tmp_path: Path,
+    name: str,
+    item: str | None,
+    padding: int,
+    kept: str,
+    dropped: tuple[str, ...],
+) -> None:
+    made = templates(
+        policy,
+        tmp_path,
+        default="{{ opening }} {{ first_name or 'friend' }}, {{ item or 'hi' }} "
+        + "x" * padding
+        + " {{ link }} {{ opt_out }}",
+    )
+    contact = Recipient(1, name, item=item, item_kind="viewed")
+    fitted = made.fit(policy.steps[0], contact, LINK, None, NOW)
+    assert fitted.text.body.startswith(f"Larkfield: {kept} xx")
+    assert (fitted.text.encoding, fitted.text.segments) == ("GSM-7", 1)
+    assert fitted.dropped == dropped
 
 
 def test_a_text_that_is_too_long_all_the_same_names_step_and_contact(
     policy: Policy, tmp_path: Path
 ) -> None:
-    made = templates(policy, tmp_path, default="x" * 200 + " {{ link }} STOP")
-    with pytest.raises(TextError, match=r"step survey for contact 4711 takes 3 segments") as caught:
+    made = templates(policy, tmp_path, default="{{ opening }} {{ link }} {{ opt_out }}")
+    with pytest.raises(TextError, match=r"step survey for contact 4711 takes 2 segments") as caught:
         made.render(
             policy.steps[0], Recipient(4711, "Zoe"), "https://x.example/" + "y" * 150, None, NOW
         )
     assert "Zoe" not in str(caught.value)
+    assert "y" * 20 not in str(caught.value)
+
+
+def test_a_text_that_lacks_what_a_country_requires_of_it_is_not_made(
+    policy: Policy, tmp_path: Path
+) -> None:
+    # The samples at the loading have no such name.
+    made = templates(
+        policy,
+        tmp_path,
+        default="{{ 'Hi' if first_name == 'Zoe' else opening }} {{ link }} {{ opt_out }}",
+    )
+    for country, lack in (("KR", "must begin with"), ("US", "must name the sender")):
+        with pytest.raises(TextError, match=rf"contact 5 may not be sent: .*{country} {lack}"):
+            made.render(policy.steps[0], Recipient(5, "Zoe", country=country), LINK, None, NOW)
 
 
 def test_a_step_without_its_coupon_makes_no_text(policy: Policy) -> None:
@@ -227,9 +308,49 @@ def test_a_step_without_its_coupon_makes_no_text(policy: Policy) -> None:
 
 
 def test_a_name_is_data_and_never_a_template(policy: Policy, tmp_path: Path) -> None:
-    made = templates(policy, tmp_path, default="{{ first_name or 'x' }} {{ link }} STOP")
-    text = made.render(policy.steps[0], Recipient(1, "{{ link }}"), LINK, None, NOW)
-    assert text.body == f"x {LINK} STOP"
+    made = templates(
+        policy,
+        tmp_path,
+        default="{{ opening }} {{ first_name or 'x' }} {{ item }}{{ link }} {{ opt_out }}".replace(
+            "{{ item }}", "{{ item ~ ' ' if item }}"
+        ),
+    )
+    contact = Recipient(1, "{{ link }}", item="{{ brand }}", item_kind="viewed")
+    text = made.render(policy.steps[0], contact, LINK, None, NOW)
+    assert text.body == f"Larkfield: x {LINK} Reply STOP to end"
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("Wool blanket", "Wool blanket"),
+        ("Levi's 501", "Levi's 501"),
+        ("Salt &amp; pepper", "Salt & pepper"),
+        ("Cafe\u0301 au lait", "Café au lait"),
+        ("Two\nlines\x00\u202e", "Two lines"),
+        ("The very long name of a garden table, oak", "The very long name of a garden"),
+        ("Donaudampfschifffahrtsgesellschaftskapitän", "Donaudampfschifffahrtsgesellsc"),
+        ("Milk 1.5 l", "Milk 1.5 l"),
+        ("evil.com sneakers", None),
+        ("https://evil", None),
+        ("call 212-555-0199", None),
+        ("<b>Shoe</b>", None),
+        ("{{ link }}", None),
+        ("12345", None),
+        ("unknown", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_item_names(raw: str | None, name: str | None) -> None:
+    assert wording.item_name(raw) == name
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_no_item_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
+    name = wording.item_name(raw)
+    assert name is None or (0 < len(name) <= 30 and name.isprintable() and name == name.strip())
 
 
 @pytest.mark.parametrize(
