@@ -22,7 +22,7 @@ from reengage.messages import message_id, phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
 from reengage.web import create_app
-from reengage.web.app import _header
+from reengage.web.visits import header as _header
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 QUIET = date(2026, 9, 1)

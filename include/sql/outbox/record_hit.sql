@@ -1,23 +1,34 @@
--- Record that a link was fetched or a button on its page was pressed, and say what to show.
--- Grain: at most one row: the link of the code, with its message's number (hashed), its coupon, and
+-- Record that a link was fetched or a button on its page was pressed, judge it, and say what to
+-- show.
+-- Grain: at most one row: the link of the code, with its message's number (hashed), its coupons, and
 -- whether the person has opted out. No row: there is no such link, and nothing is recorded.
--- Reads: outbox.link, outbox.message, outbox.coupon, core.suppression. Writes: outbox.hit.
--- Parameters: code; at: when; kind: view or press; method: of HTTP; user_agent and purpose: as the
--- request's headers say, '' without; channel: of the suppression.
--- Running it twice records two hits, as two requests are. It changes nothing about the contact.
+-- Reads: outbox.link, outbox.message, outbox.coupon, core.contact, core.suppression.
+-- Writes: outbox.hit, outbox.verdict.
+-- Parameters: code; hit_key: of this request; at: when; kind: view or press; method: of HTTP;
+-- user_agent and purpose: as the request's headers say, '' without; address_hash: '' where it is
+-- not known; said: the rule of a machine that the request fits, NULL for none; version: of the
+-- rules; channel: of the suppression.
+-- Twice: a hit_key that is there is not recorded again. It changes nothing about the contact.
 WITH link AS (
     SELECT
-        code,
-        contact_id,
-        message_id,
-        target,
-        expires_at
-    FROM outbox.link
-    WHERE code = :code
+        link.code,
+        link.contact_id,
+        link.message_id,
+        link.target,
+        link.expires_at,
+        message.step,
+        message.phone_hash,
+        message.accepted_at
+    FROM outbox.link AS link
+    LEFT JOIN outbox.message AS message
+        ON link.contact_id = message.contact_id AND link.message_id = message.message_id
+    WHERE link.code = :code
 ),
 
 hit AS (
-    INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent, purpose)
+    INSERT INTO outbox.hit (
+        code, contact_id, message_id, at, kind, method, user_agent, purpose, address_hash, hit_key
+    )
     SELECT
         code,
         contact_id,
@@ -26,34 +37,102 @@ hit AS (
         CAST(:kind AS outbox.hit_kind),
         CAST(:method AS text),
         CAST(:user_agent AS text),
-        CAST(:purpose AS text)
+        CAST(:purpose AS text),
+        CAST(:address_hash AS text),
+        CAST(:hit_key AS uuid)
     FROM link
+    ON CONFLICT (contact_id, hit_key) DO NOTHING
+    RETURNING contact_id, hit_id
+),
+
+judged AS (
+    INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)
+    SELECT
+        hit.contact_id,
+        hit.hit_id,
+        :version,
+        outbox.rule_of(
+            CAST(:kind AS outbox.hit_kind),
+            :address_hash <> '' AND EXISTS(
+                SELECT 1
+                FROM outbox.hit AS earlier
+                WHERE
+                    earlier.contact_id = hit.contact_id
+                    AND earlier.code = :code
+                    AND earlier.kind = 'press'
+                    AND earlier.address_hash = :address_hash
+                    AND earlier.user_agent = :user_agent
+            ),
+            CAST(:said AS outbox.rule),
+            :at,
+            link.accepted_at
+        )
+    FROM hit
+    CROSS JOIN link
+),
+
+-- A press says that what the same visitor fetched before was fetched by a person.
+confirmed AS (
+    UPDATE outbox.verdict AS verdict
+    SET rule = 'confirmed', version = :version
+    FROM link
+    INNER JOIN outbox.hit AS earlier ON link.contact_id = earlier.contact_id
+    WHERE
+        :kind = 'press'
+        AND :address_hash <> ''
+        AND earlier.code = :code
+        AND earlier.kind = 'view'
+        AND earlier.address_hash = :address_hash
+        AND earlier.user_agent = :user_agent
+        AND verdict.contact_id = earlier.contact_id
+        AND verdict.hit_id = earlier.hit_id
 )
 
 SELECT
     link.contact_id,
+    link.message_id,
     link.target,
     link.expires_at,
-    message.phone_hash,
+    link.step,
+    link.phone_hash,
+    contact.language,
+    contact.country,
+    contact.first_name,
     coupon.code AS coupon_code,
     CAST(coupon.kind AS text) AS coupon_kind,
     coupon.value AS coupon_value,
+    coupon.minimum AS coupon_minimum,
+    coupon.starts_at AS coupon_starts_at,
     coupon.expires_at AS coupon_expires_at,
     coupon.redeemed_at AS coupon_redeemed_at,
+    incentive.code AS incentive_code,
+    CAST(incentive.kind AS text) AS incentive_kind,
+    incentive.value AS incentive_value,
+    incentive.minimum AS incentive_minimum,
+    incentive.starts_at AS incentive_starts_at,
+    incentive.expires_at AS incentive_expires_at,
+    incentive.redeemed_at AS incentive_redeemed_at,
     EXISTS(
         SELECT 1
         FROM core.suppression
         WHERE
             (
                 suppression.contact_id = link.contact_id
-                OR suppression.phone_hash = message.phone_hash
+                OR suppression.phone_hash = link.phone_hash
             )
             AND suppression.channel = :channel
             AND suppression.reason = 'opted_out'
             AND suppression.lifted_at IS NULL
     ) AS is_opted_out
 FROM link
-LEFT JOIN outbox.message AS message
-    ON link.contact_id = message.contact_id AND link.message_id = message.message_id
+LEFT JOIN core.contact AS contact ON link.contact_id = contact.contact_id
 LEFT JOIN outbox.coupon AS coupon
-    ON link.contact_id = coupon.contact_id AND link.message_id = coupon.message_id
+    ON
+        link.contact_id = coupon.contact_id
+        AND link.message_id = coupon.message_id
+        AND coupon.role = 'coupon'
+LEFT JOIN outbox.coupon AS incentive
+    ON
+        link.contact_id = incentive.contact_id
+        AND link.message_id = incentive.message_id
+        AND incentive.role = 'incentive';

@@ -1,0 +1,134 @@
+"""Whether a person or a machine has opened a link: the rules, and judging again when they change.
+
+Link previews, virus scanners and crawlers fetch the links of texts, often before the phone rings.
+Every fetch is kept raw, and its verdict beside it with the version of the rules; nothing but a
+verdict of `human` counts as an open.
+"""
+
+import time
+from collections import OrderedDict, deque
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from threading import Lock
+
+from sqlalchemy.engine import Engine
+
+from reengage import db
+from reengage.progress import progress
+
+# Of the rules, of the list of crawlers, or of outbox.rule_of: whoever changes one counts on.
+VERSION = 2
+LATEST = datetime.max.replace(tzinfo=UTC)
+# One visitor with so many links within so long is a scanner behind an address. Many people share an
+# address of a mobile network, and many of them a browser: fewer would take them for one.
+MANY_LINKS = 12
+MANY_SECONDS = 10
+
+
+@lru_cache(maxsize=16_384)
+def is_crawler(user_agent: str) -> bool:
+    """Whether a User-Agent says that it is a program: https://github.com/monperrus/crawler-user-agents
+    and what HTTP libraries call themselves.
+    """
+    from crawleruseragents import is_crawler as is_listed
+
+    lower = user_agent.lower()
+    return is_listed(user_agent) or any(word in lower for word in _PROGRAMS)
+
+
+# In lower case. What previews and scanners write, beside the list: messengers on phones and mail
+# gateways change faster than it.
+_PROGRAMS = (
+    "bot/", "bot;", "crawl", "spider", "preview", "scanner", "headless", "facebookexternalhit",
+    "whatsapp/", "slack-img", "python", "curl/", "wget/", "go-http-client", "okhttp", "axios/",
+    "libwww", "java/", "apache-httpclient", "node-fetch", "undici", "phantomjs", "postmanruntime",
+)  # fmt: skip
+
+
+def rule_of_request(method: str, user_agent: str, purpose: str) -> str | None:
+    """The rule of a machine that a request fits by what it says of itself; None: none.
+
+    purpose: of the headers Purpose, Sec-Purpose, X-Purpose and X-Moz.
+    """
+    if method not in ("GET", "POST"):
+        return "not_a_get"
+    said = purpose.lower()
+    if "prefetch" in said or "preview" in said or "prerender" in said:
+        return "prefetch"
+    if not user_agent.strip():
+        return "no_agent"
+    return "crawler" if is_crawler(user_agent) else None
+
+
+class Busy:
+    """Visitors (by the hash of their address and their browser) who open many links in a short
+    time. In this process, by the monotonic clock: a burst that several workers share is found by
+    `judge`.
+    """
+
+    def __init__(self, most_visitors: int = 50_000) -> None:
+        self._seen: OrderedDict[tuple[str, str], deque[tuple[float, str]]] = OrderedDict()
+        self._most = most_visitors
+        self._lock = Lock()
+
+    def rule(self, address_hash: str, user_agent: str, code: str) -> str | None:
+        """The rule that one more link of a visitor fits; None where their address says nothing."""
+        if not address_hash:
+            return None
+        now, visitor = time.monotonic(), (address_hash, user_agent)
+        with self._lock:
+            seen = self._seen.setdefault(visitor, deque(maxlen=4 * MANY_LINKS))
+            self._seen.move_to_end(visitor)
+            seen.append((now, code))
+            while seen[0][0] < now - MANY_SECONDS:
+                seen.popleft()
+            if len(self._seen) > self._most:
+                self._seen.popitem(last=False)
+            if len(seen) < MANY_LINKS:
+                return None
+            return "many_links" if len({code for _, code in seen}) >= MANY_LINKS else None
+
+
+def judge(
+    engine: Engine, since: datetime | None = None, until: datetime | None = None
+) -> tuple[int, int]:
+    """Judge the hits in [since, until) (aware; None: all) by the rules of today; how many hits, and
+    how many verdicts are others than before.
+
+    Whether an open episode counts as opened, and the figures of days that can still change, follow
+    on the next evening; an open that turns out to be a machine's is taken back by `make audit
+    REPAIR=1`. What was done stays done: texts that were (not) sent, episodes that are closed, and
+    figures of days beyond the attribution. A day of hits is a transaction; twice, and killed
+    anywhere: the same verdicts.
+    """
+    with engine.connect() as connection:
+        span = db.run(connection, "outbox/hits_to_judge", since=since, until=until).one()
+    if span.first_at is None:
+        return 0, 0
+    days = (span.last_at - span.first_at).days + 1
+    starts = [span.first_at + timedelta(days=day) for day in range(days)]
+    judged = changed = 0
+    for start in progress(starts, "judging", "days", total=days):
+        done, others = _judge(engine, start, min(start + timedelta(days=1), until or LATEST))
+        judged += done
+        changed += others
+    return judged, changed
+
+
+def _judge(engine: Engine, from_at: datetime, to_at: datetime) -> tuple[int, int]:
+    span = {"from_at": from_at, "to_at": to_at}
+    with engine.begin() as connection:
+        signs = db.run(connection, "outbox/hit_signs", **span).all()
+        done = db.run(
+            connection,
+            "outbox/judge_hits",
+            **span,
+            methods=[sign.method for sign in signs],
+            agents=[sign.user_agent for sign in signs],
+            purposes=[sign.purpose for sign in signs],
+            saids=[rule_of_request(s.method, s.user_agent, s.purpose) for s in signs],
+            many_links=MANY_LINKS,
+            many_seconds=MANY_SECONDS,
+            version=VERSION,
+        ).one()
+    return done.judged, done.changed

@@ -1,0 +1,113 @@
+"""A few connections to the warehouse for one event loop, each for one statement at a time.
+
+psycopg's own, without SQLAlchemy and without a thread for each request: a hit costs one round trip,
+and little beside it. Every statement is a transaction.
+"""
+
+import asyncio
+import contextlib
+import logging
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.rows import namedtuple_row
+from sqlalchemy.dialects.postgresql.psycopg import dialect
+
+from reengage import db
+from reengage.errors import ReengageError
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 8
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 5
+# How long nobody tries to connect after the warehouse was found away.
+PAUSE_SECONDS = 0.5
+
+
+class Away(ReengageError):
+    """The warehouse does not answer: it is down, restarts, or takes too long."""
+
+
+class Pool:
+    """Connections of one event loop."""
+
+    def __init__(self, engine: sa.Engine, connections: int = CONNECTIONS) -> None:
+        url = engine.url.set(drivername="postgresql")
+        self._dsn = url.render_as_string(hide_password=False)
+        self._turn = asyncio.Semaphore(connections)
+        self._idle: deque[psycopg.AsyncConnection[Any]] = deque()
+        weakref.finalize(self, _finish, self._idle)
+        self._away_until = 0.0
+        self._sql: dict[str, str] = {}
+
+    async def one(self, name: str, **binds: Any) -> Any | None:
+        """The first row of include/sql/<name>.sql, a file of one statement; None without one.
+
+        A statement that a cut connection has interrupted is run a second time, so it must be safe
+        to. Raises Away.
+        """
+        query = self._sql.get(name) or self._compile(name)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS + CONNECT_SECONDS), self._turn:
+                if self._idle:
+                    with contextlib.suppress(psycopg.OperationalError):
+                        return await self._run(self._idle.pop(), query, binds)
+                    # A restart of the server cuts them all.
+                    _finish(self._idle)
+                if loop.time() < self._away_until:
+                    raise Away("The warehouse was away a moment ago.")
+                try:
+                    return await self._run(await self._connect(), query, binds)
+                except psycopg.OperationalError:
+                    self._away_until = loop.time() + PAUSE_SECONDS
+                    raise
+        except (psycopg.OperationalError, TimeoutError) as error:
+            # Not the error's text: it may hold what was asked.
+            log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
+            raise Away("The warehouse does not answer.") from None
+
+    async def _run(
+        self, connection: psycopg.AsyncConnection[Any], query: str, binds: Mapping[str, Any]
+    ) -> Any | None:
+        try:
+            cursor = await connection.execute(query, binds, prepare=True)
+            row = await cursor.fetchone() if cursor.description else None
+        except BaseException:
+            # Whatever has interrupted it, its state is not known.
+            connection.pgconn.finish()
+            raise
+        self._idle.append(connection)
+        return row
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            row_factory=namedtuple_row,
+            application_name="reengage-web",
+            options=(
+                f"-c timezone=UTC -c random_page_cost=1.1 -c statement_timeout={STATEMENT_SECONDS}s"
+            ),
+        )
+
+    def _compile(self, name: str) -> str:
+        ((clause, _),) = db._statements(name, None)
+        self._sql[name] = str(clause.compile(dialect=dialect()))
+        return self._sql[name]
+
+    def close(self) -> None:
+        """Let go of the connections that nobody uses."""
+        _finish(self._idle)
+
+
+def _finish(connections: deque[psycopg.AsyncConnection[Any]]) -> None:
+    while connections:
+        connection = connections.pop()
+        connection.pgconn.finish()

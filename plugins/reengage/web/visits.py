@@ -1,0 +1,176 @@
+"""A visit: what one request says, the hit it leaves, and the link it came by, in one round trip."""
+
+import hmac
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from reengage import db, messages
+from reengage.settings import secret
+from reengage.web import hits
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from reengage.web.service import Service
+
+CHANNEL = "sms"
+LANDING = "landing:"
+Kind = Literal["view", "press"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A coupon, as outbox.coupon has it. value: percent, or the brand's currency; minimum: what an
+    order must come to; times are aware.
+    """
+
+    code: str
+    kind: Literal["percent", "value"]
+    value: Decimal
+    minimum: Decimal | None
+    starts_at: datetime | None
+    expires_at: datetime
+    redeemed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A link that somebody has opened, as its page needs it.
+
+    landing: the page's name, '' where the target is none; url: where the link leads instead of a
+    page of ours. first_name: as a letter would write it. at: aware, by the service's clock.
+    """
+
+    code: str
+    contact_id: int
+    message_id: uuid.UUID
+    step: str
+    landing: str
+    url: str | None
+    language: str | None
+    country: str | None
+    first_name: str | None
+    phone_hash: str | None
+    is_expired: bool
+    is_opted_out: bool
+    coupon: Offered | None
+    incentive: Offered | None
+    at: datetime
+
+
+class Row(Protocol):
+    """What outbox/record_hit gives back, by whichever driver."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+def binds(request: Request, code: str, kind: Kind, at: datetime) -> dict[str, Any]:
+    """The parameters of outbox/record_hit for a request: all that is kept of it."""
+    agent = header(request, "user-agent")
+    purpose = header(request, "purpose", "sec-purpose", "x-purpose", "x-moz")
+    service: Service = request.app.state.service
+    address = address_hash(request)
+    return {
+        "code": code,
+        "hit_key": uuid.uuid4(),
+        "at": at,
+        "kind": kind,
+        "method": request.method,
+        "user_agent": agent,
+        "purpose": purpose,
+        "address_hash": address,
+        "said": hits.rule_of_request(request.method, agent, purpose)
+        or service.busy.rule(address, agent, code),
+        "version": hits.VERSION,
+        "channel": CHANNEL,
+    }
+
+
+def record(connection: "Connection", request: Request, code: str, kind: Kind) -> Visit:
+    """Record the request as a hit, in the caller's transaction, and say what it came by.
+
+    Raises HTTPException 404 where there is no such link.
+    """
+    service: Service = request.app.state.service
+    at = service.clock()
+    row = db.run(connection, "outbox/record_hit", **binds(request, code, kind, at)).first()
+    if row is None:
+        raise HTTPException(404)
+    return visit_of(row, code, at)
+
+
+def visit_of(row: Row, code: str, at: datetime) -> Visit:
+    """The visit in a row of outbox/record_hit."""
+    target: str = row.target
+    return Visit(
+        code=code,
+        contact_id=row.contact_id,
+        message_id=row.message_id,
+        step=row.step or "",
+        landing=target.removeprefix(LANDING) if target.startswith(LANDING) else "",
+        url=target if target.startswith("https://") else None,
+        language=row.language,
+        country=row.country,
+        first_name=messages.first_name(row.first_name),
+        phone_hash=row.phone_hash,
+        is_expired=row.expires_at <= at,
+        is_opted_out=row.is_opted_out,
+        coupon=_offered(row, "coupon"),
+        incentive=_offered(row, "incentive"),
+        at=at,
+    )
+
+
+def _offered(row: Row, name: str) -> Offered | None:
+    if getattr(row, f"{name}_code") is None:
+        return None
+    return Offered(*(getattr(row, f"{name}_{field}") for field in Offered.__slots__))
+
+
+def header(request: Request, *names: str) -> str:
+    """The named headers as text that a database takes: printable, at most 400 characters."""
+    text = ", ".join(value for name in names for value in request.headers.getlist(name))
+    if text.isprintable():
+        return text[:400]
+    return "".join(char for char in text if char.isprintable())[:400]
+
+
+def address(scope: Mapping[str, Any]) -> str:
+    """Who asks, as far as the address tells: an IPv4 address, or an IPv6 network (/64), which is
+    one subscriber's. '' for an address that is not of the internet: a proxy of our own, of which
+    REENGAGE_TRUSTED_PROXIES does not tell, stands for everybody.
+    """
+    client = scope.get("client")
+    try:
+        found = ipaddress.ip_address(client[0] if client else "")
+    except ValueError:
+        return ""
+    found = getattr(found, "ipv4_mapped", None) or found
+    if not found.is_global:
+        return ""
+    if found.version == 6:
+        return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    return str(found)
+
+
+def address_hash(request: Request) -> str:
+    """The keyed hash of the visitor's address; '' where it says nothing."""
+    known = address(request.scope)
+    if not known:
+        return ""
+    service: Service = request.app.state.service
+    return hmac.new(service.visitor_key, known.encode(), sha256).hexdigest()[:32]
+
+
+def visitor_key() -> bytes:
+    """The key of the addresses' hashes."""
+    return secret("visitors").encode()
