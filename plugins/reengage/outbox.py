@@ -6,15 +6,19 @@ as the provider's references. Whatever is killed, whenever: a claimed message is
 unless the provider's own log proves that it was not sent.
 """
 
+import base64
 import logging
 import secrets
+import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -22,7 +26,8 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db, hours, messages
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
-from reengage.policy import Policy
+from reengage.pace import SharedPace
+from reengage.policy import Policy, read_policy
 from reengage.progress import progress
 from reengage.providers.base import (
     AccountRefused,
@@ -33,13 +38,19 @@ from reengage.providers.base import (
     Outgoing,
     Provider,
     Reply,
+    Webhook,
 )
 from reengage.settings import secret
 
 log = logging.getLogger(__name__)
 
+# Batches of one sender that are under way at once.
+LANES = 3
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 POLL_HOURS = 48
+WEBHOOKS_AT_ONCE = 500
+# Of the providers' headers the one that says nothing without the body that it signs.
+SIGNATURE = "x-twilio-signature"
 # An absence counts as proof only well within the time for which the provider keeps its log.
 LOG_MARGIN = timedelta(hours=1)
 
@@ -47,11 +58,28 @@ LOG_MARGIN = timedelta(hours=1)
 # --- the way out of the day ----------------------------------------------------------------------
 
 
-def release(engine: Engine, as_of: date, step: str, now: datetime) -> int:
+def check_age(policy: Policy, as_of: date, now: datetime) -> None:
+    """Refuse a day that is too old to be texted about; now: aware. Raises SendRefused."""
+    age = now.astimezone(policy.brand.zone).date() - as_of
+    if age > timedelta(days=policy.sending.max_age_days):
+        raise SendRefused(
+            f"Nothing more of {as_of} is sent: it was {age.days} days ago, and "
+            f"sending.max_age_days of the policy is {policy.sending.max_age_days}. Run "
+            "reengage_journey for the latest day: it takes the drafts back and looks at their "
+            "contacts again."
+        )
+
+
+def release(
+    engine: Engine, as_of: date, step: str, now: datetime, policy: Policy | None = None
+) -> int:
     """Queue a step's drafts of a day that its gates have let go; how many. Twice: 0.
 
-    Raises SendRefused where drafts stay behind: the day is decided, and not let go.
+    now: aware. policy: this installation's, if left out. Raises SendRefused where drafts stay
+    behind, until the next day takes them back: the day was not let go, or is too old by now.
     """
+    if statuses(engine, as_of).get((step, "draft")):
+        check_age(policy or read_policy(), as_of, now)
     with engine.begin() as connection:
         released = db.run(connection, "outbox/release", as_of=as_of, step=step, at=now).rowcount
     if not released and (held := statuses(engine, as_of).get((step, "draft"))):
@@ -85,12 +113,28 @@ class Sent:
     requeued: int = 0
     in_doubt: int = 0
 
+    def add(self, other: "Sent") -> None:
+        """Count another's messages, too."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
     def summary(self) -> str:
         """One line for a person."""
         counts = {name.replace("_", " "): value for name, value in vars(self).items() if value}
         return ", ".join(f"{value:,} {name}" for name, value in counts.items()) or (
             "nothing to send"
         )
+
+
+class _Claimed(NamedTuple):
+    """A message that this sender holds, its number, and where that may be."""
+
+    contact_id: int
+    message_id: str
+    phone: str
+    body: str
+    not_after: datetime
+    places: tuple[hours.Place, ...]
 
 
 class Sender:
@@ -117,9 +161,11 @@ class Sender:
         self.wall = wall
         self.share = {"sender": sender, "senders": senders}
         self.batch_size = min(policy.sending.batch_size, provider.max_batch)
+        provider.pace = SharedPace(engine, provider.limits(policy.brand.sender))
         # The claim of this session: an advisory lock, which the database lets go of when the
         # session ends, however it ends. No clock has to be trusted to tell the dead from the slow.
         self.claim = secrets.randbits(62)
+        self._keeping = threading.Lock()
 
     def run(self) -> Sent:
         """Reconcile what an earlier run left in doubt, send what is due, and reconcile again.
@@ -147,32 +193,60 @@ class Sender:
         return result
 
     def _send(self, keeper: Connection, result: Sent) -> None:
+        """Send what is due, in lanes: while one waits for the provider, another claims or records.
+        Each claims right before it sends, so a stop has as long as with one.
+        """
+        lanes, over, told = max(1, LANES), threading.Event(), SimpleQueue[Sent | None]()
+
+        def lane() -> None:
+            try:
+                for batch in self._batches(keeper, over):
+                    told.put(batch)
+            except BaseException:
+                over.set()  # the others end what they have begun
+                raise
+            finally:
+                told.put(None)
+
+        with ThreadPoolExecutor(lanes, thread_name_prefix="sender") as pool:
+            try:
+                running = [pool.submit(lane) for _ in range(lanes)]
+                for batch in progress(_until_all_ended(told, lanes), "sending", "batches"):
+                    result.add(batch)
+            finally:
+                over.set()
+            for ended in running:
+                ended.result()
+
+    def _batches(self, keeper: Connection, over: threading.Event) -> Iterator[Sent]:
+        """Claim, call, record; until nothing is due, or the provider takes nothing."""
         failures = 0
-        for answers in progress(self._batches(keeper, result), "sending", "batches"):
-            outcomes = Counter(answer.outcome for answer in answers)
-            result.accepted += outcomes[Outcome.ACCEPTED]
-            result.rejected += outcomes[Outcome.REJECTED]
-            if outcomes[Outcome.RETRY] < len(answers):
+        while not over.is_set() and (claimed := self._claim()):
+            bulk_id, rows, batch = claimed
+            rows = self._defer(bulk_id, rows, batch)
+            if not rows:
+                yield batch
+                continue
+            with self._keeping:
+                # Raises where our session was cut: whoever sees its lock free may be settling
+                # this very batch.
+                keeper.execute(sa.text("SELECT 1"))
+            outcomes = Counter(answer.outcome for answer in self._hand_over(bulk_id, rows))
+            batch.accepted += outcomes[Outcome.ACCEPTED]
+            batch.rejected += outcomes[Outcome.REJECTED]
+            yield batch
+            if outcomes[Outcome.RETRY] < len(rows):
                 failures = 0
                 continue
             if failures >= len(BACK_OFF_SECONDS):
                 log.warning("%s takes nothing just now; the next run goes on", self.provider.name)
+                over.set()
                 return
             time.sleep(BACK_OFF_SECONDS[failures])
             failures += 1
 
-    def _batches(self, keeper: Connection, result: Sent) -> Iterator[list[Answer]]:
-        """Claim, call, record; until nothing is due."""
-        while claimed := self._claim(result):
-            bulk_id, rows = claimed
-            rows = self._defer(bulk_id, rows, result)
-            if rows:
-                # Raises where our session was cut: whoever sees its lock free may be settling
-                # this very batch.
-                keeper.execute(sa.text("SELECT 1"))
-                yield self._hand_over(bulk_id, rows)
-
-    def _claim(self, result: Sent) -> tuple[str, list[sa.Row[Any]]] | None:
+    def _claim(self) -> tuple[str, list[_Claimed], Sent] | None:
+        """A bulk of its own: of whom nothing stands in the way, and what became of the others."""
         bulk_id, now = uuid.uuid4().hex, self.clock()
         # One at a time: a claim that waited for another's rows would come back without any, which
         # reads as "nothing is due", and two that wait for each other would fail.
@@ -192,115 +266,115 @@ class Sender:
                 clocks=self.policy.clocks,
                 **self.share,
             ).all()
-        result.cancelled += sum(row.obstacle is not None for row in rows)
-        return (bulk_id, [row for row in rows if row.obstacle is None]) if rows else None
-
-    def _defer(self, bulk_id: str, rows: list[sa.Row[Any]], result: Sent) -> list[sa.Row[Any]]:
-        """Give back whom the clock has carried into their quiet hours."""
-        now, ours = self.clock(), self.policy.hours
-        places = {
-            row.message_id: hours.places_of(
-                row.phone_e164, row.time_zone, row.country, self.policy.brand.time_zone
+        if not rows:
+            return None
+        default = self.policy.brand.time_zone
+        clear = [
+            _Claimed(
+                row.contact_id, str(row.message_id), row.phone_e164, row.body, row.not_after,
+                hours.places_of(row.phone_e164, row.time_zone, row.country, default),
             )
             for row in rows
-        }
-        quiet = [r for r in rows if not hours.allowed_at(now, places[r.message_id], ours)]
+            if row.obstacle is None
+        ]  # fmt: skip
+        return bulk_id, clear, Sent(cancelled=len(rows) - len(clear))
+
+    def _defer(self, bulk_id: str, claimed: list[_Claimed], batch: Sent) -> list[_Claimed]:
+        """Give back whom the clock has carried into their quiet hours, or would before the text is
+        there.
+        """
+        now = self.clock()
+        arrives = now + self.provider.arrival
+        ours = self.policy.hours
+        moments = {now, arrives}
+        quiet = [
+            one for one in claimed
+            if not all(hours.allowed_at(moment, one.places, ours) for moment in moments)
+        ]  # fmt: skip
         if not quiet:
-            return rows
+            return claimed
         with self.engine.begin() as connection:
             db.run(
                 connection,
                 "outbox/defer",
                 bulk_id=bulk_id,
-                contact_ids=[row.contact_id for row in quiet],
-                message_ids=[row.message_id for row in quiet],
-                not_befores=[self._opens(now, places[row.message_id], row) for row in quiet],
+                contact_ids=[one.contact_id for one in quiet],
+                message_ids=[one.message_id for one in quiet],
+                not_befores=[self._opens(arrives, one) for one in quiet],
                 now=now,
             )
-        result.deferred += len(quiet)
-        held = {row.message_id for row in quiet}
-        return [row for row in rows if row.message_id not in held]
+        batch.deferred += len(quiet)
+        held = {one.message_id for one in quiet}
+        return [one for one in claimed if one.message_id not in held]
 
-    def _opens(self, now: datetime, places: Sequence[hours.Place], row: sa.Row[Any]) -> datetime:
+    def _opens(self, now: datetime, one: _Claimed) -> datetime:
         """When a message may ring next; where the rules have changed and it never may, when it
         ends, at which the next claim cancels it.
         """
         try:
-            return hours.allowed_window(now, places, self.policy.hours)[0]
+            return hours.allowed_window(now, one.places, self.policy.hours)[0]
         except messages.TextError:
-            return cast(datetime, row.not_after)
+            return one.not_after
 
-    def _hand_over(self, bulk_id: str, rows: list[sa.Row[Any]]) -> list[Answer]:
+    def _hand_over(self, bulk_id: str, claimed: list[_Claimed]) -> list[Answer]:
         """Call the provider, with no transaction open, and write down what it said."""
-        outgoing = [Outgoing(str(row.message_id), row.phone_e164, row.body) for row in rows]
+        outgoing = [Outgoing(one.message_id, one.phone, one.body) for one in claimed]
         try:
             answers = self.provider.send(
                 bulk_id, outgoing, self.policy.brand.sender,
-                valid_until=self._valid_until(rows), now=self.clock(),
+                valid_until=self._valid_until(claimed), now=self.clock(),
             )  # fmt: skip
         except ProviderError as error:
             # The account was refused: what was not sent is queued again, and the run stops.
             answers = error.answers if isinstance(error, AccountRefused) else []
-            self._record(bulk_id, rows, answers or [
+            self._record(bulk_id, claimed, answers or [
                 Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing
             ])  # fmt: skip
             raise
-        self._record(bulk_id, rows, answers)
+        self._record(bulk_id, claimed, answers)
         return answers
 
-    def _valid_until(self, rows: list[sa.Row[Any]]) -> datetime:
+    def _valid_until(self, claimed: list[_Claimed]) -> datetime:
         """Until when a batch may still ring: its deadline, and nobody's night."""
-        now, default = self.clock(), self.policy.brand.time_zone
-        places = {
-            place
-            for row in rows
-            for place in hours.places_of(row.phone_e164, row.time_zone, row.country, default)
-        }
-        evening = hours.allowed_until(now, tuple(places), self.policy.hours)
-        return min(rows[0].not_after, evening)
+        places = tuple({place for one in claimed for place in one.places})
+        evening = hours.allowed_until(self.clock(), places, self.policy.hours)
+        return min(claimed[0].not_after, evening)
 
-    def _record(self, bulk_id: str, rows: list[sa.Row[Any]], answers: list[Answer]) -> None:
-        contacts = {str(row.message_id): row.contact_id for row in rows}
+    def _record(self, bulk_id: str, claimed: list[_Claimed], answers: list[Answer]) -> None:
+        """Write the answers down; those that say the same, and most of a batch do, at once."""
+        contacts = {one.message_id: one.contact_id for one in claimed}
+        alike: defaultdict[Any, list[Answer]] = defaultdict(list)
+        for a in answers:
+            alike[a.outcome, a.raw_code, a.segments, a.price, a.currency].append(a)
         with self.engine.begin() as connection:
-            db.run(
-                connection,
-                "outbox/record_answers",
-                bulk_id=bulk_id,
-                now=self.clock(),
-                contact_ids=[contacts[a.message_id] for a in answers],
-                message_ids=[uuid.UUID(a.message_id) for a in answers],
-                outcomes=[a.outcome.value for a in answers],
-                provider_message_ids=[a.provider_message_id for a in answers],
-                codes=[a.raw_code for a in answers],
-                segments=[a.segments for a in answers],
-                prices=[a.price for a in answers],
-                currencies=[a.currency for a in answers],
-            )
-            self._suppress(connection, rows, answers)
+            if not any(a.suppress for a in answers):
+                # Not waited for the disk: an answer that a crash of the server takes is read again
+                # in the provider's log.
+                connection.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+            for (outcome, code, segments, price, currency), those in alike.items():
+                db.run(
+                    connection, "outbox/record_answers",
+                    bulk_id=bulk_id, now=self.clock(), outcome=outcome.value, code=code,
+                    segments=segments, price=price, currency=currency,
+                    contact_ids=[contacts[a.message_id] for a in those],
+                    message_ids=[a.message_id for a in those],
+                    provider_message_ids=[a.provider_message_id for a in those],
+                )  # fmt: skip
+            self._suppress(connection, answers)
 
-    def _suppress(
-        self, connection: Connection, rows: list[sa.Row[Any]], answers: list[Answer]
-    ) -> None:
+    def _suppress(self, connection: Connection, answers: list[Answer]) -> None:
         """Write to nobody again of whom the provider said at once that the number is bad for good,
         or has opted out with it.
         """
-        now, channel = self.clock(), self.policy.consent.channel
-        phones = {str(row.message_id): row.phone_e164 for row in rows}
-        for answer in answers:
-            if answer.suppress == "opted_out":
-                db.run(
-                    connection, "core/opt_out_phone",
-                    phone_hash=messages.phone_hash(phones[answer.message_id], secret("phones")),
-                    channel=channel, source="provider", at=now,
-                )  # fmt: skip
-        bounced = [
-            LogEntry(a.message_id, "rejected", a.raw_code, True, None, None, None, now)
+        now = self.clock()
+        refused = [
+            LogEntry(a.message_id, "rejected", a.raw_code, a.suppress, None, None, None, now)
             for a in answers
-            if a.suppress == "hard_bounce"
+            if a.suppress
         ]
-        if bounced:
-            _insert_receipts(connection, self.provider.name, bounced, now)
-            db.run(connection, "outbox/apply_receipts", at=now, channel=channel)
+        if refused:
+            _insert_receipts(connection, self.provider.name, refused, now)
+            apply_receipts(connection, self.policy.consent.channel, now)
 
     # --- what is in doubt -------------------------------------------------------------------------
 
@@ -393,6 +467,16 @@ class Sender:
         return not is_settled and len(changed) < bulk.messages
 
 
+def _until_all_ended(told: "SimpleQueue[Sent | None]", lanes: int) -> Iterator[Sent]:
+    """What the lanes tell, until each has said its last word."""
+    while lanes:
+        batch = told.get()
+        if batch is None:
+            lanes -= 1
+        else:
+            yield batch
+
+
 def _read_log(engine: Engine, provider: Provider, bulk_id: str) -> list[LogEntry]:
     """What the provider's log holds of a bulk. One that does not know our ids is told what may have
     been handed over, to look for that.
@@ -421,35 +505,112 @@ def _is_uuid(text: str) -> bool:
 def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Counter[str]:
     """Ask the provider what people replied and what became of accepted messages; apply it.
 
-    Returns counts of what is new: by status, and of `stop`, `unclear` and `other` replies.
+    Returns counts of what is new: by status, and of `stop`, `start`, `unclear` and `other` replies.
     Twice: what is known is not counted or applied again. Raises ProviderError where the provider
     cannot be asked about one of the two; the other is taken all the same.
     """
     found = Counter[str]()
     try:
-        found += take_replies(engine, provider, policy)
+        found += take_replies(engine, provider, policy, clock)
     finally:
         _take_receipts(engine, provider, policy.consent.channel, clock(), found)
     return found
 
 
-def take_replies(engine: Engine, provider: Provider, policy: Policy) -> Counter[str]:
-    """Ask the provider what people replied, and let the stops take effect: before each sending, so
-    that a stop of this morning is heard this morning.
+def take_replies(
+    engine: Engine, provider: Provider, policy: Policy, clock: Clock = wall_clock
+) -> Counter[str]:
+    """Ask the provider what people replied, map what it has called in, and let the stops take
+    effect: before each sending, so that a stop of this morning is heard this morning.
 
-    Returns counts of what is new: `stop`, `unclear` and `other`. Twice: what is known is neither
-    counted nor applied again. Raises ProviderError where the provider cannot be asked.
+    Returns counts of what is new: `stop`, `start`, `unclear` and `other`, and the statuses of
+    receipts that were called in. Twice: what is known is neither counted nor applied again. Raises
+    ProviderError where the provider cannot be asked.
     """
     found = Counter[str]()
     try:
+        found += map_webhooks(engine, provider, policy, clock, is_retrying=True)
         # A reply may be told only once, so a page is kept before the next one is asked for.
         for replies in provider.reply_pages(policy.brand.sender):
             if not _keep_replies(engine, provider.name, replies, found):
                 break
     finally:
         # Also those that were kept by a run that was killed.
-        _apply_stops(engine, policy.consent.channel)
+        apply_replies(engine, policy.consent.channel)
     return found
+
+
+def map_webhooks(
+    engine: Engine, provider: Provider, policy: Policy, clock: Clock, *, is_retrying: bool = False
+) -> Counter[str]:
+    """Map what the provider has called in (outbox.webhook) and let it take effect; counts of what
+    is new, as poll gives them. The body of what is mapped is forgotten: it holds numbers.
+
+    is_retrying: also what could not be mapped before. Any number may map at once, and be killed
+    anywhere: a webhook is mapped with its transaction, and what it tells is known by its own id.
+    """
+    found = Counter[str]()
+    while done := _map_batch(engine, provider, policy, clock, is_retrying, found):
+        if done < WEBHOOKS_AT_ONCE or is_retrying:
+            break
+    if found:
+        apply_replies(engine, policy.consent.channel)
+        with engine.begin() as connection:
+            apply_receipts(connection, policy.consent.channel, clock())
+    return found
+
+
+def _map_batch(
+    engine: Engine,
+    provider: Provider,
+    policy: Policy,
+    clock: Clock,
+    is_retrying: bool,
+    found: Counter[str],
+) -> int:
+    with engine.begin() as connection, db.exclusive(connection, "webhooks"):
+        rows = db.run(
+            connection, "outbox/webhooks_to_map",
+            provider=provider.name, is_retrying=is_retrying,
+            row_limit=None if is_retrying else WEBHOOKS_AT_ONCE,
+        ).all()  # fmt: skip
+        for row in rows:
+            error = None
+            try:
+                with connection.begin_nested():
+                    told = provider.hear(
+                        Webhook(row.url, _signs(provider, row.signature), bytes(row.body)),
+                        row.received_at,
+                    )
+                    new = Counter[str]()
+                    _insert_replies(connection, provider.name, told.replies, new)
+                    new.update(
+                        _insert_receipts(connection, provider.name, told.receipts, clock())
+                    )
+                found += new
+            except Exception as failure:
+                # Of any kind: one webhook must not keep the stops behind it from being heard. Its
+                # name alone: the text may quote the body.
+                error = type(failure).__name__
+                log.error(
+                    "webhook %s of %s cannot be mapped (%s): it is kept, and tried again by the "
+                    "next run of reengage_outcomes", row.webhook_id, provider.name, error,
+                )  # fmt: skip
+            db.run(
+                connection, "outbox/webhook_mapped",
+                webhook_id=row.webhook_id, at=None if error else clock(), error=error,
+            )  # fmt: skip
+    return len(rows)
+
+
+def _signs(provider: Provider, signature: str) -> dict[str, str]:
+    """The headers by which a kept webhook is known to be the provider's: its signature, where it
+    signs; else what it signs in with, which is kept nowhere but in the connection.
+    """
+    if signature:
+        return {SIGNATURE: signature}
+    word = f"{provider.name}:{provider.account.extra.get('webhook_secret') or ''}"
+    return {"authorization": "Basic " + base64.b64encode(word.encode()).decode()}
 
 
 def _keep_replies(
@@ -458,34 +619,43 @@ def _keep_replies(
     """Keep replies, all in one transaction and before anything is done about them; how many are
     new.
     """
-    key, new = secret("phones"), 0
     with engine.begin() as connection:
-        for reply in replies:
-            try:
-                phone_hash = messages.phone_hash(reply.sender, key)
-            except ValueError:  # a short code or a name: nobody whom we text
-                log.warning("a reply came from something that is no phone number; it is left out")
-                continue
-            text = reply.text.replace("\0", "").encode(errors="replace").decode()
-            meaning = messages.meaning(text)
-            kept = db.run(
-                connection,
-                "outbox/insert_reply",
-                provider=provider,
-                provider_reply_id=reply.reply_id,
-                phone_hash=phone_hash,
-                text=db.redact(text),
-                meaning=meaning or "unclear",
-                received_at=reply.received_at,
-                reviewed_at=None if meaning else reply.received_at,
-            ).rowcount
-            if kept:
-                new += 1
-                found[meaning or "other"] += 1
+        return _insert_replies(connection, provider, replies, found)
+
+
+def _insert_replies(
+    connection: Connection, provider: str, replies: Sequence[Reply], found: Counter[str]
+) -> int:
+    key, new = secret("phones"), 0
+    for reply in replies:
+        try:
+            phone_hash = messages.phone_hash(reply.sender, key)
+        except ValueError:  # a short code or a name: nobody whom we text
+            log.warning("a reply came from something that is no phone number; it is left out")
+            continue
+        text = reply.text.replace("\0", "").encode(errors="replace").decode()
+        meaning = messages.meaning(text)
+        kept = db.run(
+            connection,
+            "outbox/insert_reply",
+            provider=provider,
+            provider_reply_id=reply.reply_id,
+            phone_hash=phone_hash,
+            text=db.redact(text),
+            meaning=meaning or "unclear",
+            received_at=reply.received_at,
+            reviewed_at=None if meaning else reply.received_at,
+        ).rowcount
+        if kept:
+            new += 1
+            found[meaning or "other"] += 1
     return new
 
 
-def _apply_stops(engine: Engine, channel: str) -> None:
+def apply_replies(engine: Engine, channel: str) -> None:
+    """Let the replies that were kept take effect: a stop opts its number out, a start takes back
+    what a stop by reply did. Twice: what has taken effect does not again.
+    """
     with engine.connect() as connection:
         stops = db.run(connection, "outbox/stops_to_apply", channel=channel).all()
     for stop in stops:
@@ -493,6 +663,14 @@ def _apply_stops(engine: Engine, channel: str) -> None:
             db.run(
                 connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
                 channel=channel, source="reply", at=stop.received_at,
+            )  # fmt: skip
+    with engine.connect() as connection:
+        starts = db.run(connection, "outbox/starts_to_apply", channel=channel).all()
+    for start in starts:
+        with engine.begin() as connection:
+            db.run(
+                connection, "core/opt_in_phone", phone_hash=start.phone_hash,
+                channel=channel, at=start.received_at,
             )  # fmt: skip
 
 
@@ -516,7 +694,18 @@ def _take_receipts(
                 _record_prices(engine, entries)
     finally:
         with engine.begin() as connection:
-            db.run(connection, "outbox/apply_receipts", at=now, channel=channel)
+            apply_receipts(connection, channel, now)
+
+
+def apply_receipts(connection: Connection, channel: str, at: datetime) -> None:
+    """Map the receipts that are new onto their messages, in the caller's transaction. Whoever has
+    opted out with the provider is opted out here, as by a reply. Twice: nothing is new.
+    """
+    for stop in db.run(connection, "outbox/apply_receipts", at=at, channel=channel).all():
+        db.run(
+            connection, "core/opt_out_phone",
+            phone_hash=stop.phone_hash, channel=channel, source="receipt", at=stop.since,
+        )  # fmt: skip
 
 
 def _keep_receipts(
@@ -538,7 +727,7 @@ def _insert_receipts(
         message_ids=[e.message_id for e in entries],
         statuses=[e.status for e in entries],
         codes=[e.raw_code for e in entries],
-        permanents=[e.is_permanent for e in entries],
+        suppresses=[e.suppress for e in entries],
         segments=[e.segments for e in entries],
         prices=[e.price for e in entries],
         currencies=[e.currency for e in entries],

@@ -33,8 +33,8 @@ from reengage.providers import (
     ProviderUnavailable,
     Reply,
     Webhook,
+    base,
     provider_for,
-    single,
 )
 from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing
 from reengage.providers.base import account as account_of
@@ -117,11 +117,20 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
     return wall
 
 
+@pytest.fixture
+def one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch at a time, where a test says what happens between two."""
+    monkeypatch.setattr(outbox, "LANES", 1)
+
+
 class Scripted:
     """The sandbox's provider, with a part of it played by the test."""
 
     name, max_batch, log_hours, spread_seconds = "infobip", 1000, 48.0, 0.0
-    knows_our_ids, prices_late = True, False
+    knows_our_ids, prices_late, arrival = True, False, timedelta(0)
+
+    def limits(self, sender: str) -> dict[str, float | None]:
+        return {"scripted": None}
 
     def __init__(self, inner: Provider | None = None, **played: Callable[..., Any]) -> None:
         self._inner = inner
@@ -250,7 +259,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     refused: str,
 ) -> None:
     monkeypatch.setattr(outbox, "BACK_OFF_SECONDS", (0.02,) * 5)
-    monkeypatch.setattr(single, "HOLD_SECONDS", 0.02)
+    monkeypatch.setattr(base, "HOLD_SECONDS", 0.02)
     sandbox.kind = kind
     everybody = range(1, messages + 1)
     people(warehouse, *everybody)
@@ -302,6 +311,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     assert lost == {("rejected", refused)}
 
 
+@pytest.mark.usefixtures("one_lane")
 def test_two_senders_of_the_same_contacts_share_the_work(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
 ) -> None:
@@ -325,6 +335,7 @@ def test_two_senders_of_the_same_contacts_share_the_work(
     assert set(sandbox.accepted().values()) == {1}
 
 
+@pytest.mark.usefixtures("one_lane")
 def test_a_sender_whose_session_was_cut_hands_nothing_over_any_more(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
 ) -> None:
@@ -491,6 +502,7 @@ def test_a_refused_key_loses_nothing(
     assert set(sandbox.accepted().values()) == {1}
 
 
+@pytest.mark.usefixtures("one_lane")
 @pytest.mark.parametrize("fault", ["away", "too fast"])
 def test_an_outage_rejects_nobody_however_long_it_lasts(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time, fault: str
@@ -704,7 +716,7 @@ def answer_all(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[
 def entry(contact_id: int, status: Any, code: str = "CODE", **values: Any) -> LogEntry:
     return LogEntry(**{
         "message_id": str(key_of(contact_id)), "status": status, "raw_code": code,
-        "is_permanent": False, "segments": 1, "price": Decimal("0.01"), "currency": "USD",
+        "suppress": None, "segments": 1, "price": Decimal("0.01"), "currency": "USD",
         "occurred_at": NOW + timedelta(minutes=1), **values,
     })  # fmt: skip
 
@@ -770,7 +782,7 @@ def test_a_success_never_overwrites_a_failure_in_whatever_order_they_come(
                               occurred_at=NOW + timedelta(seconds=number)))  # fmt: skip
         outbox._keep_receipts(warehouse, "infobip", rows, NOW)
         with warehouse.begin() as connection:
-            db.run(connection, "outbox/apply_receipts", at=clock(), channel="sms")
+            outbox.apply_receipts(connection, "sms", clock())
     status, code = states(warehouse)[contact_id]
     seen = {status for batch in batches for status in batch}
     if seen & set(FAILURES):
@@ -835,7 +847,7 @@ def test_a_receipt_by_webhook_finds_its_message_and_one_of_nobody_is_kept(
     told = [replace(sent, status="delivered"), sent, replace(sent, message_id="SM1")]
     outbox._keep_receipts(warehouse, "twilio", told, NOW)
     with warehouse.begin() as connection:
-        db.run(connection, "outbox/apply_receipts", at=clock(), channel="sms")
+        outbox.apply_receipts(connection, "sms", clock())
     assert states(warehouse) == {1: ("delivered", None)}
     assert fetch(warehouse, "SELECT count(*) FROM outbox.receipt") == [(3,)]
 
@@ -859,7 +871,7 @@ def test_webhooks_come_to_the_same_however_often_and_in_whatever_order_they_come
     for receipts in came:
         outbox._keep_receipts(warehouse, kind, receipts, until)
         with warehouse.begin() as connection:
-            db.run(connection, "outbox/apply_receipts", at=until, channel="sms")
+            outbox.apply_receipts(connection, "sms", until)
     fates = {
         i: receipt("seed", str(key_of(i))).group.lower().replace("able", "ed") for i in everybody
     }
@@ -904,14 +916,40 @@ def test_a_number_that_is_bad_for_good_is_suppressed_each_of_them_once(
     queue(warehouse, 1, **ours, step="contest", message_id=key_of(1, "contest"),
           phone_hash=hashed(100))  # fmt: skip
     logged = (
-        entry(1, "undelivered", is_permanent=True),
-        entry(1, "undelivered", is_permanent=True, message_id=str(key_of(1, "contest"))),
+        entry(1, "undelivered", suppress="hard_bounce"),
+        entry(1, "undelivered", suppress="hard_bounce", message_id=str(key_of(1, "contest"))),
         entry(2, "undelivered"),
     )
     for _ in range(2):
         poll(warehouse, clock, *logged)
     suppressed = "SELECT contact_id, phone_hash FROM core.suppression WHERE reason = 'hard_bounce'"
     assert sorted(fetch(warehouse, suppressed)) == sorted([(1, hashed(1)), (1, hashed(100))])
+
+
+def test_an_opt_out_that_a_receipt_tells_is_one_of_the_number_and_no_bounce(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2, 3)
+    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
+            "WHERE contact_id = 2", p=phone(1), h=hashed(1))  # fmt: skip
+    queue(warehouse, 1, status="accepted", accepted_at=NOW, provider="twilio", bulk_id="b")
+    queue(warehouse, 2, phone_hash=hashed(1))
+    queue(warehouse, 3)
+    told = [entry(1, "rejected", "21610", suppress="opted_out")]
+    for _ in range(2):
+        outbox._keep_receipts(warehouse, "twilio", told, NOW)
+        with warehouse.begin() as connection:
+            outbox.apply_receipts(connection, "sms", clock())
+    suppressed = "SELECT contact_id, phone_hash, reason::text, since FROM core.suppression"
+    at = NOW + timedelta(minutes=1)
+    assert sorted(fetch(warehouse, suppressed)) == [
+        (i, hashed(1), "opted_out", at) for i in (0, 1, 2)
+    ]
+    stand = "SELECT contact_id, status::text FROM core.contact ORDER BY contact_id"
+    assert fetch(warehouse, stand) == [(1, "unsubscribed"), (2, "unsubscribed"), (3, "active")]
+    assert states(warehouse) == {
+        1: ("rejected", "21610"), 2: ("cancelled", "opted_out"), 3: ("queued", None),
+    }  # fmt: skip
 
 
 def reply(contact_id: int, text: str) -> Reply:

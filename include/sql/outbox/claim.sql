@@ -50,20 +50,24 @@ judged AS MATERIALIZED (
                 OR coalesce(contact.phone_hash, '') <> message.phone_hash
                 THEN 'phone_changed'
             WHEN contact.status <> 'active' THEN 'suppressed'
+            -- Two questions, each by its index.
             WHEN EXISTS (
                 SELECT 1
                 FROM core.suppression AS suppression
                 WHERE
                     suppression.lifted_at IS NULL
                     AND suppression.channel = message.channel
-                    AND (
-                        suppression.phone_hash = message.phone_hash
-                        -- A number that is bad says nothing about the next one.
-                        OR (
-                            suppression.contact_id = message.contact_id
-                            AND suppression.reason <> 'hard_bounce'
-                        )
-                    )
+                    AND suppression.phone_hash = message.phone_hash
+            ) THEN 'suppressed'
+            WHEN EXISTS (
+                SELECT 1
+                FROM core.suppression AS suppression
+                WHERE
+                    suppression.lifted_at IS NULL
+                    AND suppression.channel = message.channel
+                    AND suppression.contact_id = message.contact_id
+                    -- A number that is bad says nothing about the next one.
+                    AND suppression.reason <> 'hard_bounce'
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT 1
