@@ -59,6 +59,14 @@ psql: $(READY)  ## a prompt on the warehouse
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
 
+.PHONY: templates
+templates: $(READY)  ## check the texts in every language and country: segments, costs, what breaks
+	@$(REENGAGE) templates
+
+.PHONY: coupons
+coupons: $(READY)  ## stock of the coupon pools; add codes: make coupons POOL=spring CSV=codes.csv
+	@$(REENGAGE) coupons --pool "$(POOL)" --csv "$(CSV)"
+
 .PHONY: why
 why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, or crm:C-17; AS_OF=1997-09-30
 	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"

@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("dsn", _dsn)
     command("psql", _psql)
     command("policy", _policy)
+    command("templates", _templates)
+    command("coupons", _coupons, "pool", "csv", pool="", csv="")
     command("why", _why, "contact", "as-of", **{"as-of": ""})
     bench = command("bench", _bench, "only", "size", only="", size="1")
     bench.add_argument("--verbose", action="store_true")
@@ -162,6 +164,30 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{source.name}: {source.path}: {said}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
+
+
+def _coupons(given: argparse.Namespace) -> None:
+    """the stock of the coupon pools; with a file, add its codes to one"""
+    from reengage import coupons
+    from reengage.clock import wall_clock
+    from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
+
+    if given.csv and not given.pool:
+        raise ConfigurationError("Say which pool the codes are for: make coupons POOL=spring CSV=…")
+    policy, engine = read_policy(), warehouse()
+    if given.csv:
+        added = coupons.upload(engine, given.pool, Path(given.csv), wall_clock())
+        sys.stdout.write("\n".join(added.lines(given.csv)) + "\n\n")
+    with engine.connect() as connection:
+        sys.stdout.write("\n".join(coupons.lines(connection, policy, given.pool)) + "\n")
+
+
+def _templates(_: argparse.Namespace) -> None:
+    """each text as those it is for would get it: its length, its cost, what breaks"""
+    from reengage.local.templates import run_templates
+
+    run_templates()
 
 
 def _why(given: argparse.Namespace) -> None:

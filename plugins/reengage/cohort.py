@@ -8,13 +8,14 @@ import json
 import logging
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, drafts, outcome
+from reengage import coupons, db, drafts, outcome
 from reengage.clock import Clock
 from reengage.errors import DayStopped, PastDayError
 from reengage.policy import Policy, WarmUp
@@ -116,14 +117,15 @@ def decide_in(
             _decide(connection, policy, as_of)
             drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
-                db.run(
-                    connection, "cohort/hold_template",
-                    as_of=as_of, contact_ids=sorted(drafted.failed),
-                )  # fmt: skip
+                _hold(connection, as_of, "template", drafted.failed)
                 log.warning(
                     "%s texts could not be made and are held back, for example contact %s: %s",
                     f"{len(drafted.failed):,}", *next(iter(drafted.failed.items())),
                 )  # fmt: skip
+            if drafted.without_code:
+                _hold(connection, as_of, "stock", drafted.without_code)
+                for pool, missing in Counter(drafted.without_code.values()).items():
+                    log.warning("%s Their contacts wait.", coupons.used_up(pool, missing))
             _advance(connection, policy, as_of)
             db.run(
                 connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,
@@ -222,6 +224,12 @@ def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
     # Beyond what an integer holds there is no cap to speak of.
     is_vast = math.log(ramp.first_day) + gone * math.log(ramp.growth) > math.log(2**31 - 1)
     return None if is_vast else int(ramp.first_day * ramp.growth**gone)
+
+
+def _hold(connection: Connection, as_of: date, reason: str, contact_ids: Collection[int]) -> None:
+    db.run(
+        connection, "cohort/hold", as_of=as_of, reason=reason, contact_ids=sorted(contact_ids)
+    )  # fmt: skip
 
 
 def _advance(connection: Connection, policy: Policy, as_of: date) -> None:

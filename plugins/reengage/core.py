@@ -46,6 +46,7 @@ def take(
             db.run(connection, "core/arrive", load_id=load_id)
             db.run(connection, "core/note_late_purchases")
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            db.run(connection, "outbox/redeem", load_id=load_id)
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             _redo(connection, load_id, policy)
         else:

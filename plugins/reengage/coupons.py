@@ -1,19 +1,34 @@
-"""Coupons: their codes, what they are worth and how long."""
+"""Coupons: their codes, what they are worth and how long, and the pools that codes come from."""
 
+import csv
+import itertools
+import logging
 import re
 import secrets
-from dataclasses import dataclass
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from babel import Locale
 from babel.numbers import format_currency, format_percent
+from sqlalchemy.engine import Connection, Engine
 
-from reengage.policy import CouponOffer, Policy
+from reengage import db
+from reengage.errors import ConfigurationError, SourceError
+from reengage.policy import CouponOffer, Policy, Step
+from reengage.progress import progress
 from reengage.segments import plain
+
+log = logging.getLogger(__name__)
 
 # Digits and consonants that are not mistaken for one another, read aloud or typed; without
 # vowels no code spells a word. An even number of them, as the check needs.
@@ -62,11 +77,9 @@ class Coupon:
     starts_at: datetime | None = None
 
     @classmethod
-    def issue(
-        cls, offer: CouponOffer, policy: Policy, now: datetime, code: str | None = None
-    ) -> "Coupon":
-        """A new coupon: good through the end of the brand's day valid_days after today's, for
-        valid_hours, or while the sale is on. code: of a pool; None: one of our own.
+    def issue(cls, offer: CouponOffer, policy: Policy, now: datetime) -> "Coupon":
+        """A new coupon, with a code of our own: good through the end of the brand's day valid_days
+        after now's, for valid_hours, or while the sale is on. now: when its holder can have it.
         """
         starts_at = None
         if offer.sale:
@@ -78,7 +91,7 @@ class Coupon:
             today = now.astimezone(policy.brand.zone).date()
             expires_at = policy.end_of(today + timedelta(days=offer.valid_days or 0))
         return cls(
-            code or new_coupon(),
+            new_coupon(),
             offer.kind,
             offer.value,
             expires_at.astimezone(UTC),
@@ -116,3 +129,238 @@ def _worth(kind: str, value: Decimal, currency: str, locale: Locale) -> str:
             value, currency, format=pattern, locale=locale, currency_digits=False
         )
     return plain(text)
+
+
+def day_began_at(policy: Policy, now: datetime) -> datetime:
+    """The brand's midnight before now. Aware."""
+    return policy.end_of(now.astimezone(policy.brand.zone).date() - timedelta(days=1))
+
+
+# --- pools ----------------------------------------------------------------------------------------
+
+
+class Stock:
+    """The codes of pools for a day's messages: each has the one that an earlier draft of it was
+    given, or else the next free one. What is handed out here is taken by outbox/take_codes.
+    """
+
+    def __init__(self, connection: Connection, wanted: Mapping[str, Sequence[uuid.UUID]]) -> None:
+        """wanted: the messages that need a code, by pool."""
+        self._own: dict[str, dict[uuid.UUID, str]] = {}
+        self._free: dict[str, deque[str]] = {}
+        for pool, ids in wanted.items():
+            rows = db.run(connection, "outbox/own_codes", pool=pool, message_ids=list(ids))
+            self._own[pool] = {row.message_id: row.code for row in rows}
+            codes = len(ids) - len(self._own[pool])
+            free = db.run(connection, "outbox/free_codes", pool=pool, codes=codes)
+            self._free[pool] = deque(free.scalars())
+
+    def code_for(self, pool: str, message_id: uuid.UUID) -> str | None:
+        """The code for a message; None: the pool is used up. Asked again, the same."""
+        free = self._free[pool]
+        return self._own[pool].get(message_id) or (free[0] if free else None)
+
+    def give(self, pool: str, message_id: uuid.UUID) -> None:
+        """The message got its code: the next one gets another."""
+        if message_id not in self._own[pool]:
+            self._own[pool][message_id] = self._free[pool].popleft()
+
+
+def issue_for(
+    connection: Connection,
+    policy: Policy,
+    step: Step,
+    message_id: uuid.UUID,
+    contact_id: int,
+    now: datetime,
+) -> Coupon | None:
+    """The incentive of a step for whoever finished the page of that message, in the caller's
+    transaction: made once, and the same ever after, whatever the policy says by then.
+
+    now: aware. None: the step has none, its sale is over, or its pool is used up (which is logged).
+    """
+    with db.exclusive(connection, f"incentive/{message_id}"):
+        ids = {"message_id": message_id, "contact_id": contact_id}
+        known = db.run(connection, "outbox/incentive", **ids).one_or_none()
+        if known:
+            return Coupon(**known._mapping)
+        if step.incentive is None:
+            return None
+        coupon = Coupon.issue(step.incentive, policy, now)
+        if coupon.expires_at <= now:
+            return None
+        if pool := step.incentive.pool:
+            code = _take_one(connection, pool, now, **ids)
+            if code is None:
+                log.warning("%s", used_up(pool, 1))
+                return None
+            coupon = replace(coupon, code=code)
+        db.run(
+            connection, "outbox/insert_incentive",
+            **ids, code=coupon.code, kind=coupon.kind, value=coupon.value, minimum=coupon.minimum,
+            starts_at=coupon.starts_at, expires_at=coupon.expires_at, at=now,
+            day_began_at=day_began_at(policy, now),
+        )  # fmt: skip
+        return coupon
+
+
+def _take_one(connection: Connection, pool: str, now: datetime, **ids: Any) -> str | None:
+    while db.run(connection, "outbox/free_codes", pool=pool, codes=1).scalar() is not None:
+        taken = db.run(connection, "outbox/take_incentive_code", pool=pool, at=now, **ids)
+        if (code := taken.scalar()) is not None:
+            return str(code)
+    return None
+
+
+def used_up(pool: str, missing: int) -> str:
+    """That a pool is used up, and what to do."""
+    codes = "code is" if missing == 1 else "codes are"
+    return (
+        f"The pool {pool} is used up: {missing:,} more {codes} needed. Add some with "
+        f"make coupons POOL={pool} CSV=codes.csv."
+    )
+
+
+# --- uploads --------------------------------------------------------------------------------------
+
+# A code is typed, and sent in a text: letters, digits, and the signs that break it up.
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,38}[A-Za-z0-9]")
+_HEADINGS = re.compile(r"code|coupon|voucher|promo", re.IGNORECASE)
+
+
+@dataclass
+class Upload:
+    """What a file of codes came to. refused: (line, from 1; why), without the codes."""
+
+    has_header: bool = False
+    rows: int = 0
+    new: int = 0
+    known: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    seconds: float = 0
+
+    def lines(self, file: str, most: int = 20) -> list[str]:
+        """For a terminal, with the first `most` refused lines."""
+        out = [f"{file}, line {line}: {why}" for line, why in self.refused[:most]]
+        if len(self.refused) > most:
+            out.append(f"… and {len(self.refused) - most:,} more lines")
+        if self.has_header:
+            out.append("The first line was taken for a header.")
+        rate = f"{self.rows / self.seconds:,.0f} a second" if self.seconds else "at once"
+        out.append(
+            f"{self.rows:,} rows, {rate}: {self.new:,} new, {self.known:,} known already, "
+            f"{len(self.refused):,} refused."
+        )
+        return out
+
+
+def upload(engine: Engine, pool: str, file: Path, now: datetime) -> Upload:
+    """Add the codes of a CSV file, one a line, with or without a header, to a pool. Twice: all of
+    them are known.
+
+    now: aware. Raises SourceError for a file that cannot be read, and ConfigurationError for a pool
+    that a policy could not name.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_]*", pool):
+        raise ConfigurationError(
+            f"A pool is named in small letters, digits and underscores, like spring_2026; "
+            f"{pool!r} is not."
+        )
+    began, result = time.monotonic(), Upload()
+    try:
+        with (
+            file.open(encoding="utf-8-sig", errors="replace", newline=None) as stream,
+            engine.begin() as connection,
+            db.exclusive(connection, "coupon pools"),
+        ):
+            db.run(connection, "outbox/stage_codes")
+            lines = progress(_codes(stream, result), f"codes of {file.name}", "rows")
+            db.copy(connection, "uploaded_code", ("line", "code"), lines)
+            for row in db.run(connection, "outbox/add_codes", pool=pool, at=now):
+                if row.verdict == "new":
+                    result.new = row.codes
+                elif row.verdict == "known":
+                    result.known = row.codes
+                else:
+                    result.refused.append((row.line, _REFUSED[row.verdict].format(row)))
+            db.analyze_grown(connection, outbox__pool_code=result.new)
+    except OSError as error:
+        raise SourceError(f"The codes cannot be read: {error}.") from error
+    result.refused.sort()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+_REFUSED = {
+    "other_pool": "the pool {0.other_pool} has this code",
+    "issued": "this code was given to a customer already",
+    "repeated": "the same code as in line {0.first_line}",
+}
+
+
+def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
+    """The lines that hold a code, by number; the others are counted as refused."""
+    cells = ((number, _cells(line)) for number, line in enumerate(lines, 1) if line.strip())
+    first, second = next(cells, None), next(cells, None)
+    if first and _is_header(first[1], second[1] if second else []):
+        result.has_header, first = True, None
+    for number, found in itertools.chain(filter(None, (first, second)), cells):
+        result.rows += 1
+        if len(found) > 1:
+            result.refused.append((number, f"{len(found)} columns, and one is wanted"))
+        elif not found or not _CODE.fullmatch(found[0]):
+            result.refused.append(
+                (number, "no code: 4 to 40 letters (A to Z) and digits, with - _ . between them")
+            )
+        else:
+            yield number, found[0]
+
+
+def _cells(line: str) -> list[str]:
+    """What a line holds, but for what is empty."""
+    if not re.search(r"[,;\t\"]", line):
+        return [line.strip()]
+    delimiter = next((sign for sign in ";\t" if sign in line), ",")
+    row = next(csv.reader([line.strip()], delimiter=delimiter), [])
+    return [cell.strip() for cell in row if cell.strip()]
+
+
+def _is_header(first: list[str], second: list[str]) -> bool:
+    """Whether the first line is a heading: it has no digit, and is named like one, or looks unlike
+    the code below it.
+    """
+    if len(first) != 1 or re.search(r"\d", first[0]):
+        return False
+    return bool(_HEADINGS.search(first[0])) or (len(second) == 1 and _look(first) != _look(second))
+
+
+def _look(cells: list[str]) -> tuple[bool, bool, bool]:
+    tests = (str.isdigit, str.isupper, str.islower)
+    digit, upper, lower = (any(map(test, cells[0])) for test in tests)
+    return digit, upper, lower
+
+
+def lines(connection: Connection, policy: Policy, pool: str = "") -> list[str]:
+    """The stock of the pools, or of one, for a terminal; with those that the policy names and that
+    have no codes.
+    """
+    steps: dict[str, list[str]] = {}
+    for step in policy.steps:
+        for what, offer in (("coupon", step.coupon), ("incentive", step.incentive)):
+            if offer and offer.pool:
+                steps.setdefault(offer.pool, []).append(f"{what} of {step.name}")
+    rows = {row.pool: row for row in db.run(connection, "outbox/pools")}
+    names = [name for name in sorted({*rows, *steps}) if pool in ("", name)]
+    if not names:
+        return [
+            f"There is no pool {pool}." if pool else "There are no pools.",
+            f"Add codes with make coupons POOL={pool or 'spring'} CSV=codes.csv.",
+        ]
+    out = [f"{'pool':<20}{'free':>10}{'given out':>12}{'used':>10}  in the policy"]
+    for name in names:
+        row: sa.Row[Any] | None = rows.get(name)
+        figures = (row.free, row.given_out, row.used) if row else (0, 0, 0)
+        free, given_out, used = (f"{figure:,}" for figure in figures)
+        named = ", ".join(steps.get(name, [])) or "-"
+        out.append(f"{name:<20}{free:>10}{given_out:>12}{used:>10}  {named}")
+    return out

@@ -1,16 +1,17 @@
 """The day's texts, with their links and coupons, made in the transaction that decides the day."""
 
+import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from reengage import db, hours, messages
+from reengage import coupons, db, hours, messages
 from reengage.coupons import Coupon
-from reengage.policy import Policy
+from reengage.policy import CouponOffer, Policy, Step
 from reengage.progress import progress
 
 RENDER_BATCH = 5_000
@@ -18,10 +19,13 @@ RENDER_BATCH = 5_000
 
 @dataclass
 class Drafted:
-    """What drafting came to: texts made, and contacts whose text could not be made, with why."""
+    """What drafting came to: texts made, contacts whose text could not be made, with why, and
+    contacts for whom there was no code, with the pool.
+    """
 
     texts: int = 0
     failed: dict[int, str] = field(default_factory=dict)
+    without_code: dict[int, str] = field(default_factory=dict)
 
 
 def draft(
@@ -29,18 +33,27 @@ def draft(
 ) -> Drafted:
     """Render a text for every decision to send of as_of and write it as a draft, with its link and
     coupon, in the caller's transaction. now: aware; the first moment at which one could be sent.
+
+    A text is not sent any more once its coupon is over, and is not made where it would be over
+    before. Codes of a pool go to the most recently active first.
     """
     templates = messages.Templates(policy)
     result = Drafted()
     db.run(connection, "outbox/stage_drafts")
     rows = db.run(connection, "outbox/to_draft", as_of=as_of).all()
+    stock = coupons.Stock(connection, _wanted(rows, policy))
     for start in range(0, len(rows), RENDER_BATCH):
         batch = rows[start : start + RENDER_BATCH]
-        texts = _texts(batch, policy, templates, now, link_base, result)
+        texts = _texts(batch, policy, templates, stock, now, link_base, result)
         db.copy(connection, "drafted", DRAFTED, texts)
+    channel = policy.consent.channel
+    for lost in db.run(connection, "outbox/take_codes", channel=channel, at=now):
+        result.without_code[lost.contact_id] = lost.coupon_pool
+        result.texts -= 1
     db.run(
         connection, "outbox/insert_drafts",
-        as_of=as_of, channel=policy.consent.channel, at=now,
+        as_of=as_of, channel=channel, at=now,
+        day_began_at=coupons.day_began_at(policy, now),
         link_expires_at=now + timedelta(days=policy.links.valid_days),
     )  # fmt: skip
     db.analyze_grown(connection, outbox__message=len(rows))
@@ -50,45 +63,97 @@ def draft(
 DRAFTED = (
     "contact_id", "message_id", "dormant_since", "step", "landing", "phone_hash", "body",
     "encoding", "segments", "expected_price", "not_before", "not_after", "link_code", "coupon_code",
-    "coupon_kind", "coupon_value", "coupon_expires_at",
+    "coupon_kind", "coupon_value", "coupon_expires_at", "coupon_minimum", "coupon_starts_at",
+    "coupon_pool",
 )  # fmt: skip
+
+
+def _id_of(row: sa.Row[Any], policy: Policy) -> uuid.UUID:
+    return messages.message_id(row.contact_id, row.dormant_since, row.step, policy.consent.channel)
+
+
+def _wanted(rows: Sequence[sa.Row[Any]], policy: Policy) -> dict[str, list[uuid.UUID]]:
+    """The messages that need a code of a pool, by pool."""
+    pools = {step.name: step.coupon.pool for step in policy.steps if step.coupon}
+    found: dict[str, list[uuid.UUID]] = {}
+    for row in rows:
+        if pool := pools.get(row.step):
+            found.setdefault(pool, []).append(_id_of(row, policy))
+    return found
 
 
 def _texts(
     rows: Sequence[sa.Row[Any]],
     policy: Policy,
     templates: messages.Templates,
+    stock: coupons.Stock,
     now: datetime,
     link_base: str,
     result: Drafted,
 ) -> Iterator[tuple[Any, ...]]:
     for row in progress(rows, "texts", "messages", total=len(rows)):
-        step = policy.step(row.step)
+        step, message_id = policy.step(row.step), _id_of(row, policy)
+        pool = step.coupon.pool if step.coupon else None
         code = messages.new_code()
-        coupon = Coupon.issue(step.coupon, policy, now) if step.coupon else None
+        coupon = None
         try:
-            text = templates.render(step, dict(row._mapping), f"{link_base}/{code}", coupon, now)
             places = hours.places_of(
                 row.phone_e164, row.time_zone, row.country, policy.brand.time_zone
             )
-            window = hours.allowed_window(now, places, policy.hours)
+            begin, end = hours.allowed_window(now, places, policy.hours)
+            if step.coupon:
+                coupon = _coupon(step, step.coupon, policy, begin, row.contact_id)
+                end = min(end, coupon.expires_at)
+            if coupon and pool:
+                own = stock.code_for(pool, message_id)
+                if own is None:
+                    result.without_code[row.contact_id] = pool
+                    continue
+                coupon = replace(coupon, code=own)
+            text = templates.render(step, dict(row._mapping), f"{link_base}/{code}", coupon, begin)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue
+        if pool:
+            stock.give(pool, message_id)
         result.texts += 1
-        offer = (coupon.code, coupon.kind, coupon.value, coupon.expires_at) if coupon else None
         yield (
             row.contact_id,
-            messages.message_id(
-                row.contact_id, row.dormant_since, row.step, policy.consent.channel
-            ),
+            message_id,
             row.dormant_since,
             row.step,
             step.landing,
             row.phone_hash,
             *text,
             text.segments * policy.price(row.country),
-            *window,
+            begin,
+            end,
             code,
-            *(offer or (None,) * 4),
+            *(_columns(coupon) if coupon else (None,) * 6),
+            pool,
         )
+
+
+def _coupon(
+    step: Step, offer: CouponOffer, policy: Policy, begin: datetime, contact_id: int
+) -> Coupon:
+    """The coupon of a text that may be sent from `begin` on: its days and hours run from there."""
+    coupon = Coupon.issue(offer, policy, begin)
+    if coupon.expires_at <= begin:
+        over, first = (
+            at.astimezone(policy.brand.zone).strftime("%Y-%m-%d %H:%M")
+            for at in (coupon.expires_at, begin)
+        )
+        raise messages.TextError(
+            f"The sale of step {step.name} ends at {over}, and the text for contact {contact_id} "
+            f"could be sent from {first} on ({policy.brand.time_zone}). Give the step another "
+            "sale, or another coupon, in the policy."
+        )
+    return coupon
+
+
+def _columns(coupon: Coupon) -> tuple[Any, ...]:
+    return (
+        coupon.code, coupon.kind, coupon.value, coupon.expires_at, coupon.minimum,
+        coupon.starts_at,
+    )  # fmt: skip

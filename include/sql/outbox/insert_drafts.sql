@@ -1,8 +1,8 @@
 -- Write the day's messages as drafts, with their links and coupons. A message that was never handed
 -- off is drafted anew under its key; one that was (or may have been) stays as it is, and its new
--- link and coupon are not written.
+-- link and coupon are not written. A code that the message has already stays its own.
 -- Grain: contact × dormant_since × step × channel. Reads: drafted. Writes: outbox.message,
--- outbox.link, outbox.coupon. Parameters: as_of, channel, at, link_expires_at.
+-- outbox.link, outbox.coupon. Parameters: as_of, channel, at, link_expires_at, day_began_at.
 -- Twice: a draft replaces a draft; the transaction of the day runs once.
 WITH written AS (
     INSERT INTO outbox.message (
@@ -26,6 +26,7 @@ WITH written AS (
         'draft',
         :at
     FROM drafted
+    ORDER BY drafted.contact_id
     ON CONFLICT (contact_id, dormant_since, step, channel) DO UPDATE
         SET
             as_of = excluded.as_of,
@@ -53,8 +54,30 @@ unlinked AS (
 
 voided AS (
     DELETE FROM outbox.coupon AS coupon
-    USING written
-    WHERE coupon.message_id = written.message_id
+    USING written, drafted
+    WHERE
+        coupon.message_id = written.message_id
+        AND coupon.message_id = drafted.message_id
+        AND coupon.role = 'coupon'
+        AND coupon.code IS DISTINCT FROM drafted.coupon_code
+),
+
+-- A code of a pool that an earlier draft of the message was given.
+kept AS (
+    UPDATE outbox.coupon AS coupon
+    SET
+        kind = CAST(drafted.coupon_kind AS outbox.coupon_kind),
+        value = drafted.coupon_value,
+        minimum = drafted.coupon_minimum,
+        starts_at = drafted.coupon_starts_at,
+        expires_at = drafted.coupon_expires_at
+    FROM drafted
+    INNER JOIN written ON drafted.message_id = written.message_id
+    WHERE
+        coupon.message_id = drafted.message_id
+        AND coupon.role = 'coupon'
+        AND coupon.code = drafted.coupon_code
+    RETURNING coupon.code
 ),
 
 linked AS (
@@ -70,14 +93,26 @@ linked AS (
     INNER JOIN written ON drafted.message_id = written.message_id
 )
 
-INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at)
+INSERT INTO outbox.coupon (
+    code, message_id, contact_id, kind, value, minimum, starts_at, expires_at, made_at, day_began_at
+)
 SELECT
     drafted.coupon_code,
     drafted.message_id,
     drafted.contact_id,
     CAST(drafted.coupon_kind AS outbox.coupon_kind) AS kind,
     drafted.coupon_value,
-    drafted.coupon_expires_at
+    drafted.coupon_minimum,
+    drafted.coupon_starts_at,
+    drafted.coupon_expires_at,
+    :at,
+    :day_began_at
 FROM drafted
 INNER JOIN written ON drafted.message_id = written.message_id
-WHERE drafted.coupon_code IS NOT NULL;
+WHERE
+    drafted.coupon_code IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM kept
+        WHERE kept.code = drafted.coupon_code
+    );

@@ -16,5 +16,8 @@ CREATE TEMPORARY TABLE drafted (
     coupon_code text,
     coupon_kind text,
     coupon_value numeric,
-    coupon_expires_at timestamptz
+    coupon_expires_at timestamptz,
+    coupon_minimum numeric,
+    coupon_starts_at timestamptz,
+    coupon_pool text
 ) ON COMMIT DROP;

@@ -1,0 +1,42 @@
+-- Note which coupons the orders of a load have used, or use no more: the first use counts. What a
+-- load has taken back is looked at beside what it brings.
+-- Grain: coupon whose code the load names. Reads: the temporary table arrived, raw.interaction,
+-- outbox.redemption (by interaction_by_code). Writes: outbox.coupon. Parameters: load_id.
+-- Twice: the same values.
+WITH named AS (
+    SELECT outbox.code_key(arrived.coupon_code) AS code_key
+    FROM arrived
+    WHERE arrived.coupon_code IS NOT NULL
+    UNION
+    SELECT outbox.code_key(old.coupon_code)
+    FROM raw.interaction AS old
+    WHERE old.superseded_by = :load_id AND old.coupon_code IS NOT NULL
+),
+
+used AS (
+    SELECT
+        coupon.code,
+        first_use.occurred_at,
+        first_use.order_ref
+    FROM named
+    INNER JOIN outbox.coupon AS coupon ON named.code_key = coupon.code_key
+    LEFT JOIN
+        LATERAL (
+            SELECT
+                redemption.occurred_at,
+                redemption.order_ref
+            FROM outbox.redemption AS redemption
+            WHERE redemption.code = coupon.code
+            ORDER BY redemption.occurred_at, redemption.order_ref
+            LIMIT 1
+        ) AS first_use
+        ON TRUE
+)
+
+UPDATE outbox.coupon AS coupon
+SET redeemed_at = used.occurred_at, order_ref = used.order_ref
+FROM used
+WHERE
+    coupon.code = used.code
+    AND (coupon.redeemed_at, coupon.order_ref)
+    IS DISTINCT FROM (used.occurred_at, used.order_ref);
