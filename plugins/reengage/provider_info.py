@@ -24,6 +24,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Webhook secret",
                         "The password with which Infobip signs in to our webhooks.",
                     ),
+                    **RATES,
                     "sandbox": SANDBOX,
                 },
             },
@@ -53,7 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Status callback",
                         "The public address of our webhook. Without one, receipts are polled.",
                     ),
-                    "rate_per_second": RATE,
+                    **RATES,
                     "sandbox": SANDBOX,
                 },
             },
@@ -80,7 +81,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Price of a credit", "So that costs are money; else they are credits."
                     ),
                     "credit_currency": _text("Its currency", "Such as EUR."),
-                    "rate_per_second": RATE,
+                    **RATES,
                     "sandbox": SANDBOX,
                 },
             },
@@ -104,7 +105,14 @@ def _number(label: str, description: str) -> dict[str, Any]:
     return _field(label, description, type=["number", "null"])
 
 
-RATE = _number("Requests a second", "The most of one sender, as the account allows.")
+RATES = {
+    "rate_per_second": _number(
+        "Messages a second", "What the account allows, for all tasks on all machines together."
+    ),
+    "sender_rate_per_second": _number(
+        "Of one number", "What one number or name to write from is allowed, if less."
+    ),
+}
 SANDBOX = _field(
     "Local sandbox",
     "The host is a simulation on this machine: nobody is texted, and a simulated clock is allowed.",

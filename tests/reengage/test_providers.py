@@ -47,7 +47,7 @@ from reengage.providers import (
     twilio,
 )
 from reengage.providers.base import POOL, account
-from reengage.providers.single import Pace
+from reengage.providers.pace import LocalPace
 from reengage.providers.twilio import with_message_id
 from reengage.sandbox import connection
 
@@ -356,7 +356,7 @@ def test_a_log_is_read_to_its_end_and_priced_for_the_whole_message(
     assert (first.message_id, second.message_id) == ("m0", "m1")
     assert "bulkId=bulk-1" in peer.asked[1][0] and "limit=1000" in peer.asked[1][0]
     assert (first.status, first.raw_code) == ("undelivered", "EC_UNKNOWN_SUBSCRIBER")
-    assert first.is_permanent
+    assert first.suppress == "hard_bounce"
     assert first.price == Decimal("0.0237")
     assert first.occurred_at == datetime(2026, 3, 2, 15, 0, 9, 500000, tzinfo=UTC)
 
@@ -795,11 +795,11 @@ def test_a_rate_holds_over_all_threads(peer: Any, single: Any, kind: str) -> Non
 
 
 def test_a_pace_lets_nothing_begin_while_it_is_held() -> None:
-    pace = Pace(1000)
+    pace = LocalPace(1000)
     begun = time.monotonic()
     pace.hold(0.3)
-    assert not pace.wait(begun + 0.2)
-    assert pace.wait(begun + 1)
+    assert not pace.wait(1, begun + 0.2)
+    assert pace.wait(1, begun + 1)
     assert time.monotonic() - begun >= 0.3
 
 
@@ -882,7 +882,7 @@ def test_twilios_log_is_searched_by_number_and_text(peer: Any, single: Any) -> N
     peer.answer = pages
     assert single("twilio").log("bulk", [handed("m0")]) == [
         LogEntry(
-            "m0", "delivered", "delivered", False, 2, Decimal("0.01580"), "USD",
+            "m0", "delivered", "delivered", None, 2, Decimal("0.01580"), "USD",
             datetime(2026, 3, 2, 15, 0, 9, tzinfo=UTC),
         )
     ]  # fmt: skip
@@ -902,21 +902,22 @@ def test_twilios_log_is_read_by_the_id_where_it_is_known(peer: Any, single: Any)
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        ("queued", None, ("accepted", "queued", False)),
-        ("undelivered", 30005, ("undelivered", "30005", True)),
-        ("undelivered", 30003, ("undelivered", "30003", False)),
-        ("undelivered", 30007, ("undelivered", "30007", False)),
-        ("failed", 30006, ("rejected", "30006", True)),
-        ("failed", 30036, ("expired", "30036", False)),
-        ("partially_delivered", None, ("undelivered", "partially_delivered", False)),
+        ("queued", None, ("accepted", "queued", None)),
+        ("undelivered", 30005, ("undelivered", "30005", "hard_bounce")),
+        ("undelivered", 30003, ("undelivered", "30003", None)),
+        ("undelivered", 30007, ("undelivered", "30007", None)),
+        ("failed", 30006, ("rejected", "30006", "hard_bounce")),
+        ("failed", 21610, ("rejected", "21610", "opted_out")),
+        ("failed", 30036, ("expired", "30036", None)),
+        ("partially_delivered", None, ("undelivered", "partially_delivered", None)),
     ],
 )
 def test_twilios_words_become_ours(
-    peer: Any, single: Any, status: str, code: int | None, expected: tuple[str, str, bool]
+    peer: Any, single: Any, status: str, code: int | None, expected: tuple[str, str, str | None]
 ) -> None:
     peer.answer = lambda self: self.tell(200, resource(status=status, error_code=code))
     (entry,) = single("twilio").log("bulk", [handed("m0", "SM9")])
-    assert (entry.status, entry.raw_code, entry.is_permanent) == expected
+    assert (entry.status, entry.raw_code, entry.suppress) == expected
 
 
 def report(*items: Any, campaigns: Any = ({"Subject": "bulk", "idMessage": 42},)) -> Any:
@@ -942,7 +943,7 @@ def test_mailups_report_is_that_of_the_bulk_and_is_searched_by_number(
     peer.answer = report(line("12025550101", 2, "EXPIRED_AT_002"), line("19995550000"))
     found = single("mailup").log("bulk", [handed("b"), handed("a")])
     at = datetime(2026, 3, 2, 15, 0, 9, tzinfo=UTC)
-    assert found == [LogEntry("a", "expired", "EXPIRED_AT_002", False, None, None, None, at)]
+    assert found == [LogEntry("a", "expired", "EXPIRED_AT_002", None, None, None, None, at)]
     token, campaigns, details = peer.asked
     assert token[2]["grant_type"] == "password"
     assert "filterby=%22Subject%3D%3D%27bulk%27%22" in campaigns[0]
@@ -1059,7 +1060,9 @@ def called(url: str, form: dict[str, str], token: str = KEY, signed: str | None 
 def test_a_status_callback_names_our_message(single: Any) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30005", "New": ""}
     told = single("twilio").hear(called(CALLBACK, form), NOW)
-    assert told.receipts == [LogEntry("m0", "undelivered", "30005", True, None, None, None, NOW)]
+    assert told.receipts == [
+        LogEntry("m0", "undelivered", "30005", "hard_bounce", None, None, None, NOW)
+    ]
     assert not told.replies
     assert with_message_id("https://l.example/hear/twilio", "m0") == CALLBACK
 
@@ -1164,7 +1167,7 @@ def test_infobips_webhooks_tell_receipts_and_replies(caplog: pytest.LogCaptureFi
     assert (receipt.message_id, receipt.status, receipt.raw_code) == (
         *("m0", "undelivered", "EC_UNKNOWN_SUBSCRIBER"),
     )
-    assert receipt.is_permanent and receipt.price == Decimal("0.0237")
+    assert receipt.suppress == "hard_bounce" and receipt.price == Decimal("0.0237")
     assert (reply.reply_id, reply.sender, reply.text) == ("r1", PHONES[0], "STOP")
     assert caplog.text.count("is left out") == 2
 

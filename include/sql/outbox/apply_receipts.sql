@@ -2,8 +2,11 @@
 -- segment may have failed. A receipt of a message that is queued or cancelled proves that it was
 -- sent. A number that is bad for good is suppressed. Receipts of messages that nobody knows are
 -- kept, unapplied to anything. One statement: a receipt that comes meanwhile waits for the next run.
--- Grain: message. Reads: outbox.receipt. Writes: outbox.message, core.suppression, outbox.receipt.
--- Parameters: at, channel. Twice: an applied receipt is not looked at again.
+-- Returns the numbers that have opted out with the provider, and since when: whoever runs this runs
+-- core/opt_out_phone for each, in the same transaction.
+-- Grain: message; of what returns, number. Reads: outbox.receipt. Writes: outbox.message,
+-- core.suppression, outbox.receipt. Parameters: at, channel.
+-- Twice: an applied receipt is not looked at again.
 WITH fresh AS (
     UPDATE outbox.receipt AS receipt
     SET applied_at = :at
@@ -15,7 +18,7 @@ WITH fresh AS (
         END AS message_id,
         receipt.status,
         receipt.raw_code,
-        receipt.is_permanent,
+        receipt.suppress,
         receipt.segments,
         receipt.price,
         receipt.currency,
@@ -33,7 +36,7 @@ bounced AS (
         min(fresh.occurred_at) AS since
     FROM fresh
     INNER JOIN outbox.message AS message ON fresh.message_id = message.message_id
-    WHERE fresh.is_permanent
+    WHERE fresh.suppress = 'hard_bounce'
     GROUP BY message.contact_id, message.phone_hash
     ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, '')))
     WHERE lifted_at IS NULL DO NOTHING
@@ -47,28 +50,39 @@ latest AS (
         fresh.message_id ASC,
         CASE fresh.status WHEN 'accepted' THEN 2 WHEN 'delivered' THEN 1 ELSE 0 END ASC,
         fresh.occurred_at DESC
+),
+
+followed AS (
+    UPDATE outbox.message AS message
+    SET
+        status = latest.status,
+        status_at = latest.occurred_at,
+        accepted_at = CASE
+            WHEN latest.status = 'rejected' THEN message.accepted_at
+            ELSE coalesce(message.accepted_at, least(message.status_at, latest.occurred_at))
+        END,
+        delivered_at
+        = CASE WHEN latest.status = 'delivered' THEN latest.occurred_at ELSE message.delivered_at END,
+        error_code
+        = CASE WHEN latest.status IN ('accepted', 'delivered') THEN NULL ELSE latest.raw_code END,
+        segments = coalesce(latest.segments, message.segments),
+        price = coalesce(latest.price, message.price),
+        currency = coalesce(latest.currency, message.currency)
+    FROM latest
+    WHERE
+        message.message_id = latest.message_id
+        AND (
+            message.status IN ('draft', 'queued', 'sending', 'unknown', 'cancelled')
+            OR (message.status = 'accepted' AND latest.status <> 'accepted')
+            OR (message.status = 'delivered' AND latest.status NOT IN ('accepted', 'delivered'))
+        )
 )
 
-UPDATE outbox.message AS message
-SET
-    status = latest.status,
-    status_at = latest.occurred_at,
-    accepted_at = CASE
-        WHEN latest.status = 'rejected' THEN message.accepted_at
-        ELSE coalesce(message.accepted_at, least(message.status_at, latest.occurred_at))
-    END,
-    delivered_at
-    = CASE WHEN latest.status = 'delivered' THEN latest.occurred_at ELSE message.delivered_at END,
-    error_code
-    = CASE WHEN latest.status IN ('accepted', 'delivered') THEN NULL ELSE latest.raw_code END,
-    segments = coalesce(latest.segments, message.segments),
-    price = coalesce(latest.price, message.price),
-    currency = coalesce(latest.currency, message.currency)
-FROM latest
-WHERE
-    message.message_id = latest.message_id
-    AND (
-        message.status IN ('draft', 'queued', 'sending', 'unknown', 'cancelled')
-        OR (message.status = 'accepted' AND latest.status <> 'accepted')
-        OR (message.status = 'delivered' AND latest.status NOT IN ('accepted', 'delivered'))
-    );
+SELECT
+    message.phone_hash,
+    min(fresh.occurred_at) AS since
+FROM fresh
+INNER JOIN outbox.message AS message ON fresh.message_id = message.message_id
+WHERE fresh.suppress = 'opted_out'
+GROUP BY message.phone_hash
+ORDER BY message.phone_hash;

@@ -26,11 +26,19 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.exceptions import ProxyError as TunnelError
 
 from reengage.errors import ConfigurationError, ProviderError
+from reengage.providers.pace import LocalPace, Pace
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 POOL = 16
+# How long nobody begins after "too fast" or "unavailable", unless the provider says how long; and
+# after it could not be reached.
+HOLD_SECONDS = 1.0
+AWAY_SECONDS = 2.0
+MOST_HOLD_SECONDS = 60.0
+# What a turn may take to come where there is no rate, and nobody is held back.
+TURN_SECONDS = 0.25
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
@@ -83,19 +91,22 @@ class Handed:
     at: datetime
 
 
+# The code of a message for which no turn came in time: it was not sent.
+HELD_BACK = "held_back"
+
 LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected"]
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One message as the provider's log has it now. is_permanent: the number itself is bad.
-    price is of the whole message; occurred_at is aware, when this status came about.
+    """One message as the provider's log has it now. suppress: why the number is not to be texted
+    again. price is of the whole message; occurred_at is aware, when this status came about.
     """
 
     message_id: str
     status: LogStatus
     raw_code: str
-    is_permanent: bool
+    suppress: Suppress | None
     segments: int | None
     price: Decimal | None
     currency: str | None
@@ -172,11 +183,14 @@ class WebhookRefused(ProviderError):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and what came of it: ACCEPTED means that `content`, JSON, says so."""
+    """A request and what came of it: ACCEPTED means that `content`, JSON, says so. hold_seconds:
+    how long it is better that nobody begins another.
+    """
 
     outcome: Outcome
     code: str
     content: Any = None
+    hold_seconds: float = 0
 
 
 class Provider(ABC):
@@ -190,13 +204,18 @@ class Provider(ABC):
     # As people know it.
     title: ClassVar[str]
     # The most messages of one send().
-    max_batch: ClassVar[int]
+    max_batch: int
     # How long the provider's log keeps a message: an absence in it proves nothing after that.
     log_hours: ClassVar[float]
     # Whether the log is asked by our own ids; else log() compares it with what was handed over.
     knows_our_ids: ClassVar[bool] = True
     # Whether a price is told only some time after the delivery, and is asked for until it is.
     prices_late: ClassVar[bool] = False
+    # How long a text may be on its way to the phone where no end can be named; else the provider
+    # gives up in time.
+    arrival: ClassVar[timedelta] = timedelta(0)
+    # Messages a second of an account, unless the connection's extra says otherwise; None: no limit.
+    rate_per_second: ClassVar[float | None] = None
     # Each request is written down at this level of the log.
     request_level: ClassVar[int] = logging.INFO
     # From a send()'s beginning to its last request. An absence from the log proves nothing before.
@@ -204,6 +223,9 @@ class Provider(ABC):
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         self.account = account
+        # Of this process alone, until a pace is given that others keep, too.
+        rates = [rate for rate in self.limits("").values() if rate]
+        self.pace: Pace = LocalPace(min(rates, default=None))
         # Connecting is quick or hopeless; the rest of the patience is for the answer.
         self._timeout = (min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
         self._session = requests.Session()
@@ -219,6 +241,33 @@ class Provider(ABC):
     def is_sandbox(self) -> bool:
         """Whether this is the local provider, which texts nobody."""
         return self.account.is_sandbox
+
+    def limits(self, sender: str) -> dict[str, float | None]:
+        """What its pace is kept for, as keys, with the messages a second that the connection's
+        extra allows each (None: no limit): the account (`rate_per_second`), and the number or name
+        that it writes from (`sender_rate_per_second`). Raises ConfigurationError.
+        """
+        key = f"{self.name} {_host(self.account.base_url)} {self.account.login}".rstrip()
+        limits = {key: self._rate("rate_per_second", self.rate_per_second)}
+        if rate := self._rate("sender_rate_per_second", None):
+            limits[f"{key} from {self._writes_as(sender)}"] = rate
+        return limits
+
+    def _rate(self, name: str, default: float | None) -> float | None:
+        given = self.account.extra.get(name) or default
+        try:
+            if given is None or float(given) > 0:
+                return None if given is None else float(given)
+        except (TypeError, ValueError):
+            pass
+        raise ConfigurationError(
+            f"{name} of the connection reengage_sms is {given!r}: write a number above 0, "
+            "or leave it empty."
+        )
+
+    def _writes_as(self, sender: str) -> str:
+        """Whose number a message comes from, where the policy says `sender`."""
+        return sender
 
     def close(self) -> None:
         """Let go of the connections. Another call opens new ones."""
@@ -338,13 +387,13 @@ class Provider(ABC):
                 method, url, timeout=self._timeout, allow_redirects=False, **request
             )
         except requests.ConnectTimeout:
-            return Exchange(Outcome.RETRY, "connect_timeout")
+            return Exchange(Outcome.RETRY, "connect_timeout", hold_seconds=AWAY_SECONDS)
         except requests.Timeout:
             return Exchange(Outcome.UNKNOWN, "read_timeout")
         except requests.RequestException as error:
             cause = _cause(error)
             if isinstance(cause, NewConnectionError):  # DNS too
-                return Exchange(Outcome.RETRY, "no_connection")
+                return Exchange(Outcome.RETRY, "no_connection", hold_seconds=AWAY_SECONDS)
             if isinstance(cause, ssl.SSLCertVerificationError):
                 raise AccountRefused(
                     f"{self.name}: the certificate of {_host(url)} is not trusted. Check the "
@@ -360,11 +409,12 @@ class Provider(ABC):
             outcome = Outcome.UNKNOWN if content is None else Outcome.ACCEPTED
             return Exchange(outcome, str(status) if content is not None else "unreadable", content)
         code = self._error_code(content)
+        hold = _hold_seconds(answer)
         if judged := self._judge(code):
-            return Exchange(judged, code, content)
+            return Exchange(judged, code, content, hold)
         code = code or f"http_{status}"
         if status == 429:
-            return Exchange(Outcome.RETRY, code)
+            return Exchange(Outcome.RETRY, code, hold_seconds=hold)
         if status == 400 and method != "POST":
             return Exchange(Outcome.REJECTED, code)
         if status == 400:
@@ -386,7 +436,7 @@ class Provider(ABC):
                 "Check the host of the connection reengage_sms and the account's credit; "
                 "nothing was sent, and a rerun sends it."
             )
-        return Exchange(Outcome.UNKNOWN, code)
+        return Exchange(Outcome.UNKNOWN, code, hold_seconds=hold)
 
     def _no_credit(self, code: str) -> AccountRefused:
         return AccountRefused(
@@ -406,12 +456,26 @@ class Provider(ABC):
 
 
 class BulkProvider(Provider):
-    """A provider that takes a batch in one request."""
+    """A provider that takes a batch in one request. Where there is a rate, a batch is no more than
+    a second of it.
+    """
+
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        super().__init__(account, timeout_seconds)
+        rates = [rate for rate in self.limits("").values() if rate]
+        if rates:
+            self.max_batch = max(1, min(self.max_batch, int(min(rates))))
+            self.spread_seconds = timeout_seconds
 
     def _hand_over(
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
     ) -> list[Answer]:
+        patience = max(self.spread_seconds, TURN_SECONDS)
+        if not self.pace.wait(len(messages), time.monotonic() + patience):
+            return [Answer(m.message_id, Outcome.RETRY, None, HELD_BACK) for m in messages]
         exchange = self._submit(bulk_id, messages, sender, validity)
+        if exchange.hold_seconds:
+            self.pace.hold(exchange.hold_seconds)
         if exchange.outcome is not Outcome.ACCEPTED:
             return [Answer(m.message_id, exchange.outcome, None, exchange.code) for m in messages]
         try:
@@ -543,6 +607,19 @@ class _Unasked(logging.Filter):
 
 
 logging.getLogger("urllib3.connectionpool").addFilter(_Unasked())
+
+
+def _hold_seconds(answer: requests.Response) -> float:
+    """How long a refused request keeps everybody back: as long as Retry-After says, within reason.
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after (a date there is not followed)
+    """
+    if answer.status_code not in (429, 502, 503, 504):
+        return 0
+    try:
+        told = float(answer.headers.get("Retry-After", ""))
+    except ValueError:
+        return HOLD_SECONDS
+    return min(max(told, HOLD_SECONDS), MOST_HOLD_SECONDS)
 
 
 def _host(url: str) -> str:

@@ -69,7 +69,7 @@ class Infobip(BulkProvider):
 
     name: ClassVar[str] = "infobip"
     title: ClassVar[str] = "Infobip"
-    max_batch: ClassVar[int] = 1000
+    max_batch = 1000
     log_hours: ClassVar[float] = 48
 
     def _auth(self) -> AuthBase:
@@ -160,7 +160,7 @@ class Infobip(BulkProvider):
                 message_id=item["messageId"],
                 status=STATUS[status["groupName"]],
                 raw_code=(error.get("name") if failed else None) or status["name"],
-                is_permanent=failed and error.get("permanent") is True,
+                suppress="hard_bounce" if failed and error.get("permanent") is True else None,
                 segments=count,
                 price=None if each is None else Decimal(each) * (count or 1),
                 currency=price.get("currency"),

@@ -86,11 +86,13 @@ class MailUp(SingleProvider):
 
     name: ClassVar[str] = "mailup"
     title: ClassVar[str] = "MailUp"
-    max_batch: ClassVar[int] = 300
+    max_batch = 300
     log_hours: ClassVar[float] = 48
     knows_our_ids: ClassVar[bool] = False
+    # No validity can be given, and no page says how long a text may be on its way.
+    arrival: ClassVar[timedelta] = timedelta(minutes=30)
     # MailUp takes 30 a second; what is sent evenly does not arrive quite so.
-    rate_per_second: ClassVar[float] = 27
+    rate_per_second: ClassVar[float | None] = 27
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         extra = account.extra
@@ -316,7 +318,8 @@ def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
         message_id=message_id,
         status=status,
         raw_code=code or str(item["Status"]),
-        is_permanent=False,  # no code of the report says so
+        # The page names the kinds of errors (UNDELIV, FAILED, …), and none that is for good.
+        suppress=None,
         segments=None,
         price=None,
         currency=None,

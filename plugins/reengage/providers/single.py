@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import ClassVar
 
-from reengage.errors import ConfigurationError, ProviderError
+from reengage.errors import ProviderError
 from reengage.providers.base import (
+    HELD_BACK,
     POOL,
     Account,
     AccountRefused,
@@ -29,63 +30,18 @@ from reengage.providers.base import (
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 1.0
 # Nothing was reached: the next message would fare no better, and wait as long to learn it.
 AWAY = ("no_connection", "connect_timeout")
 
 
-class Pace:
-    """Lets requests begin, evenly spread, `rate` a second at the most. For several threads."""
-
-    def __init__(self, rate: float) -> None:
-        self._gap = 1 / rate
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self, until: float) -> bool:
-        """Wait for the next turn; False, at once, where that comes after `until` (monotonic)."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(self._next, now)
-            if turn > until:
-                return False
-            self._next = turn + self._gap
-        time.sleep(turn - now)
-        return True
-
-    def hold(self, seconds: float) -> None:
-        """Let nothing begin for a while."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
-
-
 class SingleProvider(Provider):
-    """A provider that takes one recipient a request.
+    """A provider that takes one recipient a request."""
 
-    The connection's extra may say `rate_per_second`, how fast one sender may be; several senders at
-    once share what the account allows.
-    """
-
-    # So fast unless the connection says otherwise.
-    rate_per_second: ClassVar[float]
     request_level: ClassVar[int] = logging.DEBUG
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         super().__init__(account, timeout_seconds)
         self.spread_seconds = timeout_seconds
-        self._pace = Pace(self._rate(account))
-
-    def _rate(self, account: Account) -> float:
-        given = account.extra.get("rate_per_second") or self.rate_per_second
-        try:
-            if (rate := float(given)) > 0:
-                return rate
-        except (TypeError, ValueError):
-            pass
-        raise ConfigurationError(
-            f"rate_per_second of the connection reengage_sms is {given!r}: write a number above 0, "
-            "or leave it empty."
-        )
 
     def _hand_over(
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
@@ -97,8 +53,8 @@ class SingleProvider(Provider):
         def one(message: Outgoing) -> Answer:
             if why := self._unfit(message):
                 return Answer(message.message_id, Outcome.REJECTED, raw_code=why)
-            if over.is_set() or not self._pace.wait(until) or over.is_set():
-                return Answer(message.message_id, Outcome.RETRY, raw_code="held_back")
+            if over.is_set() or not self.pace.wait(1, until) or over.is_set():
+                return Answer(message.message_id, Outcome.RETRY, raw_code=HELD_BACK)
             try:
                 exchange = self._submit(bulk_id, message, sender, validity)
                 answer = self._answer(message, exchange)
@@ -108,8 +64,8 @@ class SingleProvider(Provider):
                 return Answer(message.message_id, Outcome.RETRY, raw_code="account")
             if answer.raw_code in AWAY:
                 over.set()
-            elif answer.outcome is Outcome.RETRY:
-                self._pace.hold(HOLD_SECONDS)
+            if exchange.hold_seconds:
+                self.pace.hold(exchange.hold_seconds)
             return answer
 
         with ThreadPoolExecutor(POOL, thread_name_prefix=self.name) as pool:

@@ -79,7 +79,11 @@ REFUSED: dict[str, Suppress | None] = {
 # Of the account, which Twilio suspends when it has no credit left, too.
 INACTIVE = ("20005", "30002")
 # Of a receipt: an unknown handset, a landline, and what a messaging service refuses only later.
-PERMANENT = {"30005", "30006", *(code for code, why in REFUSED.items() if why)}
+BOUNCED: dict[str, Suppress | None] = {
+    **REFUSED,
+    "30005": "hard_bounce",
+    "30006": "hard_bounce",
+}
 VALIDITY_OVER = "30036"
 
 
@@ -92,12 +96,12 @@ class Twilio(SingleProvider):
 
     name: ClassVar[str] = "twilio"
     title: ClassVar[str] = "Twilio"
-    max_batch: ClassVar[int] = 500
+    max_batch = 500
     # https://support.twilio.com: kept for 13 months; a month is more than any run waits.
     log_hours: ClassVar[float] = 24 * 30
     knows_our_ids: ClassVar[bool] = False
     prices_late: ClassVar[bool] = True
-    rate_per_second: ClassVar[float] = 100
+    rate_per_second: ClassVar[float | None] = 100
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         if not account.login or not account.password:
@@ -110,6 +114,9 @@ class Twilio(SingleProvider):
 
     def _auth(self) -> AuthBase:
         return HTTPBasicAuth(self.account.login, self.account.password)
+
+    def _writes_as(self, sender: str) -> str:
+        return self.account.extra.get("messaging_service_sid") or sender
 
     def _unfit(self, message: Outgoing) -> str | None:
         return "text_too_long" if len(message.text) > MAX_BODY else None
@@ -124,8 +131,8 @@ class Twilio(SingleProvider):
             # It would change the text, by which the log is searched.
             "SmartEncoded": "false",
         }
-        service = self.account.extra.get("messaging_service_sid")
-        form |= {"MessagingServiceSid": service} if service else {"From": sender}
+        writer = self._writes_as(sender)
+        form["From" if writer == sender else "MessagingServiceSid"] = writer
         if callback := self.account.extra.get("status_callback"):
             form["StatusCallback"] = with_message_id(callback, message.message_id)
         return self._exchange("POST", f"{self._path}/Messages.json", data=form)
@@ -244,7 +251,7 @@ class Twilio(SingleProvider):
                         message_id=named or sid,
                         status=known,
                         raw_code=code or status,
-                        is_permanent=_is_permanent(known, code),
+                        suppress=_suppress(known, code),
                         segments=None,
                         price=None,
                         currency=None,
@@ -319,7 +326,7 @@ def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
         message_id=message_id,
         status=status,
         raw_code=code or item["status"],
-        is_permanent=_is_permanent(status, code),
+        suppress=_suppress(status, code),
         segments=_count(item.get("num_segments")),
         price=_price(item),
         currency=_currency(item),
@@ -336,8 +343,8 @@ def _status(status: str, code: str) -> LogStatus:
     return "expired" if code == VALIDITY_OVER else STATUS[status]
 
 
-def _is_permanent(status: LogStatus, code: str) -> bool:
-    return status in ("undelivered", "rejected") and code in PERMANENT
+def _suppress(status: LogStatus, code: str) -> Suppress | None:
+    return BOUNCED.get(code) if status in ("undelivered", "rejected") else None
 
 
 def _count(text: Any) -> int | None:
