@@ -3,6 +3,12 @@
 -- Parameters: contest, closes_on, winners, at.
 -- Of the entries of one person (merged since) or one number the first is drawn; an erased contact's
 -- is not. Twice: a contest that is drawn is left as it is. The caller holds the contest's lock.
+-- An entry that is being written holds the contest's row, so it is in or refused, never in between.
+SELECT contest.contest
+FROM outbox.contest AS contest
+WHERE contest.contest = :contest
+FOR UPDATE;
+
 WITH standing AS (
     SELECT DISTINCT ON (coalesce(contact.merged_into, contact.contact_id))
         entry.contact_id,
@@ -61,7 +67,10 @@ FROM (
         encode(
             sha256(
                 convert_to(
-                    coalesce(string_agg(entry.ticket || chr(10), '' ORDER BY entry.ticket COLLATE "C"), ''),
+                    coalesce(
+                        string_agg(entry.ticket || chr(10), '' ORDER BY entry.ticket COLLATE "C"),
+                        ''
+                    ),
                     'UTF8'
                 )
             ),

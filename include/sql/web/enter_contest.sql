@@ -18,4 +18,5 @@ FROM core.contact AS contact
 INNER JOIN outbox.contest AS contest
     ON contest.contest = :contest AND contest.drawn_at IS NULL
 WHERE contact.contact_id = :contact_id AND contact.status <> 'erased'
+FOR SHARE OF contest
 ON CONFLICT (contact_id, contest) DO NOTHING

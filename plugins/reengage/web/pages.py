@@ -1,35 +1,49 @@
-"""The landing pages: rendered, with headers that let them load, run and frame nothing."""
+"""The landing pages: in the visitor's language and the brand's colours, with headers that let them
+load, run and frame nothing.
+"""
 
+import base64
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from babel.dates import format_date
+import segno
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, nodes
+from markupsafe import Markup
 
 from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
-from reengage.messages import locale_of
-from reengage.policy import Policy
-from reengage.settings import TEMPLATES
+from reengage.policy import Brand, CouponOffer, Palette, Policy, Step
+from reengage.settings import TEMPLATES, settings
+from reengage.web.texts import Catalogues, Voice
 from reengage.web.visits import Offered, Visit
 
 FOLDER = TEMPLATES / "landing"
+LOGO_BYTES = 40_000
+LOGO_TYPES = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
 
 
 class Pages:
     """The pages of one policy, compiled at start-up.
 
-    They are include/templates/landing: `<step>.html`, or `_step.html` for a step that has none.
-    Raises ConfigurationError where one of them is no Jinja.
+    They are include/templates/landing: `<landing>.html`, or `_step.html` for a step that has none;
+    their texts are in its folder `texts`. Raises ConfigurationError where one of them is no Jinja,
+    where a text is missing, or where the logo cannot be used.
     """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._locale = locale_of(policy.brand.language, policy.brand.country)
         environment = Environment(
             loader=FileSystemLoader(FOLDER),
             undefined=StrictUndefined,
@@ -37,7 +51,10 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        needed: set[str] = set()
         try:
+            for file in FOLDER.glob("*.html"):
+                needed |= _said(environment, file.read_text(encoding="utf-8"))
             self._templates = {
                 file.name: environment.get_template(file.name) for file in FOLDER.glob("*.html")
             }
@@ -46,12 +63,40 @@ class Pages:
             raise ConfigurationError(
                 f"A landing page of {FOLDER} cannot be used: {where}: {error}."
             ) from error
+        self.catalogues = Catalogues(FOLDER / "texts", policy.brand, needed)
+        self._logo = _logo(policy.brand)
+        self._light = _colours(policy.brand.colours.light)
+        self._dark = _colours(policy.brand.colours.dark)
 
-    def coupon(self, offered: Offered | None, now: datetime) -> Mapping[str, Any] | None:
-        """What a page says about a visit's coupon or incentive; None without one."""
+    def template(self, landing: str, otherwise: str) -> str:
+        """The page of its own that a landing has, else another."""
+        name = f"{landing}.html"
+        return (
+            name
+            if re.fullmatch("[a-z][a-z0-9_]*", landing) and name in self._templates
+            else (otherwise)
+        )
+
+    def step(self, visit: Visit) -> Step | None:
+        """The step of a visit; None: the policy has it no more."""
+        return next((step for step in self._policy.steps if step.name == visit.step), None)
+
+    def voice(self, visit: Visit | None) -> Voice:
+        """How the pages speak to whoever visits; None: as the brand does."""
+        if visit is None:
+            return self.catalogues.voice()
+        return self.catalogues.voice(visit.language, visit.country)
+
+    def coupon(
+        self, offered: Offered | Coupon | None, offer: CouponOffer | None, t: Voice, now: datetime
+    ) -> Mapping[str, Any] | None:
+        """What a page says about a coupon or an incentive; None without one. offer: as the policy
+        has it, for what the coupon itself does not hold.
+        """
         if offered is None:
             return None
         brand = self._policy.brand
+        zone, currency = brand.zone, brand.currency
         coupon = Coupon(
             offered.code,
             offered.kind,
@@ -60,33 +105,71 @@ class Pages:
             offered.minimum,
             offered.starts_at,
         )
-        day = coupon.last_day(brand.zone)
+        day, start = t.day(coupon.last_day(zone)), coupon.first_day(zone)
+        is_early = coupon.starts_at is not None and coupon.starts_at > now
+        ends = coupon.expires_at.astimezone(zone)
+        # Good through a day where it ends with one; else to the minute.
+        said, at = (
+            ("through", {"day": day})
+            if (ends.hour, ends.minute) == (0, 0)
+            else ("until", {"day": day, "time": t.time(coupon.expires_at, zone)})
+        )
+        if is_early and start:
+            said, at = f"from_{said}", {"start": t.day(start), **at}
+        is_used = isinstance(offered, Offered) and offered.redeemed_at is not None
         return {
             "code": coupon.code,
-            "worth": coupon.worth(brand.currency, self._locale),
-            "until": format_date(day, "long", locale=self._locale),
-            "is_used": offered.redeemed_at is not None,
+            "worth": coupon.worth(currency, t.locale),
+            "day": day,
+            "start": t.day(start) if start else None,
+            "valid": t(f"coupon.{said}", **at),
+            "minimum": coupon.least_order(currency, t.locale),
+            "where": t.say(offer.where) if offer and offer.where else None,
+            "is_used": is_used,
             "is_over": coupon.expires_at <= now,
+            "is_early": is_early,
+            "is_good": not is_used and coupon.expires_at > now,
+            "qr": _qr(coupon.code),
         }
 
-    def landing(self, visit: Visit, *, is_confirmed: bool) -> HTMLResponse:
+    def landing(self, visit: Visit, *, is_confirmed: bool = False) -> HTMLResponse:
         """The page of the link's step, before or after the press of its button."""
-        shown: dict[str, Any] = {
+        name = self.template(visit.landing, "_step.html")
+        # An invitation needs a contest: with one, web/contest.py shows the page.
+        name = "_step.html" if name == "contest.html" else name
+        return self.show(name, visit, is_confirmed=is_confirmed, questions=())
+
+    def show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> HTMLResponse:
+        """A page for a visit, or the page that says that its link has expired (410).
+
+        shown: what the page says beside; incentive: a coupon that the visit did not know of yet.
+        """
+        t, step = self.voice(visit), self.step(visit)
+        incentive = shown.pop("incentive", None) or visit.incentive
+        shown = {
+            "is_confirmed": False,
+            "paused_until": None,
+            "item": None,
+            "together": (),
             "code": visit.code,
-            "coupon": self.coupon(visit.coupon, visit.at),
             "is_opted_out": visit.is_opted_out,
-            "is_confirmed": is_confirmed,
+            **shown,
+            "coupon": self.coupon(visit.coupon, step.coupon if step else None, t, visit.at),
+            "incentive": self.coupon(incentive, step.incentive if step else None, t, visit.at),
         }
         if visit.is_expired:
-            return self.render("_gone.html", 410, **shown)
-        # A step's name begins with a letter, the other pages' with a dash below.
-        name = f"{visit.landing}.html" if re.fullmatch("[a-z][a-z0-9_]*", visit.landing) else ""
-        return self.render(name if name in self._templates else "_step.html", **shown)
+            return self.render("_gone.html", 410, t=t, **shown)
+        return self.render(name, status, t=t, **shown)
+
+    def answer(self, name: str, visit: Visit, **shown: Any) -> HTMLResponse:
+        """A page that says what became of a press, even of one on a link that has expired."""
+        return self.show(name, replace(visit, is_expired=False), **shown)
 
     def stopped(self, visit: Visit | None) -> HTMLResponse:
         """The page that says that no more texts come; visit None: the warehouse was away."""
-        coupon = self.coupon(visit.coupon, visit.at) if visit else None
-        return self.render("_stopped.html", coupon=coupon)
+        if visit is None:
+            return self.render("_stopped.html", coupon=None, incentive=None)
+        return self.answer("_stopped.html", replace(visit, is_opted_out=True))
 
     def missing(self, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
         """There is no such link, or it is not asked for like this."""
@@ -101,14 +184,25 @@ class Pages:
         name: str,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        *,
+        t: Voice | None = None,
         **shown: Any,
     ) -> HTMLResponse:
         """A page that may load nothing, run nothing, be framed or cached nowhere."""
         brand = self._policy.brand
         nonce = secrets.token_urlsafe(12)
-        content = self._templates[name].render(
-            {"code": None, "is_opted_out": False, "nonce": nonce, "brand": brand, **shown}
-        )
+        content = self._templates[name].render({
+            "code": None,
+            "is_opted_out": False,
+            "paused_until": None,
+            "nonce": nonce,
+            "brand": brand,
+            "logo": self._logo,
+            "light": self._light,
+            "dark": self._dark,
+            "t": t or self.voice(None),
+            **shown,
+        })  # fmt: skip
         safe = {
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
@@ -126,3 +220,53 @@ class Pages:
         if (brand.link_domain or "").startswith("https:"):
             safe["Strict-Transport-Security"] = "max-age=31536000"
         return HTMLResponse(content, status, {**(headers or {}), **safe})
+
+
+def _said(environment: Environment, template: str) -> set[str]:
+    """The keys of the texts that a template says: t("survey.title")."""
+    return {
+        call.args[0].value
+        for call in environment.parse(template).find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name)
+        and call.node.name == "t"
+        and call.args
+        and isinstance(call.args[0], nodes.Const)
+    }
+
+
+def _colours(palette: Palette) -> Markup:
+    """A palette as CSS: its names with hyphens. The policy has checked that each is a colour."""
+    return Markup(" ".join(f"--{name.replace('_', '-')}: {value};" for name, value in palette))
+
+
+def _logo(brand: Brand) -> str | None:
+    """The logo as a data: URI: a page asks for nothing. Raises ConfigurationError."""
+    if brand.logo is None:
+        return None
+    file = settings().policy.parent / brand.logo
+    kind = LOGO_TYPES.get(file.suffix.lower())
+    if kind is None:
+        raise ConfigurationError(
+            f"brand.logo {file} is none of {', '.join(sorted(LOGO_TYPES))}: save it as one of them."
+        )
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"brand.logo {file} cannot be read: {error}.") from error
+    if len(content) > LOGO_BYTES:
+        raise ConfigurationError(
+            f"brand.logo {file} has {len(content):,} bytes, and every page carries it: "
+            f"{LOGO_BYTES:,} is the most. Save it smaller."
+        )
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+@lru_cache(maxsize=4096)
+def _qr(code: str) -> Markup:
+    """A coupon's code as a QR code: inline SVG, black on white, which scanners need."""
+    made = segno.make_qr(code, error="m")
+    return Markup(
+        made.svg_inline(
+            border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None
+        )
+    )

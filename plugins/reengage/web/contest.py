@@ -1,0 +1,240 @@
+"""A contest: an entry a person and number, and a draw that anybody can check (docs/contest.md).
+
+The first time that a contest is seen a secret seed is made, and its SHA-256, the commitment, is
+shown from then on. After the close the seed is made known: the tickets with the lowest SHA-256 of
+seed and ticket win, so nobody can have chosen the winners once the entries were in.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from sqlalchemy.engine import Connection
+from starlette.exceptions import HTTPException
+
+from reengage import coupons, db
+from reengage.errors import ReengageError
+from reengage.policy import Contest, Policy, Step
+from reengage.web import visits
+from reengage.web.forms import Posted
+from reengage.web.service import Service
+from reengage.web.survey import said
+from reengage.web.visits import Visit
+
+# Digits and capitals that are not mistaken for one another; without vowels no ticket is a word.
+_TICKET = "23456789BCDFGHJKMNPQRSTVWXYZ"
+
+
+class DrawRefused(ReengageError):
+    """A draw that cannot be made: no such contest, or its entries are still open."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A draw that was made. winners: (contact_id, ticket, place), the first place first; tickets:
+    all of the draw, in its order; is_new: made by this call. drawn_at: aware.
+    """
+
+    contest: str
+    seed: str
+    commitment: str
+    drawn_at: datetime
+    winners: list[tuple[int, str, int]]
+    tickets: list[str]
+    digest: str
+    is_new: bool
+
+
+def add_routes(app: FastAPI, service: Service) -> None:
+    """`POST /{code}/enter` enters the contest of the link's step (422 where a box is to be ticked);
+    `GET /draws/{name}` and `/draws/{name}/tickets.txt` let anybody check a draw.
+    """
+    pages, policy = service.pages, service.policy
+
+    def known(connection: Connection, contest: Contest) -> Any:
+        draw = db.run(connection, "web/contest", contest=contest.name).one_or_none()
+        return draw or see(connection, contest.name, service.clock())
+
+    def show(visit: Visit, contest: Contest, draw: Any, entry: Any, **shown: Any) -> Response:
+        state = state_of(contest, visit, policy, draw, entry)
+        status = 422 if state == "open" and shown.get("errors") else 200
+        shown = {"errors": {}, "ticked": (), **shown}
+        return pages.show(
+            pages.template(visit.landing, "contest.html"), visit, status,
+            contest=contest, state=state, draw=draw, entered=entry if entry.ticket else None,
+            ticks=ticks(contest, visit), paused_until=entry.paused_until, **shown,
+        )  # fmt: skip
+
+    def contest_of(visit: Visit) -> tuple[Step, Contest] | None:
+        step = pages.step(visit)
+        return (step, step.contest) if step and step.contest else None
+
+    def view(visit: Visit) -> Response:
+        found = contest_of(visit)
+        if found is None:
+            return pages.landing(visit)
+        _, contest = found
+        with service.transaction() as connection:
+            draw, entry = known(connection, contest), said(connection, visit, contest.name)
+        return show(visit, contest, draw, entry)
+
+    for step in policy.steps:
+        if step.contest:
+            service.views[step.landing] = view
+
+    @app.post("/{code:link_code}/enter")
+    def enter(request: Request, code: str, form: Posted) -> Response:
+        with service.transaction() as connection:
+            visit = visits.record(connection, request, code, "press")
+            found = contest_of(visit)
+            if found is None or visit.is_expired:
+                return pages.landing(visit)
+            step, contest = found
+            draw = known(connection, contest)
+            # Two contacts with one number enter one after the other: the number has one entry.
+            number = visit.phone_hash or visit.contact_id
+            with db.exclusive(connection, f"contest/{contest.name}/{number}"):
+                entry = said(connection, visit, contest.name)
+                wanted = ticks(contest, visit)
+                ticked = [name for name in wanted if form.get(name) == ["yes"]]
+                if state_of(contest, visit, policy, draw, entry) != "open":
+                    return show(visit, contest, draw, entry)
+                if missing := set(wanted) - set(ticked):
+                    wrong = pages.voice(visit)("contest.tick")
+                    return show(
+                        visit, contest, draw, entry,
+                        errors=dict.fromkeys(missing, wrong), ticked=ticked,
+                    )  # fmt: skip
+                db.run(
+                    connection, "web/enter_contest",
+                    contest=contest.name, contact_id=visit.contact_id,
+                    phone_hash=visit.phone_hash, message_id=visit.message_id,
+                    ticket=new_ticket(), confirmed=json.dumps(confirmed(contest, ticked)),
+                    at=visit.at,
+                )  # fmt: skip
+                entry = said(connection, visit, contest.name)
+            incentive = visit.incentive or coupons.issue_for(
+                connection, policy, step, visit.message_id, visit.contact_id, visit.at
+            )
+        return show(visit, contest, draw, entry, incentive=incentive)
+
+    @app.get("/draws/{name}")
+    def draw_page(name: str) -> Response:
+        with service.transaction() as connection:
+            found = db.run(connection, "web/contest", contest=name[:100]).one_or_none()
+            if found is None:
+                raise HTTPException(404)
+            drawn = _tickets(connection, name) if found.drawn_at else []
+        zone = policy.brand.zone
+        return pages.render(
+            "_draw.html", contest=name, draw=found,
+            winners=[row.ticket for row in drawn[: found.winners]],
+            drawn_on=found.drawn_at.astimezone(zone).date() if found.drawn_at else None,
+        )  # fmt: skip
+
+    @app.get("/draws/{name}/tickets.txt")
+    def tickets(name: str) -> Response:
+        with service.transaction() as connection:
+            drawn = _tickets(connection, name[:100])
+        if not drawn:
+            raise HTTPException(404)
+        return PlainTextResponse("".join(f"{row.ticket}\n" for row in drawn))
+
+
+def new_ticket() -> str:
+    """A ticket, XXXX-XXXX-XXXX: 12 random characters of 28."""
+    code = "".join(secrets.choice(_TICKET) for _ in range(12))
+    return f"{code[:4]}-{code[4:8]}-{code[8:]}"
+
+
+def see(connection: Connection, contest: str, at: datetime) -> Any:
+    """A contest as it stands; its seed and its commitment are made where it has none. Twice: the
+    first stay.
+    """
+    seed = secrets.token_hex(32)
+    db.run(
+        connection, "web/see_contest",
+        contest=contest, seed=seed, commitment=hashlib.sha256(seed.encode()).hexdigest(), at=at,
+    )  # fmt: skip
+    return db.run(connection, "web/contest", contest=contest).one()
+
+
+def ticks(contest: Contest, visit: Visit) -> list[str]:
+    """What an entrant must confirm: their age; their country, where the card does not say it."""
+    age = ["age"] if contest.minimum_age else []
+    return age + (["country"] if contest.countries and not visit.country else [])
+
+
+def confirmed(contest: Contest, ticked: list[str]) -> dict[str, Any]:
+    """What an entrant has confirmed, as it is kept."""
+    said_of: Mapping[str, Any] = {"age": contest.minimum_age, "country": list(contest.countries)}
+    return {name: said_of[name] for name in ticked}
+
+
+def state_of(contest: Contest, visit: Visit, policy: Policy, draw: Any, entry: Any) -> str:
+    """What the page shows: won, lost or drawn; closed, early, entered, elsewhere, or open."""
+    today = visit.at.astimezone(policy.brand.zone).date()
+    if draw.drawn_at:
+        if entry.place is None:
+            return "drawn"
+        return "won" if entry.place <= draw.winners else "lost"
+    if today > contest.closes_on:
+        return "closed"
+    if entry.ticket:
+        return "entered"
+    if contest.opens_on and today < contest.opens_on:
+        return "early"
+    if contest.countries and visit.country and visit.country not in contest.countries:
+        return "elsewhere"
+    return "open"
+
+
+def _tickets(connection: Connection, contest: str) -> list[sa.Row[Any]]:
+    return list(db.run(connection, "web/drawn_tickets", contest=contest))
+
+
+def make_draw(engine: sa.Engine, policy: Policy, name: str, at: datetime) -> Draw:
+    """Draw a contest of the policy, once: a draw that was made is given again as it was.
+
+    at: aware; when. Raises DrawRefused where there is no such contest, or its entries are open.
+    """
+    contests = {step.contest.name: step.contest for step in policy.steps if step.contest}
+    if name not in contests:
+        known = ", ".join(sorted(contests)) or "none"
+        raise DrawRefused(f"The policy has no contest named {name!r}; it has {known}.")
+    contest = contests[name]
+    with engine.begin() as connection, db.exclusive(connection, f"contest/{name}"):
+        before = see(connection, name, at)
+        if not before.drawn_at:
+            _refuse_early(contest, at.astimezone(policy.brand.zone).date(), before.commitment)
+            db.run(
+                connection, "web/draw",
+                contest=name, closes_on=contest.closes_on, winners=contest.winners, at=at,
+            )  # fmt: skip
+        made = db.run(connection, "web/contest", contest=name).one()
+        rows = _tickets(connection, name)
+    return Draw(
+        contest=name,
+        seed=made.seed,
+        commitment=made.commitment,
+        drawn_at=made.drawn_at,
+        winners=[(row.contact_id, row.ticket, row.place) for row in rows[: made.winners]],
+        tickets=[row.ticket for row in rows],
+        digest=made.entries_digest,
+        is_new=not before.drawn_at,
+    )
+
+
+def _refuse_early(contest: Contest, today: date, commitment: str) -> None:
+    if today <= contest.closes_on:
+        raise DrawRefused(
+            f"Contest {contest.name} takes entries until {contest.closes_on}, in the brand's time: "
+            f"draw it after that day. Its seed is committed to by {commitment}."
+        )

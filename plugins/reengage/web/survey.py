@@ -1,0 +1,156 @@
+"""A survey: its questions are the policy's, its answers are kept once a message.
+
+Answering again changes them. What an answer says of the contact (`attribute`) is kept beside the
+contact, for the texts and for segments. A text may hold anything: it is shown to whoever wrote it,
+and stands in outbox.survey alone, by contact, never in a log.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.engine import Connection
+
+from reengage import coupons, db
+from reengage.policy import Question, Step
+from reengage.web import visits
+from reengage.web.forms import Form, Posted, text_of
+from reengage.web.service import Service
+from reengage.web.texts import Voice
+from reengage.web.visits import Visit
+
+Answer = str | int | bool | list[str]
+SCALE = {str(number): number for number in range(11)}
+YES_NO = {"yes": True, "no": False}
+
+
+def add_routes(app: FastAPI, service: Service) -> None:
+    """`POST /{code}/answers` keeps the answers (422 where one is to be put right), and gives the
+    step's incentive to whoever has answered.
+    """
+    pages = service.pages
+
+    def show(visit: Visit, status: int = 200, **shown: Any) -> Response:
+        step = pages.step(visit)
+        if step is None or not step.questions:
+            return pages.landing(visit)
+        t = pages.voice(visit)
+        worth = None
+        if step.incentive:
+            brand = service.policy.brand
+            offer = coupons.Coupon.issue(step.incentive, service.policy, visit.at)
+            worth = offer.worth(brand.currency, t.locale) if offer.expires_at > visit.at else None
+        shown = {"errors": {}, "is_done": False, "reward": worth, **shown}
+        name = pages.template(visit.landing, "survey.html")
+        return pages.show(name, visit, status, questions=step.questions, **shown)
+
+    def view(visit: Visit) -> Response:
+        with service.transaction() as connection:
+            known = said(connection, visit)
+        return show(
+            visit, answers=known.answers or {}, is_answered=known.answers is not None,
+            paused_until=known.paused_until,
+        )  # fmt: skip
+
+    for step in service.policy.steps:
+        if step.questions:
+            service.views[step.landing] = view
+
+    @app.post("/{code:link_code}/answers")
+    def answer(request: Request, code: str, form: Posted) -> Response:
+        with service.transaction() as connection:
+            visit = visits.record(connection, request, code, "press")
+            step = pages.step(visit)
+            if step is None or not step.questions or visit.is_expired:
+                return show(visit, answers={}, is_answered=False)
+            answers, errors = read(step, form, pages.voice(visit))
+            known = said(connection, visit)
+            if errors:
+                return show(
+                    visit, 422, answers=answers, errors=errors,
+                    is_answered=known.answers is not None, paused_until=known.paused_until,
+                )  # fmt: skip
+            save(connection, service, visit, step, answers)
+            incentive = visit.incentive or coupons.issue_for(
+                connection, service.policy, step, visit.message_id, visit.contact_id, visit.at
+            )
+        return show(
+            visit, answers=answers, is_answered=True, is_done=True, incentive=incentive,
+            paused_until=known.paused_until,
+        )  # fmt: skip
+
+
+def said(connection: Connection, visit: Visit, contest: str | None = None) -> Any:
+    """What a visitor has said on this page so far: answers, ticket and place, paused_until."""
+    return db.run(
+        connection, "web/said",
+        contact_id=visit.contact_id, message_id=visit.message_id, phone_hash=visit.phone_hash,
+        contest=contest, channel=visits.CHANNEL,
+    ).one()  # fmt: skip
+
+
+def read(step: Step, form: Form, t: Voice) -> tuple[dict[str, Answer], dict[str, str]]:
+    """The answers in a form by question, and what is wrong with it, in the page's words.
+
+    A question that is not answered is in neither, unless it is required. Only what can stand in
+    the field again is an answer: a wrong choice is none.
+    """
+    answers: dict[str, Answer] = {}
+    errors: dict[str, str] = {}
+    for question in step.questions:
+        given = [value for value in form.get(question.name, []) if value.strip()]
+        if not given:
+            if question.required:
+                errors[question.name] = t("survey.missing")
+        elif question.kind == "text":
+            text = text_of(given[0])
+            answers[question.name] = text[: 2 * question.max_length]
+            if len(text) > question.max_length:
+                errors[question.name] = t(
+                    "survey.long",
+                    count=t.number(question.max_length),
+                    used=t.number(len(text)),
+                )
+            elif not text:
+                del answers[question.name]
+                if question.required:
+                    errors[question.name] = t("survey.missing")
+        else:
+            known = _known(question)
+            if all(value in known for value in given) and (
+                question.kind == "choices" or len(given) == 1
+            ):
+                chosen = [known[value] for value in known if value in given]
+                answers[question.name] = chosen if question.kind == "choices" else chosen[0]
+            else:
+                errors[question.name] = t("survey.pick")
+    return answers, errors
+
+
+def _known(question: Question) -> Mapping[str, Any]:
+    """What may be posted for a question, and the answer it is."""
+    if question.kind == "scale":
+        return SCALE
+    if question.kind == "yes_no":
+        return YES_NO
+    return {value: value for value in question.options}
+
+
+def save(
+    connection: Connection,
+    service: Service,
+    visit: Visit,
+    step: Step,
+    answers: Mapping[str, Answer],
+) -> None:
+    """Keep the answers to a message's survey, in the caller's transaction. Twice: the same."""
+    named = {question.attribute: question.name for question in step.questions if question.attribute}
+    attributes = {name: answers[asked] for name, asked in named.items() if asked in answers}
+    db.run(
+        connection, "web/save_answers",
+        contact_id=visit.contact_id, message_id=visit.message_id, step=step.name, at=visit.at,
+        policy_version=service.policy.version, asked=[q.name for q in step.questions],
+        answers=json.dumps(answers), attributes=json.dumps(attributes),
+        attribute_names=list(named),
+    )  # fmt: skip
