@@ -22,7 +22,7 @@ def close(
     over_on: the day through which ladders may have ended. Before as_of is decided that is an
     earlier one: a step that is due on as_of is decided first. Twice: nothing is left to close.
     """
-    zone, now = policy.brand.time_zone, clock()
+    zone, now, currency = policy.brand.time_zone, clock(), policy.brand.currency
     seen = db.run(connection, "cohort/watermark").one()
     new = follow_loads(connection, policy, after_load_id=seen.last_load_id)
     db.run(
@@ -30,7 +30,9 @@ def close(
         after_load_id=seen.last_load_id, clocks=policy.clocks, signals=list(policy.signals),
     )  # fmt: skip
     db.run(connection, "cohort/mark_opened", after=seen.decided_at)
-    db.run(connection, "outcome/close_returned", as_of=as_of, time_zone=zone)
+    db.run(
+        connection, "outcome/close_returned", as_of=as_of, time_zone=zone, currency=currency
+    )  # fmt: skip
     ended = (
         db.run(
             connection,
@@ -41,6 +43,7 @@ def close(
             channel=policy.consent.channel,
             at=now,
             time_zone=zone,
+            currency=currency,
         )
         .scalars()
         .all()
@@ -97,6 +100,7 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
             from_as_of=as_of - timedelta(days=window),
             attribution_days=policy.attribution_days,
             signals=list(policy.signals),
+            currency=policy.brand.currency,
         )
         rows = db.run(connection, "outcome/count_outcomes", as_of=as_of)
         return {row.outcome: row.contacts for row in rows}

@@ -129,3 +129,22 @@ def test_a_cancelled_order_lets_the_episode_go_on(world: World) -> None:
     assert outcome_of(world) == []
     world.check_state()
     assert world.sql("SELECT count(*) FROM outbox.message")[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "cost"),
+    [("0.02", "USD", "0.02"), ("3", "credits", "0.5"), ("0.04", "EUR", "0.5"), (None, None, "0.5")],
+)
+def test_a_cost_is_in_the_brands_currency_or_what_the_policy_expects(
+    world: World, price: str | None, currency: str | None, cost: str
+) -> None:
+    world.fate(SURVEY, "delivered", world.at(START, 11))
+    world.sql(
+        "UPDATE outbox.message SET price = :price, currency = :currency, expected_price = 0.5",
+        price=price, currency=currency,
+    )  # fmt: skip
+    world.load(AFTER)
+    world.decide(AFTER)
+    end(world, AFTER)
+    told = "SELECT cost FROM outcome.contact_outcome UNION ALL SELECT cost FROM outcome.daily_step"
+    assert {str(row.cost) for row in world.sql(told)} == {cost}

@@ -5,13 +5,7 @@
 SELECT
     coalesce(sum(message.segments), 0) AS segments,
     coalesce(
-        sum(
-            CASE
-                WHEN coalesce(message.currency, :currency) = :currency
-                    THEN coalesce(message.price, message.expected_price)
-                ELSE message.expected_price
-            END
-        ), 0
+        sum(outbox.cost(message.price, message.currency, message.expected_price, :currency)), 0
     ) AS money
 FROM outbox.message AS message
 WHERE

@@ -7,7 +7,7 @@
 -- quiet by another.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
 -- cohort.dormancy, outcome.contact_outcome, core.contact, core.suppression.
--- Parameters: as_of, after_load_id, close_after_days, channel, at, time_zone.
+-- Parameters: as_of, after_load_id, close_after_days, channel, at, time_zone, currency.
 -- Twice: a closed episode is not looked at again.
 DROP TABLE IF EXISTS closing;
 
@@ -104,7 +104,10 @@ CROSS JOIN
     LATERAL (
         SELECT
             count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
-            coalesce(sum(message.price), 0) AS cost,
+            coalesce(
+                sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
+                FILTER (WHERE message.accepted_at IS NOT NULL), 0
+            ) AS cost,
             coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered,
             (
                 SELECT min(hit.at)

@@ -1,6 +1,7 @@
 -- Close the episodes whose contact came back, in either arm.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.interaction. Writes: cohort.episode,
--- outcome.contact_outcome. Parameters: as_of, time_zone. Twice: a closed episode is not looked at again.
+-- outcome.contact_outcome. Parameters: as_of, time_zone, currency.
+-- Twice: a closed episode is not looked at again.
 WITH closing AS (
     UPDATE cohort.episode AS episode
     SET closed_on = episode.returned_on, next_due_on = NULL, next_step = NULL
@@ -45,7 +46,10 @@ CROSS JOIN
     LATERAL (
         SELECT
             count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
-            coalesce(sum(message.price), 0) AS cost,
+            coalesce(
+                sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
+                FILTER (WHERE message.accepted_at IS NOT NULL), 0
+            ) AS cost,
             (
                 SELECT min(hit.at)
                 FROM outbox.judged_hit AS hit

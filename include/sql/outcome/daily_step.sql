@@ -5,7 +5,8 @@
 -- is what the contact spent from the return until that window ends.
 --
 -- Grain: as_of × step × arm. Reads: cohort.*, outbox.*, core.*. Writes: outcome.daily_step.
--- Parameters: as_of, from_as_of, attribution_days, signals. Twice: the same figures.
+-- Parameters: as_of, from_as_of, attribution_days, signals, currency (the brand's).
+-- Twice: the same figures.
 WITH counted AS (
     SELECT
         decision.as_of,
@@ -31,7 +32,7 @@ fared AS (
         counted.arm,
         message.accepted_at IS NOT NULL AS is_sent,
         message.status = 'delivered' AS is_delivered,
-        message.price,
+        outbox.cost(message.price, message.currency, message.expected_price, :currency) AS cost,
         EXISTS(
             SELECT 1
             FROM outbox.judged_hit AS hit
@@ -97,7 +98,7 @@ SELECT
     count(*) FILTER (WHERE fared.returned_on IS NOT NULL),
     count(*) FILTER (WHERE fared.is_opted_out),
     sum(fared.revenue),
-    coalesce(sum(fared.price), 0)
+    coalesce(sum(fared.cost) FILTER (WHERE fared.is_sent), 0)
 FROM fared
 GROUP BY fared.as_of, fared.step, fared.arm
 ON CONFLICT (as_of, step, arm) DO UPDATE
