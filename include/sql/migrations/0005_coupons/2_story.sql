@@ -299,7 +299,6 @@ LEFT JOIN cohort.day AS day ON message.as_of = day.as_of
 CROSS JOIN
     LATERAL (
         SELECT
-            CASE coupon.role WHEN 'incentive' THEN 'incentive' ELSE 'coupon' END AS called,
             trim_scale(coupon.value)
             || CASE coupon.kind WHEN 'percent' THEN ' percent off' ELSE ' off' END
             || coalesce(', from an order of ' || trim_scale(coupon.minimum) || ' on', '')
@@ -326,7 +325,7 @@ CROSS JOIN
             12,
             coupon.redeemed_at,
             NULL,
-            'Used the ' || said.called || ' of the ' || message.step,
+            'Used the ' || coupon.role || ' of the ' || message.step,
             'Order ' || coupon.order_ref || '.'
         )
     ) AS change (place, at, on_day, what, detail)
@@ -337,11 +336,11 @@ SELECT
     use.given_to,
     use.occurred_at,
     use.occurred_on,
-    12,
+    13,
     'coupon',
     CASE
-        WHEN use.is_counted THEN 'Noted on the use of the coupon of the ' || message.step
-        ELSE 'The coupon of the ' || message.step || ' was used again'
+        WHEN use.is_counted THEN 'Noted on the use of the ' || use.role || ' of the ' || message.step
+        ELSE 'The ' || use.role || ' of the ' || message.step || ' was used again'
     END,
     concat_ws(
         ' ',
