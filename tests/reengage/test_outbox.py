@@ -114,6 +114,8 @@ class Time:
 def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
     wall = Time()
     monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
+    for held in ("HOLD_SECONDS", "AWAY_SECONDS"):
+        monkeypatch.setattr(base, held, 0.0)
     return wall
 
 

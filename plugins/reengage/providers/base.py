@@ -247,7 +247,8 @@ class Provider(ABC):
         extra allows each (None: no limit): the account (`rate_per_second`), and the number or name
         that it writes from (`sender_rate_per_second`). Raises ConfigurationError.
         """
-        key = f"{self.name} {_host(self.account.base_url)} {self.account.login}".rstrip()
+        host = urlsplit(self.account.base_url).netloc
+        key = f"{self.name} {host} {self.account.login}".rstrip()
         limits = {key: self._rate("rate_per_second", self.rate_per_second)}
         if rate := self._rate("sender_rate_per_second", None):
             limits[f"{key} from {self._writes_as(sender)}"] = rate
