@@ -167,6 +167,14 @@ _SAMPLES = (
 )
 
 
+@lru_cache(maxsize=8)
+def _environment(folder: Path) -> SandboxedEnvironment:
+    """Kept, as compiling is half of the loading; a changed file is compiled anew."""
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
+    )
+
+
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
@@ -192,9 +200,7 @@ class Templates:
     ) -> None:
         self._policy = policy
         self._folder = folder
-        self._environment = SandboxedEnvironment(
-            loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
-        )
+        self._environment = _environment(folder)
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
@@ -247,7 +253,7 @@ class Templates:
         and contact id, where it is longer than the policy's max_segments all the same, lacks what
         the contact's country requires, or cannot be rendered.
         """
-        language, limit = self._language(step, contact), self.limit(step, contact)
+        language, limit = self.language(step, contact), self.limit(step, contact)
         file = self.file(step, language)
         try:
             for dropped, personal in _Personal.of(contact).shorter().items():
@@ -277,13 +283,14 @@ class Templates:
 
     def limit(self, step: Step, contact: Recipient) -> int:
         """The most segments that a contact's text may take."""
-        language = self._language(step, contact)
+        language = self.language(step, contact)
         return self._policy.sending.segments_for(self._country(contact), language)
 
     def _country(self, contact: Recipient) -> str:
         return contact.country or self._policy.brand.country
 
-    def _language(self, step: Step, contact: Recipient) -> str:
+    def language(self, step: Step, contact: Recipient) -> str:
+        """The language of a contact's text: their own, else their country's, else the brand's."""
         told = contact.language or self._countries.language_of(contact.country) or ""
         language = told[:2].lower()
         return language if (step.name, language) in self._templates else self._policy.brand.language
@@ -303,7 +310,7 @@ class Templates:
         coupon: Coupon | None,
         now: datetime,
     ) -> str:
-        language = self._language(step, contact)
+        language = self.language(step, contact)
         form = self._form(contact, language)
         fields: dict[str, Any] = {
             "brand": self._policy.brand.name,
@@ -454,7 +461,7 @@ def phone_hash(phone_e164: str, key: str) -> str:
     return hmac.new(key.encode(), phone_e164.encode(), hashlib.sha256).hexdigest()
 
 
-Meaning = Literal["stop", "unclear"]
+Meaning = Literal["stop", "start", "unclear"]
 
 # FCC 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel, unsubscribe; the words that
 # Twilio and AWS act on; and the same in the languages of the brands' customers.
@@ -465,6 +472,9 @@ _STOP_WORDS = """
 """
 _STOP = frozenset(_STOP_WORDS.split())
 _STOP_PHRASES = frozenset({"opt out", "opt me out"})
+# What carriers and Twilio take for the wish to be texted again; but not YES, which may answer the
+# question in a text: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+_START = frozenset({"start", "unstop", "optin", "opt in", "수신동의"})
 _POLITE = frozenset({"please", "pls", "plz", "ok", "okay", "hi", "hello", "hey", "yes", "just"})
 # Any reasonable wording counts, says the FCC: what may be one is for a person to read.
 _MAYBE = re.compile(
@@ -479,10 +489,11 @@ _MAYBE = re.compile(
 
 
 def meaning(text: str) -> Meaning | None:
-    """What a reply says about being written to: "stop", "unclear" (may mean it), or None.
+    """What a reply says about being written to: "stop", "start", "unclear" (perhaps stop), or None.
 
     A stop word that is the whole text or its first word, a polite one aside, is a stop. A longer
-    text that may mean it is unclear: a person reads it, and nothing is sent until then.
+    text that may mean it is unclear: a person reads it, and nothing is sent until then. A start
+    word must be the whole text.
     """
     plain = unicodedata.normalize("NFKC", text).replace("🛑", " stop ").casefold()
     plain = "".join(
@@ -502,6 +513,8 @@ def meaning(text: str) -> Meaning | None:
         or words[0].startswith("수신거부")
     ):
         return "stop"
+    if " ".join(words) in _START:
+        return "start"
     return "unclear" if _MAYBE.search(" ".join(words)) else None
 
 
