@@ -285,12 +285,11 @@ class Sender:
         """
         now = self.clock()
         arrives = now + self.provider.arrival
-        ours = self.policy.hours
-        moments = {now, arrives}
-        quiet = [
-            one for one in claimed
-            if not all(hours.allowed_at(moment, one.places, ours) for moment in moments)
-        ]  # fmt: skip
+        awake = {
+            places: all(hours.allowed_at(at, places, self.policy.hours) for at in (now, arrives))
+            for places in {one.places for one in claimed}
+        }
+        quiet = [one for one in claimed if not awake[one.places]]
         if not quiet:
             return claimed
         with self.engine.begin() as connection:
@@ -550,9 +549,10 @@ def map_webhooks(
     anywhere: a webhook is mapped with its transaction, and what it tells is known by its own id.
     """
     found = Counter[str]()
-    while done := _map_batch(engine, provider, policy, clock, is_retrying, found):
-        if done < WEBHOOKS_AT_ONCE or is_retrying:
-            break
+    while _map_batch(engine, provider, clock, False, found) == WEBHOOKS_AT_ONCE:
+        pass
+    if is_retrying:
+        _map_batch(engine, provider, clock, True, found)
     if found:
         apply_replies(engine, policy.consent.channel)
         with engine.begin() as connection:
@@ -561,18 +561,13 @@ def map_webhooks(
 
 
 def _map_batch(
-    engine: Engine,
-    provider: Provider,
-    policy: Policy,
-    clock: Clock,
-    is_retrying: bool,
-    found: Counter[str],
+    engine: Engine, provider: Provider, clock: Clock, has_failed: bool, found: Counter[str]
 ) -> int:
+    """Map the next of what is new, or of what has failed before; how many there were."""
     with engine.begin() as connection, db.exclusive(connection, "webhooks"):
         rows = db.run(
             connection, "outbox/webhooks_to_map",
-            provider=provider.name, is_retrying=is_retrying,
-            row_limit=None if is_retrying else WEBHOOKS_AT_ONCE,
+            provider=provider.name, has_failed=has_failed, row_limit=WEBHOOKS_AT_ONCE,
         ).all()  # fmt: skip
         for row in rows:
             error = None
