@@ -8,7 +8,7 @@ from string import Formatter
 from zoneinfo import ZoneInfo
 
 import yaml
-from babel.dates import format_date, format_time, get_timezone_name
+from babel.dates import format_date, format_time, get_timezone_location
 from babel.lists import format_list
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
@@ -109,11 +109,11 @@ class Voice:
         return Markup('<span class="whole">{}</span>').format(text)
 
     def time(self, at: datetime, zone: ZoneInfo) -> Markup:
-        """A time of day with its zone, kept on one line."""
+        """A time of day, with the city whose time it is, kept on one line."""
         local = at.astimezone(zone)
         text = format_time(local, "short", locale=self.locale)
-        name = get_timezone_name(local, "short", locale=self.locale)
-        return Markup('<span class="whole">{} ({})</span>').format(text, name)
+        city = get_timezone_location(local, locale=self.locale, return_city=True)
+        return Markup('<span class="whole">{} ({})</span>').format(text, city)
 
     def number(self, number: int) -> str:
         return format_decimal(number, locale=self.locale)
