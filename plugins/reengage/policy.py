@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -262,18 +264,40 @@ class Contest(_Part):
         return self
 
 
+def _landing(value: str) -> str:
+    """Raises ValueError for what is neither a page's name nor an address that a browser may be sent
+    to. It is sent to exactly this address.
+    """
+    if re.fullmatch("[a-z][a-z0-9_]*", value):
+        return value
+    try:
+        parts = urlsplit(value)
+        is_fine = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        is_fine = False
+    if not (is_fine and len(value) <= 2000 and re.fullmatch(r"https://[!-~]+", value)):
+        raise ValueError(
+            f"{value!r} is neither the name of a page nor an address like https://shop.example/hello"
+        )
+    return value
+
+
+Landing = Annotated[str, AfterValidator(_landing)]
+
+
 class Step(_Part):
     """One rung of the ladder: reached after `after_days` without a signal.
 
     template: the text, in include/templates/sms; landing: the page its link opens, in
-    include/templates/landing, without .html; coupon: in the text; incentive: a coupon for whoever
-    finishes the page; questions: what the page asks; contest: what the page invites to.
+    include/templates/landing, without .html, or the https address of a page of the brand's own;
+    coupon: in the text; incentive: a coupon for whoever finishes the page; questions: what the page
+    asks; contest: what the page invites to.
     """
 
     name: Name
     after_days: Days
     template: str
-    landing: Name
+    landing: Landing
     coupon: CouponOffer | None = None
     incentive: CouponOffer | None = None
     questions: tuple[Question, ...] = ()
@@ -629,6 +653,19 @@ class Policy(_Part):
             "lifecycle": self.thresholds.lifecycle,
             "rhythm": rhythm.model_dump() if rhythm else None,
         })  # fmt: skip
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is allowed, and is hardly meant: sentences for whoever checks the policy."""
+        longest = max(behaviour.days[-1] for behaviour in self.behaviours) * self.thresholds.scale
+        ends = round(longest) + self.close_after_days
+        if self.links.valid_days > ends:
+            return []
+        return [
+            f"links.valid_days ({self.links.valid_days}) ends before the journey does, {ends} days "
+            "after somebody went quiet: who opens a link late finds a page that says so, and "
+            "nothing to answer"
+        ]
 
     def price(self, country: str | None) -> float:
         """Of one segment to a country, in the brand's currency, as the policy expects it."""

@@ -40,10 +40,10 @@ class RunningServer:
         self.stop()
 
 
-def serve(app: Any, port: int = 0) -> RunningServer:
+def serve(app: Any, port: int = 0, **options: Any) -> RunningServer:
     """Serve an ASGI application on 127.0.0.1 from a daemon thread; returns once it answers.
 
-    port 0 is any free one. Raises ConfigurationError where the port is taken, or the application
+    port 0 is any free one; options: more of uvicorn's. Raises ConfigurationError where the port is taken, or the application
     does not start.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -55,11 +55,14 @@ def serve(app: Any, port: int = 0) -> RunningServer:
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                ws="none",
-                timeout_graceful_shutdown=STOP_SECONDS,
+                **{
+                    "log_config": None,
+                    "log_level": "warning",
+                    "access_log": False,
+                    "ws": "none",
+                    **options,
+                    "timeout_graceful_shutdown": STOP_SECONDS,
+                },
             )
         )
     except OSError as error:

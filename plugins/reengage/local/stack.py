@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import sqlalchemy as sa
 
@@ -66,11 +66,14 @@ class Services:
     def __init__(self, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
         from reengage.sandbox import create_sandbox
         from reengage.web import create_app
+        from reengage.web.hooks import providers_of_environment
+        from reengage.web.protocol import options
 
         folder = settings().sandbox
         folder.mkdir(parents=True, exist_ok=True)
         self.sandbox = _on_kept_port("sandbox", create_sandbox(folder, clock, _key(), SEED))
-        self.web = _on_kept_port("web", create_app(engine, policy, clock))
+        providers = providers_of_environment(policy, json.dumps(self._connection()))
+        self.web = _on_kept_port("web", create_app(engine, policy, clock, providers), **options())
 
     def __enter__(self) -> "Services":
         os.environ.update(self.environment())
@@ -82,23 +85,25 @@ class Services:
 
     def environment(self) -> dict[str, str]:
         """What Airflow's tasks need to find them."""
+        return {SANDBOX_VARIABLE: json.dumps(self._connection()), LINKS_VARIABLE: self.web.url}
+
+    def _connection(self) -> dict[str, Any]:
         from reengage.sandbox import connection
 
         spoken = os.environ.get(SPOKEN_VARIABLE, "infobip")
-        sandbox = connection(spoken, self.sandbox.url, _key())
-        return {SANDBOX_VARIABLE: json.dumps(sandbox), LINKS_VARIABLE: self.web.url}
+        return connection(spoken, self.sandbox.url, _key())
 
 
 def _key() -> str:
     return secret("sandbox")
 
 
-def _on_kept_port(name: str, app: object) -> RunningServer:
+def _on_kept_port(name: str, app: object, **options: Any) -> RunningServer:
     file = settings().home / "ports" / name
     if file.exists():
         with contextlib.suppress(ConfigurationError, ValueError):
-            return serve(app, int(file.read_text(encoding="utf-8")))
-    server = serve(app)
+            return serve(app, int(file.read_text(encoding="utf-8")), **options)
+    server = serve(app, **options)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(str(server.port), encoding="utf-8")
     return server

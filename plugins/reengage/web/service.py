@@ -11,10 +11,12 @@ from starlette.responses import Response
 
 from reengage.clock import Clock
 from reengage.policy import Policy
+from reengage.settings import settings
 from reengage.web import visits
 from reengage.web.hits import Busy
 from reengage.web.metrics import Metrics
 from reengage.web.pages import Pages
+from reengage.web.spool import Spool
 from reengage.web.visits import Visit
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,15 @@ class Service:
     views: dict[str, Callable[[Visit], Response]] = field(default_factory=dict)
     busy: Busy = field(default_factory=Busy)
     metrics: Metrics = field(default_factory=Metrics)
+    spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
     visitor_key: bytes = field(default_factory=visits.visitor_key, repr=False)
+
+    def keep(self, request: Request, code: str, kind: visits.Kind, **more: bool) -> None:
+        """Keep a hit until the warehouse is back. Raises SpoolFull where it cannot be kept."""
+        record = visits.binds(request, code, kind) | more
+        del record["channel"]
+        self.spool.append(record)
+        self.metrics.count("spooled")
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -73,16 +73,21 @@ class Row(Protocol):
     def __getattr__(self, name: str) -> Any: ...
 
 
-def binds(request: Request, code: str, kind: Kind, at: datetime) -> dict[str, Any]:
-    """The parameters of outbox/record_hit for a request: all that is kept of it."""
+def binds(request: Request, code: str, kind: Kind) -> dict[str, Any]:
+    """The parameters of outbox/record_hit for a request: all that is kept of it. A request is one
+    hit, however often it is asked about: its key and time are made once.
+    """
+    known = request.scope.get("reengage.hit")
+    if known is not None and known["code"] == code and known["kind"] == kind:
+        return dict(known)
     agent = header(request, "user-agent")
     purpose = header(request, "purpose", "sec-purpose", "x-purpose", "x-moz")
     service: Service = request.app.state.service
     address = address_hash(request)
-    return {
+    made = request.scope["reengage.hit"] = {
         "code": code,
         "hit_key": uuid.uuid4(),
-        "at": at,
+        "at": service.clock(),
         "kind": kind,
         "method": request.method,
         "user_agent": agent,
@@ -93,6 +98,7 @@ def binds(request: Request, code: str, kind: Kind, at: datetime) -> dict[str, An
         "version": hits.VERSION,
         "channel": CHANNEL,
     }
+    return dict(made)
 
 
 def record(connection: "Connection", request: Request, code: str, kind: Kind) -> Visit:
@@ -100,23 +106,23 @@ def record(connection: "Connection", request: Request, code: str, kind: Kind) ->
 
     Raises HTTPException 404 where there is no such link.
     """
-    service: Service = request.app.state.service
-    at = service.clock()
-    row = db.run(connection, "outbox/record_hit", **binds(request, code, kind, at)).first()
+    hit = binds(request, code, kind)
+    row = db.run(connection, "outbox/record_hit", **hit).first()
     if row is None:
         raise HTTPException(404)
-    return visit_of(row, code, at)
+    return visit_of(row, code, hit["at"])
 
 
 def visit_of(row: Row, code: str, at: datetime) -> Visit:
     """The visit in a row of outbox/record_hit."""
-    target: str = row.target
+    # landing:survey, or landing:https://…, as the policy said when the text was made.
+    target: str = row.target.removeprefix(LANDING) if row.target.startswith(LANDING) else ""
     return Visit(
         code=code,
         contact_id=row.contact_id,
         message_id=row.message_id,
         step=row.step or "",
-        landing=target.removeprefix(LANDING) if target.startswith(LANDING) else "",
+        landing="" if target.startswith("https://") else target,
         url=target if target.startswith("https://") else None,
         language=row.language,
         country=row.country,
@@ -164,7 +170,9 @@ def address(scope: Mapping[str, Any]) -> str:
 
 def address_hash(request: Request) -> str:
     """The keyed hash of the visitor's address; '' where it says nothing."""
-    known = address(request.scope)
+    known = request.scope.get("reengage.address")
+    if known is None:
+        known = address(request.scope)
     if not known:
         return ""
     service: Service = request.app.state.service
@@ -172,5 +180,5 @@ def address_hash(request: Request) -> str:
 
 
 def visitor_key() -> bytes:
-    """The key of the addresses' hashes."""
-    return secret("visitors").encode()
+    """The key of the addresses' hashes: another than the numbers', from the same secret."""
+    return hmac.new(secret("phones").encode(), b"visitors", sha256).digest()

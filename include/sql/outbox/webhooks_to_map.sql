@@ -1,0 +1,16 @@
+-- What a provider has called in and was not mapped yet, in the order in which it came.
+-- Grain: webhook. Reads: outbox.webhook. Writes nothing. Parameters: provider; has_failed: those
+-- that could not be mapped before, else those that are new; row_limit: how many at most.
+SELECT
+    webhook.webhook_id,
+    webhook.url,
+    webhook.signature,
+    webhook.body,
+    webhook.received_at
+FROM outbox.webhook AS webhook
+WHERE
+    webhook.mapped_at IS NULL
+    AND webhook.provider = :provider
+    AND (webhook.error IS NOT NULL) = :has_failed
+ORDER BY webhook.webhook_id
+LIMIT CAST(:row_limit AS bigint);

@@ -1,0 +1,112 @@
+"""What the service does beside answering: brings back what was spooled, maps webhooks, and judges
+again what only time could tell.
+"""
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import IO, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from reengage import db, outbox
+from reengage.providers import Provider
+from reengage.settings import settings
+from reengage.web import hits
+from reengage.web.service import Service
+from reengage.web.visits import CHANNEL
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+JUDGE_SECONDS = 60.0
+# A burst is over, and a text's acceptance known, within so long.
+JUDGED_AGAIN = timedelta(minutes=10)
+
+
+class Background:
+    """A thread of the service. Of several workers of one home one has it; when that one ends, or
+    is killed, another takes over.
+    """
+
+    def __init__(self, service: Service, providers: Mapping[str, Provider]) -> None:
+        self._service = service
+        self._providers = providers
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reengage-web", daemon=True)
+        self._lead: IO[str] | None = None
+        self._judged = time.monotonic()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the pass that is under way."""
+        self._end.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        try:
+            while not self._end.wait(EVERY_SECONDS):
+                if self._leads():
+                    self.tick()
+        finally:
+            if self._lead:
+                self._lead.close()
+
+    def _leads(self) -> bool:
+        if self._lead is None:
+            folder = settings().home / "web"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lead = (folder / "lead.lock").open("a")
+            try:
+                fcntl.flock(lead, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lead.close()
+                return False
+            self._lead = lead
+        return True
+
+    def tick(self) -> None:
+        """One pass. What fails is tried again in the next."""
+        try:
+            brought = replay(self._service)
+            if brought:
+                log.info("%s spooled hits were brought to the warehouse", f"{brought:,}")
+            for provider in self._providers.values():
+                outbox.map_webhooks(
+                    self._service.engine, provider, self._service.policy, self._service.clock
+                )
+            if time.monotonic() - self._judged >= JUDGE_SECONDS:
+                self._judged = time.monotonic()
+                now = self._service.clock()
+                hits.judge(self._service.engine, now - JUDGED_AGAIN, now)
+        except SQLAlchemyError as error:
+            log.info("The warehouse is away (%s); trying again", type(error).__name__)
+        except Exception as error:
+            log.error("The link service's background failed: %s", type(error).__name__)
+
+
+def replay(service: Service) -> int:
+    """Bring what was spooled to the warehouse; how many hits. Twice: nothing is left."""
+
+    def bring(records: list[dict[str, Any]]) -> None:
+        with service.transaction() as connection:
+            for record in records:
+                is_opting_out = record.pop("is_opting_out", False)
+                row = db.run(connection, "outbox/record_hit", **record, channel=CHANNEL).first()
+                # Without a row the code was nobody's.
+                if row and is_opting_out:
+                    db.run(
+                        connection, "core/opt_out",
+                        contact_id=row.contact_id, phone_hash=row.phone_hash, channel=CHANNEL,
+                        source="landing", at=record["at"],
+                    )  # fmt: skip
+
+    brought = service.spool.replay(bring)
+    service.metrics.count("replayed", brought)
+    return brought

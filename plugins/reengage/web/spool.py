@@ -1,0 +1,140 @@
+"""Hits and opt-outs that wait for the warehouse, in a file of this installation.
+
+What was answered is kept: a line is on the disk (fsync) before the visitor reads that it is taken,
+and leaves it only after the warehouse has committed it. Each has a key, so that one that got
+through after all is not recorded twice. Several workers share the file.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reengage.errors import ReengageError
+from reengage.progress import progress
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 256 * 1024 * 1024
+
+
+class SpoolFull(ReengageError):
+    """Nothing more can be kept on the disk."""
+
+
+class Spool:
+    """The files in one folder: hits.jsonl, which grows, and hits-*.jsonl, which are brought back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "hits.jsonl"
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Keep a record (times and uuids included), on the disk when this returns.
+
+        Raises SpoolFull where the disk, or the spool's share of it, is full.
+        """
+        line = json.dumps(record, default=_plain, separators=(",", ":")).encode() + b"\n"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            while True:
+                descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    if not self._is_current(descriptor):
+                        continue  # it was taken away to be brought back
+                    size = os.fstat(descriptor).st_size
+                    if size + len(line) > MOST_BYTES:
+                        raise SpoolFull(f"{self._file} is full: the warehouse is away too long.")
+                    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                        line = b"\n" + line  # whoever wrote before was killed over it
+                    os.write(descriptor, line)
+                    os.fsync(descriptor)
+                    return
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise SpoolFull(f"{self._file} cannot be written ({error.strerror}).") from error
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.fstat(descriptor).st_ino == self._file.stat().st_ino
+        except FileNotFoundError:
+            return False
+
+    def replay(self, bring: Callable[[list[dict[str, Any]]], None], batch: int = 200) -> int:
+        """Bring what waits to the warehouse by `bring`, in its order; how many records. A batch
+        that raises stays, with all after it. Killed anywhere, or twice: what is brought again is
+        known.
+        """
+        brought = 0
+        with self._alone() as is_mine:
+            if not is_mine:
+                return 0
+            self._set_aside()
+            for file in sorted(self._folder.glob("hits-*.jsonl"), key=lambda f: f.stat().st_mtime):
+                records = list(_records(file))
+                starts = range(0, len(records), batch)
+                for start in progress(starts, "spooled hits", "batches", total=len(starts)):
+                    part = records[start : start + batch]
+                    bring(part)
+                    brought += len(part)
+                file.unlink()
+        return brought
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not any(self._folder.glob("hits*.jsonl"))
+
+    def _set_aside(self) -> None:
+        """Give the growing file another name, once nobody writes into it."""
+        try:
+            descriptor = os.open(self._file, os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._file.rename(self._folder / f"hits-{uuid.uuid4().hex}.jsonl")
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        if self.is_empty:
+            yield False
+            return
+        with (self._folder / "replay.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _records(file: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file. Half a line was being written when its worker was killed: nobody was
+    told that it is taken.
+    """
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+            record["at"] = datetime.fromisoformat(record["at"])
+            record["hit_key"] = uuid.UUID(record["hit_key"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("%s, line %s is incomplete, and is left out", file.name, number)
+            continue
+        yield record
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
