@@ -431,14 +431,19 @@ class Templates:
                 f"{limit}. Shorten it."
             )
 
-    def sample_coupon(self, step: Step, now: datetime) -> tuple[Coupon | None, datetime]:
-        """A coupon as the step would give out, and when: now, or the day before its sale."""
+    def sample_coupon(
+        self, step: Step, now: datetime, code: str | None = None
+    ) -> tuple[Coupon | None, datetime]:
+        """A coupon as the step would give out, and when: now, or the day before its sale. code: as
+        one of its pool would be; None: one of our own.
+        """
         if step.coupon is None:
             return None, now
         if step.coupon.sale:
             begins = step.coupon.sale.from_.replace(tzinfo=self._policy.brand.zone)
             now = begins - timedelta(days=1)
-        return Coupon.issue(step.coupon, self._policy, now), now
+        coupon = Coupon.issue(step.coupon, self._policy, now)
+        return replace(coupon, code=code or coupon.code), now
 
 
 # ------------------------------------------------------------------------ identity and opt-out

@@ -14,9 +14,9 @@ from babel.numbers import format_currency, list_currencies
 
 from reengage import cli, wording
 from reengage.countries import Countries, countries, read_countries
-from reengage.coupons import Coupon
+from reengage.coupons import Coupon, upload
 from reengage.errors import ConfigurationError
-from reengage.local.templates import Names, lint, read_names, table
+from reengage.local.templates import Names, lint, read_codes, read_names, table
 from reengage.messages import Recipient, Templates, locale_of
 from reengage.policy import CouponOffer, Policy, read_policy
 from reengage.segments import is_gsm, segments
@@ -320,6 +320,21 @@ def test_names_are_read_by_language_and_country(warehouse: sa.Engine) -> None:
     # é is in GSM-7, ë is not.
     assert (found["fr", "FR"].outside, found["fr", "FR"].longest_outside) == (0, None)
     assert found["", ""].longest_outside == "Zoë"
+
+
+def test_the_codes_of_a_pool_are_as_long_as_they_are(
+    policy: Policy, warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "codes.csv"
+    file.write_text("SPRING-1\n" + "LONG" * 5 + "\n", encoding="utf-8")
+    upload(warehouse, "spring", file, NOW)
+    assert read_codes(warehouse) == {"spring": 20}
+    of_pool = with_offer(policy, valid_days=30, pool="spring")
+    assert lint(of_pool, {}, NOW, {"spring": 20})[1] == []
+    said = lint(of_pool, {}, NOW, {"spring": 60})[1]
+    assert any(
+        "coupon.txt: The text of step coupon for a contact in US (no name)" in s for s in said
+    )
 
 
 def test_the_table_says_what_is_left_out_for_how_many_and_names_nobody(policy: Policy) -> None:

@@ -1,9 +1,10 @@
 """`make templates`: every text as those it is for would get it, what it costs, and what breaks."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -21,7 +22,7 @@ from reengage.wording import ITEM_LENGTH, NAME_LENGTH, first_name
 # What a template must be able to hold where no contact says more.
 _TYPICAL, _LONGEST, _OUTSIDE = "Jessica", "Maximiliana-Alexandr", "Łucja"
 _ITEM = "Hand-woven blanket, large grey"
-_CODE = "AAAAAAAAA"
+_LINK_CODE = "AAAAAAAAA"
 _LETTERS = "^[[:alpha:] .'’-]+$"
 # What GSM-7 does not hold, of letters and of what may stand between them in a name.
 _OUTSIDE_GSM = f"[^{''.join(sorted(c for c in GSM_BASIC if c.isalpha()))} .'’-]"
@@ -68,8 +69,9 @@ class Line:
 def run_templates() -> None:
     """Print the table. Raises ConfigurationError where a text breaks: for whom, and what to do."""
     policy = read_policy()
-    found = _names()
-    lines, broken = lint(policy, found, wall_clock())
+    engine = _engine()
+    found = read_names(engine) if engine else {}
+    lines, broken = lint(policy, found, wall_clock(), read_codes(engine) if engine else {})
     told = sum(names.contacts for names in found.values())
     whom = (
         f"the {told:,} contacts who can be texted" if told else "sample names: no contact is loaded"
@@ -82,14 +84,17 @@ def run_templates() -> None:
     print("\nEvery text can be sent.")
 
 
-def _names() -> dict[tuple[str, str], Names]:
-    """The names of the contacts by language and country, "" where it is not known; none where this
-    home has no warehouse yet.
-    """
+def _engine() -> sa.Engine | None:
+    """The warehouse; None where this home has none yet: to read nothing, none is made."""
     has_one = os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE")
-    if not has_one and not (settings().home / "postgres").exists():
-        return {}
-    return read_names(warehouse())
+    return warehouse() if has_one or (settings().home / "postgres").exists() else None
+
+
+def read_codes(engine: sa.Engine) -> dict[str, int]:
+    """The characters of the longest code of each pool."""
+    with engine.connect() as connection:
+        rows = db.run(connection, "outbox/longest_codes").all()
+    return {row.pool: row.longest for row in rows}
 
 
 def read_names(engine: sa.Engine) -> dict[tuple[str, str], Names]:
@@ -112,11 +117,15 @@ def read_names(engine: sa.Engine) -> dict[tuple[str, str], Names]:
 
 
 def lint(
-    policy: Policy, names: dict[tuple[str, str], Names], now: datetime
+    policy: Policy,
+    names: Mapping[tuple[str, str], Names],
+    now: datetime,
+    codes: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[list[Line], list[str]]:
     """Every template for every language and country that it is for, and what breaks of it.
 
     names: of the contacts, by language and country. now: aware; the day on which coupons are made.
+    codes: the characters of the longest code of each pool.
     """
     templates = Templates(policy, is_checked=False)
     broken, lines = [], []
@@ -127,8 +136,10 @@ def lint(
             except ConfigurationError as error:
                 broken.append(str(error))
                 continue
+            pool = step.coupon.pool if step.coupon else None
+            code = "X" * codes[pool] if pool in codes and pool else None
             lines += [
-                _line(templates, policy, step, language, country, of, now)
+                _line(templates, policy, step, language, country, of, now, code)
                 for country, of in _places(policy, templates, step, language, names)
             ]
     broken += [f"{line.file}: {said}" for line in lines for said in line.breaks]
@@ -140,7 +151,7 @@ def _places(
     templates: Templates,
     step: Step,
     language: str,
-    names: dict[tuple[str, str], Names],
+    names: Mapping[tuple[str, str], Names],
 ) -> Iterator[tuple[str, Names]]:
     """The countries that a template is for: where contacts get it, where it is the language, and,
     of the brand's own, the brand's country and all that have rules.
@@ -178,14 +189,15 @@ def _line(
     country: str,
     names: Names,
     now: datetime,
+    code: str | None,
 ) -> Line:
     base = Recipient(0, language=language, country=country)
     file = templates.file(step, language).name
     line = Line(step.name, file, language, country, templates.limit(step, base))
-    link = f"{policy.brand.link_domain or 'https://go.example.com'}/{_CODE}"
+    link = f"{policy.brand.link_domain or 'https://go.example.com'}/{_LINK_CODE}"
     for whose, contact in _cases(base, names):
         for moment in _moments(step, now):
-            coupon, at = templates.sample_coupon(step, moment)
+            coupon, at = templates.sample_coupon(step, moment, code)
             try:
                 made = templates.fit(step, contact, link, coupon, at)
             except TextError as error:
