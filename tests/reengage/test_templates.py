@@ -379,7 +379,7 @@ def test_the_command_ends_well_or_with_what_to_mend(
 ) -> None:
     add_contacts(warehouse, [{"first_name": "Annabel", "language": "en", "country": "US"}])
     assert cli.main(["templates"]) == 0
-    assert "the 1 contacts who can be texted" in capsys.readouterr().out
+    assert "the names of those who can be texted (1)." in capsys.readouterr().out
     text = (INCLUDE / "journey.yaml").read_text(encoding="utf-8")
     mine = tmp_path / "journey.yaml"
     mine.write_text(text.replace("{default: 1, ko: 3, KR: 3}", "{default: 1}"), encoding="utf-8")

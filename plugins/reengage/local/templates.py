@@ -73,10 +73,8 @@ def run_templates() -> None:
     found = read_names(engine) if engine else {}
     lines, broken = lint(policy, found, wall_clock(), read_codes(engine) if engine else {})
     told = sum(names.contacts for names in found.values())
-    whom = (
-        f"the {told:,} contacts who can be texted" if told else "sample names: no contact is loaded"
-    )
-    print(f"The texts of {settings().policy}, against {whom}.\n")
+    whom = f"of those who can be texted ({told:,})" if told else "of a sample: nobody is loaded"
+    print(f"The texts of {settings().policy}, against the names {whom}.\n")
     for line in table(lines, policy):
         print(line)
     if broken:
