@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import cohort, db
+from reengage import cohort, db, outbox
 from reengage.clock import Clock
 from reengage.errors import DayStopped, ReengageError
 from reengage.policy import Policy
@@ -101,7 +101,8 @@ def pass_or_stop(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> P
     """Judge a decided day, and let it go, stop it, or leave it for a person, in one transaction.
 
     Twice: a day that is let go stays so. Raises DayStopped, with what the closed gates said, for a
-    day that is stopped now or was before; ReengageError for one that is not decided.
+    day that is stopped now or was before; ReengageError for one that is not decided; SendRefused
+    for one that is too old to be let go by now (sending.max_age_days).
     """
     with engine.begin() as connection, db.exclusive(connection, "journey"):
         state, now = _state(connection, as_of), clock()
@@ -112,6 +113,8 @@ def pass_or_stop(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> P
             ruling = rule(policy, verdicts, sum(sends.values()))
             for verdict in verdicts:
                 log.info("%s, %s: %s", as_of, verdict.gate, verdict.said)
+            if ruling == "send" and sends:
+                outbox.check_age(policy, as_of, now)
             if ruling == "send":
                 is_released = cohort.let_go(connection, as_of, now)
             elif ruling == "stop":

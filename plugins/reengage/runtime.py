@@ -182,11 +182,30 @@ def _refuse_real(account: Account) -> None:
         )
 
 
+def _check_mode(policy: Policy, account: Account) -> None:
+    """A rehearsal texts nobody, and what texts nobody is no campaign."""
+    if policy.mode == "sandbox" and not account.is_sandbox:
+        raise SendRefused(
+            "The policy says mode: sandbox, but the connection reengage_sms is a real provider "
+            "(only a loopback host whose extra says sandbox: true is none). Set mode: live in the "
+            "policy to text customers, or take the connection away to rehearse. To pause a "
+            "campaign, pause the DAG reengage_send instead: replies must still be heard."
+        )
+    if policy.mode == "live" and account.is_sandbox:
+        raise SendRefused(
+            "The policy says mode: live, but there is only the local sandbox, which would take "
+            "customers for texted who were not. Define the Airflow connection reengage_sms (type "
+            "infobip, twilio or mailup), or set mode: sandbox in the policy to rehearse."
+        )
+
+
 def provider(run: Run) -> Provider:
     """The provider: the connection reengage_sms, else the local sandbox.
 
-    The guards of every send are here. Raises SendRefused for a backfill, for a simulated clock with
-    a provider that texts real people, and where there is no provider at all.
+    The guards of every send are here, and of every poll: who rehearses would take away replies
+    that a provider tells only once, and what the sandbox makes up is nothing to remember of
+    customers. Raises SendRefused for a backfill, for a simulated clock with a provider that texts
+    real people, for a policy whose mode is not the provider's, and where there is no provider.
     """
     if run.is_backfill:
         raise SendRefused(
@@ -201,6 +220,7 @@ def provider(run: Run) -> Provider:
         )
     if run.is_simulated:
         _refuse_real(account)
+    _check_mode(run.policy, account)
     return provider_for(account, run.policy.sending.timeout_seconds)
 
 

@@ -74,18 +74,44 @@ def a_run(**given: Any) -> Any:
     return runtime.Run(**values)
 
 
-def test_a_backfill_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_mode(mode: str) -> Any:
+    return read_policy().model_copy(update={"mode": mode})
+
+
+@pytest.mark.parametrize("run_type", ["backfill", SimpleNamespace(value="backfill")])
+def test_a_backfill_sends_nothing(monkeypatch: pytest.MonkeyPatch, run_type: Any) -> None:
     connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
+    in_run(monkeypatch, partition_key="1997-09-30", run_type=run_type)
     with pytest.raises(SendRefused, match="a backfill texts nobody"):
-        runtime.provider(a_run(is_backfill=True))
+        runtime.provider(runtime.current_run())
+    in_run(monkeypatch, partition_key="1997-09-30", run_type="scheduled")
+    assert runtime.provider(runtime.current_run()).is_sandbox
+
+
+def test_a_rehearsal_never_meets_a_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host, extra in (
+        ("acme.api.infobip.com", {}),
+        ("acme.api.infobip.com", {"sandbox": True}),  # no loopback
+        ("http://127.0.0.1:9", {}),  # as a tunnel to a real one may be
+    ):
+        connected(monkeypatch, host, **extra)
+        with pytest.raises(SendRefused, match=r"mode: sandbox, but .* Set mode: live"):
+            runtime.provider(a_run(policy=in_mode("sandbox")))
+        assert not runtime.provider(a_run(policy=in_mode("live"))).is_sandbox
+
+
+def test_a_campaign_never_meets_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
+    with pytest.raises(SendRefused, match=r"mode: live, but .* set mode: sandbox"):
+        runtime.provider(a_run(policy=in_mode("live")))
+    assert runtime.provider(a_run(policy=in_mode("sandbox"))).is_sandbox
 
 
 def test_a_simulated_clock_never_meets_a_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     for extra in ({}, {"sandbox": True}):
         connected(monkeypatch, "acme.api.infobip.com", **extra)
         with pytest.raises(SendRefused, match="clock is simulated"):
-            runtime.provider(a_run(is_simulated=True))
-        assert not runtime.provider(a_run()).is_sandbox
+            runtime.provider(a_run(is_simulated=True, policy=in_mode("live")))
     connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
     assert runtime.provider(a_run(is_simulated=True)).is_sandbox
 
