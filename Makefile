@@ -55,6 +55,14 @@ dsn: $(READY)  ## the warehouse's address, and nothing else
 psql: $(READY)  ## a prompt on the warehouse
 	@$(REENGAGE) psql
 
+.PHONY: pages
+pages: $(READY)  ## every landing page, in every language and state, to open in a browser
+	@$(REENGAGE) pages
+
+.PHONY: draw
+draw: $(READY)  ## draw a contest after its close: make draw CONTEST=welcome_back
+	@$(REENGAGE) draw --contest "$(CONTEST)"
+
 .PHONY: policy
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
@@ -70,6 +78,10 @@ coupons: $(READY)  ## stock of the coupon pools; add codes: make coupons POOL=sp
 .PHONY: why
 why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, or crm:C-17; AS_OF=1997-09-30
 	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"
+
+.PHONY: judge
+judge: $(READY)  ## judge again who opened links, people or machines, after the rules changed
+	@$(REENGAGE) judge
 
 .PHONY: bench
 bench: $(READY)  ## what a day costs: make bench ONLY=journey SIZE=10 (millions) VERBOSE=1

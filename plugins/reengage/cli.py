@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("clean", _clean)
     command("dsn", _dsn)
     command("psql", _psql)
+    command("pages", _pages)
+    command("draw", _draw, "contest")
     command("policy", _policy)
     command("templates", _templates)
     command("coupons", _coupons, "pool", "csv", pool="", csv="")
@@ -45,7 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
     command("migrate", _migrate)
-    command("web", _web, "host", "port", host="127.0.0.1", port="8000")
+    command(
+        "web", _web, "host", "port", "workers",
+        host="127.0.0.1", port="8000", workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
+    )  # fmt: skip
+    command("judge", _judge)
     command("browser", _browser)
     parsed = parser.parse_args(arguments)
     try:
@@ -110,7 +116,8 @@ def _clean(_: argparse.Namespace) -> None:
     end()
     if not home.exists():
         return
-    ours = {"postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality"}
+    ours = {"postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web"}
+    ours |= {"pages", "draws"}
     for entry in home.iterdir():
         if entry.name in ours:
             shutil.rmtree(entry, ignore_errors=True)
@@ -118,6 +125,20 @@ def _clean(_: argparse.Namespace) -> None:
             entry.unlink()
     if not any(home.iterdir()):
         home.rmdir()
+
+
+def _pages(_: argparse.Namespace) -> None:
+    """every landing page, in every language and state, to look at"""
+    from reengage.local.landing import run_pages
+
+    run_pages()
+
+
+def _draw(given: argparse.Namespace) -> None:
+    """draw a contest after its close, once"""
+    from reengage.local.landing import run_draw
+
+    run_draw(given.contest)
 
 
 def _dsn(_: argparse.Namespace) -> None:
@@ -140,17 +161,21 @@ def _started() -> str:
 
 
 def _policy(_: argparse.Namespace) -> None:
-    """check the policy, its texts, the hours, and the sources"""
+    """check the policy, its texts and pages, the hours, and the sources"""
     from reengage import hours
     from reengage.messages import Templates
     from reengage.policy import read_policy
     from reengage.sources import files, read_sources
+    from reengage.web.pages import Pages
 
     policy = read_policy()
     hours.check(policy.hours)
     Templates(policy)
+    Pages(policy)
     ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)
     sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")
+    for remark in policy.remarks:
+        sys.stdout.write(f"{settings().policy}: {remark}\n")
     wrong = []
     for source in read_sources():
         found = files.find(source)
@@ -244,16 +269,26 @@ def _migrate(_: argparse.Namespace) -> None:
 
 def _web(given: argparse.Namespace) -> None:
     """the public link service alone"""
-    import uvicorn
+    from reengage.web.protocol import run
 
-    from reengage.clock import wall_clock
-    from reengage.db import engine
-    from reengage.policy import read_policy
-    from reengage.web import create_app
+    try:
+        port, workers = int(given.port), int(given.workers)
+    except ValueError:
+        raise ConfigurationError("--port and --workers are numbers, like 8000 and 2.") from None
+    run(given.host, port, workers)
 
-    app = create_app(engine(), read_policy(), wall_clock)
-    # No access log: the code in a link's path is all that its holder needs.
-    uvicorn.run(app, host=given.host, port=int(given.port), access_log=False, server_header=False)
+
+def _judge(_: argparse.Namespace) -> None:
+    """judge again, by the rules of today, who has opened links: people or machines"""
+    from reengage.local.stack import warehouse
+    from reengage.web.hits import VERSION, judge
+
+    judged, changed = judge(warehouse())
+    sys.stdout.write(
+        f"{judged:,} hits judged by version {VERSION} of the rules; {changed:,} are taken for "
+        "something else than before.\nFigures that can still change follow with the next run of "
+        "reengage_outcomes; what was sent, or closed, stays.\n"
+    )
 
 
 def _browser(_: argparse.Namespace) -> None:

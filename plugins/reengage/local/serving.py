@@ -43,8 +43,8 @@ class RunningServer:
 def serve(app: Any, port: int = 0, **options: Any) -> RunningServer:
     """Serve an ASGI application on 127.0.0.1 from a daemon thread; returns once it answers.
 
-    port 0 is any free one; options: more of uvicorn's. Raises ConfigurationError where the port is taken, or the application
-    does not start.
+    port 0 is any free one; options: more of uvicorn's. Raises ConfigurationError where the port is
+    taken, or the application does not start.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:

@@ -145,7 +145,7 @@ class Guard:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.header_bytes:
             return pages.problem(431, {"Connection": "close"})
         if who:
-            # A provider calls in by the thousand from a few addresses: it is known by its signature.
+            # A provider calls in by the thousand from a few addresses, and signs what it calls.
             is_called = scope["path"].startswith(WEBHOOKS)
             wait = self._missed.wait(who, 0) or (0 if is_called else self._asked.wait(who))
             if wait:

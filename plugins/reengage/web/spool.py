@@ -29,7 +29,7 @@ class SpoolFull(ReengageError):
 
 
 class Spool:
-    """The files in one folder: hits.jsonl, which grows, and hits-*.jsonl, which are brought back."""
+    """Files in one folder: hits.jsonl, which grows, and hits-*.jsonl, which are brought back."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
