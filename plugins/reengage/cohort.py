@@ -113,6 +113,7 @@ def decide_in(
                 db.run(connection, "cohort/take_back_drafts", as_of=left, at=begun)
                 _advance(connection, policy, left)
             contacts = _follow_policy(connection, policy, as_of)
+            db.run(connection, "core/lift_pauses", as_of=as_of, at=begun)
             new = catch_up(connection, policy, as_of, clock)
             _decide(connection, policy, as_of)
             drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
