@@ -42,6 +42,8 @@ T = TypeVar("T")
 # Of the callback's query: which of our messages it is about.
 MESSAGE_ID = "message_id"
 PAGE = 1000
+# At a time: the newest come first, and a page of which all is known is the last that is read.
+REPLIES = 100
 MAX_BODY = 1600
 MAX_VALIDITY = timedelta(seconds=36_000)
 READERS = 8
@@ -183,16 +185,17 @@ class Twilio(SingleProvider):
         if sid := handed.provider_message_id:
             content = self._read(f"{self._path}/Messages/{sid}.json")
             return [self._understand(_entry, content, handed.message_id)]
-        # Not by DateSent: what is still in Twilio's own queue has none.
+        # Not by DateSent: what Twilio has taken and not sent yet has none, and would read as absent.
+        # By the number alone it is one page: nobody is texted a thousand times.
         return [
             self._understand(_entry, item, handed.message_id)
-            for item in self._listed(To=handed.to)
+            for item in self._listed(PAGE, To=handed.to)
             if self._understand(_is_of, item, handed)
         ]
 
-    def _listed(self, **parameters: Any) -> Iterator[dict[str, Any]]:
+    def _listed(self, size: int, **parameters: Any) -> Iterator[dict[str, Any]]:
         path: str | None = f"{self._path}/Messages.json?" + urlencode(
-            {**parameters, "PageSize": PAGE}
+            {**parameters, "PageSize": size}
         )
         while path:
             # The number is in the query, and stays out of our log.
@@ -219,9 +222,9 @@ class Twilio(SingleProvider):
         if not number.startswith("+"):
             return
         page: list[Reply] = []
-        for item in self._listed(To=number):
+        for item in self._listed(REPLIES, To=number):
             page.append(self._understand(_reply, item))
-            if len(page) == PAGE:
+            if len(page) == REPLIES:
                 yield page
                 page = []
         if page:
