@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import segno
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, nodes
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
 from markupsafe import Markup
 
 from reengage.coupons import Coupon
@@ -44,25 +44,7 @@ class Pages:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        environment = Environment(
-            loader=FileSystemLoader(FOLDER),
-            undefined=StrictUndefined,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        needed: set[str] = set()
-        try:
-            for file in FOLDER.glob("*.html"):
-                needed |= _said(environment, file.read_text(encoding="utf-8"))
-            self._templates = {
-                file.name: environment.get_template(file.name) for file in FOLDER.glob("*.html")
-            }
-        except TemplateError as error:
-            where = f"{getattr(error, 'name', '')}, line {getattr(error, 'lineno', '?')}"
-            raise ConfigurationError(
-                f"A landing page of {FOLDER} cannot be used: {where}: {error}."
-            ) from error
+        self._templates, needed = _compiled()
         self.catalogues = Catalogues(FOLDER / "texts", policy.brand, needed)
         self._logo = _logo(policy.brand)
         self._light = _colours(policy.brand.colours.light)
@@ -71,11 +53,8 @@ class Pages:
     def template(self, landing: str, otherwise: str) -> str:
         """The page of its own that a landing has, else another."""
         name = f"{landing}.html"
-        return (
-            name
-            if re.fullmatch("[a-z][a-z0-9_]*", landing) and name in self._templates
-            else (otherwise)
-        )
+        is_one = re.fullmatch("[a-z][a-z0-9_]*", landing) and name in self._templates
+        return name if is_one else otherwise
 
     def step(self, visit: Visit) -> Step | None:
         """The step of a visit; None: the policy has it no more."""
@@ -220,6 +199,28 @@ class Pages:
         if (brand.link_domain or "").startswith("https:"):
             safe["Strict-Transport-Security"] = "max-age=31536000"
         return HTMLResponse(content, status, {**(headers or {}), **safe})
+
+
+@cache
+def _compiled() -> tuple[Mapping[str, Template], frozenset[str]]:
+    """The templates by name, once a process, and the keys of the texts that they say."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    files = sorted(FOLDER.glob("*.html"))
+    try:
+        needed = [_said(environment, file.read_text(encoding="utf-8")) for file in files]
+        templates = {file.name: environment.get_template(file.name) for file in files}
+    except TemplateError as error:
+        where = f"{getattr(error, 'name', '')}, line {getattr(error, 'lineno', '?')}"
+        raise ConfigurationError(
+            f"A landing page of {FOLDER} cannot be used: {where}: {error}."
+        ) from error
+    return templates, frozenset().union(*needed)
 
 
 def _said(environment: Environment, template: str) -> set[str]:

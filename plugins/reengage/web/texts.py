@@ -37,7 +37,7 @@ class Catalogues:
                 f"The landing pages are not written in the brand's language: {own} is missing. "
                 "Copy another language's file there and write it."
             )
-        said = {file.stem: _read(file) for file in sorted(folder.glob("*.yaml"))}
+        said = {file.stem: _read(file) for file in sorted(folder.glob("??.yaml"))}
         model = said[brand.language]
         if missing := sorted(set(needed) - model.keys()):
             raise ConfigurationError(
@@ -111,7 +111,9 @@ class Voice:
     def time(self, at: datetime, zone: ZoneInfo) -> Markup:
         """A time of day, with the city whose time it is, kept on one line."""
         local = at.astimezone(zone)
-        text = format_time(local, "short", locale=self.locale)
+        # In full where a day has halves: Korean has 오후 there, and PM for short.
+        pattern = re.sub(r"(?<!a)a(?!a)", "aaaa", self.locale.time_formats["short"].pattern)
+        text = format_time(local, pattern, locale=self.locale)
         city = get_timezone_location(local, locale=self.locale, return_city=True)
         return Markup('<span class="whole">{} ({})</span>').format(text, city)
 
