@@ -1,4 +1,4 @@
-"""From raw into core: contacts and who they are, what they did, what they agreed to.
+"""From raw into core: contacts and who they are, what they did, what they agreed to; products.
 
 Set-based, one transaction a load: a load is in core wholly and once, or not at all.
 """
@@ -49,11 +49,19 @@ def take(
             db.run(connection, "outbox/redeem", load_id=load_id)
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             _redo(connection, load_id, policy)
+            db.run(
+                connection, "core/note_product_source",
+                source=source.source, product_source=source.product_source,
+            )  # fmt: skip
+        elif source.entity == "product":
+            db.run(connection, "core/take_products", load_id=load_id)
         else:
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_consents", load_id=load_id)
         rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
-        if rows >= MANY_ROWS:
+        if rows >= MANY_ROWS and source.entity == "product":
+            db.analyze_grown(connection, core__product=rows)
+        elif rows >= MANY_ROWS:
             db.analyze_grown(
                 connection, core__contact=rows, core__contact_identity=rows,
                 core__interaction=rows, core__contact_activity=rows, core__consent=rows,

@@ -116,6 +116,18 @@ def _suites(policy: Policy, as_of: date) -> dict[str, tuple[str, list[Any]]]:
                 ),
             ],
         ),
+        "product": (
+            "SELECT source, source_product_id, name, url, image_url, price, available "
+            "FROM raw.product WHERE load_id IN ({loads}) AND status = 'loaded'",
+            [
+                gxe.ExpectColumnValuesToNotBeNull(column="source_product_id", **critical),
+                # Without a name a product is never mentioned.
+                gxe.ExpectColumnValuesToNotBeNull(column="name", mostly=0.9, **warning),
+                gxe.ExpectColumnValuesToBeBetween(
+                    column="price", min_value=0, mostly=0.99, **warning
+                ),
+            ],
+        ),
     }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def check(connection: sa.Connection, name: str) -> None:
     driver = connection.connection.driver_connection
     if any(table in text for table in ("staged", "drafted", "card_id", "corrected", "arrived")):
         entity = name.rpartition("_")[2]
-        staging = entity if entity in ("contact", "consent") else "interaction"
+        staging = entity if entity in ("contact", "consent", "product") else "interaction"
         for needed in (f"raw/stage_{staging}", "outbox/stage_drafts", "core/load_cards"):
             make(driver, needed)
         make(driver, "core/begin_corrected")

@@ -378,6 +378,64 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     assert isinstance(clean(order | {"who": None}), Bad)
 
 
+PRODUCT: dict[str, Any] = {
+    "entity": "product",
+    "kind": None,
+    "columns": {"source_product_id": "id"}
+    | {name: name for name in ("name", "url", "image_url", "price", "currency", "available")},
+}
+
+
+def product(**record: str | None) -> Good | Bad | None:
+    nothing = dict.fromkeys(PRODUCT["columns"].values())
+    return Cleaner(plain_source(**PRODUCT), POLICY, "key")(nothing | {"id": "p1"} | record)
+
+
+def test_a_product_is_known_by_its_id_and_keeps_what_can_be_read_of_it() -> None:
+    row = product(
+        name=" Red  lamp\n", url="https://shop.example/p/1?x=ü", price="9.50", available="1"
+    )
+    assert isinstance(row, Good)
+    assert (row.record_key, row.dated_on, row.problems) == ("p1", None, {})
+    assert row.typed == (
+        "p1", "Red lamp", None, "https://shop.example/p/1?x=ü", None, "9.50",
+        POLICY.brand.currency, True,
+    )  # fmt: skip
+    row = product(name="x" * 201, url="http://shop.example", price="free", available="perhaps")
+    assert isinstance(row, Good)
+    assert set(row.problems) == {"name", "url", "price", "available"}
+    assert row.typed[1:4] == (None, None, None)
+    assert product(name="a\u202eb").problems == {"name": "holds characters that cannot be shown"}  # type: ignore[union-attr]
+    assert isinstance(product(id=None, name="Lamp"), Bad)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["shop.example/1", "//shop.example/1", "http://shop.example/1", "javascript:alert(1)", "https://",
+     "https://localhost/1", "https://a b.example", "https://shop.example/\"><script>",
+     "https://ann:secret@shop.example/1", "https://shop.example:99999/1", "https://[::1", "https://a..b/",
+     f"https://shop.example/{'x' * 2000}", "https://shop.example/a\tb", "ftp://shop.example/1"],
+)  # fmt: skip
+def test_what_is_no_https_address_is_emptied_with_a_reason(said: str) -> None:
+    row = product(image_url=said)
+    assert isinstance(row, Good)
+    assert row.typed[4] is None
+    assert list(row.problems) == ["image_url"]
+    assert said not in row.problems["image_url"]
+
+
+@pytest.mark.parametrize(
+    ("said", "available"),
+    [("in_stock", True), ("In Stock", True), ("TRUE", True), ("12", True), ("out of stock", False),
+     ("no", False), ("0", False), ("-3", False), ("sold-out", False), (None, None), ("ask", None)],
+)  # fmt: skip
+def test_availability_as_shops_write_it(said: str | None, available: bool | None) -> None:
+    row = product(available=said)
+    assert isinstance(row, Good)
+    assert row.typed[7] is available
+    assert list(row.problems) == (["available"] if said == "ask" else [])
+
+
 # --- loads ---------------------------------------------------------------------------------------
 
 
@@ -481,6 +539,34 @@ def test_a_required_source_that_is_missing_empty_or_cut_stops_the_day(
     feed.said["broken_files"] = "warn"
     feed.take()
     assert loaded(feed) == {"1": 1, "2": 1}
+
+
+def test_a_product_is_what_its_source_said_last(warehouse: sa.Engine, tmp_path: Path) -> None:
+    feed = Feed(warehouse, tmp_path, **PRODUCT, exclude={"state": ["gone"]})
+    head = "id,name,url,image_url,price,currency,available,state"
+    known = (
+        "SELECT source_product_id, name, url, is_available FROM core.product "
+        "WHERE source = 'shop' ORDER BY 1"
+    )
+    lamp = ("1", "Lamp", "https://a.example/1", "", 5, "", "", "")
+    feed.write("a.csv", [lamp, ("2", "Rug", "http://a.example/2", "", 9, "", "perhaps", "")], head)
+    assert feed.take().fields_emptied == 2
+    said = [("1", "Lamp", "https://a.example/1", True), ("2", "Rug", None, False)]
+    assert feed.rows(known) == said
+    feed.write("b.csv", [("2", "Wool rug", "https://a.example/2", "", 9, "", "yes", ""),
+                         ("3", "Vase", "", "", 7, "", "no", "")], head)  # fmt: skip
+    for _ in range(2):
+        feed.take()
+        assert feed.rows(known) == [
+            said[0], ("2", "Wool rug", "https://a.example/2", True), ("3", "Vase", None, False),
+        ]  # fmt: skip
+    feed.write("c.csv", [("2", "Wool rug", "https://a.example/2", "", 9, "", "yes", "gone")], head)
+    feed.take()
+    assert [row[0] for row in feed.rows(known)] == ["1", "3"], "what is excluded is no product"
+    feed.said["exclude"] = {}
+    feed.said["columns"] = feed.said["columns"] | {"name": "id"}
+    feed.take()
+    assert [row[1] for row in feed.rows(known)] == ["1", "2", "3"], "another meaning is taken over"
 
 
 LOADER = """
@@ -593,7 +679,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     [({"columns": {"source_contact_id": "a"}}, "needs occurred_at"),
      ({"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}}, "fone is none of"),
      ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "America/New_York"),
-     ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour")],
+     ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour"),
+     ({"product_source": "catalog"}, "product_source: says whose product_id")],
 )  # fmt: skip
 def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
@@ -610,7 +697,7 @@ def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for file in (Path(__file__).parents[2] / "include/sources").glob("*.yaml.example"):
         (tmp_path / file.stem).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     assert [source.entity for source in read_sources(tmp_path)] == [
-        "contact", "interaction", "consent",
+        "contact", "interaction", "consent", "product",
     ]  # fmt: skip
 
 

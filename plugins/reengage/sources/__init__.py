@@ -20,9 +20,9 @@ from reengage.errors import ConfigurationError
 from reengage.policy import Kind, TimeZone, explain
 from reengage.settings import settings
 
-Entity = Literal["contact", "interaction", "consent"]
+Entity = Literal["contact", "interaction", "consent", "product"]
 
-ENTITIES = ("contact", "interaction", "consent")  # in the order in which core takes them
+ENTITIES = ("contact", "interaction", "consent", "product")  # in the order in which core takes them
 
 # What a source may say about each entity; the names on the left side of `columns`.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -61,11 +61,22 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "wording",
         "language",
     ),
+    "product": (
+        "source_product_id",
+        "name",
+        "category",
+        "url",
+        "image_url",
+        "price",
+        "currency",
+        "available",
+    ),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     "contact": ("source_contact_id",),
     "interaction": ("source_contact_id", "occurred_at"),
     "consent": ("source_contact_id",),
+    "product": ("source_product_id",),
 }
 
 
@@ -99,8 +110,9 @@ class Source(_Part):
     column stops the day; the good rows load either way. time_format: as of strptime, where times
     are not ISO 8601. exclude: rows that are no facts, by column and values. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
-    another source (phone, email). complete_marker: a file whose content is the date through which
-    an event feed is complete.
+    another source (phone, email). product_source: whose product ids an interaction's are, where
+    they are another source's. complete_marker: a file whose content is the date through which an
+    event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -122,6 +134,7 @@ class Source(_Part):
         "shop_account_id": "shop",
     }
     verified: tuple[Literal["phone", "email"], ...] = ()
+    product_source: str | None = None
     mapping_hash: str = ""
 
     @model_validator(mode="after")
@@ -137,6 +150,8 @@ class Source(_Part):
             raise ValueError("columns: a source of consents needs granted_at or withdrawn_at")
         if (self.entity == "interaction") != (self.kind is not None):
             raise ValueError("kind: an interaction needs one, and nothing else has one")
+        if self.product_source is not None and "product_id" not in self.columns:
+            raise ValueError("product_source: says whose product_id it is, and there is none")
         return self
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
@@ -23,6 +24,12 @@ NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
 PLAIN_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
+LONGEST_NAME = 200
+LONGEST_URL = 2000
+HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
+NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
+YES = {"true", "t", "yes", "y", "instock", "available"}
+NO = {"false", "f", "no", "n", "outofstock", "soldout", "unavailable", "discontinued"}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
 ZONES = frozenset(available_timezones())
@@ -41,6 +48,10 @@ TYPED: dict[str, tuple[str, ...]] = {
     "consent": (
         "contact_source", "source_contact_id", "channel", "purpose", "basis", "granted_at",
         "withdrawn_at", "wording", "language",
+    ),
+    "product": (
+        "source_product_id", "name", "category", "url", "image_url", "price", "currency",
+        "available",
     ),
 }  # fmt: skip
 
@@ -227,6 +238,21 @@ class Cleaner:
         day = granted.on if granted else None
         return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", day, typed
 
+    def _product(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        get = values.get
+        product_id = self._id(values, "source_product_id")
+        typed = (
+            product_id,
+            self._field("name", get("name"), problems, _name),
+            self._field("category", get("category"), problems, _name),
+            self._field("url", get("url"), problems, _url),
+            self._field("image_url", get("image_url"), problems, _url),
+            self._field("price", get("price"), problems, _amount),
+            self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
+            self._field("available", get("available"), problems, _yes_or_no),
+        )
+        return product_id, None, typed
+
     # --- values -----------------------------------------------------------------------------------
 
     def _id(self, values: dict[str, str | None], name: str) -> str:
@@ -374,6 +400,40 @@ def _currency(value: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", value):
         raise BadValue("is no currency code like USD")
     return value.upper()
+
+
+def _name(value: str) -> str:
+    """A name in one line, as a text or a page can show it."""
+    name = " ".join(value.split())
+    if len(name) > LONGEST_NAME:
+        raise BadValue(f"is longer than {LONGEST_NAME} characters")
+    if not name.isprintable():
+        raise BadValue("holds characters that cannot be shown")
+    return name
+
+
+def _url(value: str) -> str:
+    """An address that may be shown to customers as a link: https, of a host, nobody's password."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BadValue("is no web address") from None
+    if parts.scheme != "https" or not host or not HOST.fullmatch(host):
+        raise BadValue("is no https address")
+    if "@" in parts.netloc or NOT_IN_URL.search(value) or len(value) > LONGEST_URL:
+        raise BadValue("is no web address that can be linked to")
+    return value
+
+
+def _yes_or_no(value: str) -> bool:
+    """As shops write it, as product feeds do (in_stock, "out of stock"), or how many there are."""
+    if PLAIN_AMOUNT.fullmatch(value):
+        return float(value) > 0
+    said = re.sub(r"[\s_-]", "", value).lower()
+    if said not in YES | NO:
+        raise BadValue("is neither yes nor no")
+    return said in YES
 
 
 def _storable(record: dict[str, str | None]) -> tuple[dict[str, str | None], bool]:
