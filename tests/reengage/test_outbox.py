@@ -465,6 +465,35 @@ def test_quiet_hours_move_a_message_and_do_not_drop_it(
     assert sandbox.accepted() == Counter([str(key_of(1)), str(key_of(2))])
 
 
+@pytest.mark.parametrize(("kind", "is_sent"), [("infobip", True), ("mailup", False)])
+def test_what_may_ring_when_the_night_has_begun_waits_where_no_end_can_be_named(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, kind: str, is_sent: bool
+) -> None:
+    people(warehouse, 1)
+    queue(warehouse, 1)
+    sandbox.kind = kind
+    clock.move_to(datetime(2026, 3, 4, 0, 45, tzinfo=UTC))  # 19:45 in New York
+    result = sender(warehouse, sandbox.provider(), clock).run()
+    assert result == (Sent(accepted=1) if is_sent else Sent(deferred=1))
+    if not is_sent:
+        opening = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
+        assert fetch(warehouse, "SELECT not_before FROM outbox.message") == [(opening,)]
+        clock.move_to(opening)
+        assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=1)
+
+
+def test_a_sender_keeps_its_pace_in_the_warehouse(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1)
+    queue(warehouse, 1)
+    sandbox.kind = "twilio"
+    sender(warehouse, sandbox.provider(), clock).run()
+    ((key, next_at),) = fetch(warehouse, "SELECT key, next_at FROM outbox.pace")
+    assert key.startswith("twilio 127.0.0.1:") and KEY not in key
+    assert abs(next_at - wall_clock()) < timedelta(minutes=1), "by the wall, not the simulation"
+
+
 def test_no_message_is_given_less_time_than_it_has(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
 ) -> None:

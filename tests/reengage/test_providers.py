@@ -803,6 +803,76 @@ def test_a_pace_lets_nothing_begin_while_it_is_held() -> None:
     assert time.monotonic() - begun >= 0.3
 
 
+class Noted:
+    """A pace that holds nobody up, and writes down what it was asked."""
+
+    def __init__(self, has_turns: bool = True) -> None:
+        self.turns: list[int] = []
+        self.holds: list[float] = []
+        self.has_turns = has_turns
+
+    def wait(self, turns: int, until: float) -> bool:
+        self.turns.append(turns)
+        return self.has_turns
+
+    def hold(self, seconds: float) -> None:
+        self.holds.append(seconds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("status", "headers", "held"),
+    [
+        (429, {}, 1.0),
+        (429, {"Retry-After": "7"}, 7.0),
+        (429, {"Retry-After": "0"}, 1.0),
+        (429, {"Retry-After": "86400"}, 60.0),
+        (503, {"Retry-After": "Mon, 02 Mar 2026 15:00:09 GMT"}, 1.0),
+        (502, {}, 1.0),
+        (500, {}, None),
+        (200, {}, None),
+    ],
+)
+def test_too_fast_and_unavailable_hold_everybody_back(
+    peer: Any, single: Any, kind: str, status: int, headers: dict[str, str], held: float | None
+) -> None:
+    peer.answer = lambda self: self.tell(status, {}, headers)
+    provider = single(kind)
+    provider.pace = pace = Noted()
+    hand_over(provider, BATCH[:1])
+    assert pace.holds == ([held] if held else [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_provider_that_is_away_holds_everybody_back(single: Any, kind: str) -> None:
+    provider = provider_for(account(**connection(kind, "http://127.0.0.1:9", KEY)), 1)
+    provider.pace = pace = Noted()
+    assert {a.outcome for a in hand_over(provider)} == {Outcome.RETRY}
+    assert pace.holds and set(pace.holds) == {2.0}
+    provider.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_gets_no_turn_is_not_sent_and_may_be_tried_again(
+    peer: Any, single: Any, kind: str
+) -> None:
+    provider = single(kind)
+    provider.pace = pace = Noted(has_turns=False)
+    answers = hand_over(provider)
+    assert {(a.outcome, a.raw_code) for a in answers} == {(Outcome.RETRY, "held_back")}
+    assert peer.asked == []
+    assert pace.turns == ([2] if kind == "infobip" else [1, 1]), "a turn for each message"
+
+
+def test_a_log_is_read_without_a_turn(peer: Any, single: Any) -> None:
+    provider = single("infobip")
+    provider.pace = pace = Noted(has_turns=False)
+    peer.answer = lambda self: self.tell(429, {}, {"Retry-After": "30"})
+    with pytest.raises(ProviderUnavailable):
+        provider.log("bulk-1")
+    assert (pace.turns, pace.holds) == ([], [])
+
+
 @pytest.mark.parametrize("rate", ["fast", "-1", -3])
 def test_a_rate_that_is_none_is_a_mistake_of_the_connection(single: Any, rate: Any) -> None:
     with pytest.raises(ConfigurationError, match="rate_per_second"):

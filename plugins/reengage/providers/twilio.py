@@ -185,7 +185,7 @@ class Twilio(SingleProvider):
         if sid := handed.provider_message_id:
             content = self._read(f"{self._path}/Messages/{sid}.json")
             return [self._understand(_entry, content, handed.message_id)]
-        # Not by DateSent: what Twilio has taken and not sent yet has none, and would read as absent.
+        # Not by DateSent: what Twilio has taken and not sent yet has none: it would read as absent.
         # By the number alone it is one page: nobody is texted a thousand times.
         return [
             self._understand(_entry, item, handed.message_id)
