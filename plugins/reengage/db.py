@@ -38,7 +38,7 @@ def _engine(url: str) -> Engine:
     )
 
 
-ENTITY_TABLES = ("raw.contact", "raw.interaction", "raw.consent")
+ENTITY_TABLES = ("raw.contact", "raw.interaction", "raw.consent", "raw.product")
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def run(
 ) -> CursorResult[Any]:
     """Run include/sql/<name>.sql with its named binds; the result of its last statement.
 
-    A statement that is the same for raw.contact, raw.interaction and raw.consent is written for
+    A statement that is the same for all entities (raw.contact, raw.interaction, …) is written for
     raw.entity; `table` says which of them is meant. A file of several statements runs in the
     caller's transaction. A bind that the file does not use is a mistake (ConfigurationError), as is
     a missing one.

@@ -1,7 +1,7 @@
 """The day's texts, with their links and coupons, made in the transaction that decides the day."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from reengage import coupons, db, hours, messages
+from reengage import coupons, db, hours, messages, personal
 from reengage.coupons import Coupon
 from reengage.policy import CouponOffer, Policy, Step
 from reengage.progress import progress
@@ -42,9 +42,11 @@ def draft(
     db.run(connection, "outbox/stage_drafts")
     rows = db.run(connection, "outbox/to_draft", as_of=as_of).all()
     stock = coupons.Stock(connection, _wanted(rows, policy))
+    named = {step.name: templates.names(step) for step in policy.steps}
     for start in range(0, len(rows), RENDER_BATCH):
         batch = rows[start : start + RENDER_BATCH]
-        texts = _texts(batch, policy, templates, stock, now, link_base, result)
+        items = _items(connection, batch, named, as_of)
+        texts = _texts(batch, policy, templates, stock, items, now, link_base, result)
         db.copy(connection, "drafted", DRAFTED, texts)
     channel = policy.consent.channel
     for lost in db.run(connection, "outbox/take_codes", channel=channel, at=now):
@@ -82,11 +84,35 @@ def _wanted(rows: Sequence[sa.Row[Any]], policy: Policy) -> dict[str, list[uuid.
     return found
 
 
+def _items(
+    connection: Connection,
+    rows: Sequence[sa.Row[Any]],
+    named: Mapping[str, Set[str]],
+    as_of: date,
+) -> Mapping[int, personal.About]:
+    """What is personal to the contacts whose texts name it."""
+    found: dict[int, personal.About] = {}
+    for with_together in (False, True):
+        found |= personal.about(
+            connection,
+            [
+                row.contact_id
+                for row in rows
+                if named[row.step] & {"item", "together"}
+                and ("together" in named[row.step]) == with_together
+            ],
+            as_of,
+            with_together=with_together,
+        )
+    return found
+
+
 def _texts(
     rows: Sequence[sa.Row[Any]],
     policy: Policy,
     templates: messages.Templates,
     stock: coupons.Stock,
+    items: Mapping[int, personal.About],
     now: datetime,
     link_base: str,
     result: Drafted,
@@ -110,7 +136,9 @@ def _texts(
                     result.without_code[row.contact_id] = pool
                     continue
                 coupon = replace(coupon, code=own)
-            text = templates.render(step, dict(row._mapping), f"{link_base}/{code}", coupon, begin)
+            about = items.get(row.contact_id)
+            known = {**row._mapping, **(about._asdict() if about else {})}
+            text = templates.render(step, known, f"{link_base}/{code}", coupon, begin)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue

@@ -226,6 +226,15 @@ class Templates:
         """The file of a step's template in a language."""
         return self._folder / (self._templates[step.name, language].name or "")
 
+    def names(self, step: Step) -> frozenset[str]:
+        """The fields that a step's texts name, in any language."""
+        return frozenset().union(*(
+            meta.find_undeclared_variables(
+                self._environment.parse(self.file(step, language).read_text(encoding="utf-8"))
+            )
+            for language in self.languages(step)
+        ))  # fmt: skip
+
     def render(
         self,
         step: Step,

@@ -20,7 +20,10 @@ from reengage.policy import Behaviour, Policy
 
 HANDED_OVER = {"sending", "accepted", "delivered", "undelivered", "expired", "unknown"}
 # Held back by what passes: tried again the next day.
-WAITING = {"gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval", "template"}
+WAITING = {
+    "gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval", "stock",
+    "template",
+}  # fmt: skip
 
 
 @dataclass

@@ -58,6 +58,7 @@ REASONS = {  # reason: (action, contacts of the survey, contacts of the contest)
     "unsubscribes": ("hold", 1, 0),
     "approval": ("hold", 1, 0),
     "control": ("hold", 4, 1),
+    "stock": ("hold", 1, 0),
     "template": ("hold", 1, 0),
     "due": ("send", 230, 5),
 }
@@ -153,10 +154,10 @@ def fill(warehouse: sa.Engine) -> None:
         """,
         """
         INSERT INTO outbox.receipt (
-            provider, message_id, status, raw_code, is_permanent, occurred_at, received_at
+            provider, message_id, status, raw_code, occurred_at, received_at
         )
         SELECT
-            'infobip', message_id::text, 'delivered', 'DELIVERED_TO_HANDSET', FALSE,
+            'infobip', message_id::text, 'delivered', 'DELIVERED_TO_HANDSET',
             '2026-03-11 14:00:09Z', '2026-03-11 14:00:10Z'
         FROM outbox.message WHERE contact_id = 1
         """,

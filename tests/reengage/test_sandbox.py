@@ -167,7 +167,7 @@ def test_the_log_follows_the_clock_and_forgets_after_48_hours(sandbox: Sandbox) 
     assert len(late) == 400
     assert {entry.status for entry in late} == {"delivered", "undelivered", "expired"}
     for entry in late:
-        assert entry.is_permanent == (entry.status == "undelivered")
+        assert (entry.suppress == "hard_bounce") == (entry.status == "undelivered")
         assert (entry.segments, str(entry.price), entry.currency) == (1, "0.0079", "USD")
         assert entry.occurred_at > START
     sandbox.clock.move_to(START + timedelta(hours=49))

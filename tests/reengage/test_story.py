@@ -71,8 +71,8 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         at=sent + timedelta(minutes=1),
     )
     world.sql(
-        "INSERT INTO outbox.receipt (provider, message_id, status, raw_code, is_permanent,"
-        " occurred_at, received_at) SELECT 'infobip', message_id::text, 'delivered', '5', FALSE,"
+        "INSERT INTO outbox.receipt (provider, message_id, status, raw_code,"
+        " occurred_at, received_at) SELECT 'infobip', message_id::text, 'delivered', '5',"
         " :at, :at FROM outbox.message",
         at=sent + timedelta(minutes=2),
     )
@@ -416,9 +416,9 @@ SELECT contact_id, gen_random_uuid(), dormant_since, step, 'sms', as_of, 'h' || 
     'infobip', 'GSM-7', 1, '2026-01-01Z', '2026-01-01Z', 'delivered', '2026-01-01Z', '2026-01-01Z'
 FROM cohort.decision;
 INSERT INTO outbox.receipt (
-    provider, message_id, status, raw_code, is_permanent, occurred_at, received_at
+    provider, message_id, status, raw_code, occurred_at, received_at
 )
-SELECT 'infobip', message_id::text, 'delivered', '5', FALSE, '2026-01-01Z', '2026-01-01Z'
+SELECT 'infobip', message_id::text, 'delivered', '5', '2026-01-01Z', '2026-01-01Z'
 FROM outbox.message;
 INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent, purpose)
 SELECT 'c', contact_id, message_id, '2026-01-02Z', 'view', 'GET', 'Mozilla', '' FROM outbox.message;

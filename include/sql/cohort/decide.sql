@@ -155,7 +155,7 @@ judged AS (
             WHERE
                 failed.contact_id = due.contact_id
                 AND failed.dormant_since = due.dormant_since
-                AND failed.reason = 'template'
+                AND failed.reason IN ('template', 'stock')
         ) AS is_unwritable,
         coalesce(earlier.prior_sends, 0) AS prior_sends,
         coalesce(earlier.prior_opens, 0) AS prior_opens,

@@ -12,14 +12,28 @@ WITH unfinished AS (
         AND load.load_id <= :load_id
 ),
 
-files AS (
+-- As each file was read last, whoever read it: what a mended file said before counts no more.
+latest AS (
     SELECT DISTINCT ON (file.path)
+        file.load_id,
         file.rows_read,
         file.rows_rejected
     FROM raw.file AS file
-    INNER JOIN unfinished ON file.load_id = unfinished.load_id
-    WHERE file.path = ANY(CAST(:paths AS text[]))
+    INNER JOIN raw.load AS of_file ON file.load_id = of_file.load_id
+    WHERE
+        file.path = ANY(CAST(:paths AS text[]))
+        AND of_file.source = :source
+        AND of_file.entity = :entity
+        AND file.load_id <= :load_id
     ORDER BY file.path ASC, file.file_id DESC
+),
+
+files AS (
+    SELECT
+        latest.rows_read,
+        latest.rows_rejected
+    FROM latest
+    INNER JOIN unfinished ON latest.load_id = unfinished.load_id
 ),
 
 read AS (
