@@ -16,8 +16,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
+from world import LINKS, World, small_policy
 
-from reengage import cli, db
+from reengage import cli, cohort, db
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
 from reengage.local.landing import samples
@@ -448,6 +449,32 @@ def test_a_break_without_an_end_is_over_after_half_a_year(web: Web) -> None:
         with web.engine.begin() as connection:
             db.run(connection, "core/lift_pauses", as_of=as_of, at=NOW)
         assert [row[3] for row in web.pauses()].count(None) == left
+
+
+def test_nobody_is_decided_to_be_texted_in_a_break_and_everybody_is_after_it(
+    warehouse: sa.Engine,
+) -> None:
+    # A ladder of 3, 6 and 9 days; the break ends before the second step would be due anyway.
+    world, quiet = World(warehouse, small_policy()), date(1998, 1, 10)
+    world.load(quiet, lambda load: (
+        load.contact(1, 1), load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
+        load.interaction(1, quiet),
+    ))  # fmt: skip
+    with warehouse.begin() as connection:
+        db.run(
+            connection, "core/pause",
+            contact_id=1, phone_hash=None, channel="sms", source="landing",
+            at=world.at(quiet, 12), until_on=date(1998, 1, 15),
+        )  # fmt: skip
+    said = []
+    for days in (3, 4):
+        as_of = quiet + timedelta(days=days)
+        world.load(as_of)
+        world.clock.move_to(world.at(as_of, 10))
+        counts = cohort.decide(warehouse, world.policy, as_of, world.clock, LINKS)
+        said.append([(action, reason) for _, action, reason in counts.contacts])
+    # On the 14th, whose texts go on the 15th, the break is over.
+    assert said == [[("hold", "suppressed")], [("send", "due")]]
 
 
 def test_a_break_is_ended_by_a_press_and_never_ends_a_stop(web: Web) -> None:
