@@ -142,6 +142,20 @@ def test_no_turn_is_booked_faster_than_any_of_its_rates(
         assert min(gaps, default=1) >= 1 / rate - 2e-6
 
 
+def test_of_bookings_at_once_no_two_get_the_same_turn(warehouse: sa.Engine) -> None:
+    senders = [
+        noted(warehouse, {ACCOUNT: 500.0} | ({SENDER: 250.0} if number % 2 else {}))
+        for number in range(8)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(30):
+            list(pool.map(lambda sender: sender._book(1, 9.0), senders))
+    turns = sorted(at for sender in senders for at in sender.turns_at)
+    assert len(turns) == 240
+    gaps = [later - one for one, later in itertools.pairwise(turns)]
+    assert min(gaps) >= 1 / 500 - 2e-6
+
+
 def test_what_one_sender_is_told_holds_back_every_other(warehouse: sa.Engine) -> None:
     one, other = SharedPace(warehouse, {ACCOUNT: 100.0}), SharedPace(warehouse, {ACCOUNT: 100.0})
     assert one.wait(1, time.monotonic() + 1) and other.wait(1, time.monotonic() + 1)
