@@ -42,15 +42,16 @@ def clock() -> SimulatedClock:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[httpx.Client]:
+def served(app: FastAPI, **more: Any) -> Iterator[httpx.Client]:
     """A client of the app, behind a real server on a free port of loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **options()))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **options(**more)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             while not server.started:
+                assert thread.is_alive(), "the service did not start"
                 time.sleep(0.01)
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
             with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:

@@ -36,18 +36,21 @@ class Background:
         self._service = service
         self._providers = providers
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reengage-web", daemon=True)
+        self._thread: threading.Thread | None = None
         self._lead: IO[str] | None = None
         self._judged = time.monotonic()
 
     def start(self) -> None:
         """Begin."""
+        self._end.clear()
+        self._thread = threading.Thread(target=self._run, name="reengage-web", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End, after the pass that is under way."""
         self._end.set()
-        self._thread.join(5)
+        if self._thread:
+            self._thread.join(5)
 
     def _run(self) -> None:
         try:
@@ -57,6 +60,7 @@ class Background:
         finally:
             if self._lead:
                 self._lead.close()
+                self._lead = None
 
     def _leads(self) -> bool:
         if self._lead is None:

@@ -39,7 +39,7 @@ def is_crawler(user_agent: str) -> bool:
 # In lower case. What previews and scanners write, beside the list: messengers on phones and mail
 # gateways change faster than it.
 _PROGRAMS = (
-    "bot/", "bot;", "crawl", "spider", "preview", "scanner", "headless", "facebookexternalhit",
+    "crawl", "spider", "preview", "scanner", "headless", "facebookexternalhit",
     "whatsapp/", "slack-img", "python", "curl/", "wget/", "go-http-client", "okhttp", "axios/",
     "libwww", "java/", "apache-httpclient", "node-fetch", "undici", "phantomjs", "postmanruntime",
 )  # fmt: skip

@@ -17,7 +17,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._read = 0
+        self._read = self._part = 0
         self._is_told = False
         self._deadline: asyncio.TimerHandle | None = None
         self._expect()
@@ -27,14 +27,15 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._read += len(data)
+        self._part = len(data)
+        self._read += self._part
         super().data_received(data)
         if not self._is_told and self._read > HEAD_BYTES:
             self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._read, self._is_told = 0, False
+        self._read, self._is_told = self._part, False
         self._expect()
 
     def on_headers_complete(self) -> None:

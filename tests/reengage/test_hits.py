@@ -1,0 +1,696 @@
+"""Hits that are lost by nothing, told apart, and webhooks that are believed once and only once."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+from test_web import (
+    NOW,
+    PHONE,
+    add_contact,
+    add_link,
+    add_message,
+    insert,
+    rows,
+    sent,
+    served,
+    standing,
+    statuses,
+)
+
+from reengage import db, messages, outbox
+from reengage.clock import SimulatedClock
+from reengage.policy import Policy, read_policy
+from reengage.providers import provider_for
+from reengage.providers.base import Account
+from reengage.settings import INCLUDE, secret
+from reengage.web import create_app, protocol
+from reengage.web.background import Background, replay
+from reengage.web.guard import Buckets, Limits
+from reengage.web.hits import MANY_LINKS, Busy, is_crawler, judge, rule_of_request
+from reengage.web.spool import Spool
+from reengage.web.visits import address
+
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Version/18.1 Mobile/15E148 Safari/604.1"
+)
+PEOPLE = [
+    IPHONE,
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
+    "Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 9; CUBOT_P20) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/108.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.1 Safari/605.1.15",
+]
+# Addresses of the internet: those for documentation are not.
+HOME, OFFICE = "81.2.69.142", "89.160.20.112"
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return read_policy(INCLUDE / "journey.yaml")
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    return SimulatedClock(NOW)
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home of its own, for the spool, and a proxy on this machine whose word counts."""
+    monkeypatch.setenv("REENGAGE_HOME", str(tmp_path))
+    monkeypatch.setenv("REENGAGE_SECRET_PHONES", "test")
+    monkeypatch.setenv("REENGAGE_TRUSTED_PROXIES", "127.0.0.1")
+
+
+@pytest.fixture
+def client(warehouse: sa.Engine, policy: Policy, clock: SimulatedClock) -> Iterator[httpx.Client]:
+    with served(create_app(warehouse, policy, clock)) as client:
+        yield client
+
+
+def verdicts(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
+    return rows(
+        warehouse,
+        "SELECT verdict, rule::text FROM outbox.judged_hit ORDER BY contact_id, hit_id",
+    )
+
+
+def by(where: str, agent: str = IPHONE) -> dict[str, str]:
+    return {"User-Agent": agent, "X-Forwarded-For": where}
+
+
+# ----------------------------------------------------------------------------- human or machine
+
+
+def test_all_that_say_they_are_programs_are_known_and_no_persons_browser() -> None:
+    programs = [agent for one in CRAWLER_USER_AGENTS_DATA for agent in one["instances"]]
+    assert len(programs) > 2000
+    assert [agent for agent in programs if not is_crawler(agent)] == []
+    assert [agent for agent in PEOPLE if is_crawler(agent)] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "agent", "purpose", "rule"),
+    [
+        ("GET", IPHONE, "", None),
+        ("HEAD", IPHONE, "", "not_a_get"),
+        ("GET", IPHONE, "prefetch;prerender", "prefetch"),
+        ("GET", IPHONE, "preview", "prefetch"),
+        ("GET", " ", "", "no_agent"),
+        ("GET", "WhatsApp/2.24.20 A", "", "crawler"),
+        ("GET", "Mozilla/5.0 (compatible; bingbot/2.0)", "", "crawler"),
+    ],
+)
+def test_a_request_is_judged_by_what_it_says(
+    method: str, agent: str, purpose: str, rule: str | None
+) -> None:
+    assert rule_of_request(method, agent, purpose) == rule
+
+
+def test_a_hit_sooner_than_anybody_reads_is_a_machines(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey", accepted_at=NOW - timedelta(seconds=1))
+    client.get(f"/{add_link(warehouse, 1, 'survey')}", headers=by(HOME))
+    assert verdicts(warehouse) == [("machine", "too_soon")]
+
+
+def test_a_press_confirms_the_same_visitors_views_before_and_after_and_no_others(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "hello", accepted_at=NOW - timedelta(seconds=1))
+    link = add_link(warehouse, 1, "hello")
+    client.get(f"/{link}", headers=by(HOME))
+    client.get(f"/{link}", headers=by(OFFICE))
+    client.get(f"/{link}", headers=by(HOME, PEOPLE[1]))
+    client.post(f"/{link}/confirm", headers=by(HOME))
+    client.get(f"/{link}", headers=by(HOME))
+    assert [rule for _, rule in verdicts(warehouse)] == [
+        "confirmed", "too_soon", "too_soon", "press", "confirmed",
+    ]  # fmt: skip
+    hashes = rows(warehouse, "SELECT DISTINCT address_hash FROM outbox.hit")
+    assert len(hashes) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", found) for (found,) in hashes)
+
+
+def test_many_links_from_one_visitor_are_a_machines_but_not_from_a_networks_people() -> None:
+    busy = Busy()
+    links = [f"link{number:05}" for number in range(MANY_LINKS)]
+    assert [busy.rule("h", "one", link) for link in links] == [None] * (MANY_LINKS - 1) + [
+        "many_links"
+    ]
+    assert {busy.rule("h", f"phone {link}", link) for link in links} == {None}
+    assert {busy.rule("h", "again", "the same") for _ in range(MANY_LINKS + 1)} == {None}
+    assert {busy.rule("", "one", link) for link in links} == {None}, "a proxy's address"
+
+
+def test_history_is_judged_again_by_the_rules_of_today(warehouse: sa.Engine) -> None:
+    hit = {"code": "", "contact_id": 1, "kind": "view", "method": "GET", "purpose": ""}
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey", accepted_at=NOW - timedelta(days=9))
+    hit["message_id"] = rows(warehouse, "SELECT message_id FROM outbox.message")[0][0]
+    day = timedelta(days=1)
+    agents = [IPHONE, "Mozilla/5.0 (compatible; AhrefsSiteAudit/6.1)", "facebookexternalhit/1.1"]
+    for number, agent in enumerate(agents):
+        insert(warehouse, "outbox.hit", **hit, at=NOW - number * day, user_agent=agent)
+    for number in range(MANY_LINKS):
+        insert(
+            warehouse, "outbox.hit", user_agent=IPHONE, address_hash="scanner",
+            at=NOW + timedelta(seconds=number / 2), **(hit | {"code": f"c{number}"}),
+        )  # fmt: skip
+    before = [verdict for verdict, _ in verdicts(warehouse)]
+    assert before == ["human", "human", "machine", *["human"] * MANY_LINKS]
+    assert judge(warehouse) == (3 + MANY_LINKS, 1 + MANY_LINKS)
+    assert verdicts(warehouse) == [
+        ("human", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
+        *[("machine", "many_links")] * MANY_LINKS,
+    ]  # fmt: skip
+    assert judge(warehouse) == (3 + MANY_LINKS, 0)
+    assert judge(warehouse, NOW + day, NOW + 2 * day) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("client", "known"),
+    [
+        (("81.2.69.142", 1), "81.2.69.142"),
+        (("::ffff:81.2.69.142", 1), "81.2.69.142"),
+        (("2a02:1234:5678:9abc::1", 1), "2a02:1234:5678:9abc::/64"),
+        (("127.0.0.1", 1), ""),
+        (("172.18.0.1", 1), ""),
+        (("not an address", 1), ""),
+        (None, ""),
+    ],
+)
+def test_an_address_names_a_subscriber_or_nobody(client: Any, known: str) -> None:
+    assert address({"client": client}) == known
+
+
+# ------------------------------------------------------------------------------------- redirects
+
+
+def test_a_link_may_lead_to_the_brands_page_and_is_recorded_before(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    shop = "https://shop.example/hello?from=sms"
+    link = sent(warehouse, "survey", target=f"landing:{shop}")
+    answer = client.get(f"/{link}?next=https://evil.example", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["location"]) == (302, shop)
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(verdicts(warehouse)) == 1
+
+
+@pytest.mark.parametrize("target", ["http://x.example", "javascript:alert(1)", "//evil.example"])
+def test_what_the_policy_would_not_allow_is_no_redirect(
+    client: httpx.Client, warehouse: sa.Engine, target: str
+) -> None:
+    assert client.get("/" + sent(warehouse, "survey", target=f"landing:{target}")).is_success
+
+
+# ---------------------------------------------------------------- a warehouse that is away
+
+
+@contextmanager
+def away(warehouse: sa.Engine) -> Iterator[None]:
+    """The warehouse as it is during a restart: every session is cut, and none is let in."""
+    name = warehouse.url.database
+    admin = sa.create_engine(
+        warehouse.url.set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+    )
+
+    def run(statement: str) -> None:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def test_what_is_taken_while_the_warehouse_is_away_is_brought_to_it_once(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, tmp_path: Path
+) -> None:
+    link = sent(warehouse, "survey")
+    app = create_app(warehouse, policy, clock)
+    with served(app, lifespan="off") as client:
+        assert client.get(f"/{link}").status_code == 200
+        assert client.get("/readyz").status_code == 200
+        with away(warehouse):
+            view = client.get(f"/{link}", headers=by(HOME))
+            stopped = client.post(f"/{link}/opt-out", headers=by(HOME))
+            nobody = client.post("/nobody999/opt-out")
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/healthz").json() == {"status": "ok"}
+        assert (view.status_code, view.headers["retry-after"]) == (503, "60")
+        assert (stopped.status_code, nobody.status_code) == (200, 200)
+        assert "o more texts" in stopped.text
+        assert standing(warehouse) == []
+        file = tmp_path / "web" / "hits.jsonl"
+        assert file.stat().st_mode & 0o077 == 0
+        kept = file.read_text()
+        assert HOME not in kept and PHONE not in kept
+        with file.open("a") as half:
+            half.write('{"code": "abc')  # its worker was killed here
+        service = app.state.service
+        assert replay(service) == 3
+        (folder := tmp_path / "web" / "hits-again.jsonl").write_text(kept)  # killed before it left
+        assert replay(service) == 3
+        assert not folder.exists() and Spool(tmp_path / "web").is_empty
+    rules = [rule for _, rule in verdicts(warehouse)]
+    assert rules == ["crawler", "confirmed", "press"], "the first was this test's own client"
+    assert standing(warehouse) == [(1, PHONE, "sms", "opted_out", "landing", NOW, None)]
+    assert statuses(warehouse) == {1: "unsubscribed"}
+
+
+class Load:
+    """Visitors who open a link again and again; `taken`: the visits that were answered."""
+
+    def __init__(self, url: str, link: str, visitors: int = 4) -> None:
+        self.taken: set[str] = set()
+        self.failed = 0
+        self._url, self._link = url, link
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._visit) for _ in range(visitors)]
+
+    def _visit(self) -> None:
+        with httpx.Client(base_url=self._url, trust_env=False, timeout=10) as client:
+            while not self._end.is_set():
+                name = uuid.uuid4().hex
+                try:
+                    answer = client.get(f"/{self._link}", headers={"User-Agent": name})
+                    assert answer.status_code in (200, 503)
+                    self.taken.add(name)
+                except httpx.TransportError:
+                    self.failed += 1
+                    time.sleep(0.01)
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def recorded(warehouse: sa.Engine) -> set[str]:
+    return {agent for (agent,) in rows(warehouse, "SELECT user_agent FROM outbox.hit")}
+
+
+def test_a_restart_of_the_warehouse_under_load_loses_no_hit_that_was_answered(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    link = sent(warehouse, "hello")
+    app = create_app(warehouse, policy, clock)
+    with served(app) as client, Load(str(client.base_url), link) as load:
+        time.sleep(0.4)
+        with away(warehouse):
+            time.sleep(0.4)
+        time.sleep(0.4)
+    replay(app.state.service)
+    found = rows(warehouse, "SELECT user_agent FROM outbox.hit")
+    assert load.failed == 0
+    assert len(load.taken) > 20
+    assert load.taken <= {agent for (agent,) in found}
+    assert len(found) == len(set(found)), "none is recorded twice"
+
+
+def test_a_killed_service_loses_no_hit_that_was_answered(
+    warehouse: sa.Engine, policy: Policy, tmp_path: Path
+) -> None:
+    link = sent(warehouse, "hello")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    service = subprocess.Popen(
+        [sys.executable, "-m", "reengage.cli", "web", "--port", str(port)],
+        env={**os.environ, "REENGAGE_POLICY": str(INCLUDE / "journey.yaml")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{url}/readyz", trust_env=False).is_success:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        with Load(url, link) as load:
+            time.sleep(0.5)
+            with away(warehouse):
+                time.sleep(0.3)
+                service.send_signal(signal.SIGKILL)
+                service.wait()
+                time.sleep(0.1)
+    finally:
+        service.kill()
+        service.wait()
+    assert load.failed > 0
+    assert len(load.taken) > 20
+    assert not load.taken <= recorded(warehouse), "some were spooled"
+    replay(create_app(warehouse, policy, SimulatedClock(NOW)).state.service)
+    assert load.taken <= recorded(warehouse)
+
+
+# ------------------------------------------------------------------------------------- hard edges
+
+
+def raw(client: httpx.Client, sent: bytes, wait: float = 0) -> bytes:
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as wire:
+        wire.sendall(sent)
+        time.sleep(wait)
+        answer = b""
+        try:
+            while part := wire.recv(65536):
+                answer += part
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    link = sent(warehouse, "hello")
+    head = f"POST /{link}/answers HTTP/1.1\r\nHost: x\r\n".encode()
+    assert raw(client, head + b"Content-Length: 99999999\r\n\r\n").startswith(b"HTTP/1.1 413")
+    hook = b"POST /webhooks/infobip HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+    assert raw(client, hook).startswith(b"HTTP/1.1 413")
+    long = head + b"X-Long: " + b"a" * 20_000 + b"\r\n\r\n"
+    assert raw(client, long).startswith(b"HTTP/1.1 431")
+    endless = b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (protocol.HEAD_BYTES + 70_000)
+    assert raw(client, endless) == b""
+    assert verdicts(warehouse) == []
+
+
+def test_a_body_in_pieces_is_measured_too(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    providers = {"infobip": provider_for(INFOBIP, 1)}
+    limits = Limits(webhook_bytes=1000)
+    pieces = (b"x" * 300 for _ in range(10))
+    with served(create_app(warehouse, policy, clock, providers, limits)) as client:
+        assert client.post("/webhooks/infobip", content=pieces).status_code == 413
+
+
+def test_a_slow_client_is_not_waited_for(
+    warehouse: sa.Engine,
+    policy: Policy,
+    clock: SimulatedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    providers = {"infobip": provider_for(INFOBIP, 1)}
+    app = create_app(warehouse, policy, clock, providers, Limits(seconds=0.2))
+    with served(app) as client:
+        begun = time.monotonic()
+        assert raw(client, b"GET /abcdEFG01 HTT") == b""
+        slow = b"POST /webhooks/infobip HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12"
+        assert raw(client, slow).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - begun < 5
+
+
+def test_whoever_guesses_codes_is_slowed_and_others_are_not(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    link = sent(warehouse, "hello")
+    limits = Limits(per_minute=40, missing_per_minute=5)
+    with served(create_app(warehouse, policy, clock, {}, limits)) as client:
+        guesses = [client.get(f"/guess{n:04}", headers=by(HOME)) for n in range(7)]
+        assert [answer.status_code for answer in guesses] == [404] * 5 + [429] * 2
+        assert 1 <= int(guesses[-1].headers["retry-after"]) <= 60
+        assert client.get(f"/{link}", headers=by(HOME)).status_code == 429
+        seen = [client.get(f"/{link}", headers=by(OFFICE)).status_code for _ in range(22)]
+        assert seen == [200] * 20 + [429] * 2
+        # A proxy that nobody told of stands for everybody: it is not slowed.
+        seen = [client.get(f"/{link}").status_code for _ in range(25)]
+        assert set(seen) == {200}
+
+
+def test_a_bucket_fills_again() -> None:
+    bucket = Buckets(rate=100, burst=1)
+    assert bucket.wait("a") == 0
+    assert 0 < bucket.wait("a") <= 0.01
+    time.sleep(0.02)
+    assert bucket.wait("a") == 0
+
+
+def test_figures_are_for_this_machine_or_whoever_has_the_token(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get("/nothing99")
+    figures = client.get("/metrics").text
+    assert re.search(r'requests_total\{worker="\d+",status="404",what="page"\} 1', figures)
+    assert client.get("/metrics", headers=by(HOME)).status_code == 404
+    monkeypatch.setenv("REENGAGE_METRICS_TOKEN", "sesame")
+    told = {"Authorization": "Bearer sesame"}
+    assert client.get("/metrics", headers=by(HOME) | told).status_code == 200
+    assert client.get("/metrics", headers=by(HOME) | {"Authorization": "x"}).status_code == 404
+
+
+def test_nothing_of_a_request_is_logged_when_it_fails(
+    warehouse: sa.Engine,
+    policy: Policy,
+    clock: SimulatedClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = create_app(warehouse, policy, clock)
+
+    def broken(visit: Any) -> Any:
+        raise ValueError(f"secret {visit.code}")
+
+    app.state.service.views["hello"] = broken
+    link = sent(warehouse, "hello")
+    with served(app) as client:
+        assert client.get(f"/{link}", headers={"User-Agent": "hush"}).status_code == 500
+        with away(warehouse):
+            assert client.get(f"/{link}", headers={"User-Agent": "hush"}).status_code == 503
+    assert "ValueError in" in caplog.text
+    assert "no answer from the warehouse" in caplog.text
+    for word in (link, "hush", "secret"):
+        assert word not in caplog.text
+
+
+# --------------------------------------------------------------------------------------- webhooks
+
+INFOBIP = Account("infobip", "https://x.api.infobip.com", "", "", {"webhook_secret": "sesame"})
+TWILIO = Account("twilio", "https://api.twilio.com", "AC1", "token")
+BASIC = {"Authorization": "Basic " + base64.b64encode(b"infobip:sesame").decode()}
+NUMBER = "12125550123"
+
+
+def reply(reply_id: str, text: str, at: datetime = NOW) -> dict[str, Any]:
+    received = at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return {
+        "messageId": reply_id, "from": NUMBER, "to": "12125550100", "text": text,
+        "receivedAt": received,
+    }  # fmt: skip
+
+
+def receipt(message_id: object) -> dict[str, Any]:
+    return {
+        "messageId": str(message_id),
+        "status": {"groupName": "DELIVERED", "name": "DELIVERED_TO_HANDSET"},
+        "doneAt": "2026-12-01T15:00:00.000+0000",
+    }
+
+
+def infobip(*results: dict[str, Any]) -> bytes:
+    return json.dumps({"results": results}).encode()
+
+
+@pytest.fixture
+def hooked(warehouse: sa.Engine, policy: Policy, clock: SimulatedClock) -> Iterator[httpx.Client]:
+    providers = {one.provider: provider_for(one, 1) for one in (INFOBIP, TWILIO)}
+    brand = policy.brand.model_copy(update={"link_domain": "https://go.example.com"})
+    app = create_app(warehouse, policy.model_copy(update={"brand": brand}), clock, providers)
+    with served(app, lifespan="off") as client:
+        client.tick = Background(app.state.service, providers).tick  # type: ignore[attr-defined]
+        yield client
+
+
+def kept(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
+    return rows(
+        warehouse,
+        "SELECT provider, body IS NULL, mapped_at IS NOT NULL, error FROM outbox.webhook "
+        "ORDER BY webhook_id",
+    )
+
+
+def test_a_webhook_is_kept_raw_and_mapped_afterwards_once(
+    hooked: httpx.Client, warehouse: sa.Engine
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey", status="accepted")
+    (message_id,) = rows(warehouse, "SELECT message_id FROM outbox.message")[0]
+    body = infobip(receipt(message_id), receipt(uuid.uuid4()), reply("r1", "STOP"))
+    for _ in range(2):
+        assert hooked.post("/webhooks/infobip", content=body, headers=BASIC).status_code == 204
+    assert kept(warehouse) == [("infobip", False, False, None)]
+    hooked.tick()  # type: ignore[attr-defined]
+    assert kept(warehouse) == [("infobip", True, True, None)]
+    assert hooked.post("/webhooks/infobip", content=body, headers=BASIC).status_code == 204
+    hooked.tick()  # type: ignore[attr-defined]
+    assert rows(warehouse, "SELECT status::text FROM outbox.message") == [("delivered",)]
+    assert rows(warehouse, "SELECT meaning::text, text FROM outbox.reply") == [("stop", "STOP")]
+    assert len(kept(warehouse)) == 1
+    whole = str(rows(warehouse, "SELECT webhook::text FROM outbox.webhook"))
+    assert NUMBER not in whole and "STOP" not in whole
+
+
+def test_a_forged_webhook_is_refused_and_leaves_nothing(
+    hooked: httpx.Client, warehouse: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = infobip(reply("r1", "STOP"))
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"infobip:guess").decode()}
+    for headers in ({}, wrong, {"Authorization": "Basic ?"}, {"X-Twilio-Signature": "x"}):
+        assert hooked.post("/webhooks/infobip", content=body, headers=headers).status_code == 403
+        assert hooked.post("/webhooks/twilio", content=body, headers=headers).status_code == 403
+    for junk in (b"", b"[]", b'{"results": 7}', b"\x00\xff", b'{"results": null}'):
+        assert hooked.post("/webhooks/infobip", content=junk, headers=BASIC).status_code == 403
+    assert hooked.post("/webhooks/mailup", content=body).status_code == 404
+    assert hooked.get("/webhooks/infobip").status_code == 405
+    assert kept(warehouse) == []
+    assert NUMBER not in caplog.text
+
+
+def test_a_twilio_webhook_is_signed_for_the_public_address(
+    hooked: httpx.Client, warehouse: sa.Engine
+) -> None:
+    form = {"MessageSid": "SM1", "SmsStatus": "received", "From": f"+{NUMBER}", "Body": "STOP"}
+    path = "/webhooks/twilio?a=1"
+
+    def signed(base: str) -> dict[str, str]:
+        text = base + path + "".join(name + form[name] for name in sorted(form))
+        digest = hmac.new(b"token", text.encode(), hashlib.sha1).digest()
+        return {
+            "X-Twilio-Signature": base64.b64encode(digest).decode(),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+
+    body = urlencode(form)
+    inside = str(hooked.base_url).rstrip("/")
+    assert hooked.post(path, content=body, headers=signed(inside)).status_code == 403
+    outside = signed("https://go.example.com")
+    assert hooked.post(path, content=body, headers=outside).status_code == 204
+    hooked.tick()  # type: ignore[attr-defined]
+    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    assert [row[:5] for row in standing(warehouse)] == [(0, number, "sms", "opted_out", "reply")]
+
+
+def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(
+    hooked: httpx.Client,
+    warehouse: sa.Engine,
+    policy: Policy,
+    clock: SimulatedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hooked.post("/webhooks/infobip", content=infobip(reply("r1", "hello")), headers=BASIC)
+    hooked.post("/webhooks/infobip", content=infobip(reply("r2", "STOP")), headers=BASIC)
+    meaning = messages.meaning
+    monkeypatch.setattr(messages, "meaning", lambda text: meaning(text) or 1 / 0)
+    hooked.tick()  # type: ignore[attr-defined]
+    assert kept(warehouse) == [
+        ("infobip", False, False, "ZeroDivisionError"),
+        ("infobip", True, True, None),
+    ]
+    assert len(standing(warehouse)) == 1
+    monkeypatch.setattr(messages, "meaning", meaning)
+    provider = provider_for(INFOBIP, 1)
+    outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True)
+    assert kept(warehouse)[0] == ("infobip", True, True, None)
+
+
+# ------------------------------------------------------------------------------------------ start
+
+
+def say(warehouse: sa.Engine, text: str, hours: float) -> None:
+    """A reply, taken as the poll takes it."""
+    at = NOW + timedelta(hours=hours)
+    told = [outbox.Reply(uuid.uuid4().hex, f"+{NUMBER}", text, at)]
+    outbox._keep_replies(warehouse, "infobip", told, outbox.Counter())
+    outbox.apply_replies(warehouse, "sms")
+
+
+def test_a_start_takes_back_what_a_stop_by_reply_did(warehouse: sa.Engine) -> None:
+    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    add_contact(warehouse, 1, phone_hash=number)
+    say(warehouse, "STOP", 0)
+    assert statuses(warehouse) == {1: "unsubscribed"}
+    say(warehouse, "start!", 1)
+    assert statuses(warehouse) == {1: "active"}
+    assert {row[6] for row in standing(warehouse)} == {NOW + timedelta(hours=1)}
+    say(warehouse, "Stop", 2)
+    assert statuses(warehouse) == {1: "unsubscribed"}
+    say(warehouse, "START", 1.5)  # told late
+    assert statuses(warehouse) == {1: "unsubscribed"}
+    assert [row for row in standing(warehouse) if row[6] is None]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_start_takes_back_no_stop_that_was_pressed(warehouse: sa.Engine, is_first: bool) -> None:
+    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    add_contact(warehouse, 1, phone_hash=number)
+
+    def press() -> None:
+        with warehouse.begin() as connection:
+            db.run(
+                connection, "core/opt_out", contact_id=1, phone_hash=number, channel="sms",
+                source="landing", at=NOW,
+            )  # fmt: skip
+
+    if is_first:
+        press()
+    say(warehouse, "STOP", 0.5)
+    if not is_first:
+        press()
+    say(warehouse, "START", 1)
+    assert statuses(warehouse) == {1: "unsubscribed"}
+    left = [row for row in standing(warehouse) if row[6] is None]
+    assert [(row[0], row[4]) for row in left] == [(1, "landing")]
+
+
+@pytest.mark.parametrize("text", ["START", "unstop", "Please start.", "OPT IN"])
+def test_the_carriers_words_start(text: str) -> None:
+    assert messages.meaning(text) == "start"
+
+
+@pytest.mark.parametrize("text", ["YES", "start over", "when do you start?", "I will not start"])
+def test_what_may_answer_something_else_does_not_start(text: str) -> None:
+    assert messages.meaning(text) != "start"
