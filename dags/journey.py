@@ -85,7 +85,7 @@ def journey() -> None:
         from reengage.runtime import current_run, warehouse
 
         run = current_run()
-        return outbox.release(warehouse(), run.as_of, step, run.clock())
+        return outbox.release(warehouse(), run.policy, run.as_of, step, run.clock())
 
     steps = [
         task(task_id=step.name, trigger_rule="none_failed_min_one_success")(told_plainly(release))(

@@ -27,7 +27,7 @@ from reengage import db, hours, messages
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
 from reengage.pace import SharedPace
-from reengage.policy import Policy, read_policy
+from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.providers.base import (
     AccountRefused,
@@ -70,16 +70,14 @@ def check_age(policy: Policy, as_of: date, now: datetime) -> None:
         )
 
 
-def release(
-    engine: Engine, as_of: date, step: str, now: datetime, policy: Policy | None = None
-) -> int:
+def release(engine: Engine, policy: Policy, as_of: date, step: str, now: datetime) -> int:
     """Queue a step's drafts of a day that its gates have let go; how many. Twice: 0.
 
-    now: aware. policy: this installation's, if left out. Raises SendRefused where drafts stay
+    now: aware. Raises SendRefused where drafts stay
     behind, until the next day takes them back: the day was not let go, or is too old by now.
     """
     if statuses(engine, as_of).get((step, "draft")):
-        check_age(policy or read_policy(), as_of, now)
+        check_age(policy, as_of, now)
     with engine.begin() as connection:
         released = db.run(connection, "outbox/release", as_of=as_of, step=step, at=now).rowcount
     if not released and (held := statuses(engine, as_of).get((step, "draft"))):
@@ -579,9 +577,7 @@ def _map_batch(
                     )
                     new = Counter[str]()
                     _insert_replies(connection, provider.name, told.replies, new)
-                    new.update(
-                        _insert_receipts(connection, provider.name, told.receipts, clock())
-                    )
+                    new.update(_insert_receipts(connection, provider.name, told.receipts, clock()))
                 found += new
             except Exception as failure:
                 # Of any kind: one webhook must not keep the stops behind it from being heard. Its

@@ -52,7 +52,11 @@ class Phones:
     spread_seconds: float = 0.0
     knows_our_ids: bool = True
     prices_late: bool = False
+    arrival: timedelta = timedelta(0)
     taken: list[Outgoing] = field(default_factory=list)
+
+    def limits(self, _: str) -> dict[str, float | None]:
+        return {"phones": None}
 
     def send(self, bulk_id: str, outgoing: list[Outgoing], *_: Any, **__: Any) -> list[Answer]:
         self.taken += outgoing
@@ -181,7 +185,7 @@ class Shop:
         cohort.check_fresh(world.engine, [SHOP], as_of)
         sends = world.decide(as_of).sends()
         for step in world.policy.steps:
-            released = outbox.release(world.engine, as_of, step.name, world.clock())
+            released = outbox.release(world.engine, world.policy, as_of, step.name, world.clock())
             assert released == (0 if is_again else sends.get(step.name, 0))
         if not is_again:
             assert sum(sends.values()) == sum(

@@ -40,7 +40,7 @@ def pass_gates(world: World) -> gates.Passage:
 
 
 def release(world: World) -> int:
-    return outbox.release(world.engine, DAY, "survey", world.clock(), world.policy)
+    return outbox.release(world.engine, world.policy, DAY, "survey", world.clock())
 
 
 def statuses(world: World) -> dict[str, int]:
@@ -103,7 +103,7 @@ def test_the_policy_of_this_installation_holds_where_none_is_given(warehouse: sa
     assert pass_gates(world).is_released
     world.clock.move_to(world.at(DAY + timedelta(days=MOST), 0))
     with pytest.raises(SendRefused, match="max_age_days"):
-        outbox.release(warehouse, DAY, "survey", world.clock())
+        outbox.release(warehouse, world.policy, DAY, "survey", world.clock())
 
 
 @pytest.mark.parametrize("is_asked", [False, True])

@@ -1024,7 +1024,7 @@ def test_a_stop_survives_a_kill_and_a_log_that_is_away(
 
     provider: Any = Scripted(log=away, replies=lambda: next(pages, []))
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "_apply_stops", lambda *_: None)  # killed right after keeping it
+        patch.setattr(outbox, "apply_replies", lambda *_: None)  # killed right after keeping it
         with pytest.raises(ProviderUnavailable):
             outbox.poll(warehouse, provider, policy_with(), clock)
     suppressed = "SELECT count(*) FROM core.suppression WHERE contact_id IN (0, 1)"
@@ -1059,8 +1059,8 @@ def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
         "as_of": AS_OF, "policy_version": "v", "decided_at": NOW, "last_load_id": 0,
         "released_at": NOW,
     })  # fmt: skip
-    assert outbox.release(warehouse, AS_OF, "survey", clock()) == 2
-    assert outbox.release(warehouse, AS_OF, "survey", clock()) == 0
+    assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 2
+    assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 0
     assert outbox.statuses(warehouse, AS_OF) == {
         ("survey", "queued"): 2, ("survey", "unknown"): 1,
     }  # fmt: skip

@@ -46,7 +46,7 @@ def test_another_text_is_another_version(tmp_path: Path) -> None:
         ("steps.1.name", "survey", "two steps have one name"),
         ("hours.to", "08:00", "must be before `to`"),
         ("hours.to", 1200, 'write the hour in quotes, like "20:00"'),
-        ("gapdays", 7, "gapdays: no such key; allowed are brand, signals, steps"),
+        ("gapdays", 7, "gapdays: no such key; allowed are mode, brand, signals, steps"),
         ("consent.channel", "fax", "'sms'"),
         ("approval", "sometimes", "'always', 'anomaly' or 'never'"),
         ("prices", {"US": 0.01}, "a price named `default` is needed"),

@@ -158,7 +158,7 @@ def test_what_a_person_reads_names_nobody(world: World) -> None:
         assert not [secret for secret in secrets if secret in text]
         assert f"{LINKS}/…" in text and "Ada" in text
     assert {step for step, _ in seen.samples} == set(seen.sends)
-    assert {language for _, language in seen.samples} == {"en"}, "no text is in Italian"
+    assert {language for _, language in seen.samples} == {"en", "it"}
     total, was = sum(seen.sends.values()), sum(seen.before.values())
     assert f"**{total}** contacts are to be written to for **{DAY}**" in shown[0]
     more = "more" if total >= was else "fewer"

@@ -422,6 +422,8 @@ SELECT 'infobip', message_id::text, 'delivered', '5', '2026-01-01Z', '2026-01-01
 FROM outbox.message;
 INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent, purpose)
 SELECT 'c', contact_id, message_id, '2026-01-02Z', 'view', 'GET', 'Mozilla', '' FROM outbox.message;
+INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)
+SELECT contact_id, hit_id, 2, 'no_sign' FROM outbox.hit;
 INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at)
 SELECT message_id::text, message_id, contact_id, 'percent', 15, '2026-01-01Z' FROM outbox.message;
 INSERT INTO outbox.reply (

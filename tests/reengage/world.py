@@ -136,7 +136,7 @@ class World:
             cohort.let_go(connection, as_of, self.clock())
         if self.releases:
             for step in self.policy.steps:
-                outbox.release(self.engine, as_of, step.name, self.clock())
+                outbox.release(self.engine, self.policy, as_of, step.name, self.clock())
 
     def stop_day(self, as_of: date, reason: str) -> None:
         """A gate of the day is closed."""

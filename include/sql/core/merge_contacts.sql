@@ -2,7 +2,7 @@
 -- recorded, and can be undone by original_contact_id. Messages and episodes keep the contact they
 -- belong to; an open episode of the merged one is evaluated no more.
 -- Grain: merged contact. Writes: core.contact_identity, core.interaction, core.consent,
--- core.suppression, core.contact, cohort.dormancy, cohort.episode. Parameters: merged_ids, kept_ids,
+-- core.suppression, core.contact_attribute, core.contact, cohort.dormancy, cohort.episode. Parameters: merged_ids, kept_ids,
 -- load_id.
 -- Twice: a merged contact has nothing left to move.
 UPDATE core.contact_identity AS identity
@@ -20,21 +20,39 @@ SET contact_id = pair.kept_id
 FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE consent.contact_id = pair.merged_id;
 
--- A stop holds for the person, whichever card it came in on.
-INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
+-- A stop holds for the person, and a break does, whichever card it came in on.
+INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since, until)
 SELECT
     pair.kept_id,
     suppression.phone_hash,
     suppression.channel,
     suppression.reason,
     suppression.source,
-    suppression.since
+    suppression.since,
+    suppression.until
 FROM core.suppression AS suppression
 INNER JOIN
     unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
     ON suppression.contact_id = pair.merged_id
 WHERE suppression.lifted_at IS NULL AND suppression.reason <> 'inactivity'
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
+
+-- What they said of themselves last holds; what each card said stays with it.
+INSERT INTO core.contact_attribute AS known (contact_id, name, value, said_at, message_id)
+SELECT DISTINCT ON (pair.kept_id, attribute.name)
+    pair.kept_id,
+    attribute.name,
+    attribute.value,
+    attribute.said_at,
+    attribute.message_id
+FROM core.contact_attribute AS attribute
+INNER JOIN
+    unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
+    ON attribute.contact_id = pair.merged_id
+ORDER BY pair.kept_id ASC, attribute.name ASC, attribute.said_at DESC
+ON CONFLICT (contact_id, name) DO UPDATE
+    SET value = excluded.value, said_at = excluded.said_at, message_id = excluded.message_id
+    WHERE known.said_at < excluded.said_at;
 
 UPDATE core.contact AS contact
 SET merged_into = pair.kept_id, updated_load_id = :load_id

@@ -40,7 +40,7 @@ class _Content(_Wire):
 
 class _Validity(_Wire):
     amount: int = Field(gt=0)
-    time_unit: Literal["SECONDS", "MINUTES", "HOURS", "DAYS"] = "MINUTES"
+    time_unit: Literal["SECONDS", "MINUTES", "HOURS"] = "MINUTES"
 
     @model_validator(mode="after")
     def _short(self) -> "_Validity":
