@@ -14,7 +14,7 @@ from typing import Any
 import segno
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
@@ -24,6 +24,10 @@ from reengage.web.texts import Catalogues, Voice
 from reengage.web.visits import Offered, Visit
 
 FOLDER = TEMPLATES / "landing"
+MOST_MADE = 1_000
+# What stands in a page that is made once for the codes of each who sees it: of Unicode's private
+# use, so that no text of a brand holds it.
+CODE, COUPON, INCENTIVE, NONCE = "\ue000link", "\ue000coupon", "\ue000incentive", "\ue000nonce"
 LOGO_BYTES = 40_000
 LOGO_TYPES = {
     ".svg": "image/svg+xml",
@@ -47,6 +51,8 @@ class Pages:
         self._templates, needed = _compiled()
         self.catalogues = Catalogues(FOLDER / "texts", policy.brand, needed)
         self._logo = _logo(policy.brand)
+        # Rendering a page takes longer than all else about a hit, and most are alike.
+        self._made: dict[Any, tuple[int, str]] = {}
         self._light = _colours(policy.brand.colours.light)
         self._dark = _colours(policy.brand.colours.dark)
 
@@ -116,13 +122,25 @@ class Pages:
         name = self.template(visit.landing, "_step.html")
         # An invitation needs a contest: with one, web/contest.py shows the page.
         name = "_step.html" if name == "contest.html" else name
-        return self.show(name, visit, is_confirmed=is_confirmed, questions=())
+        key = (name, is_confirmed, _likeness(visit))
+        if key not in self._made:
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            self._made[key] = self._show(
+                name, _anybody(visit), is_confirmed=is_confirmed, questions=()
+            )
+        status, content = self._made[key]
+        return self._answer(_filled(content, visit), status)
 
     def show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> HTMLResponse:
         """A page for a visit, or the page that says that its link has expired (410).
 
         shown: what the page says beside; incentive: a coupon that the visit did not know of yet.
         """
+        status, content = self._show(name, visit, status, **shown)
+        return self._answer(content, status)
+
+    def _show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> tuple[int, str]:
         t, step = self.voice(visit), self.step(visit)
         incentive = shown.pop("incentive", None) or visit.incentive
         shown = {
@@ -137,8 +155,8 @@ class Pages:
             "incentive": self.coupon(incentive, step.incentive if step else None, t, visit.at),
         }
         if visit.is_expired:
-            return self.render("_gone.html", 410, t=t, **shown)
-        return self.render(name, status, t=t, **shown)
+            return 410, self._content("_gone.html", t, **shown)
+        return status, self._content(name, t, **shown)
 
     def answer(self, name: str, visit: Visit, **shown: Any) -> HTMLResponse:
         """A page that says what became of a press, even of one on a link that has expired."""
@@ -168,20 +186,27 @@ class Pages:
         **shown: Any,
     ) -> HTMLResponse:
         """A page that may load nothing, run nothing, be framed or cached nowhere."""
-        brand = self._policy.brand
-        nonce = secrets.token_urlsafe(12)
-        content = self._templates[name].render({
+        return self._answer(self._content(name, t or self.voice(None), **shown), status, headers)
+
+    def _content(self, name: str, t: Voice, **shown: Any) -> str:
+        return self._templates[name].render({
             "code": None,
             "is_opted_out": False,
             "paused_until": None,
-            "nonce": nonce,
-            "brand": brand,
+            "nonce": NONCE,
+            "brand": self._policy.brand,
             "logo": self._logo,
             "light": self._light,
             "dark": self._dark,
-            "t": t or self.voice(None),
+            "t": t,
             **shown,
         })  # fmt: skip
+
+    def _answer(
+        self, content: str, status: int, headers: Mapping[str, str] | None = None
+    ) -> HTMLResponse:
+        nonce = secrets.token_urlsafe(12)
+        content = content.replace(NONCE, nonce)
         safe = {
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
@@ -196,7 +221,7 @@ class Pages:
             "X-Frame-Options": "DENY",
             "X-Robots-Tag": "noindex, nofollow",
         }
-        if (brand.link_domain or "").startswith("https:"):
+        if (self._policy.brand.link_domain or "").startswith("https:"):
             safe["Strict-Transport-Security"] = "max-age=31536000"
         return HTMLResponse(content, status, {**(headers or {}), **safe})
 
@@ -262,10 +287,46 @@ def _logo(brand: Brand) -> str | None:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def _likeness(visit: Visit) -> tuple[Any, ...]:
+    """What a page of nobody's own depends on: visits that are alike in it see the same but for
+    their codes.
+    """
+    coupons = (
+        one and (replace(one, code=""), one.expires_at <= visit.at,
+                 one.starts_at is not None and one.starts_at > visit.at)
+        for one in (visit.coupon, visit.incentive)
+    )  # fmt: skip
+    return (
+        visit.step, visit.language, visit.country, visit.is_expired, visit.is_opted_out, *coupons,
+    )  # fmt: skip
+
+
+def _anybody(visit: Visit) -> Visit:
+    """The visit, with signs where its codes are."""
+    return replace(
+        visit,
+        code=CODE,
+        coupon=visit.coupon and replace(visit.coupon, code=COUPON),
+        incentive=visit.incentive and replace(visit.incentive, code=INCENTIVE),
+    )
+
+
+def _filled(content: str, visit: Visit) -> str:
+    """A page with a visit's own codes in place of the signs."""
+    content = content.replace(CODE, visit.code)
+    for sign, one in ((COUPON, visit.coupon), (INCENTIVE, visit.incentive)):
+        if one and (drawn := str(_qr(sign))) in content:
+            content = content.replace(drawn, str(_qr(one.code)))
+        if one:
+            content = content.replace(sign, str(escape(one.code)))
+    return content
+
+
 @lru_cache(maxsize=4096)
 def _qr(code: str) -> Markup:
     """A coupon's code as a QR code: inline SVG, black on white, which scanners need."""
-    made = segno.make_qr(code, error="m")
+    # One mask of the eight, all of which scanners read: weighing them takes most of the time.
+    made = segno.make_qr(code, error="m", mask=3)
     return Markup(
         made.svg_inline(
             border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None
