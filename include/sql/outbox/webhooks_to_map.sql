@@ -4,7 +4,6 @@
 SELECT
     webhook.webhook_id,
     webhook.url,
-    webhook.signature,
     webhook.body,
     webhook.received_at
 FROM outbox.webhook AS webhook

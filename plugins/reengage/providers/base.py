@@ -126,12 +126,14 @@ class Reply:
 @dataclass(frozen=True)
 class Webhook:
     """A request that a provider made to us. url: in full, as the provider called it, since it is
-    signed; headers: by their names in lower case; body: as it came.
+    signed; headers: by their names in lower case; body: as it came; is_known: it was known to be
+    the provider's when it came, and its headers are not asked again.
     """
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    is_known: bool = False
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,9 @@ class Infobip(BulkProvider):
         connection's `webhook_secret` as its password.
         """
         secret = str(self.account.extra.get("webhook_secret") or "")
-        if not secret or not hmac.compare_digest(_password(webhook).encode(), secret.encode()):
+        if not webhook.is_known and (
+            not secret or not hmac.compare_digest(_password(webhook).encode(), secret.encode())
+        ):
             raise WebhookRefused(
                 "A webhook did not sign in with the webhook secret of the connection reengage_sms. "
                 "Set one there, and the same in Infobip's portal."

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from reengage.outbox import SIGNATURE
 from reengage.policy import Policy
 from reengage.providers import (
     Provider,
@@ -74,7 +73,6 @@ def add_routes(
             provider=provider.name,
             digest=_digest(service.visitor_key, url, body),
             url=url,
-            signature=headers.get(SIGNATURE, ""),
             body=body,
             at=at,
         )
