@@ -671,6 +671,29 @@ def say(warehouse: sa.Engine, text: str, hours: float) -> None:
     outbox.apply_replies(warehouse, "sms")
 
 
+def test_a_start_takes_back_no_stop_that_came_while_it_was_taking_effect(
+    warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    add_contact(warehouse, 1, phone_hash=number)
+    say(warehouse, "STOP", 0)
+    run, others = db.run, []
+
+    def slow(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
+        if name == "core/opt_in_phone" and not others:
+            others.append(threading.Thread(target=say, args=(warehouse, "STOP", 2)))
+            others[0].start()
+            others[0].join(1)
+        return run(connection, name, *args, **binds)
+
+    monkeypatch.setattr(db, "run", slow)
+    say(warehouse, "START", 1)
+    others[0].join()
+    assert statuses(warehouse) == {1: "unsubscribed"}
+    still = "SELECT contact_id FROM core.suppression WHERE lifted_at IS NULL ORDER BY 1"
+    assert rows(warehouse, still) == [(0,), (1,)]
+
+
 def test_a_start_takes_back_what_a_stop_by_reply_did(warehouse: sa.Engine) -> None:
     number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
     add_contact(warehouse, 1, phone_hash=number)

@@ -1,17 +1,25 @@
--- Record that a link was fetched or a button on its page was pressed, judge it, and say what to
--- show.
--- Grain: at most one row: the link of the code, with its message's number (hashed), its coupons, and
--- whether the person has opted out. No row: there is no such link, and nothing is recorded.
+-- Record that links were fetched or a button on their pages was pressed, judge it, and say what to
+-- show. Several hits at once cost little more than one.
+-- Grain: hit; a row of the code's link, with its message's number (hashed), its coupons, and whether
+-- the person has opted out. No row: there is no such link, and nothing is recorded.
 -- Reads: outbox.link, outbox.message, outbox.coupon, core.contact, core.suppression.
 -- Writes: outbox.hit, outbox.verdict.
--- Parameters: code; hit_key: of this request; at: when; kind: view or press; method: of HTTP;
--- user_agent and purpose: as the request's headers say, '' without; address_hash: '' where it is
--- not known; said: the rule of a machine that the request fits, NULL for none; version: of the
--- rules; channel: of the suppression.
+-- Parameters: hits: a JSON array of {code; hit_key: of this request; at: when; kind: view or press;
+-- method: of HTTP; user_agent and purpose: as the request's headers say, '' without; address_hash:
+-- '' where it is not known; said: the rule of a machine that the request fits, null for none};
+-- version: of the rules; channel: of the suppression.
 -- Twice: a hit_key that is there is not recorded again. It changes nothing about the contact.
-WITH link AS (
+WITH link AS MATERIALIZED (
     SELECT
-        link.code,
+        asked.code,
+        asked.hit_key,
+        asked.at,
+        asked.kind,
+        asked.method,
+        asked.user_agent,
+        asked.purpose,
+        asked.address_hash,
+        asked.said,
         link.contact_id,
         link.message_id,
         link.target,
@@ -19,10 +27,21 @@ WITH link AS (
         message.step,
         message.phone_hash,
         message.accepted_at
-    FROM outbox.link AS link
+    FROM
+        json_to_recordset(CAST(:hits AS json)) AS asked (
+            code text,
+            hit_key uuid,
+            at timestamptz,
+            kind outbox.hit_kind,
+            method text,
+            user_agent text,
+            purpose text,
+            address_hash text,
+            said outbox.rule
+        )
+    INNER JOIN outbox.link AS link ON asked.code = link.code
     LEFT JOIN outbox.message AS message
         ON link.contact_id = message.contact_id AND link.message_id = message.message_id
-    WHERE link.code = :code
 ),
 
 hit AS (
@@ -33,16 +52,17 @@ hit AS (
         code,
         contact_id,
         message_id,
-        CAST(:at AS timestamptz),
-        CAST(:kind AS outbox.hit_kind),
-        CAST(:method AS text),
-        CAST(:user_agent AS text),
-        CAST(:purpose AS text),
-        CAST(:address_hash AS text),
-        CAST(:hit_key AS uuid)
+        at,
+        kind,
+        method,
+        user_agent,
+        purpose,
+        address_hash,
+        hit_key
     FROM link
+    ORDER BY at
     ON CONFLICT (contact_id, hit_key) DO NOTHING
-    RETURNING contact_id, hit_id
+    RETURNING contact_id, hit_id, hit_key
 ),
 
 judged AS (
@@ -52,23 +72,32 @@ judged AS (
         hit.hit_id,
         :version,
         outbox.rule_of(
-            CAST(:kind AS outbox.hit_kind),
-            :address_hash <> '' AND EXISTS(
-                SELECT 1
+            link.kind,
+            -- Counted: of an EXISTS the planner would read all presses there ever were.
+            link.address_hash <> '' AND (
+                SELECT count(*)
                 FROM outbox.hit AS earlier
                 WHERE
-                    earlier.contact_id = hit.contact_id
-                    AND earlier.code = :code
+                    earlier.contact_id = link.contact_id
+                    AND earlier.code = link.code
                     AND earlier.kind = 'press'
-                    AND earlier.address_hash = :address_hash
-                    AND earlier.user_agent = :user_agent
-            ),
-            CAST(:said AS outbox.rule),
-            :at,
+                    AND earlier.address_hash = link.address_hash
+                    AND earlier.user_agent = link.user_agent
+            ) + (
+                SELECT count(*)
+                FROM link AS other
+                WHERE
+                    other.code = link.code
+                    AND other.kind = 'press'
+                    AND other.address_hash = link.address_hash
+                    AND other.user_agent = link.user_agent
+            ) > 0,
+            link.said,
+            link.at,
             link.accepted_at
         )
     FROM hit
-    CROSS JOIN link
+    INNER JOIN link ON hit.hit_key = link.hit_key
 ),
 
 -- A press says that what the same visitor fetched before was fetched by a person.
@@ -78,17 +107,18 @@ confirmed AS (
     FROM link
     INNER JOIN outbox.hit AS earlier ON link.contact_id = earlier.contact_id
     WHERE
-        :kind = 'press'
-        AND :address_hash <> ''
-        AND earlier.code = :code
+        link.kind = 'press'
+        AND link.address_hash <> ''
+        AND earlier.code = link.code
         AND earlier.kind = 'view'
-        AND earlier.address_hash = :address_hash
-        AND earlier.user_agent = :user_agent
+        AND earlier.address_hash = link.address_hash
+        AND earlier.user_agent = link.user_agent
         AND verdict.contact_id = earlier.contact_id
         AND verdict.hit_id = earlier.hit_id
 )
 
 SELECT
+    link.hit_key,
     link.contact_id,
     link.message_id,
     link.target,

@@ -39,6 +39,7 @@ from reengage.web.background import Background
 from reengage.web.guard import Guard, Limits
 from reengage.web.pages import Pages
 from reengage.web.pool import Away, Pool
+from reengage.web.recorder import Recorder
 from reengage.web.service import Service
 from reengage.web.spool import SpoolFull
 from reengage.web.visits import Visit
@@ -91,6 +92,7 @@ def create_app(
     """
     service = Service(engine, policy, clock, Pages(policy))
     pages, pool = service.pages, Pool(engine)
+    recorder = Recorder(pool)
     if providers is None:
         providers = hooks.providers_of_environment(policy)
     background = Background(service, providers)
@@ -120,15 +122,15 @@ def create_app(
 
     async def view(request: Request) -> Response:
         code: str = request.path_params["code"]
-        hit = visits.binds(request, code, "view")
+        hit = visits.hit_of(request, code, "view")
         try:
-            row: Any = await pool.one("outbox/record_hit", **hit)
+            row = await recorder.record(hit)
         except Away:
             await run_in_threadpool(service.keep, request, code, "view")
             return pages.problem(503, AWAY)
         if row is None:
             raise HTTPException(404)
-        visit = visits.visit_of(row, code, hit["at"])
+        visit = visits.visit_of(row, hit)
         if visit.url and not visit.is_expired:
             # To exactly what the policy said when the text was made: nothing of the request.
             return RedirectResponse(visit.url, 302, {**PLAIN, "Referrer-Policy": "no-referrer"})

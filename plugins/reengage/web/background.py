@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import IO, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,9 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from reengage import db, outbox
 from reengage.providers import Provider
 from reengage.settings import settings
-from reengage.web import hits
+from reengage.web import hits, visits
 from reengage.web.service import Service
-from reengage.web.visits import CHANNEL
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +99,16 @@ def replay(service: Service) -> int:
 
     def bring(records: list[dict[str, Any]]) -> None:
         with service.transaction() as connection:
+            rows = db.run(connection, "outbox/record_hit", **visits.binds(records)).all()
+            # A hit without a row came by a code that was nobody's.
+            found = {str(row.hit_key): row for row in rows}
             for record in records:
-                is_opting_out = record.pop("is_opting_out", False)
-                row = db.run(connection, "outbox/record_hit", **record, channel=CHANNEL).first()
-                # Without a row the code was nobody's.
-                if row and is_opting_out:
+                if record.get("is_opting_out") and (row := found.get(record["hit_key"])):
                     db.run(
                         connection, "core/opt_out",
-                        contact_id=row.contact_id, phone_hash=row.phone_hash, channel=CHANNEL,
-                        source="landing", at=record["at"],
+                        contact_id=row.contact_id, phone_hash=row.phone_hash,
+                        channel=visits.CHANNEL, source="landing",
+                        at=datetime.fromisoformat(record["at"]),
                     )  # fmt: skip
 
     brought = service.spool.replay(bring)

@@ -30,7 +30,7 @@ def is_crawler(user_agent: str) -> bool:
     """Whether a User-Agent says that it is a program: https://github.com/monperrus/crawler-user-agents
     and what HTTP libraries call themselves.
     """
-    from crawleruseragents import is_crawler as is_listed
+    from crawleruseragents import is_crawler as is_listed  # type: ignore[import-untyped]
 
     lower = user_agent.lower()
     return is_listed(user_agent) or any(word in lower for word in _PROGRAMS)

@@ -46,7 +46,12 @@ class Pool:
         self._sql: dict[str, str] = {}
 
     async def one(self, name: str, **binds: Any) -> Any | None:
-        """The first row of include/sql/<name>.sql, a file of one statement; None without one.
+        """The first row of include/sql/<name>.sql, a file of one statement; None without one."""
+        rows = await self.all(name, **binds)
+        return rows[0] if rows else None
+
+    async def all(self, name: str, **binds: Any) -> list[Any]:
+        """The rows of include/sql/<name>.sql, a file of one statement.
 
         A statement that a cut connection has interrupted is run a second time, so it must be safe
         to. Raises Away.
@@ -74,16 +79,16 @@ class Pool:
 
     async def _run(
         self, connection: psycopg.AsyncConnection[Any], query: str, binds: Mapping[str, Any]
-    ) -> Any | None:
+    ) -> list[Any]:
         try:
             cursor = await connection.execute(query, binds, prepare=True)
-            row = await cursor.fetchone() if cursor.description else None
+            rows = await cursor.fetchall()
         except BaseException:
             # Whatever has interrupted it, its state is not known.
             connection.pgconn.finish()
             raise
         self._idle.append(connection)
-        return row
+        return rows
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
@@ -93,7 +98,11 @@ class Pool:
             row_factory=namedtuple_row,
             application_name="reengage-web",
             options=(
-                f"-c timezone=UTC -c random_page_cost=1.1 -c statement_timeout={STATEMENT_SECONDS}s"
+                "-c timezone=UTC -c plan_cache_mode=force_generic_plan "
+                # A few rows of each table, by its key: the planner, who knows not how few, would
+                # rather read a small table whole.
+                "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off "
+                f"-c statement_timeout={STATEMENT_SECONDS}s"
             ),
         )
 

@@ -15,7 +15,7 @@ HEAD_SECONDS = 10.0
 class PatientProtocol(HttpToolsProtocol):
     """A connection whose every request has HEAD_SECONDS to say what it wants."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._read = self._part = 0
         self._is_told = False

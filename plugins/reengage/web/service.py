@@ -43,9 +43,7 @@ class Service:
 
     def keep(self, request: Request, code: str, kind: visits.Kind, **more: bool) -> None:
         """Keep a hit until the warehouse is back. Raises SpoolFull where it cannot be kept."""
-        record = visits.binds(request, code, kind) | more
-        del record["channel"]
-        self.spool.append(record)
+        self.spool.append(visits.hit_of(request, code, kind) | more)
         self.metrics.count("spooled")
 
     @contextmanager

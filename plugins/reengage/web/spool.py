@@ -36,11 +36,11 @@ class Spool:
         self._file = folder / "hits.jsonl"
 
     def append(self, record: dict[str, Any]) -> None:
-        """Keep a record (times and uuids included), on the disk when this returns.
+        """Keep a record, of what JSON can say; it is on the disk when this returns.
 
         Raises SpoolFull where the disk, or the spool's share of it, is full.
         """
-        line = json.dumps(record, default=_plain, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             while True:
@@ -128,13 +128,9 @@ def _records(file: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             record = json.loads(line)
-            record["at"] = datetime.fromisoformat(record["at"])
-            record["hit_key"] = uuid.UUID(record["hit_key"])
+            datetime.fromisoformat(record["at"])
+            uuid.UUID(record["hit_key"])
         except (ValueError, KeyError, TypeError):
             log.warning("%s, line %s is incomplete, and is left out", file.name, number)
             continue
         yield record
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

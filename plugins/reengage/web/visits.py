@@ -2,8 +2,9 @@
 
 import hmac
 import ipaddress
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -73,21 +74,21 @@ class Row(Protocol):
     def __getattr__(self, name: str) -> Any: ...
 
 
-def binds(request: Request, code: str, kind: Kind) -> dict[str, Any]:
-    """The parameters of outbox/record_hit for a request: all that is kept of it. A request is one
-    hit, however often it is asked about: its key and time are made once.
+def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
+    """The hit that a request is, as outbox/record_hit takes it: all that is kept of it. A request
+    is one hit, however often it is asked about: its key and time are made once.
     """
     known = request.scope.get("reengage.hit")
     if known is not None and known["code"] == code and known["kind"] == kind:
-        return dict(known)
+        return known
     agent = header(request, "user-agent")
     purpose = header(request, "purpose", "sec-purpose", "x-purpose", "x-moz")
     service: Service = request.app.state.service
     address = address_hash(request)
-    made = request.scope["reengage.hit"] = {
+    made: dict[str, Any] = {
         "code": code,
-        "hit_key": uuid.uuid4(),
-        "at": service.clock(),
+        "hit_key": str(uuid.uuid4()),
+        "at": service.clock().isoformat(),
         "kind": kind,
         "method": request.method,
         "user_agent": agent,
@@ -95,10 +96,14 @@ def binds(request: Request, code: str, kind: Kind) -> dict[str, Any]:
         "address_hash": address,
         "said": hits.rule_of_request(request.method, agent, purpose)
         or service.busy.rule(address, agent, code),
-        "version": hits.VERSION,
-        "channel": CHANNEL,
     }
-    return dict(made)
+    request.scope["reengage.hit"] = made
+    return made
+
+
+def binds(hits_: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of outbox/record_hit for some hits."""
+    return {"hits": json.dumps(hits_), "version": hits.VERSION, "channel": CHANNEL}
 
 
 def record(connection: "Connection", request: Request, code: str, kind: Kind) -> Visit:
@@ -106,19 +111,20 @@ def record(connection: "Connection", request: Request, code: str, kind: Kind) ->
 
     Raises HTTPException 404 where there is no such link.
     """
-    hit = binds(request, code, kind)
-    row = db.run(connection, "outbox/record_hit", **hit).first()
+    hit = hit_of(request, code, kind)
+    row = db.run(connection, "outbox/record_hit", **binds([hit])).first()
     if row is None:
         raise HTTPException(404)
-    return visit_of(row, code, hit["at"])
+    return visit_of(row, hit)
 
 
-def visit_of(row: Row, code: str, at: datetime) -> Visit:
-    """The visit in a row of outbox/record_hit."""
+def visit_of(row: Row, hit: Mapping[str, Any]) -> Visit:
+    """The visit in a hit and its row of outbox/record_hit."""
+    at = datetime.fromisoformat(hit["at"])
     # landing:survey, or landing:https://…, as the policy said when the text was made.
     target: str = row.target.removeprefix(LANDING) if row.target.startswith(LANDING) else ""
     return Visit(
-        code=code,
+        code=hit["code"],
         contact_id=row.contact_id,
         message_id=row.message_id,
         step=row.step or "",

@@ -89,7 +89,6 @@ CREATE TABLE outbox.webhook (
     provider text NOT NULL,
     digest text NOT NULL,
     url text NOT NULL,               -- as the provider called it: its query may name the message
-    signature text NOT NULL,         -- of this very body; '' where the provider signs in instead
     body bytea,
     received_at timestamptz NOT NULL,
     mapped_at timestamptz,

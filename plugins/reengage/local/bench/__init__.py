@@ -24,6 +24,7 @@ from reengage.settings import settings
 BENCHMARKS = {
     "journey": "reengage.local.bench.journey",
     "send": "reengage.local.bench.send",
+    "web": "reengage.local.bench.web",
 }
 DATABASE = "reengage_bench"
 LEAST_SIZE, MOST_SIZE = 0.001, 10.0

@@ -1,0 +1,66 @@
+"""Hits that come at the same time, recorded together: one round trip and one commit for several."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from reengage.web import visits
+from reengage.web.pool import Away, Pool
+
+# Statements under way at once; what comes meanwhile goes with the next. Alone, a hit never waits.
+AT_ONCE = 2
+MOST = 100
+
+Hit = dict[str, Any]
+Waiting = list[tuple[Hit, asyncio.Future[Any]]]
+
+
+class Recorder:
+    """Records the hits of one event loop."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: deque[tuple[Hit, asyncio.Future[Any]]] = deque()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def record(self, hit: Hit) -> Any | None:
+        """Record a hit; its row of outbox/record_hit, or None where there is no such link. It is
+        committed when this returns. Raises Away where it may not be: it may be recorded again.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((hit, future))
+        if self._running < AT_ONCE:
+            self._running += 1
+            task = loop.create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                count = min(MOST, len(self._waiting))
+                await self._record([self._waiting.popleft() for _ in range(count)])
+        finally:
+            self._running -= 1
+
+    async def _record(self, some: Waiting) -> None:
+        try:
+            rows = await self._pool.all("outbox/record_hit", **visits.binds([h for h, _ in some]))
+        except Away as away:
+            for _, future in some:
+                if not future.done():
+                    future.set_exception(Away(str(away)))
+        except Exception as error:
+            if len(some) > 1:  # one that cannot be recorded is no reason for the others
+                for one in some:
+                    await self._record([one])
+            elif not some[0][1].done():
+                some[0][1].set_exception(error)
+        else:
+            found = {str(row.hit_key): row for row in rows}
+            for hit, future in some:
+                if not future.done():
+                    future.set_result(found.get(hit["hit_key"]))
