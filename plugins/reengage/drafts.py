@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from reengage import coupons, db, hours, messages, personal
 from reengage.coupons import Coupon
-from reengage.policy import CouponOffer, Policy, Step
+from reengage.policy import Contest, CouponOffer, Policy, Step
 from reengage.progress import progress
 
 RENDER_BATCH = 5_000
@@ -34,8 +34,8 @@ def draft(
     """Render a text for every decision to send of as_of and write it as a draft, with its link and
     coupon, in the caller's transaction. now: aware; the first moment at which one could be sent.
 
-    A text is not sent any more once its coupon is over, and is not made where it would be over
-    before. Codes of a pool go to the most recently active first.
+    A text is not sent any more once its coupon is over or its contest is closed, and is not made
+    where that would be before. Codes of a pool go to the most recently active first.
     """
     templates = messages.Templates(policy)
     result = Drafted()
@@ -130,6 +130,8 @@ def _texts(
             if step.coupon:
                 coupon = _coupon(step, step.coupon, policy, begin, row.contact_id)
                 end = min(end, coupon.expires_at)
+            if step.contest:
+                end = min(end, _closes_at(step, step.contest, policy, begin, row.contact_id))
             if coupon and pool:
                 own = stock.code_for(pool, message_id)
                 if own is None:
@@ -178,6 +180,21 @@ def _coupon(
             "sale, or another coupon, in the policy."
         )
     return coupon
+
+
+def _closes_at(
+    step: Step, contest: Contest, policy: Policy, begin: datetime, contact_id: int
+) -> datetime:
+    """When the contest of a text that may be sent from `begin` on takes no entry any more."""
+    closes_at = policy.end_of(contest.closes_on)
+    if closes_at <= begin:
+        first = begin.astimezone(policy.brand.zone)
+        raise messages.TextError(
+            f"Contest {contest.name} of step {step.name} takes entries until {contest.closes_on}, "
+            f"and the text for contact {contact_id} could be sent from {first:%Y-%m-%d %H:%M} on "
+            f"({policy.brand.time_zone}). Give the step another contest, or none, in the policy."
+        )
+    return closes_at
 
 
 def _columns(coupon: Coupon) -> tuple[Any, ...]:

@@ -304,6 +304,51 @@ def test_an_entry_is_one_a_person_and_one_a_number(web: Web) -> None:
     ]  # fmt: skip
 
 
+def test_who_entered_on_another_card_sees_that_entry(web: Web) -> None:
+    first, second, third = (web.sent("contest", n, f"h{n}", country="US") for n in (1, 2, 3))
+    web.post(f"/{first}/enter", age="yes")
+    ((_, ticket, _),) = web.entries()
+    # 1 and 3 were found to be 2 since; each has a number of its own.
+    web.run("UPDATE core.contact SET merged_into = 2 WHERE contact_id IN (1, 3)")
+    for code in (second, third):
+        assert ticket in web.get(f"/{code}")
+        assert ticket in web.post(f"/{code}/enter", age="yes")
+    assert len(web.entries()) == 1
+
+
+def test_nobody_is_texted_about_a_contest_that_is_closed(
+    warehouse: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = small_policy(ladder={"contest": 3})
+    (step,) = policy.steps
+    world, quiet = World(warehouse, policy, is_new=True), date(1998, 1, 10)
+    as_of = quiet + timedelta(days=3)
+    world.load(quiet, lambda load: [
+        (load.contact(n, n), load.consent(n, datetime(1997, 1, 1, tzinfo=UTC)),
+         load.interaction(n, day))
+        for n, day in ((1, quiet), (2, quiet + timedelta(days=1)))
+    ])  # fmt: skip
+    world.load(quiet + timedelta(days=1))
+
+    def until(closes_on: date) -> Policy:
+        ends = step.contest.model_copy(update={"closes_on": closes_on}) if step.contest else None
+        return policy.model_copy(update={"steps": (step.model_copy(update={"contest": ends}),)})
+
+    # Decided on the day after as_of at 10:00: on the contest's last day, and the day after it.
+    world.follow(until(as_of + timedelta(days=1)))
+    world.load(as_of)
+    assert world.decide(as_of).sends() == {"contest": 1}
+    (row,) = world.sql("SELECT not_after FROM outbox.message")
+    assert row.not_after == world.at(as_of + timedelta(days=1), 0)
+    world.load(as_of + timedelta(days=1))
+    assert world.decide(as_of + timedelta(days=1)).sends() == {}
+    (row,) = world.sql("SELECT reason::text FROM cohort.decision WHERE contact_id = 2")
+    assert row.reason == "template"
+    assert f"takes entries until {as_of + timedelta(days=1)}" in caplog.text
+    (row,) = world.sql("SELECT sentence FROM core.word WHERE word = 'template'")
+    assert "its contest closed" in row.sentence
+
+
 def test_who_may_not_enter_is_told_so(web: Web, clock: SimulatedClock) -> None:
     code, early = web.sent("contest", country="KR", language="ko"), web.sent("contest", 2, "h2")
     page = web.post(f"/{code}/enter", age="yes", country="yes")
@@ -344,7 +389,7 @@ def test_a_draw_can_be_checked_by_anybody(
     assert commitment in page and commitment in open_draw
     assert seed not in page + open_draw
     assert web.client.get("/draws/spring/tickets.txt").status_code == 404
-    for unknown in ("autumn", "'--", "x" * 3000):
+    for unknown in ("autumn", "'--", "x" * 3000, "%00", "a%00/tickets.txt"):
         assert web.client.get(f"/draws/{unknown}").status_code == 404
 
     # Merged since: one person, one ticket. Erased: none.

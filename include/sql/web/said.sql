@@ -3,7 +3,8 @@
 -- Grain: one row. Reads: outbox.survey, outbox.contest_entry, core.contact, core.suppression.
 -- Writes nothing. Parameters: contact_id, message_id; phone_hash: of the message, NULL where it is
 -- not known; contest: its name, NULL where the page has none; channel.
--- The entry is that of the person (one merged into another is that one) or of the number.
+-- The entry is the first of the person (all contacts that were merged into one are that one) or of
+-- the number, each found by its index.
 SELECT
     survey.answers,
     entry.ticket,
@@ -29,20 +30,40 @@ LEFT JOIN outbox.survey AS survey
     ON person.contact_id = survey.contact_id AND person.message_id = survey.message_id
 LEFT JOIN LATERAL (
     SELECT
-        contest_entry.ticket,
-        contest_entry.place
-    FROM outbox.contest_entry AS contest_entry
-    WHERE
-        contest_entry.contest = CAST(:contest AS text)
-        AND (
-            contest_entry.contact_id IN (
-                SELECT coalesce(contact.merged_into, contact.contact_id)
-                FROM core.contact AS contact
-                WHERE contact.contact_id = person.contact_id
-            )
-            OR contest_entry.contact_id = person.contact_id
-            OR contest_entry.phone_hash = CAST(:phone_hash AS text)
-        )
-    ORDER BY contest_entry.entered_at, contest_entry.contact_id
+        theirs.ticket,
+        theirs.place
+    FROM (
+        SELECT
+            entered.contact_id,
+            entered.ticket,
+            entered.place,
+            entered.entered_at
+        FROM (
+            SELECT person.contact_id
+            UNION
+            SELECT kept.merged_into
+            FROM core.contact AS kept
+            WHERE kept.contact_id = person.contact_id AND kept.merged_into IS NOT NULL
+            UNION
+            SELECT merged.contact_id
+            FROM core.contact AS kept
+            INNER JOIN core.contact AS merged
+                ON coalesce(kept.merged_into, kept.contact_id) = merged.merged_into
+            WHERE kept.contact_id = person.contact_id
+        ) AS alike
+        INNER JOIN outbox.contest_entry AS entered ON alike.contact_id = entered.contact_id
+        WHERE entered.contest = CAST(:contest AS text)
+        UNION ALL
+        SELECT
+            entered.contact_id,
+            entered.ticket,
+            entered.place,
+            entered.entered_at
+        FROM outbox.contest_entry AS entered
+        WHERE
+            entered.contest = CAST(:contest AS text)
+            AND entered.phone_hash = CAST(:phone_hash AS text)
+    ) AS theirs
+    ORDER BY theirs.entered_at, theirs.contact_id
     LIMIT 1
 ) AS entry ON TRUE

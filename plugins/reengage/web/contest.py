@@ -7,6 +7,7 @@ seed and ticket win, so nobody can have chosen the winners once the entries were
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,8 +128,9 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/draws/{name}")
     def draw_page(name: str) -> Response:
+        name = _name(name)
         with service.transaction() as connection:
-            found = db.run(connection, "web/contest", contest=name[:100]).one_or_none()
+            found = db.run(connection, "web/contest", contest=name).one_or_none()
             if found is None:
                 raise HTTPException(404)
             drawn = _tickets(connection, name) if found.drawn_at else []
@@ -142,7 +144,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/draws/{name}/tickets.txt")
     def tickets(name: str) -> Response:
         with service.transaction() as connection:
-            drawn = _tickets(connection, name[:100])
+            drawn = _tickets(connection, _name(name))
         if not drawn:
             raise HTTPException(404)
         return PlainTextResponse("".join(f"{row.ticket}\n" for row in drawn))
@@ -194,6 +196,13 @@ def state_of(contest: Contest, visit: Visit, policy: Policy, draw: Any, entry: A
     if contest.countries and visit.country and visit.country not in contest.countries:
         return "elsewhere"
     return "open"
+
+
+def _name(asked: str) -> str:
+    """The name of a contest in an address. Raises HTTPException 404 for what can be none."""
+    if not re.fullmatch("[a-z][a-z0-9_]{0,99}", asked):
+        raise HTTPException(404)
+    return asked
 
 
 def _tickets(connection: Connection, contest: str) -> list[sa.Row[Any]]:

@@ -15,6 +15,13 @@ SET
     'break or complained, the number does not exist, or earlier texts went unanswered to the end.'
 WHERE about = 'cohort.reason' AND word = 'suppressed';
 
+UPDATE core.word
+SET
+    sentence = 'The text could not be made for them: it came out too long or incomplete, or its sale '
+    'would have been over, or its contest closed, before it could be sent. They are looked at again '
+    'the next day.'
+WHERE about = 'cohort.reason' AND word = 'template';
+
 -- What a contact said of themselves, in answers that the policy calls attributes. The latest holds.
 CREATE TABLE core.contact_attribute (
     contact_id bigint NOT NULL,
