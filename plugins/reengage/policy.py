@@ -58,7 +58,7 @@ def _grows(days: list[int]) -> None:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _words(value: Any) -> Any:
@@ -460,7 +460,11 @@ class Sending(_Part):
     @field_validator("max_segments", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        return {"default": value} if isinstance(value, int) else {"default": 1, **value}
+        if isinstance(value, int):
+            return {"default": value}
+        if not isinstance(value, dict):
+            raise ValueError("write a number, or several by place: {default: 1, KR: 3}")
+        return {"default": 1, **value}
 
     def segments_for(self, country: str | None, language: str) -> int:
         """The most segments of a text in that language to that country."""
@@ -684,7 +688,7 @@ def read_policy(path: Path | None = None) -> Policy:
     path = path or settings().policy
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"The policy {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -695,6 +699,21 @@ def read_policy(path: Path | None = None) -> Policy:
         return Policy.model_validate({"version": version, **content})
     except ValidationError as error:
         raise ConfigurationError(f"The policy {path} {explain(error, text)}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader; a day that there is not (2027-02-29) stays text, for the policy to refuse
+    with its line.
+    """
+
+    def construct_yaml_timestamp(self, node: Any) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
 def _with_pages(steps: Any) -> Any:

@@ -51,6 +51,9 @@ def test_another_text_is_another_version(tmp_path: Path) -> None:
         ("approval", "sometimes", "'always', 'anomaly' or 'never'"),
         ("prices", {"US": 0.01}, "a price named `default` is needed"),
         ("thresholds.frequency", "hourly", "is none of daily, monthly, weekly"),
+        ("sending.max_segments", "two", "write a number, or several by place: {default: 1, KR: 3}"),
+        ("sending.max_segments", None, "write a number, or several by place"),
+        ("steps.2.coupon.value", float("inf"), "finite number"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(
@@ -88,6 +91,15 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "journey.yaml"
     file.write_text("\n".join(lines))
     with pytest.raises(ConfigurationError, match=rf"line {number}: steps\.1\.tempate: no such key"):
+        read_policy(file)
+
+
+def test_a_day_that_there_is_not_is_named_with_its_line(tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("closes_on: 2027-12-31", "closes_on: 2027-02-29")
+    number = next(n for n, line in enumerate(text.splitlines(), 1) if "2027-02-29" in line)
+    file = tmp_path / "journey.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=rf"line {number}: steps\.1\.contest\.closes_on: "):
         read_policy(file)
 
 
