@@ -633,22 +633,20 @@ def apply_replies(engine: Engine, channel: str) -> None:
     """Let the replies that were kept take effect: a stop opts its number out, a start takes back
     what a stop by reply did. Twice: what has taken effect does not again.
     """
-    with engine.connect() as connection:
-        stops = db.run(connection, "outbox/stops_to_apply", channel=channel).all()
-    for stop in stops:
-        with engine.begin() as connection:
-            db.run(
-                connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
-                channel=channel, source="reply", at=stop.received_at,
-            )  # fmt: skip
-    with engine.connect() as connection:
-        starts = db.run(connection, "outbox/starts_to_apply", channel=channel).all()
-    for start in starts:
-        with engine.begin() as connection:
-            db.run(
-                connection, "core/opt_in_phone", phone_hash=start.phone_hash,
-                channel=channel, at=start.received_at,
-            )  # fmt: skip
+    # One at a time: a start that was read before a newer stop came would take that one back.
+    with engine.begin() as alone, db.exclusive(alone, "replies"):
+        for stop in db.run(alone, "outbox/stops_to_apply", channel=channel).all():
+            with engine.begin() as connection:
+                db.run(
+                    connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
+                    channel=channel, source="reply", at=stop.received_at,
+                )  # fmt: skip
+        for start in db.run(alone, "outbox/starts_to_apply", channel=channel).all():
+            with engine.begin() as connection:
+                db.run(
+                    connection, "core/opt_in_phone", phone_hash=start.phone_hash,
+                    channel=channel, at=start.received_at,
+                )  # fmt: skip
 
 
 def _take_receipts(

@@ -44,6 +44,7 @@ from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.providers import provider_for
 from reengage.providers.base import Account
+from reengage.providers.twilio import signature
 from reengage.settings import INCLUDE, secret
 from reengage.web import create_app, protocol
 from reengage.web.background import Background, replay
@@ -512,6 +513,8 @@ def test_nothing_of_a_request_is_logged_when_it_fails(
 
 INFOBIP = Account("infobip", "https://x.api.infobip.com", "", "", {"webhook_secret": "sesame"})
 TWILIO = Account("twilio", "https://api.twilio.com", "AC1", "token")
+INFOBIP_ELSEWHERE = replace(INFOBIP, password="key", extra={})
+TWILIO_ELSEWHERE = replace(TWILIO, password="another")
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"infobip:sesame").decode()}
 NUMBER = "12125550123"
 
@@ -640,19 +643,24 @@ def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(
 
 @pytest.mark.parametrize(
     "elsewhere",
-    [replace(INFOBIP, extra={}, password="key"), replace(TWILIO, password="another")],
+    [INFOBIP_ELSEWHERE, TWILIO_ELSEWHERE],
     ids=["infobip", "twilio"],
 )
 def test_a_stop_that_was_called_in_is_heard_by_whoever_maps_it(
-    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, elsewhere: Account
+    hooked: httpx.Client,
+    warehouse: sa.Engine,
+    policy: Policy,
+    clock: SimulatedClock,
+    elsewhere: Account,
 ) -> None:
     form = {"MessageSid": "SM1", "SmsStatus": "received", "From": f"+{NUMBER}", "Body": "STOP"}
-    stop = infobip(reply("r1", "STOP")) if elsewhere.provider == "infobip" else urlencode(form)
-    with warehouse.begin() as connection:
-        db.run(
-            connection, "outbox/insert_webhook", provider=elsewhere.provider, digest="d", url="u",
-            signature="", body=stop if isinstance(stop, bytes) else stop.encode(), at=NOW,
-        )  # fmt: skip
+    path = f"/webhooks/{elsewhere.provider}"
+    if elsewhere is INFOBIP_ELSEWHERE:
+        body, headers = infobip(reply("r1", "STOP")), BASIC
+    else:
+        signed = signature("token", f"https://go.example.com{path}", form.items())
+        body, headers = urlencode(form).encode(), {"X-Twilio-Signature": signed}
+    assert hooked.post(path, content=body, headers=headers).status_code == 204
     # Airflow's connection does not have to hold what the service knows webhooks by.
     found = outbox.map_webhooks(warehouse, provider_for(elsewhere, 1), policy, clock)
     assert found == {"stop": 1}
