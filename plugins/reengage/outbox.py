@@ -707,6 +707,7 @@ def _insert_receipts(
         prices=[e.price for e in entries],
         currencies=[e.currency for e in entries],
         occurred=[e.occurred_at for e in entries],
+        bulk_ids=[e.bulk_id for e in entries],
     ).scalars().all()  # fmt: skip
 
 

@@ -938,6 +938,29 @@ def test_a_receipt_proves_that_a_requeued_message_is_out(
     assert {status for status, _ in states(warehouse).values()} == {"delivered"}
 
 
+def test_a_refusal_for_want_of_credit_takes_no_text_that_is_sent_later(
+    warehouse: sa.Engine, clock: SimulatedClock
+) -> None:
+    people(warehouse, 1, 2, 3, 4)
+    queue(warehouse, 1, provider="infobip", bulk_id="first")
+    queue(warehouse, 2, status="sending", provider="infobip", bulk_id="first", attempts=1)
+    given = {"provider": "infobip", "accepted_at": NOW}
+    queue(warehouse, 3, status="accepted", bulk_id="second", **given)
+    queue(warehouse, 4, status="accepted", bulk_id="first", **given)
+    refused = [
+        entry(i, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", bulk_id="first") for i in (1, 2, 3, 4)
+    ]
+    told = [*refused, entry(5, "rejected", bulk_id="first"),
+            entry(6, "rejected", bulk_id="first", message_id="no-message-of-ours")]  # fmt: skip
+    for receipts in (told, [entry(3, "delivered", bulk_id="second")]):
+        outbox._keep_receipts(warehouse, "infobip", receipts, NOW)
+        with warehouse.begin() as connection:
+            outbox.apply_receipts(connection, "sms", NOW)
+    assert {i: status for i, (status, _) in states(warehouse).items()} == {
+        1: "queued", 2: "sending", 3: "delivered", 4: "rejected",
+    }  # fmt: skip
+
+
 def test_a_number_that_is_bad_for_good_is_suppressed_each_of_them_once(
     warehouse: sa.Engine, clock: SimulatedClock
 ) -> None:

@@ -1231,15 +1231,17 @@ def infobip_with(secret: str | None, url: str = "http://127.0.0.1:9") -> Provide
 
 
 def test_infobips_webhooks_tell_receipts_and_replies(caplog: pytest.LogCaptureFixture) -> None:
-    webhook = posted([REPORT, INCOMING, {"messageId": "m1", "status": {}}, {"from": "+1"}])
+    priced = {**REPORT, "price": {"pricePerMessage": "free"}}
+    webhook = posted([REPORT, INCOMING, {"messageId": "m1", "status": {}}, {"from": "+1"}, priced])
     told = infobip_with("sesame").hear(webhook, NOW)
     (receipt,), (reply,) = told.receipts, told.replies
     assert (receipt.message_id, receipt.status, receipt.raw_code) == (
         *("m0", "undelivered", "EC_UNKNOWN_SUBSCRIBER"),
     )
     assert receipt.suppress == "hard_bounce" and receipt.price == Decimal("0.0237")
+    assert receipt.bulk_id == "b"
     assert (reply.reply_id, reply.sender, reply.text) == ("r1", PHONES[0], "STOP")
-    assert caplog.text.count("is left out") == 2
+    assert caplog.text.count("is left out") == 3
 
 
 @pytest.mark.parametrize(

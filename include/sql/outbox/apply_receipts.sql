@@ -1,7 +1,8 @@
 -- Map the receipts that are new onto their messages. A success never overwrites a failure: another
 -- segment may have failed. A receipt of a message that is queued or cancelled proves that it was
--- sent. A number that is bad for good is suppressed. Receipts of messages that nobody knows are
--- kept, unapplied to anything. One statement: a receipt that comes meanwhile waits for the next run.
+-- sent; but for a refusal, which may be of an account without credit: that message is sent later.
+-- A number that is bad for good is suppressed. Receipts of messages that nobody knows are kept,
+-- unapplied to anything. One statement: a receipt that comes meanwhile waits for the next run.
 -- Returns the numbers that have opted out with the provider, and since when: whoever runs this runs
 -- core/opt_out_phone for each, in the same transaction.
 -- Grain: message; of what returns, number. Reads: outbox.receipt. Writes: outbox.message,
@@ -72,7 +73,11 @@ followed AS (
     WHERE
         message.message_id = latest.message_id
         AND (
-            message.status IN ('draft', 'queued', 'sending', 'unknown', 'cancelled')
+            message.status = 'unknown'
+            OR (
+                message.status IN ('draft', 'queued', 'sending', 'cancelled')
+                AND latest.status <> 'rejected'
+            )
             OR (message.status = 'accepted' AND latest.status <> 'accepted')
             OR (message.status = 'delivered' AND latest.status NOT IN ('accepted', 'delivered'))
         )

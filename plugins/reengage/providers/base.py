@@ -101,6 +101,7 @@ LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected
 class LogEntry:
     """One message as the provider's log has it now. suppress: why the number is not to be texted
     again. price is of the whole message; occurred_at is aware, when this status came about.
+    bulk_id: the hand-over that it is about, where the provider says so.
     """
 
     message_id: str
@@ -111,6 +112,7 @@ class LogEntry:
     price: Decimal | None
     currency: str | None
     occurred_at: datetime
+    bulk_id: str | None = None
 
 
 @dataclass(frozen=True)

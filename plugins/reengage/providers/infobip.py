@@ -165,8 +165,9 @@ class Infobip(BulkProvider):
                 price=None if each is None else Decimal(each) * (count or 1),
                 currency=price.get("currency"),
                 occurred_at=_time(item.get("doneAt") or item["sentAt"]),
+                bulk_id=item.get("bulkId"),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # An entry that is skipped would read as a message that was never sent.
             raise self._misread("log") from error
 
