@@ -32,9 +32,11 @@ def _apps() -> list[dict[str, Any]]:
 
         return warehouse()
 
-    # Who may see the journey's DAG may see the page. Airflow protects no plugin's route by itself.
+    # Who may see the journey's DAG may see the page, and who may change it may say what a reply
+    # means. Airflow protects no plugin's route by itself.
     guard = Depends(requires_access_dag("GET", param_dag_id=DAG_ID))
-    page = create_page(warehouse, guard=[guard])
+    write_guard = Depends(requires_access_dag("PUT", param_dag_id=DAG_ID))
+    page = create_page(warehouse, guard=[guard], write_guard=[write_guard])
     return [{"app": page, "url_prefix": PREFIX, "name": "Re-engagement"}]
 
 

@@ -40,6 +40,7 @@ ROUTES = (
     "/outcomes",
     "/daily_steps.csv",
     "/contact_outcomes.csv",
+    "/replies",
     "/loads",
 )
 REASONS = {  # reason: (action, contacts of the survey, contacts of the contest) on DAY
@@ -810,7 +811,91 @@ def test_who_is_refused_sees_nothing(town: sa.Engine, path: str, status: int) ->
 def test_every_route_is_tried_for_the_guard(town: sa.Engine) -> None:
     app = create_page(lambda: town)
     tried = {re.sub(r"\d+", "{contact_id}", path.split("?")[0]) for path in ROUTES}
-    assert {getattr(route, "path", None) for route in app.routes} == tried
+    assert {getattr(route, "path", None) for route in app.routes} == tried | {REVIEW}
+
+
+# --- replies -----------------------------------------------------------------------------------
+
+REVIEW = "/replies/{reply_id}/{meant}"
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def replied(warehouse: sa.Engine) -> sa.Engine:
+    execute(
+        warehouse,
+        """
+        INSERT INTO core.contact (
+            contact_id, phone_hash, first_source, first_source_contact_id, first_seen_on
+        ) VALUES (1, 'hash-1', 'crm', '1', '2026-01-01')
+        """,
+        """
+        INSERT INTO outbox.reply (
+            provider, provider_reply_id, phone_hash, text, meaning, received_at, reviewed_at
+        ) VALUES
+            ('infobip', 'a', 'hash-1', 'no more <b>please</b>', 'unclear', '2026-03-10 10:00Z', NULL),
+            ('infobip', 'b', 'hash-2', 'thanks', 'unclear', '2026-03-10 11:00Z', '2026-03-10 11:00Z'),
+            ('infobip', 'c', 'hash-2', 'STOP', 'stop', '2026-03-10 12:00Z', NULL)
+        """,
+    )
+    return warehouse
+
+
+def read(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
+    with warehouse.connect() as connection:
+        return [
+            tuple(row)
+            for row in connection.execute(
+                sa.text(
+                    "SELECT meaning::text, reviewed_at IS NOT NULL, (SELECT status::text FROM "
+                    "core.contact) FROM outbox.reply WHERE provider_reply_id = 'a'"
+                )
+            )
+        ]
+
+
+@pytest.mark.parametrize(
+    ("meant", "then"),
+    [("stop", ("stop", True, "unsubscribed")), ("go-on", ("unclear", True, "active"))],
+)
+def test_a_person_says_what_a_reply_means_once(
+    replied: sa.Engine, meant: str, then: tuple[Any, ...]
+) -> None:
+    client = client_of(replied)
+    page = client.get("/replies").text
+    assert "no more &lt;b&gt;please" in page
+    assert "thanks" not in page and "hash-" not in page
+    (reply_id,) = re.findall(r'action="replies/(\d+)/stop"', page)
+    answer = client.post(f"/replies/{reply_id}/{meant}", headers=OURS)
+    assert answer.url.path == "/replies"
+    assert "none to read" in answer.text
+    assert read(replied) == [then]
+    other = "stop" if meant == "go-on" else "go-on"
+    assert client.post(f"/replies/{reply_id}/{other}", headers=OURS).status_code == 200
+    assert read(replied) == [then]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://testserver"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_another_sites_form_says_nothing(replied: sa.Engine, headers: dict[str, str]) -> None:
+    assert client_of(replied).post("/replies/1/stop", headers=headers).status_code == 403
+    assert read(replied) == [("unclear", False, "active")]
+
+
+@pytest.mark.parametrize("guard", ["guard", "write_guard"])
+def test_whoever_may_not_change_the_journey_may_not_say_it(replied: sa.Engine, guard: str) -> None:
+    client = client_of(replied, **{guard: [Depends(refuse(403))]})
+    assert client.post("/replies/1/stop", headers=OURS).status_code == 403
+    assert read(replied) == [("unclear", False, "active")]
+    assert client.get("/replies").status_code == (403 if guard == "guard" else 200)
 
 
 # --- how it is served --------------------------------------------------------------------------

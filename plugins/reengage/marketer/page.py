@@ -1,5 +1,6 @@
-"""The marketers' page as a FastAPI application: reads the warehouse, writes nothing, and knows
-nothing of Airflow. Days are in the brand's time zone, and times are shown in it.
+"""The marketers' page as a FastAPI application: reads the warehouse, writes nothing but what a
+person has read in a reply, and knows nothing of Airflow. Days are in the brand's time zone, and
+times are shown in it.
 """
 
 import csv
@@ -13,20 +14,21 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from math import ceil
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.params import Depends
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.params import Depends as Dependency
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from reengage import db, story
+from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.settings import TEMPLATES
@@ -34,6 +36,7 @@ from reengage.story import day_text
 
 log = logging.getLogger(__name__)
 
+CHANNEL = "sms"
 PAGE_ROWS = 100
 PAGE_DAYS = 30
 CSV_BATCH = 1000
@@ -119,16 +122,19 @@ class Cell(BaseModel):
 
 def create_page(
     engine_factory: Callable[[], sa.Engine],
-    guard: Sequence[Depends] = (),
+    guard: Sequence[Dependency] = (),
     title: str = "Re-engagement",
     policy: Callable[[], Policy] = read_policy,
+    write_guard: Sequence[Dependency] = (),
+    clock: Clock = wall_clock,
 ) -> FastAPI:
     """The page as an application to mount under any prefix; its links are relative.
 
     engine_factory: the warehouse, asked for at each request, so that a server that is down when
     the application is made may come up later. guard: dependencies that every route has; they
     refuse by raising HTTPException. policy: read at each request for the brand's time zone,
-    currency and ladder; without a readable policy times are in UTC.
+    currency and ladder; without a readable policy times are in UTC. write_guard: dependencies that
+    the one route that writes has beside. clock: when a reply was read.
 
     A warehouse that is down, empty of tables or too slow is answered with a page and status 503.
     """
@@ -340,6 +346,7 @@ def create_page(
             ended = db.run(connection, "marketer/outcome_counts").all()
             words = _words(connection)
             invented = db.run(connection, "marketer/has_invented").scalar_one()
+            hits = db.run(connection, "marketer/hit_counts").all()
         shown = sorted({row.as_of for row in daily}, reverse=True)[:PAGE_DAYS]
         more = any(row.as_of not in shown for row in daily)
         place = _placing(brand()["ladder"])
@@ -357,6 +364,7 @@ def create_page(
             is_latest=before is None,
             ended=ended,
             invented=invented,
+            hits=sorted(hits, key=lambda row: place(row.step)),
         )
 
     @app.get("/daily_steps.csv")
@@ -378,6 +386,29 @@ def create_page(
                 loads=db.run(connection, "marketer/loads", row_limit=50).all(),
                 rejects=db.run(connection, "marketer/rejects").all(),
             )
+
+    @app.get("/replies", response_class=HTMLResponse)
+    def replies(request: Request) -> Response:
+        with _reading(engine_factory) as connection:
+            found = db.run(connection, "marketer/replies", row_limit=PAGE_ROWS).all()
+        return show(request, "replies.html", section="replies", replies=found)
+
+    @app.post("/replies/{reply_id}/{meant}", dependencies=[Depends(_own_page), *write_guard])
+    def review(reply_id: int, meant: Literal["stop", "go-on"]) -> Response:
+        if not 0 <= reply_id < 2**63:
+            raise _Missing("There is no such reply.")
+        with _engine(engine_factory).begin() as connection:
+            row = db.run(
+                connection, "marketer/review_reply",
+                reply_id=reply_id, is_stop=meant == "stop", at=clock(),
+            ).first()  # fmt: skip
+            if row and meant == "stop":
+                db.run(
+                    connection, "core/opt_out_phone",
+                    phone_hash=row.phone_hash, channel=CHANNEL, source="reply", at=row.received_at,
+                )  # fmt: skip
+        # One that somebody else has read meanwhile is no longer in the list, which says enough.
+        return RedirectResponse("../../replies", 303, _PRIVATE)
 
     # --- what goes wrong, as pages ---------------------------------------------------------------
 
@@ -561,14 +592,30 @@ def _placing(ladder: list[str]) -> Callable[[str], tuple[int, str]]:
     return lambda step: (ladder.index(step) if step in ladder else len(ladder), step)
 
 
+def _own_page(request: Request) -> None:
+    """Refuses a form that another site has sent in the name of somebody who is logged in here: a
+    browser says whose page a form is on. See https://owasp.org/www-community/attacks/csrf.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_own = site == "same-origin"
+    else:
+        is_own = origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    if not is_own:
+        raise HTTPException(403, "This was not asked by this page.")
+
+
+def _engine(engine_factory: Callable[[], sa.Engine]) -> sa.Engine:
+    try:
+        return engine_factory()
+    except ReengageError as error:
+        raise _NoWarehouse(str(error)) from error
+
+
 @contextmanager
 def _reading(engine_factory: Callable[[], sa.Engine]) -> Iterator[sa.Connection]:
     """A connection that cannot write and sees one state of the data from first to last."""
-    try:
-        engine = engine_factory()
-    except ReengageError as error:
-        raise _NoWarehouse(str(error)) from error
-    with engine.connect() as connection:
+    with _engine(engine_factory).connect() as connection:
         connection = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )

@@ -1,0 +1,14 @@
+-- purpose: who has opened the links, people or machines, by step
+-- grain: step; reads: outbox.judged_hit, outbox.message; writes: nothing
+-- parameters: none
+-- twice: it only reads
+SELECT
+    message.step,
+    count(DISTINCT hit.message_id) FILTER (WHERE hit.verdict = 'human') AS opened_by_people,
+    count(*) FILTER (WHERE hit.verdict = 'human') AS by_people,
+    count(*) FILTER (WHERE hit.verdict <> 'human') AS by_machines
+FROM outbox.judged_hit AS hit
+INNER JOIN outbox.message AS message
+    ON hit.contact_id = message.contact_id AND hit.message_id = message.message_id
+GROUP BY message.step
+ORDER BY message.step;
