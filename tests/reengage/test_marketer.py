@@ -827,15 +827,15 @@ def replied(warehouse: sa.Engine) -> sa.Engine:
         """
         INSERT INTO core.contact (
             contact_id, phone_hash, first_source, first_source_contact_id, first_seen_on
-        ) VALUES (1, 'hash-1', 'crm', '1', '2026-01-01')
+        ) VALUES (1, 'key-1', 'crm', '1', '2026-01-01')
         """,
         """
         INSERT INTO outbox.reply (
             provider, provider_reply_id, phone_hash, text, meaning, received_at, reviewed_at
         ) VALUES
-            ('infobip', 'a', 'hash-1', 'no more <b>please</b>', 'unclear', '2026-03-10 10:00Z', NULL),
-            ('infobip', 'b', 'hash-2', 'thanks', 'unclear', '2026-03-10 11:00Z', '2026-03-10 11:00Z'),
-            ('infobip', 'c', 'hash-2', 'STOP', 'stop', '2026-03-10 12:00Z', NULL)
+            ('twilio', 'a', 'key-1', 'no more <b>please</b>', 'unclear', '2026-03-10 10:00Z', NULL),
+            ('twilio', 'b', 'key-2', 'thanks', 'unclear', '2026-03-10 11:00Z', '2026-03-10 11:00Z'),
+            ('twilio', 'c', 'key-2', 'STOP', 'stop', '2026-03-10 12:00Z', NULL)
         """,
     )
     return warehouse
@@ -864,7 +864,7 @@ def test_a_person_says_what_a_reply_means_once(
     client = client_of(replied)
     page = client.get("/replies").text
     assert "no more &lt;b&gt;please" in page
-    assert "thanks" not in page and "hash-" not in page
+    assert "thanks" not in page and "key-" not in page
     (reply_id,) = re.findall(r'action="replies/(\d+)/stop"', page)
     answer = client.post(f"/replies/{reply_id}/{meant}", headers=OURS)
     assert answer.url.path == "/replies"
