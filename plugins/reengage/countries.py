@@ -147,14 +147,25 @@ class Countries:
         sender is a number (to a name nobody can), of that country (to another's it costs).
         """
         rule = self.rules.get(country)
-        digits = re.sub(r"[\s().-]", "", brand.sender)
-        if not re.fullmatch(r"\+?\d{3,15}", digits) or (rule and not rule.replies):
+        digits = _digits(brand.sender)
+        if not digits or (rule and not rule.replies):
             return False
         if not digits.startswith("+"):
             # A short code, which is its country's own.
             return country == brand.country
         code = phonenumbers.country_code_for_region(country)
         return bool(code) and digits.startswith(f"+{code}")
+
+
+def _digits(sender: str) -> str:
+    """A sender that is a number, without its spaces and signs; '' for a name."""
+    digits = re.sub(r"[\s().-]", "", sender)
+    return digits if re.fullmatch(r"\+?\d{3,15}", digits) else ""
+
+
+def is_number(sender: str) -> bool:
+    """Whether a sender is a number, which a text may ask people to reply to."""
+    return bool(_digits(sender))
 
 
 FILE = INCLUDE / "countries.yaml"

@@ -199,13 +199,26 @@ def _check_mode(policy: Policy, account: Account) -> None:
         )
 
 
+def _check_replies(policy: Policy, provider: Provider) -> None:
+    """Nobody is asked to reply where no reply is heard."""
+    from reengage.countries import is_number  # with it come tables that no DAG file needs
+
+    if not provider.tells_replies and not provider.is_sandbox and is_number(policy.brand.sender):
+        raise SendRefused(
+            f"{provider.title} tells nobody's replies, and brand.sender in the policy is a number: "
+            "the texts would ask people to reply STOP, and nobody would hear it. Set brand.sender "
+            "to a name: the texts then say how to stop by the link."
+        )
+
+
 def provider(run: Run) -> Provider:
     """The provider: the connection reengage_sms, else the local sandbox.
 
     The guards of every send are here, and of every poll: who rehearses would take away replies
     that a provider tells only once, and what the sandbox makes up is nothing to remember of
     customers. Raises SendRefused for a backfill, for a simulated clock with a provider that texts
-    real people, for a policy whose mode is not the provider's, and where there is no provider.
+    real people, for a policy whose mode is not the provider's, for texts that ask for replies that
+    the provider does not tell, and where there is no provider.
     """
     if run.is_backfill:
         raise SendRefused(
@@ -221,7 +234,9 @@ def provider(run: Run) -> Provider:
     if run.is_simulated:
         _refuse_real(account)
     _check_mode(run.policy, account)
-    return provider_for(account, run.policy.sending.timeout_seconds)
+    provider = provider_for(account, run.policy.sending.timeout_seconds)
+    _check_replies(run.policy, provider)
+    return provider
 
 
 def link_base(policy: Policy) -> str:

@@ -107,6 +107,23 @@ def test_a_campaign_never_meets_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> 
     assert runtime.provider(a_run(policy=in_mode("sandbox"))).is_sandbox
 
 
+def test_nobody_is_asked_to_reply_where_no_reply_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = dict.fromkeys(
+        ("account_id", "list_id", "list_guid", "list_secret", "client_id", "client_secret"), "1"
+    )
+    given = SimpleNamespace(
+        conn_type="mailup", host="sendsms.mailup.com", login="m1", password="secret", schema=None,
+        port=None, extra_dejson=keys,
+    )  # fmt: skip
+    monkeypatch.setattr(runtime, "_connection", lambda name: given)
+    policy = in_mode("live")
+    with pytest.raises(SendRefused, match=r"Set brand\.sender to a name"):
+        runtime.provider(a_run(policy=policy))
+    named = policy.brand.model_copy(update={"sender": "LARKFIELD"})
+    made = runtime.provider(a_run(policy=policy.model_copy(update={"brand": named})))
+    assert not made.is_sandbox
+
+
 def test_a_simulated_clock_never_meets_a_real_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     for extra in ({}, {"sandbox": True}):
         connected(monkeypatch, "acme.api.infobip.com", **extra)

@@ -213,6 +213,8 @@ class Provider(ABC):
     log_hours: ClassVar[float]
     # Whether the log is asked by our own ids; else log() compares it with what was handed over.
     knows_our_ids: ClassVar[bool] = True
+    # Whether it tells what people reply; else a STOP by reply is not heard.
+    tells_replies: ClassVar[bool] = True
     # Whether a price is told only some time after the delivery, and is asked for until it is.
     prices_late: ClassVar[bool] = False
     # How long a text may be on its way to the phone where no end can be named; else the provider

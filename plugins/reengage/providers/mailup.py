@@ -89,6 +89,7 @@ class MailUp(SingleProvider):
     max_batch = 300
     log_hours: ClassVar[float] = 48
     knows_our_ids: ClassVar[bool] = False
+    tells_replies: ClassVar[bool] = False
     # No validity can be given, and no page says how long a text may be on its way.
     arrival: ClassVar[timedelta] = timedelta(minutes=30)
     # MailUp takes 30 a second; what is sent evenly does not arrive quite so.
