@@ -267,6 +267,14 @@ def test_what_a_merged_contact_says_is_its_survivors(web: Web) -> None:
     assert "Your ticket" in web.get(f"/{other}")
 
 
+def test_of_an_erased_contact_nothing_is_kept(web: Web) -> None:
+    survey, draw = web.sent("survey"), web.sent("contest", 2, "h2", country="US")
+    web.run("UPDATE core.contact SET status = 'erased'")
+    web.post(f"/{survey}/answers", **GOOD)
+    web.post(f"/{draw}/enter", age="yes")
+    assert (web.answers(), web.attributes(), web.entries()) == ([], {}, [])
+
+
 def test_an_expired_link_asks_nothing_and_takes_no_answer(web: Web, clock: SimulatedClock) -> None:
     codes = web.sent("survey"), web.sent("contest")
     clock.move_to(NOW + timedelta(days=90))

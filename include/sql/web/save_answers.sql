@@ -5,14 +5,21 @@
 -- asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
 -- the questions could give.
 -- Twice: the same row. Answers to questions that are no longer asked stay; one that is taken back
--- takes its attribute along, unless a later message's page has said another.
+-- takes its attribute along, unless a later message's page has said another. Of an erased contact
+-- nothing is kept.
 INSERT INTO outbox.survey (
     contact_id, message_id, step, answers, policy_version, answered_at, changed_at
 )
-VALUES (
-    CAST(:contact_id AS bigint), CAST(:message_id AS uuid), :step, CAST(:answers AS jsonb),
-    :policy_version, CAST(:at AS timestamptz), CAST(:at AS timestamptz)
-)
+SELECT
+    contact.contact_id,
+    CAST(:message_id AS uuid),
+    CAST(:step AS text),
+    CAST(:answers AS jsonb),
+    CAST(:policy_version AS text),
+    CAST(:at AS timestamptz),
+    CAST(:at AS timestamptz)
+FROM core.contact AS contact
+WHERE contact.contact_id = :contact_id AND contact.status <> 'erased'
 ON CONFLICT (contact_id, message_id) DO UPDATE
     SET
         answers = (survey.answers - CAST(:asked AS text[])) || excluded.answers,
