@@ -165,6 +165,17 @@ def exclusive(connection: Connection, what: str) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def shared(connection: Connection, what: str) -> Iterator[None]:
+    """Hold the lock named `what` until the transaction ends, beside others who hold it so, and
+    never beside one who holds it exclusively.
+    """
+    connection.execute(
+        sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:what, 0))"), {"what": what}
+    )
+    yield
+
+
 def migrate(target: Engine) -> None:
     """Bring the warehouse to the newest schema. Safe to run twice, and by two at once."""
     from alembic import command

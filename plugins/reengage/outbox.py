@@ -340,8 +340,12 @@ class Sender:
         alike: defaultdict[Any, list[Answer]] = defaultdict(list)
         for a in answers:
             alike[a.outcome, a.raw_code, a.segments, a.price, a.currency].append(a)
-        with self.engine.begin() as connection:
-            if not any(a.suppress for a in answers):
+        # Receipts of the same messages are applied in another order: two that wait for each other
+        # would fail.
+        suppresses = any(a.suppress for a in answers)
+        held = db.exclusive if suppresses else db.shared
+        with self.engine.begin() as connection, held(connection, "receipts"):
+            if not suppresses:
                 # Not waited for the disk: an answer that a crash of the server takes is read again
                 # in the provider's log.
                 connection.execute(sa.text("SET LOCAL synchronous_commit TO off"))
@@ -437,7 +441,7 @@ class Sender:
         is_provable = (
             asked_at < bulk.first_claimed_at + kept and self.clock() < bulk.status_at + kept
         )
-        with self.engine.begin() as connection:
+        with self.engine.begin() as connection, db.shared(connection, "receipts"):
             changed = db.run(
                 connection,
                 "outbox/reconcile",
@@ -676,11 +680,12 @@ def apply_receipts(connection: Connection, channel: str, at: datetime) -> None:
     """Map the receipts that are new onto their messages, in the caller's transaction. Whoever has
     opted out with the provider is opted out here, as by a reply. Twice: nothing is new.
     """
-    for stop in db.run(connection, "outbox/apply_receipts", at=at, channel=channel).all():
-        db.run(
-            connection, "core/opt_out_phone",
-            phone_hash=stop.phone_hash, channel=channel, source="receipt", at=stop.since,
-        )  # fmt: skip
+    with db.exclusive(connection, "receipts"):
+        for stop in db.run(connection, "outbox/apply_receipts", at=at, channel=channel).all():
+            db.run(
+                connection, "core/opt_out_phone",
+                phone_hash=stop.phone_hash, channel=channel, source="receipt", at=stop.since,
+            )  # fmt: skip
 
 
 def _keep_receipts(
@@ -714,7 +719,7 @@ def _insert_receipts(
 def _record_prices(engine: Engine, entries: Sequence[LogEntry]) -> None:
     """Write down what messages cost of which it was not known."""
     priced = [e for e in entries if e.price is not None and _is_uuid(e.message_id)]
-    with engine.begin() as connection:
+    with engine.begin() as connection, db.shared(connection, "receipts"):
         db.run(
             connection,
             "outbox/record_prices",

@@ -685,7 +685,7 @@ def test_a_start_takes_back_no_stop_that_came_while_it_was_taking_effect(
     number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
     add_contact(warehouse, 1, phone_hash=number)
     say(warehouse, "STOP", 0)
-    run, others = db.run, []
+    run, others = db.run, list[threading.Thread]()
 
     def slow(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
         if name == "core/opt_in_phone" and not others:

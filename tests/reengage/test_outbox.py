@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -936,6 +937,42 @@ def test_a_receipt_proves_that_a_requeued_message_is_out(
     poll(warehouse, clock, entry(1, "delivered"), entry(2, "delivered"))
     assert sender(warehouse, Scripted(send=no_send), clock).run() == Sent()
     assert {status for status, _ in states(warehouse).values()} == {"delivered"}
+
+
+@pytest.mark.parametrize("suppress", [None, "hard_bounce"])
+def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
+    warehouse: sa.Engine, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch, suppress: Any
+) -> None:
+    people(warehouse, 1, 2)
+    queue(warehouse, 1, 2, status="sending", provider="infobip", bulk_id="b", attempts=1)
+    one = sender(warehouse, Scripted(), clock)
+    # Receipts are applied in the order of their messages' ids; these answers come the other way.
+    last, first = sorted((1, 2), key=key_of, reverse=True)
+    outbox._keep_receipts(warehouse, "infobip", [entry(i, "accepted") for i in (1, 2)], NOW)
+    run, others = db.run, list[Future[None]]()
+
+    def apply() -> None:
+        with warehouse.begin() as connection:
+            outbox.apply_receipts(connection, "sms", NOW)
+
+    def slow(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
+        result = run(connection, name, *args, **binds)
+        if name == "outbox/record_answers" and not others:
+            others.append(pool.submit(apply))
+            time.sleep(0.5)
+        return result
+
+    monkeypatch.setattr(db, "run", slow)
+    claims = [outbox._Claimed(i, str(key_of(i)), phone(i), "Hello", NOW, ()) for i in (last, first)]
+    with ThreadPoolExecutor(1) as pool:
+        one._record("b", claims, [
+            Answer(str(key_of(last)), Outcome.ACCEPTED, raw_code="1"),
+            Answer(str(key_of(first)), Outcome.REJECTED, raw_code="2", suppress=suppress),
+        ])  # fmt: skip
+        others[0].result()
+    assert {i: status for i, (status, _) in states(warehouse).items()} == {
+        last: "accepted", first: "rejected",
+    }  # fmt: skip
 
 
 def test_a_refusal_for_want_of_credit_takes_no_text_that_is_sent_later(
