@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -140,6 +141,8 @@ def _texts(
                 coupon = replace(coupon, code=own)
             about = items.get(row.contact_id)
             known = {**row._mapping, **(about._asdict() if about else {})}
+            if coupon:
+                known["time_zone"] = _earliest_clock(places, coupon.expires_at)
             text = templates.render(step, known, f"{link_base}/{code}", coupon, begin)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
@@ -180,6 +183,16 @@ def _coupon(
             "sale, or another coupon, in the policy."
         )
     return coupon
+
+
+def _earliest_clock(places: Sequence[hours.Place], at: datetime) -> str:
+    """The zone, of those where a phone may be, whose clocks are the furthest behind: who reads an
+    hour that is written by them is never told too late a one.
+    """
+    return min(
+        (place.zone for place in places),
+        key=lambda zone: at.astimezone(ZoneInfo(zone)).replace(tzinfo=None),
+    )
 
 
 def _closes_at(

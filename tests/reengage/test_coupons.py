@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -469,6 +470,24 @@ def test_a_coupons_hours_run_from_when_its_text_may_ring(warehouse: sa.Engine) -
     )
     assert row.not_before == world.at(NEXT, 9)
     assert row.not_after == row.expires_at == row.not_before + timedelta(hours=5)
+
+
+def test_a_coupons_last_hour_is_told_by_the_clock_of_the_phone(warehouse: sa.Engine) -> None:
+    world = World(warehouse, policy_with(valid_hours=5), is_new=True)
+    quiet(world, [1, 2])
+    # Whose zone is not on record: a number of San Francisco, and one of New York.
+    world.sql(
+        "UPDATE core.contact SET time_zone = NULL,"
+        " phone_e164 = CASE contact_id WHEN 1 THEN '+14155550123' ELSE '+12125550123' END"
+    )
+    assert world.decide(DAY).sends() == {"coupon": 2}
+    rows = world.sql(
+        "SELECT body, expires_at FROM outbox.message JOIN outbox.coupon USING (message_id)"
+        " ORDER BY message.contact_id"
+    )
+    for row, zone in zip(rows, ("America/Los_Angeles", "America/New_York"), strict=True):
+        local = row.expires_at.astimezone(ZoneInfo(zone))
+        assert f"{local:%b} {local.day}, {local:%I:%M %p}".replace(" 0", " ") in row.body
 
 
 # --- incentives -----------------------------------------------------------------------------------
