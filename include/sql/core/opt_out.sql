@@ -7,6 +7,7 @@
 -- not known (then the contact's own); channel; source: what wrote it, landing or reply; at: when.
 -- Running it twice leaves the first opt-out as it is, but for a source that is harder to take back:
 -- one stands at a time, by a unique index. An erased contact stays erased.
+-- A stop by reply can be taken back by reply. One that was pressed, too, no longer.
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
 SELECT
     person.contact_id,
@@ -25,11 +26,10 @@ FROM (
 LEFT JOIN core.contact AS known ON person.contact_id = known.contact_id
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL
 DO UPDATE
-    -- A stop by reply can be taken back by reply. One that was pressed, too, no longer.
-        SET source = excluded.source
-        WHERE
-            suppression.source IN ('reply', 'provider', 'receipt')
-            AND excluded.source NOT IN ('reply', 'provider', 'receipt');
+    SET source = excluded.source
+    WHERE
+        suppression.source IN ('reply', 'provider', 'receipt')
+        AND excluded.source NOT IN ('reply', 'provider', 'receipt');
 
 UPDATE core.contact
 SET status = 'unsubscribed'

@@ -67,9 +67,8 @@ counted AS (
         opened.at,
         count(*) OVER (
             PARTITION BY opened.address_hash, opened.user_agent
-            ORDER BY opened.at
-            RANGE BETWEEN make_interval(secs => CAST(:many_seconds AS integer)) PRECEDING
-            AND CURRENT ROW
+            ORDER BY extract(EPOCH FROM opened.at)
+            RANGE BETWEEN :many_seconds PRECEDING AND CURRENT ROW
         ) AS links
     FROM opened
 ),
@@ -81,9 +80,8 @@ crowded AS (
         counted.code,
         max(counted.links) OVER (
             PARTITION BY counted.address_hash, counted.user_agent
-            ORDER BY counted.at
-            RANGE BETWEEN CURRENT ROW
-            AND make_interval(secs => CAST(:many_seconds AS integer)) FOLLOWING
+            ORDER BY extract(EPOCH FROM counted.at)
+            RANGE BETWEEN CURRENT ROW AND :many_seconds FOLLOWING
         ) AS links
     FROM counted
 ),
@@ -95,7 +93,7 @@ ruled AS (
         taken.verdict,
         outbox.rule_of(
             taken.kind,
-            taken.address_hash <> '' AND EXISTS(
+            taken.address_hash <> '' AND EXISTS (
                 SELECT 1
                 FROM outbox.hit AS press
                 WHERE
@@ -107,8 +105,9 @@ ruled AS (
             ),
             coalesce(
                 taken.rule,
-                CASE WHEN crowded.links >= CAST(:many_links AS integer)
-                    THEN CAST('many_links' AS outbox.rule)
+                CASE
+                    WHEN crowded.links >= CAST(:many_links AS integer)
+                        THEN CAST('many_links' AS outbox.rule)
                 END
             ),
             taken.at,
