@@ -28,8 +28,8 @@ ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lift
 DO UPDATE
     SET source = excluded.source
     WHERE
-        suppression.source IN ('reply', 'provider', 'receipt')
-        AND excluded.source NOT IN ('reply', 'provider', 'receipt');
+    suppression.source IN ('reply', 'provider', 'receipt')
+    AND excluded.source NOT IN ('reply', 'provider', 'receipt');
 
 UPDATE core.contact
 SET status = 'unsubscribed'
