@@ -72,7 +72,8 @@ class SharedPace:
 
     def hold(self, seconds: float) -> None:
         """See Pace: nobody's next turn comes before that."""
-        self._turns.clear()
+        # Another one: whoever is taking from the old one meets no empty one.
+        self._turns = deque()
         try:
             self._run("outbox/pace_hold", seconds=seconds)
         except SQLAlchemyError as error:
@@ -80,8 +81,8 @@ class SharedPace:
 
     def _next(self, turns: int, until: float) -> float | None:
         """When the next turns come, by the monotonic clock; None: not by `until`."""
-        while turns == 1 and self._turns:
-            turn = self._turns.popleft()
+        while turns == 1 and (ahead := self._turns):
+            turn = ahead.popleft()
             if turn >= time.monotonic() - LATE_SECONDS:
                 return turn if turn <= until else None
         while True:

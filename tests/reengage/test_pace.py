@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -99,6 +100,22 @@ def notes(folder: Path, what: str, number: int | str = "*") -> list[float]:
         for line in file.read_text().splitlines()
         if line.startswith(what)
     ]
+
+
+def test_a_turn_that_is_taken_while_another_thread_holds_all_back_is_no_mistake(
+    warehouse: sa.Engine,
+) -> None:
+    shared = SharedPace(warehouse, {ACCOUNT: 100.0})
+
+    class Met(deque[float]):
+        """Somebody else comes between a look and the taking."""
+
+        def __bool__(self) -> bool:
+            shared.hold(0.0)
+            return True
+
+    shared._turns = Met([time.monotonic() + 1])
+    assert shared.wait(1, time.monotonic() + 5)
 
 
 def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_number(
