@@ -552,8 +552,9 @@ def map_webhooks(
         pass
     if is_retrying:
         _map_batch(engine, provider, clock, True, found)
-    if found:
+    if found["stop"] or found["start"]:  # which are looked for among all that were ever kept
         apply_replies(engine, policy.consent.channel)
+    if found:
         with engine.begin() as connection:
             apply_receipts(connection, policy.consent.channel, clock())
     return found

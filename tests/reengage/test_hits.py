@@ -578,6 +578,23 @@ def test_a_webhook_is_kept_raw_and_mapped_afterwards_once(
     assert NUMBER not in whole and "STOP" not in whole
 
 
+def test_receipts_that_are_called_in_do_not_go_through_all_replies(
+    hooked: httpx.Client, warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, run = list[str](), db.run
+
+    def noted(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
+        ran.append(name)
+        return run(connection, name, *args, **binds)
+
+    monkeypatch.setattr(db, "run", noted)
+    body = infobip(receipt(uuid.uuid4()), reply("r1", "hello"))
+    assert hooked.post("/webhooks/infobip", content=body, headers=BASIC).status_code == 204
+    hooked.tick()  # type: ignore[attr-defined]
+    assert "outbox/apply_receipts" in ran
+    assert "outbox/stops_to_apply" not in ran
+
+
 def test_a_forged_webhook_is_refused_and_leaves_nothing(
     hooked: httpx.Client, warehouse: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
