@@ -132,7 +132,7 @@ def _texts(
                 coupon = _coupon(step, step.coupon, policy, begin, row.contact_id)
                 end = min(end, coupon.expires_at)
             if step.contest:
-                end = min(end, _closes_at(step, step.contest, policy, begin, row.contact_id))
+                end = min(end, _closes_at(step, step.contest, policy, begin, row))
             if coupon and pool:
                 own = stock.code_for(pool, message_id)
                 if own is None:
@@ -196,16 +196,26 @@ def _earliest_clock(places: Sequence[hours.Place], at: datetime) -> str:
 
 
 def _closes_at(
-    step: Step, contest: Contest, policy: Policy, begin: datetime, contact_id: int
+    step: Step, contest: Contest, policy: Policy, begin: datetime, row: sa.Row[Any]
 ) -> datetime:
-    """When the contest of a text that may be sent from `begin` on takes no entry any more."""
+    """When the contest of a text that may be sent from `begin` on takes no entry any more. Raises
+    TextError for an invitation that could not be followed.
+    """
     closes_at = policy.end_of(contest.closes_on)
-    if closes_at <= begin:
-        first = begin.astimezone(policy.brand.zone)
+    first = begin.astimezone(policy.brand.zone)
+    if closes_at <= begin or (contest.opens_on and first.date() < contest.opens_on):
+        span = f"from {contest.opens_on} to" if contest.opens_on else "until"
         raise messages.TextError(
-            f"Contest {contest.name} of step {step.name} takes entries until {contest.closes_on}, "
-            f"and the text for contact {contact_id} could be sent from {first:%Y-%m-%d %H:%M} on "
-            f"({policy.brand.time_zone}). Give the step another contest, or none, in the policy."
+            f"Contest {contest.name} of step {step.name} takes entries {span} {contest.closes_on}, "
+            f"and the text for contact {row.contact_id} could be sent from "
+            f"{first:%Y-%m-%d %H:%M} on ({policy.brand.time_zone}). Give the step another contest, "
+            "or none, in the policy."
+        )
+    if contest.countries and row.country and row.country not in contest.countries:
+        raise messages.TextError(
+            f"Contest {contest.name} of step {step.name} is for {', '.join(contest.countries)}, "
+            f"and contact {row.contact_id} is in {row.country}. Let the country in, or leave it: "
+            "the contact goes on with the next step."
         )
     return closes_at
 

@@ -324,6 +324,41 @@ def test_who_entered_on_another_card_sees_that_entry(web: Web) -> None:
     assert len(web.entries()) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "country", "says"),
+    [
+        ({}, "US", None),
+        ({"opens_on": date(1998, 1, 14)}, "US", None),
+        ({"opens_on": date(1998, 1, 15)}, "US", "takes entries from 1998-01-15 to 1998-02-01"),
+        ({"countries": ("IT", "US")}, "US", None),
+        ({"countries": ("IT",)}, "US", "is for IT, and contact 1 is in US"),
+        ({"countries": ("IT",)}, None, None),
+    ],
+)
+def test_nobody_is_invited_who_could_not_enter(
+    warehouse: sa.Engine,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    country: str | None,
+    says: str | None,
+) -> None:
+    policy = small_policy(ladder={"contest": 3})
+    (step,) = policy.steps
+    assert step.contest
+    contest = step.contest.model_copy(update={"closes_on": date(1998, 2, 1), **changes})
+    policy = policy.model_copy(update={"steps": (step.model_copy(update={"contest": contest}),)})
+    world, quiet = World(warehouse, policy, is_new=True), date(1998, 1, 10)
+    world.load(quiet, lambda load: [
+        load.contact(1, 1), load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
+        load.interaction(1, quiet),
+    ])  # fmt: skip
+    world.sql("UPDATE core.contact SET country = :country", country=country)
+    as_of = quiet + timedelta(days=3)  # decided, and to be sent, on the fourteenth
+    world.load(as_of)
+    assert world.decide(as_of).sends() == ({} if says else {"contest": 1})
+    assert (says or "") in caplog.text
+
+
 def test_nobody_is_texted_about_a_contest_that_is_closed(
     warehouse: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

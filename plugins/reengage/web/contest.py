@@ -121,9 +121,11 @@ def add_routes(app: FastAPI, service: Service) -> None:
                     at=visit.at,
                 )  # fmt: skip
                 entry = said(connection, visit, contest.name)
-            incentive = visit.incentive or coupons.issue_for(
-                connection, policy, step, visit.message_id, visit.contact_id, visit.at
-            )
+            incentive = visit.incentive
+            if incentive is None and entry.ticket:  # nothing for an entry that was not taken
+                incentive = coupons.issue_for(
+                    connection, policy, step, visit.message_id, visit.contact_id, visit.at
+                )
         return show(visit, contest, draw, entry, incentive=incentive)
 
     @app.get("/draws/{name}")
