@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -132,7 +133,7 @@ def visit_of(row: Row, hit: Mapping[str, Any]) -> Visit:
         url=target if target.startswith("https://") else None,
         language=row.language,
         country=row.country,
-        first_name=messages.first_name(row.first_name),
+        first_name=_first_name(row.first_name),
         phone_hash=row.phone_hash,
         is_expired=row.expires_at <= at,
         is_opted_out=row.is_opted_out,
@@ -140,6 +141,9 @@ def visit_of(row: Row, hit: Mapping[str, Any]) -> Visit:
         incentive=_offered(row, "incentive"),
         at=at,
     )
+
+
+_first_name = lru_cache(maxsize=16_384)(messages.first_name)
 
 
 def _offered(row: Row, name: str) -> Offered | None:
@@ -162,8 +166,13 @@ def address(scope: Mapping[str, Any]) -> str:
     REENGAGE_TRUSTED_PROXIES does not tell, stands for everybody.
     """
     client = scope.get("client")
+    return _subscriber(client[0] if client else "")
+
+
+@lru_cache(maxsize=16_384)
+def _subscriber(host: str) -> str:
     try:
-        found = ipaddress.ip_address(client[0] if client else "")
+        found = ipaddress.ip_address(host)
     except ValueError:
         return ""
     found = getattr(found, "ipv4_mapped", None) or found
