@@ -309,9 +309,10 @@ def _left(connection: Connection, rules: _Rules, ids: list[int]) -> list[tuple[s
 def tidy(engine: Engine, *, keep_days: int = KEEP_DAYS) -> int:
     """Drop what grows without use, and refresh what the planner knows. Returns the rows dropped.
 
-    keep_days: before the newest day loaded; rows of raw that were replaced earlier, and that their
-    own file has since said anew, go. Rejects, and everything beyond raw, stay. A table that is at
-    work is left for the next week. Twice: nothing is left to drop.
+    keep_days: before the newest day loaded. Rows of raw that were replaced earlier, and that their
+    own file has since said anew, go; so do bodies of webhooks that could not be mapped. Rejects,
+    and everything beyond, stay. A table that is at work is left for the next week. Twice: nothing
+    is left to drop.
     """
     with engine.connect() as connection:
         loads = db.run(connection, "maintenance/old_loads", keep_days=keep_days).all()
@@ -321,6 +322,8 @@ def tidy(engine: Engine, *, keep_days: int = KEEP_DAYS) -> int:
             dropped += db.run(
                 connection, "maintenance/drop_replaced", f"raw.{load.entity}", load_id=load.load_id
             ).rowcount
+    with engine.begin() as connection:
+        db.run(connection, "maintenance/forget_webhooks", keep_days=keep_days)
     log.info("%s rows of raw that were replaced long ago are dropped", f"{dropped:,}")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in progress(TABLES, "vacuum", "tables", len(TABLES)):

@@ -434,7 +434,10 @@ class Sender:
             log.warning("%s messages stay in doubt: %s", f"{bulk.messages:,}", error)
             return False
         found = {e.message_id for e in entries if e.status != "rejected" and _is_uuid(e.message_id)}
-        refused = {e.message_id for e in entries if _is_uuid(e.message_id)} - found
+        # What the account lacked says nothing of the message: it was not sent, and is queued again.
+        refused = {
+            e.message_id for e in entries if _is_uuid(e.message_id) and not e.is_of_account
+        } - found
         is_settled = asked_at >= self._settled_at(bulk)
         # By both clocks: in a simulation the provider's log lives by the simulated one.
         kept = timedelta(hours=self.provider.log_hours) - LOG_MARGIN
@@ -548,10 +551,10 @@ def map_webhooks(
     anywhere: a webhook is mapped with its transaction, and what it tells is known by its own id.
     """
     found = Counter[str]()
-    while _map_batch(engine, provider, clock, False, found) == WEBHOOKS_AT_ONCE:
-        pass
-    if is_retrying:
-        _map_batch(engine, provider, clock, True, found)
+    for has_failed in (False, True) if is_retrying else (False,):
+        after: int | None = 0
+        while after is not None:
+            after = _map_batch(engine, provider, clock, has_failed, after, found)
     if found["stop"] or found["start"]:  # which are looked for among all that were ever kept
         apply_replies(engine, policy.consent.channel)
     if found:
@@ -561,13 +564,21 @@ def map_webhooks(
 
 
 def _map_batch(
-    engine: Engine, provider: Provider, clock: Clock, has_failed: bool, found: Counter[str]
-) -> int:
-    """Map the next of what is new, or of what has failed before; how many there were."""
+    engine: Engine,
+    provider: Provider,
+    clock: Clock,
+    has_failed: bool,
+    after: int,
+    found: Counter[str],
+) -> int | None:
+    """Map the next webhooks of what is new, or of what has failed before; the last one's id, None
+    where there was none.
+    """
     with engine.begin() as connection, db.exclusive(connection, "webhooks"):
         rows = db.run(
             connection, "outbox/webhooks_to_map",
-            provider=provider.name, has_failed=has_failed, row_limit=WEBHOOKS_AT_ONCE,
+            provider=provider.name, has_failed=has_failed, after=after,
+            row_limit=WEBHOOKS_AT_ONCE,
         ).all()  # fmt: skip
         for row in rows:
             error = None
@@ -580,19 +591,22 @@ def _map_batch(
                     _insert_replies(connection, provider.name, told.replies, new)
                     new.update(_insert_receipts(connection, provider.name, told.receipts, clock()))
                 found += new
+                error = f"{told.unread} unread" if told.unread else None
             except Exception as failure:
                 # Of any kind: one webhook must not keep the stops behind it from being heard. Its
                 # name alone: the text may quote the body.
                 error = type(failure).__name__
+            if error:
                 log.error(
-                    "webhook %s of %s cannot be mapped (%s): it is kept, and tried again by the "
-                    "next run of reengage_outcomes", row.webhook_id, provider.name, error,
+                    "webhook %s of %s cannot be mapped, or not all of it (%s): it is kept, and "
+                    "tried again by the next run of reengage_outcomes",
+                    row.webhook_id, provider.name, error,
                 )  # fmt: skip
             db.run(
                 connection, "outbox/webhook_mapped",
                 webhook_id=row.webhook_id, at=None if error else clock(), error=error,
             )  # fmt: skip
-    return len(rows)
+    return rows[-1].webhook_id if rows else None
 
 
 def _keep_replies(

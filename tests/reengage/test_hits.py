@@ -39,7 +39,7 @@ from test_web import (
     statuses,
 )
 
-from reengage import db, messages, outbox
+from reengage import db, maintenance, messages, outbox
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.providers import provider_for
@@ -656,6 +656,24 @@ def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(
     provider = provider_for(INFOBIP, 1)
     outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True)
     assert kept(warehouse)[0] == ("infobip", True, True, None)
+
+
+def test_what_cannot_be_read_of_a_webhook_is_kept_until_it_is_too_old(
+    hooked: httpx.Client, warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    unread = {**reply("r1", "STOP"), "receivedAt": "some day"}
+    hooked.post("/webhooks/infobip", content=infobip(unread, reply("r2", "STOP")), headers=BASIC)
+    provider = provider_for(INFOBIP, 1)
+    assert outbox.map_webhooks(warehouse, provider, policy, clock) == {"stop": 1}
+    assert kept(warehouse) == [("infobip", False, False, "1 unread")]
+    # What could be read is not taken twice.
+    assert outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True) == {}
+    assert maintenance.tidy(warehouse) == 0
+    assert kept(warehouse) == [("infobip", False, False, "1 unread")]
+    clock.move_to(clock() + timedelta(days=maintenance.KEEP_DAYS, hours=1))
+    hooked.post("/webhooks/infobip", content=infobip(reply("r3", "hello")), headers=BASIC)
+    maintenance.tidy(warehouse)
+    assert kept(warehouse)[0] == ("infobip", True, True, "1 unread")
 
 
 @pytest.mark.parametrize(

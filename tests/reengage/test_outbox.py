@@ -648,6 +648,17 @@ def test_what_a_settled_log_does_not_have_is_sent_again_and_at_last_given_up(
     assert max(wall.slept) <= 45
 
 
+def test_what_the_account_had_no_credit_for_is_queued_again_also_when_its_sender_is_dead(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, 1)
+    claimed(warehouse, wall(), 1, provider="infobip")
+    logged = [entry(1, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", is_of_account=True)]
+    provider = Scripted(sandbox.provider(), log=lambda bulk_id: logged)
+    assert sender(warehouse, provider, clock, wall).run() == Sent(accepted=1, requeued=1)
+    assert set(sandbox.accepted().values()) == {1}
+
+
 def test_a_claim_of_a_dead_sender_is_settled_message_by_message(
     warehouse: sa.Engine, clock: SimulatedClock, wall: Time
 ) -> None:

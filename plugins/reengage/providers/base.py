@@ -101,7 +101,8 @@ LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected
 class LogEntry:
     """One message as the provider's log has it now. suppress: why the number is not to be texted
     again. price is of the whole message; occurred_at is aware, when this status came about.
-    bulk_id: the hand-over that it is about, where the provider says so.
+    bulk_id: the hand-over that it is about, where the provider says so. is_of_account: refused for
+    want of what the account lacks, as everybody would be.
     """
 
     message_id: str
@@ -113,6 +114,7 @@ class LogEntry:
     currency: str | None
     occurred_at: datetime
     bulk_id: str | None = None
+    is_of_account: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,11 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Told:
-    """What a webhook told."""
+    """What a webhook told. unread: parts of it that could not be read."""
 
     receipts: Sequence[LogEntry] = ()
     replies: Sequence[Reply] = ()
+    unread: int = 0
 
 
 @dataclass(frozen=True)

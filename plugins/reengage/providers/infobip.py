@@ -166,6 +166,7 @@ class Infobip(BulkProvider):
                 currency=price.get("currency"),
                 occurred_at=_time(item.get("doneAt") or item["sentAt"]),
                 bulk_id=item.get("bulkId"),
+                is_of_account=failed and self._refusal(status["name"]) is not None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # An entry that is skipped would read as a message that was never sent.
@@ -209,7 +210,7 @@ class Infobip(BulkProvider):
             raise WebhookRefused(
                 "A webhook of Infobip's is neither receipts nor replies."
             ) from error
-        receipts, replies = [], []
+        receipts, replies, unread = [], [], 0
         for item in items:
             try:
                 if "status" in item:
@@ -217,8 +218,8 @@ class Infobip(BulkProvider):
                 else:
                     replies.append(_reply(item))
             except (KeyError, TypeError, ValueError, AttributeError, ProviderError):
-                log.warning("a part of a webhook of infobip's cannot be read, and is left out")
-        return Told(receipts, replies)
+                unread += 1
+        return Told(receipts, replies, unread)
 
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
