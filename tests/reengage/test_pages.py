@@ -643,6 +643,35 @@ def test_a_label_that_a_language_lacks_is_said_in_the_brands_and_marked_so(web: 
     assert '<html lang="en">' in web.get("/" + web.sent("survey", 2, "h2", language="sw"))
 
 
+def test_a_coupons_page_names_what_its_holder_last_looked_at(web: Web) -> None:
+    code = web.sent("coupon", 1, country="US")
+    web.run(
+        "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at, role)"
+        " VALUES ('7KFM2-XR9TB', :message, 1, 'percent', 15, :end, 'coupon')",
+        message=message_id(1, QUIET, "coupon", "sms"), end=NOW + timedelta(days=9),
+    )  # fmt: skip
+    plain = web.get(f"/{code}")
+    assert "7KFM2-XR9TB" in plain and "Remember" not in plain
+    web.run(
+        "INSERT INTO core.product (source, source_product_id, name, is_available, load_id) VALUES"
+        " ('shop', 'lamp', 'Lamp & Co', TRUE, 1)"
+    )
+    web.run(
+        "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
+        " occurred_on, product_id, loaded_at, load_id) VALUES"
+        " (1, 'shop', 'v1', 'visit', :at, :day, 'lamp', :at, 1)",
+        at=NOW - timedelta(days=40), day=QUIET,
+    )  # fmt: skip
+    assert "Remember Lamp &amp; Co?" in web.get(f"/{code}")
+    web.run("ALTER TABLE core.product RENAME COLUMN name TO title")
+    try:
+        assert "7KFM2-XR9TB" in web.get(f"/{code}"), "the page does without"
+    finally:
+        web.run("ALTER TABLE core.product RENAME COLUMN title TO name")
+    web.post(f"/{code}/opt-out")
+    assert "Lamp" not in web.get(f"/{code}")
+
+
 def test_a_coupon_says_when_where_and_from_what_on(web: Web) -> None:
     values = {
         "kind": "percent", "value": 15, "minimum": 40, "role": "coupon",

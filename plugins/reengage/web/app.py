@@ -47,7 +47,7 @@ from reengage.web.visits import Visit
 log = logging.getLogger(__name__)
 
 # Modules beside this one with routes of their own, under a link: add_routes(app, service).
-PAGES = ("survey", "contest", "preferences")
+PAGES = ("survey", "contest", "coupon", "preferences")
 
 # Whose X-Forwarded-For is believed: addresses or networks, with commas; `*` for everybody's.
 PROXIES_VARIABLE = "REENGAGE_TRUSTED_PROXIES"

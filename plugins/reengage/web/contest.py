@@ -121,11 +121,14 @@ def add_routes(app: FastAPI, service: Service) -> None:
                     at=visit.at,
                 )  # fmt: skip
                 entry = said(connection, visit, contest.name)
-            incentive = visit.incentive
-            if incentive is None and entry.ticket:  # nothing for an entry that was not taken
-                incentive = coupons.issue_for(
+            # Nothing for an entry that was not taken.
+            incentive = visit.incentive or (
+                coupons.issue_for(
                     connection, policy, step, visit.message_id, visit.contact_id, visit.at
                 )
+                if entry.ticket
+                else None
+            )
         return show(visit, contest, draw, entry, incentive=incentive)
 
     @app.get("/draws/{name}")

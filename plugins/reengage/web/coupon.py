@@ -1,0 +1,46 @@
+"""The coupon's page, with what its holder last looked at or bought, and what goes with it.
+
+It is shown to the holder of the link alone, as the coupon is; whoever has opted out, and a link
+that has expired, are shown none. A warehouse without products costs one look.
+"""
+
+import logging
+
+from fastapi import FastAPI, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from reengage import personal
+from reengage.web.service import Service
+from reengage.web.visits import Visit
+from reengage.wording import item_name
+
+log = logging.getLogger(__name__)
+
+
+def add_routes(_: FastAPI, service: Service) -> None:
+    """No route of its own: it shows what `GET /{code}` of a step with a coupon does."""
+    pages, policy = service.pages, service.policy
+
+    def view(visit: Visit) -> Response:
+        about = None if visit.is_expired or visit.is_opted_out else _about(service, visit)
+        item = item_name(about.item) if about else None
+        if about is None or item is None:
+            return pages.landing(visit)
+        together = tuple(filter(None, map(item_name, about.together)))
+        name = pages.template(visit.landing, "_step.html")
+        return pages.show(name, visit, item=item, together=together, questions=())
+
+    for step in policy.steps:
+        if step.coupon and not (step.questions or step.contest):
+            service.views.setdefault(step.landing, view)
+
+
+def _about(service: Service, visit: Visit) -> personal.About | None:
+    today = visit.at.astimezone(service.policy.brand.zone).date()
+    try:
+        with service.transaction() as connection:
+            return personal.about(connection, [visit.contact_id], today).get(visit.contact_id)
+    except SQLAlchemyError as error:
+        # The hit is recorded, and the coupon is known: the page does without.
+        log.warning("nothing personal for a coupon's page: %s", type(error).__name__)
+        return None
