@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -41,16 +42,17 @@ from test_web import (
 
 from reengage import db, maintenance, messages, outbox
 from reengage.clock import SimulatedClock
-from reengage.policy import Policy, read_policy
-from reengage.providers import provider_for
+from reengage.policy import Policy, Question, read_policy
+from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
-from reengage.providers.twilio import signature
+from reengage.providers.twilio import is_signed, signature
 from reengage.settings import INCLUDE, secret
-from reengage.web import create_app, protocol
+from reengage.web import app as web_app
+from reengage.web import create_app, protocol, spool
 from reengage.web.background import Background, replay
 from reengage.web.guard import Buckets, Limits
 from reengage.web.hits import MANY_LINKS, Busy, is_crawler, judge, rule_of_request
-from reengage.web.spool import Spool
+from reengage.web.spool import Spool, SpoolFull
 from reengage.web.visits import address
 
 IPHONE = (
@@ -297,6 +299,48 @@ def test_what_is_taken_while_the_warehouse_is_away_is_brought_to_it_once(
     assert statuses(warehouse) == {1: "unsubscribed"}
 
 
+def test_an_opt_out_is_kept_while_the_warehouse_hangs_and_is_brought_to_it_once(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_app, "OPT_OUT_SECONDS", 0.2)
+    link = sent(warehouse, "survey")
+    app = create_app(warehouse, policy, clock)
+    with served(app, lifespan="off") as client:
+        with warehouse.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE core.suppression")
+            stopped = client.post(f"/{link}/opt-out", timeout=5)
+            assert not app.state.service.spool.is_empty
+        assert "o more texts" in stopped.text
+        assert replay(app.state.service) == 1
+    assert [row[3] for row in standing(warehouse)] == ["opted_out"]
+    assert rows(warehouse, "SELECT count(*) FROM outbox.hit") == [(1,)], "one press is one hit"
+
+
+def test_no_flood_of_fetches_takes_the_place_of_opt_outs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_BYTES", 400)
+    monkeypatch.setattr(spool, "OPT_OUT_BYTES", 100)
+    kept = Spool(tmp_path / "web")
+    with pytest.raises(SpoolFull):
+        for _ in range(20):
+            kept.append({"code": "guess0000"})
+    kept.append({"code": "abcdEFG01", "is_opting_out": True})
+
+
+def test_what_a_full_disk_has_cut_short_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    kept = Spool(tmp_path / "web")
+    kept.append({"code": "first"})
+    size = (tmp_path / "web" / "hits.jsonl").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
+    try:
+        with pytest.raises(SpoolFull):
+            kept.append({"code": "second", "is_opting_out": True})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 class Load:
     """Visitors who open a link again and again; `taken`: the visits that were answered."""
 
@@ -446,6 +490,26 @@ def test_a_slow_client_is_not_waited_for(
         slow = b"POST /webhooks/infobip HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12"
         assert raw(client, slow).startswith(b"HTTP/1.1 408")
         assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("after", [b"1", b"\r\n"], ids=["a body", "empty lines"])
+def test_what_follows_an_answer_does_not_hold_the_connection(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, after: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    length = b"Content-Length: 9\r\n" if after == b"1" else b""
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=2) as wire:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n")
+        assert wire.recv(65536).startswith(b"HTTP/1.1 200")
+        wire.sendall(after)
+        assert wire.recv(65536) == b""
+
+
+def test_an_answer_may_be_as_long_as_a_policy_lets_it() -> None:
+    longest = max(
+        item.le for item in Question.model_fields["max_length"].metadata if hasattr(item, "le")
+    )
+    assert len(urlencode({"wish": "가" * longest})) <= Limits().body_bytes
 
 
 def test_whoever_guesses_codes_is_slowed_and_others_are_not(
@@ -603,8 +667,13 @@ def test_a_forged_webhook_is_refused_and_leaves_nothing(
     for headers in ({}, wrong, {"Authorization": "Basic ?"}, {"X-Twilio-Signature": "x"}):
         assert hooked.post("/webhooks/infobip", content=body, headers=headers).status_code == 403
         assert hooked.post("/webhooks/twilio", content=body, headers=headers).status_code == 403
-    for junk in (b"", b"[]", b'{"results": 7}', b"\x00\xff", b'{"results": null}'):
+    nested = b'{"results": ' + b"[" * 200_000
+    for junk in (nested, b"", b"[]", b'{"results": 7}', b"\x00\xff", b'{"results": null}'):
         assert hooked.post("/webhooks/infobip", content=junk, headers=BASIC).status_code == 403
+    hashed = "/webhooks/twilio?bodySHA256=%C3%A9"
+    assert (
+        hooked.post(hashed, content=b"{}", headers={"X-Twilio-Signature": "x"}).status_code == 403
+    )
     assert hooked.post("/webhooks/mailup", content=body).status_code == 404
     assert hooked.get("/webhooks/infobip").status_code == 405
     assert kept(warehouse) == []
@@ -633,6 +702,13 @@ def test_a_twilio_webhook_is_signed_for_the_public_address(
     hooked.tick()  # type: ignore[attr-defined]
     number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
     assert [row[:5] for row in standing(warehouse)] == [(0, number, "sms", "opted_out", "reply")]
+
+
+def test_a_form_that_is_longer_than_any_of_twilios_is_not_read() -> None:
+    url, body = "https://go.example.com/webhooks/twilio", "a=&" * 30_000
+    known = {"x-twilio-signature": signature("token", url, [("a", "")])}
+    assert is_signed(Webhook(url, known, b"a="), "token")
+    assert not is_signed(Webhook(url, known, body.encode()), "token")
 
 
 def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(

@@ -206,7 +206,7 @@ class Infobip(BulkProvider):
             )
         try:
             items = list(json.loads(webhook.body, parse_float=Decimal)["results"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise WebhookRefused(
                 "A webhook of Infobip's is neither receipts nor replies."
             ) from error

@@ -20,6 +20,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import anyio
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -40,7 +41,7 @@ from reengage.web.guard import Guard, Limits
 from reengage.web.pages import Pages
 from reengage.web.pool import Away, Pool
 from reengage.web.recorder import Recorder
-from reengage.web.service import Service
+from reengage.web.service import STATEMENT_SECONDS, Service
 from reengage.web.spool import SpoolFull
 from reengage.web.visits import Visit
 
@@ -56,6 +57,8 @@ METRICS_VARIABLE = "REENGAGE_METRICS_TOKEN"
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 AWAY = {"Retry-After": "60"}
+# A press that asks to be left alone is answered, and kept, after so long at the latest.
+OPT_OUT_SECONDS = STATEMENT_SECONDS + 2.0
 
 
 class _Code(StringConvertor):
@@ -145,12 +148,18 @@ def create_app(
         return pages.landing(service.visit(request, code, "press"), is_confirmed=True)
 
     @app.post("/{code:link_code}/opt-out")
-    def opt_out(request: Request, code: str) -> Response:
+    async def opt_out(request: Request, code: str) -> Response:
         try:
-            return pages.stopped(_opt_out(service, request, code))
-        except SQLAlchemyError as error:
+            # A warehouse that hangs cuts no connection: its thread is left behind.
+            with anyio.fail_after(OPT_OUT_SECONDS):
+                visit = await anyio.to_thread.run_sync(
+                    _opt_out, service, request, code, abandon_on_cancel=True
+                )
+            return await run_in_threadpool(pages.stopped, visit)
+        except (SQLAlchemyError, TimeoutError) as error:
             log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
-            service.keep(request, code, "press", is_opting_out=True)
+            # The same hit: where the thread gets through after all, it is there once.
+            await run_in_threadpool(service.keep, request, code, "press", is_opting_out=True)
             return pages.stopped(None)
 
     for name in PAGES:

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from reengage.errors import ConfigurationError
+from reengage.web.forms import FORM_BYTES
 from reengage.web.service import Service
 from reengage.web.visits import address
 
@@ -44,7 +45,7 @@ class Limits:
     per_minute: float = 600
     missing_per_minute: float = 30
     header_bytes: int = 16 * 1024
-    body_bytes: int = 16 * 1024
+    body_bytes: int = FORM_BYTES
     webhook_bytes: int = 1024 * 1024
     seconds: float = 10
 

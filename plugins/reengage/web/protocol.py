@@ -32,6 +32,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._is_told and self._read > HEAD_BYTES:
             self.transport.close()
+        # What comes after an answer (a body that nobody asked for, empty lines) has ended uvicorn's
+        # keep-alive, and may never come to an end itself.
+        if self.timeout_keep_alive_task is None and self.cycle and self.cycle.response_complete:
+            self._expect()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

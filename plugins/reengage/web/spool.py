@@ -22,6 +22,8 @@ from reengage.progress import progress
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 256 * 1024 * 1024
+# Of it, what is left to opt-outs: fetches, of whatever address, must not take their place.
+OPT_OUT_BYTES = MOST_BYTES // 4
 
 
 class SpoolFull(ReengageError):
@@ -50,11 +52,13 @@ class Spool:
                     if not self._is_current(descriptor):
                         continue  # it was taken away to be brought back
                     size = os.fstat(descriptor).st_size
-                    if size + len(line) > MOST_BYTES:
+                    left = 0 if record.get("is_opting_out") else OPT_OUT_BYTES
+                    if size + len(line) > MOST_BYTES - left:
                         raise SpoolFull(f"{self._file} is full: the warehouse is away too long.")
                     if size and os.pread(descriptor, 1, size - 1) != b"\n":
                         line = b"\n" + line  # whoever wrote before was killed over it
-                    os.write(descriptor, line)
+                    if os.write(descriptor, line) < len(line):  # the disk was full before its end
+                        raise SpoolFull(f"{self._file} cannot be written (the disk is full).")
                     os.fsync(descriptor)
                     return
                 finally:
