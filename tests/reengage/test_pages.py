@@ -636,6 +636,11 @@ def test_every_page_is_written_in_every_language(policy: Policy) -> None:
     assert all(languages == set(LANGUAGES) for languages in seen.values())
 
 
+def test_no_text_shows_the_choice_of_a_korean_particle() -> None:
+    korean = (FOLDER / "texts" / "ko.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"\S*(?:은\(는\)|을\(를\)|이\(가\)|와\(과\))", korean) == []
+
+
 def test_a_label_that_a_language_lacks_is_said_in_the_brands_and_marked_so(web: Web) -> None:
     page = web.get("/" + web.sent("survey", language="ko"))
     assert "이유가 무엇인가요?" in page
