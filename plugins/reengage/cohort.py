@@ -7,7 +7,8 @@ at all. Running the day again finds nothing to do.
 import json
 import logging
 import math
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -119,10 +120,11 @@ def decide_in(
             drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
                 _hold(connection, as_of, "template", drafted.failed)
-                log.warning(
-                    "%s texts could not be made and are held back, for example contact %s: %s",
-                    f"{len(drafted.failed):,}", *next(iter(drafted.failed.items())),
-                )  # fmt: skip
+                for texts, example in _causes(drafted.failed):
+                    log.warning(
+                        "%s texts could not be made and are held back. For example: %s",
+                        f"{texts:,}", example,
+                    )  # fmt: skip
             if drafted.without_code:
                 _hold(connection, as_of, "stock", drafted.without_code)
                 for pool, missing in Counter(drafted.without_code.values()).items():
@@ -133,6 +135,16 @@ def decide_in(
                 at=begun, last_load_id=state.seen_load_id, contacts=contacts, new_contacts=new,
             )  # fmt: skip
         return counts(connection, as_of)
+
+
+def _causes(failed: dict[int, str]) -> list[tuple[int, str]]:
+    """Why texts could not be made: how many for one cause, and an example of each; the most
+    frequent first. Causes that differ in a number alone are one.
+    """
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for said in failed.values():
+        alike[re.sub(r"\d+", "#", said)].append(said)
+    return [(len(all_of_it), all_of_it[0]) for all_of_it in sorted(alike.values(), key=len)[::-1]]
 
 
 def let_go(connection: Connection, as_of: date, now: datetime) -> bool:

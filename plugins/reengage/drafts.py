@@ -43,11 +43,12 @@ def draft(
     db.run(connection, "outbox/stage_drafts")
     rows = db.run(connection, "outbox/to_draft", as_of=as_of).all()
     stock = coupons.Stock(connection, _wanted(rows, policy))
+    drawn = set(db.run(connection, "web/drawn").scalars())
     named = {step.name: templates.names(step) for step in policy.steps}
     for start in range(0, len(rows), RENDER_BATCH):
         batch = rows[start : start + RENDER_BATCH]
         items = _items(connection, batch, named, as_of)
-        texts = _texts(batch, policy, templates, stock, items, now, link_base, result)
+        texts = _texts(batch, policy, templates, stock, items, drawn, now, link_base, result)
         db.copy(connection, "drafted", DRAFTED, texts)
     channel = policy.consent.channel
     for lost in db.run(connection, "outbox/take_codes", channel=channel, at=now):
@@ -114,6 +115,7 @@ def _texts(
     templates: messages.Templates,
     stock: coupons.Stock,
     items: Mapping[int, personal.About],
+    drawn: Set[str],
     now: datetime,
     link_base: str,
     result: Drafted,
@@ -133,6 +135,11 @@ def _texts(
                 end = min(end, coupon.expires_at)
             if step.contest:
                 end = min(end, _closes_at(step, step.contest, policy, begin, row))
+                if step.contest.name in drawn:
+                    raise messages.TextError(
+                        f"Contest {step.contest.name} of step {step.name} is drawn, so contact "
+                        f"{row.contact_id} could not enter it. Another contest needs another name."
+                    )
             if coupon and pool:
                 own = stock.code_for(pool, message_id)
                 if own is None:

@@ -178,10 +178,10 @@ def _environment(folder: Path) -> SandboxedEnvironment:
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
-    A step's template is the file that the policy names, in the brand's language. Beside it,
-    `survey.it.txt` is the text for contacts whose language is Italian, or is not known and who are
-    in a country where it is the language (include/countries.yaml). Templates are Jinja, in a
-    sandbox, with the fields
+    Where the policy names survey.txt, `survey.it.txt` is the text for contacts whose language is
+    Italian, or is not known and who are in a country where it is the language
+    (include/countries.yaml); everybody else's is that in the brand's language, which may also be
+    called survey.txt. Templates are Jinja, in a sandbox, with the fields
 
     - opening (the sender's name, as the recipient's country wants a text to begin), brand, link,
       and opt_out (how to end it, by a reply where that is possible, else by the link);
@@ -210,8 +210,10 @@ class Templates:
                 other.suffixes[-2].removeprefix("."): other.name
                 for other in sorted(folder.glob(f"{file.stem}.??{file.suffix}"))
             }
-            # A file of the brand's own language is that language's text, too.
-            for language, name in {policy.brand.language: step.template, **variants}.items():
+            own = policy.brand.language
+            if own not in variants:
+                variants = {own: step.template, **variants}
+            for language, name in variants.items():
                 self._templates[step.name, language] = self._load(name)
         if is_checked:
             for step in policy.steps:
@@ -370,8 +372,9 @@ class Templates:
             return self._environment.get_template(name)
         except TemplateNotFound as error:
             raise ConfigurationError(
-                f"There is no template {self._folder / name}: write it, or name another one in "
-                "the policy's steps."
+                f"There is no template {self._folder / name}: write it, or one in the brand's "
+                f"language ({Path(name).stem}.{self._policy.brand.language}.txt), or name another "
+                "one in the policy's steps."
             ) from error
         except TemplateSyntaxError as error:
             raise ConfigurationError(

@@ -21,7 +21,14 @@ from reengage.segments import is_gsm, plain
 NAME_LENGTH = 20
 ITEM_LENGTH = 30
 # What exports write where there is no name, and what strangers type to have it sent on.
-_NO_NAMES = {"null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test"}
+_NO_NAMES = {
+    "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test", "stop",
+    "mr", "mrs", "ms", "miss", "dr", "prof", "sig", "sigra", "dott", "monsieur", "madame", "herr",
+    "frau", "pak", "bapak", "ibu", "guest", "cliente", "client", "kunde",
+}  # fmt: skip
+# What may begin in lower case within a name; any other such word is somebody's note about them.
+_PARTICLES = {"de", "da", "di", "del", "della", "do", "dos", "du", "la", "le", "van", "von", "der",
+              "el", "al", "bin", "binti", "e", "y"}  # fmt: skip
 _NO_NAME = re.compile(r"[\d/\\@:<>{}|_=]|\w\.\w\w")
 # A phone makes a link of what looks like a web or mail address, and a number to call of digits.
 _NO_ITEM = re.compile(r"[@<>{}|\\]|://|\bwww\b|\w\.[^\W\d]{2}|\d[\d ()/-]{6,}\d", re.I)
@@ -32,14 +39,19 @@ def first_name(name: str | None) -> str | None:
 
     Only letters, spaces, hyphens, apostrophes and full stops stay. A name in one case is put in
     title case (MARY-ANN, o'neil), one in mixed case is left (LaToya). What holds digits, a slash,
-    a web address or a placeholder is no name: nobody gets a stranger's link from us.
+    a web address or a placeholder is no name: nobody gets a stranger's link from us. Nor is a
+    single letter; and what begins in lower case after a name is a note (Piero non chiamare).
     """
     name = plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
-    if _NO_NAME.search(name) or name.casefold() in _NO_NAMES:
+    if _NO_NAME.search(name) or name.casefold().strip(".") in _NO_NAMES:
         return None
     kept = "".join(c for c in name if c in " -'." or unicodedata.category(c)[0] in "LM")
+    first, *more = kept.split() or [""]
+    if not first[:1].islower() and any(w.islower() and w not in _PARTICLES for w in more):
+        kept = first
     name = _cut(kept, NAME_LENGTH).strip(" -'")
-    if not any(char.isalpha() for char in name):
+    letters = [char for char in name if char.isalpha()]
+    if not letters or (len(letters) == 1 and ord(letters[0]) < 0x1100):
         return None
     if name.islower() or (name.isupper() and len(name) > 2):
         # A capital begins each part, after an apostrophe only where one letter stands before it.

@@ -521,7 +521,9 @@ def test_whoever_guesses_codes_is_slowed_and_others_are_not(
         guesses = [client.get(f"/guess{n:04}", headers=by(HOME)) for n in range(7)]
         assert [answer.status_code for answer in guesses] == [404] * 5 + [429] * 2
         assert 1 <= int(guesses[-1].headers["retry-after"]) <= 60
-        assert client.get(f"/{link}", headers=by(HOME)).status_code == 429
+        # Who has a real link may be their neighbour, behind the same address.
+        assert client.get(f"/{link}", headers=by(HOME)).status_code == 200
+        assert client.get("/guess9999", headers=by(HOME)).status_code == 429
         seen = [client.get(f"/{link}", headers=by(OFFICE)).status_code for _ in range(22)]
         assert seen == [200] * 20 + [429] * 2
         # A proxy that nobody told of stands for everybody: it is not slowed.

@@ -429,6 +429,16 @@ def test_no_item_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
         ("12345", None),
         ("win at evil.com", None),
         ("http://evil", None),
+        ("PIERO non chiamare", "Piero"),
+        ("Anna", "Anna"),
+        ("anna maria", "Anna Maria"),
+        ("Maria de la Cruz", "Maria de la Cruz"),
+        ("Mr.", None),
+        ("Stop", None),
+        ("X", None),
+        ("X.", None),
+        ("훈", "훈"),
+        ("李", "李"),
     ],
 )
 def test_first_names(raw: str | None, name: str | None) -> None:

@@ -333,6 +333,7 @@ def test_who_entered_on_another_card_sees_that_entry(web: Web) -> None:
         ({"countries": ("IT", "US")}, "US", None),
         ({"countries": ("IT",)}, "US", "is for IT, and contact 1 is in US"),
         ({"countries": ("IT",)}, None, None),
+        ({"name": "spring"}, "US", "Contest spring of step contest is drawn"),
     ],
 )
 def test_nobody_is_invited_who_could_not_enter(
@@ -353,6 +354,10 @@ def test_nobody_is_invited_who_could_not_enter(
         load.interaction(1, quiet),
     ])  # fmt: skip
     world.sql("UPDATE core.contact SET country = :country", country=country)
+    world.sql(
+        "INSERT INTO outbox.contest (contest, seed, commitment, seen_at, drawn_at)"
+        " VALUES ('spring', 's', 'c', now(), now())"
+    )
     as_of = quiet + timedelta(days=3)  # decided, and to be sent, on the fourteenth
     world.load(as_of)
     assert world.decide(as_of).sends() == ({} if says else {"contest": 1})
@@ -526,17 +531,6 @@ def test_a_break_holds_until_its_day_and_then_ends_by_itself(
             db.run(connection, "core/lift_pauses", as_of=as_of, at=NOW)
         assert [row[3] for row in web.pauses()].count(None) == left
     assert web.rows("SELECT status::text FROM core.contact") == [("active",)]
-
-
-def test_a_break_without_an_end_is_over_after_half_a_year(web: Web) -> None:
-    web.run(
-        "INSERT INTO core.suppression (contact_id, channel, reason, source, since) "
-        "VALUES (1, 'sms', 'paused', 'merge', :at)", at=NOW
-    )  # fmt: skip
-    for as_of, left in ((date(2027, 6, 1), 1), (date(2027, 6, 2), 0)):
-        with web.engine.begin() as connection:
-            db.run(connection, "core/lift_pauses", as_of=as_of, at=NOW)
-        assert [row[3] for row in web.pauses()].count(None) == left
 
 
 def test_nobody_is_decided_to_be_texted_in_a_break_and_everybody_is_after_it(

@@ -333,7 +333,7 @@ def test_the_codes_of_a_pool_are_as_long_as_they_are(
     assert lint(of_pool, {}, NOW, {"spring": 20})[1] == []
     said = lint(of_pool, {}, NOW, {"spring": 60})[1]
     assert any(
-        "coupon.txt: The text of step coupon for a contact in US (no name)" in s for s in said
+        "coupon.en.txt: The text of step coupon for a contact in US (no name)" in s for s in said
     )
 
 
@@ -362,12 +362,16 @@ def test_a_text_that_breaks_for_some_country_or_for_all_is_told_with_what_to_do(
     # Korea's label makes it UCS-2, for which one segment is not enough.
     sending = policy.sending.model_copy(update={"max_segments": {"default": 1, "ko": 3}})
     lines, wrong = lint(policy.model_copy(update={"sending": sending}), {}, NOW)
-    assert {said.split(":")[0] for said in wrong} == {"survey.txt", "contest.txt", "coupon.txt"}
+    assert {said.split(":")[0] for said in wrong} == {
+        "survey.en.txt",
+        "contest.en.txt",
+        "coupon.en.txt",
+    }
     assert all("a contact in KR (" in said and "Shorten" in said for said in wrong)
     assert any("BREAKS" in line for line in table(lines, policy))
     long = changed(policy, name="Larkfield Home and Garden Stores of New England and the North")
     lines, wrong = lint(long, {}, NOW)
-    assert any("coupon.txt: even without a name the text takes 2 segments" in s for s in wrong)
+    assert any("coupon.en.txt: even without a name the text takes 2 segments" in s for s in wrong)
 
 
 def test_the_command_ends_well_or_with_what_to_mend(

@@ -38,8 +38,10 @@ class Limits:
     """What one address may ask for, and what a request may hold. An address of a mobile network is
     shared by hundreds of people, who get their texts at the same hour.
 
-    per_minute: requests, and as many at once as half of that; missing_per_minute: requests that
-    find nothing, or webhooks that are not signed; seconds: for a request to arrive.
+    per_minute: requests, and as many at once as half of that; missing_per_minute: pages that are
+    not there, beyond which another miss learns nothing (who has a real link is always answered:
+    they may share the guesser's address), and webhooks that are not signed; seconds: for a request
+    to arrive.
     """
 
     per_minute: float = 600
@@ -100,19 +102,24 @@ class Guard:
         self._limits = limits
         self._asked = Buckets(limits.per_minute / 60, max(1, limits.per_minute / 2))
         self._missed = Buckets(limits.missing_per_minute / 60, limits.missing_per_minute)
+        self._forged = Buckets(limits.missing_per_minute / 60, limits.missing_per_minute)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.perf_counter(), 0
+        begun, status, is_slowed = time.perf_counter(), 0, False
         who = scope["reengage.address"] = address(scope)
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_slowed
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+                if who and status == 404 and (wait := self._missed.wait(who)):
+                    status, is_slowed = 429, True
+                    await self._slow(wait)(scope, receive, send)
+            if not is_slowed:
+                await send(message)
 
         try:
             refusal = self._refusal(scope, who)
@@ -136,8 +143,8 @@ class Guard:
             log.error("The link service failed: %s in %s", type(error).__name__, where)
             if not status:
                 await self._service.pages.problem(500)(scope, receive, answer)
-        if who and status in (403, 404):
-            self._missed.wait(who)
+        if who and status == 403:
+            self._forged.wait(who)
         self._service.metrics.count("requests", what=_what(scope), status=str(status))
         self._service.metrics.took(time.perf_counter() - begun)
 
@@ -148,14 +155,17 @@ class Guard:
         if who:
             # A provider calls in by the thousand from a few addresses, and signs what it calls.
             is_called = scope["path"].startswith(WEBHOOKS)
-            wait = self._missed.wait(who, 0) or (0 if is_called else self._asked.wait(who))
+            wait = self._forged.wait(who, 0) if is_called else self._asked.wait(who)
             if wait:
-                self._service.metrics.count("limited")
-                return pages.problem(429, {"Retry-After": str(ceil(wait))})
+                return self._slow(wait)
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._most(scope):
                 return pages.problem(413, {"Connection": "close"})
         return None
+
+    def _slow(self, wait: float) -> Response:
+        self._service.metrics.count("limited")
+        return self._service.pages.problem(429, {"Retry-After": str(ceil(wait))})
 
     def _most(self, scope: MutableMapping[str, Any]) -> int:
         is_called = scope["path"].startswith(WEBHOOKS)
