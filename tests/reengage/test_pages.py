@@ -299,7 +299,7 @@ def test_an_entry_is_one_a_person_and_one_a_number(web: Web) -> None:
     assert web.entries() == []
     page = web.post(f"/{code}/enter", age="yes")
     ((_, ticket, confirmed),) = web.entries()
-    assert confirmed == {"age": 18}
+    assert confirmed == {"age": 18, "closes_on": "2026-12-24"}
     assert ticket in page and "You’re in" in page
     assert ticket in web.post(f"/{code}/enter", age="yes")
     same_number, another = web.sent("contest", 2, "h1", country="US"), web.sent("contest", 3, "h3")
@@ -308,7 +308,7 @@ def test_an_entry_is_one_a_person_and_one_a_number(web: Web) -> None:
     web.post(f"/{another}/enter", 422, age="yes")
     web.post(f"/{another}/enter", age="yes", country="yes")
     assert [(entry[0], entry[2]) for entry in web.entries()] == [
-        (1, {"age": 18}), (3, {"age": 18, "country": ["US", "IT"]}),
+        (1, confirmed), (3, {**confirmed, "country": ["US", "IT"]}),
     ]  # fmt: skip
 
 
@@ -445,6 +445,13 @@ def test_a_draw_can_be_checked_by_anybody(
     web.run("UPDATE core.contact SET status = 'erased' WHERE contact_id = 4")
     with pytest.raises(contest.DrawRefused, match="takes entries until 2026-12-24"):
         contest.make_draw(web.engine, policy, "spring", datetime(2026, 12, 25, 4, 59, tzinfo=UTC))
+    # Who shortens a contest does not cheat those who were told another day.
+    (step,) = (s for s in policy.steps if s.contest)
+    assert step.contest
+    sooner = step.contest.model_copy(update={"closes_on": date(2026, 12, 1)})
+    shorter = policy.model_copy(update={"steps": (step.model_copy(update={"contest": sooner}),)})
+    with pytest.raises(contest.DrawRefused, match="takes entries until 2026-12-24"):
+        contest.make_draw(web.engine, shorter, "spring", datetime(2026, 12, 20, tzinfo=UTC))
     with pytest.raises(contest.DrawRefused, match="no contest named 'autumn'; it has spring"):
         contest.make_draw(web.engine, policy, "autumn", NOW)
 

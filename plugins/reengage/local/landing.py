@@ -237,7 +237,7 @@ def run_draw(name: str) -> None:
     sys.stdout.write(
         f"Contest {name}: {len(made.winners):,} of {len(made.tickets):,} tickets win{said}.\n"
         f"Drawn at     {made.drawn_at:%Y-%m-%d %H:%M:%S %Z}\n"
-        f"Commitment   {made.commitment}\n"
+        f"Fingerprint  {made.commitment}\n"
         f"Seed         {made.seed}\n"
         f"Tickets      {tickets}\n"
         f"             SHA-256, sorted: {made.digest}\n"

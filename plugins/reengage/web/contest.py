@@ -180,9 +180,11 @@ def ticks(contest: Contest, visit: Visit) -> list[str]:
 
 
 def confirmed(contest: Contest, ticked: list[str]) -> dict[str, Any]:
-    """What an entrant has confirmed, as it is kept."""
+    """What an entrant has confirmed, and until when they were told that entries are taken, as it is
+    kept.
+    """
     said_of: Mapping[str, Any] = {"age": contest.minimum_age, "country": list(contest.countries)}
-    return {name: said_of[name] for name in ticked}
+    return {name: said_of[name] for name in ticked} | {"closes_on": str(contest.closes_on)}
 
 
 def state_of(contest: Contest, visit: Visit, policy: Policy, draw: Any, entry: Any) -> str:
@@ -227,10 +229,12 @@ def make_draw(engine: sa.Engine, policy: Policy, name: str, at: datetime) -> Dra
     with engine.begin() as connection, db.exclusive(connection, f"contest/{name}"):
         before = see(connection, name, at)
         if not before.drawn_at:
-            _refuse_early(contest, at.astimezone(policy.brand.zone).date(), before.commitment)
+            told = db.run(connection, "web/promised", contest=name).scalar_one()
+            closes_on = max(contest.closes_on, told or contest.closes_on)
+            _refuse_early(name, closes_on, at.astimezone(policy.brand.zone).date())
             db.run(
                 connection, "web/draw",
-                contest=name, closes_on=contest.closes_on, winners=contest.winners, at=at,
+                contest=name, closes_on=closes_on, winners=contest.winners, at=at,
             )  # fmt: skip
         made = db.run(connection, "web/contest", contest=name).one()
         rows = _tickets(connection, name)
@@ -246,9 +250,9 @@ def make_draw(engine: sa.Engine, policy: Policy, name: str, at: datetime) -> Dra
     )
 
 
-def _refuse_early(contest: Contest, today: date, commitment: str) -> None:
-    if today <= contest.closes_on:
+def _refuse_early(name: str, closes_on: date, today: date) -> None:
+    if today <= closes_on:
         raise DrawRefused(
-            f"Contest {contest.name} takes entries until {contest.closes_on}, in the brand's time: "
-            f"draw it after that day. Its seed is committed to by {commitment}."
+            f"Contest {name} takes entries until {closes_on}, in the brand's time, as its entrants "
+            "were told: draw it after that day."
         )
