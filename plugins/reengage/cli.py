@@ -204,6 +204,9 @@ def _coupons(given: argparse.Namespace) -> None:
     if given.csv:
         added = coupons.upload(engine, given.pool, Path(given.csv), wall_clock())
         sys.stdout.write("\n".join(added.lines(given.csv)) + "\n\n")
+        if added.is_in_vain:
+            why = "every line of it was refused" if added.rows else "there is no code in it"
+            raise SourceError(f"Nothing of {given.csv} was added to the pool {given.pool}: {why}.")
     with engine.connect() as connection:
         sys.stdout.write("\n".join(coupons.lines(connection, policy, given.pool)) + "\n")
 

@@ -1,11 +1,11 @@
 """Coupons: their codes, what they are worth and how long, and the pools that codes come from."""
 
 import csv
-import itertools
 import logging
 import re
 import secrets
 import time
+import unicodedata
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -192,7 +192,7 @@ def issue_for(
         if pool := step.incentive.pool:
             code = _take_one(connection, pool, now, **ids)
             if code is None:
-                log.warning("%s", used_up(pool, 1))
+                log.warning("%s", out_of_codes(connection, pool, 1))
                 return None
             coupon = replace(coupon, code=code)
         db.run(
@@ -212,6 +212,19 @@ def _take_one(connection: Connection, pool: str, now: datetime, **ids: Any) -> s
     return None
 
 
+def out_of_codes(connection: Connection, pool: str, missing: int) -> str:
+    """That a pool has no more codes, or is none (a policy may misspell it), and what to do.
+    missing: how many codes more are needed, 1 or more.
+    """
+    row = db.run(connection, "outbox/pool_names", pool=pool).one()
+    if row.is_known:
+        return used_up(pool, missing)
+    others = (
+        f": the pools are {', '.join(row.pools)}. Mend the policy, or add" if row.pools else ". Add"
+    )
+    return f"There is no pool {pool}{others} codes with make coupons POOL={pool} CSV=codes.csv."
+
+
 def used_up(pool: str, missing: int) -> str:
     """That a pool is used up, and what to do."""
     codes = "code is" if missing == 1 else "codes are"
@@ -225,7 +238,20 @@ def used_up(pool: str, missing: int) -> str:
 
 # A code is typed, and sent in a text: letters, digits, and the signs that break it up.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,38}[A-Za-z0-9]")
-_HEADINGS = re.compile(r"code|coupon|voucher|promo", re.IGNORECASE)
+# What heads a column of codes in the languages of the texts, without spaces, hyphens and
+# underscores. Any other word may be a code.
+_HEADINGS = frozenset(
+    {
+        "code", "codes", "coupon", "coupons", "couponcode", "couponcodes", "voucher", "vouchers",
+        "vouchercode", "promocode", "promocodes",
+        "codice", "codici", "buono", "buoni",
+        "codepromo", "codespromo", "bon",
+        "kode", "kupon", "kodekupon", "kodepromo",
+        "코드", "쿠폰", "쿠폰코드",
+        "gutschein", "gutscheine", "gutscheincode", "gutscheincodes",
+        "código", "códigos", "codigo", "codigos", "cupón", "cupones", "cupon",
+    }
+)  # fmt: skip
 
 
 @dataclass
@@ -239,13 +265,18 @@ class Upload:
     refused: list[tuple[int, str]] = field(default_factory=list)
     seconds: float = 0
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the file holds not one code that its pool has now."""
+        return not (self.new or self.known)
+
     def lines(self, file: str, most: int = 20) -> list[str]:
         """For a terminal, with the first `most` refused lines."""
         out = [f"{file}, line {line}: {why}" for line, why in self.refused[:most]]
         if len(self.refused) > most:
             out.append(f"… and {len(self.refused) - most:,} more lines")
         if self.has_header:
-            out.append("The first line was taken for a header.")
+            out.append("The first line was taken for a header, and left out.")
         rate = f"{self.rows / self.seconds:,.0f} a second" if self.seconds else "at once"
         out.append(
             f"{self.rows:,} rows, {rate}: {self.new:,} new, {self.known:,} known already, "
@@ -255,8 +286,8 @@ class Upload:
 
 
 def upload(engine: Engine, pool: str, file: Path, now: datetime) -> Upload:
-    """Add the codes of a CSV file, one a line, with or without a header, to a pool. Twice: all of
-    them are known.
+    """Add the codes of a CSV file, one a line, to a pool. A first line that says "code", in the
+    languages of the texts, is a header. Twice: all of them are known.
 
     now: aware. Raises SourceError for a file that cannot be read, and ConfigurationError for a pool
     that a policy could not name.
@@ -301,10 +332,10 @@ _REFUSED = {
 def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
     """The lines that hold a code, by number; the others are counted as refused."""
     cells = ((number, _cells(line)) for number, line in enumerate(lines, 1) if line.strip())
-    first, second = next(cells, None), next(cells, None)
-    if first and _is_header(first[1], second[1] if second else []):
-        result.has_header, first = True, None
-    for number, found in itertools.chain(filter(None, (first, second)), cells):
+    for place, (number, found) in enumerate(cells):
+        if place == 0 and _is_header(found):
+            result.has_header = True
+            continue
         result.rows += 1
         if len(found) > 1:
             result.refused.append((number, f"{len(found)} columns, and one is wanted"))
@@ -325,19 +356,9 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in row if cell.strip()]
 
 
-def _is_header(first: list[str], second: list[str]) -> bool:
-    """Whether the first line is a heading: it has no digit, and is named like one, or looks unlike
-    the code below it.
-    """
-    if len(first) != 1 or re.search(r"\d", first[0]):
-        return False
-    return bool(_HEADINGS.search(first[0])) or (len(second) == 1 and _look(first) != _look(second))
-
-
-def _look(cells: list[str]) -> tuple[bool, bool, bool]:
-    tests = (str.isdigit, str.isupper, str.islower)
-    digit, upper, lower = (any(map(test, cells[0])) for test in tests)
-    return digit, upper, lower
+def _is_header(cells: list[str]) -> bool:
+    words = [re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", cell)).lower() for cell in cells]
+    return len(words) == 1 and words[0] in _HEADINGS
 
 
 def lines(connection: Connection, policy: Policy, pool: str = "") -> list[str]:

@@ -23,6 +23,7 @@ from reengage import cli, cohort, coupons, db, drafts, messages, preview
 from reengage.coupons import Coupon, is_coupon, issue_for, new_coupon
 from reengage.errors import ConfigurationError, SourceError
 from reengage.policy import CouponOffer, Policy, Step, read_policy
+from reengage.settings import SQL
 
 NOW = datetime(2026, 11, 2, 15, tzinfo=UTC)
 DAY = START + timedelta(days=40)
@@ -212,7 +213,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         "line 10: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
         "line 12: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
     ]
-    assert said[-2] == "The first line was taken for a header."
+    assert said[-2] == "The first line was taken for a header, and left out."
     assert re.fullmatch(r"10 rows, [\d,]+ a second: 3 new, 0 known already, 7 refused\.", said[-1])
     rows = world.sql("SELECT code FROM outbox.pool_code WHERE pool = 'spring' ORDER BY place")
     assert [row.code for row in rows] == ["SPRING-1", "SPRING-2", "SPRING-5"]
@@ -226,11 +227,16 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
 @pytest.mark.parametrize(
     ("lines", "has_header", "new"),
     [
-        (["SPRINGFUN", "WINTERSUN"], False, 2),
+        (["WELCOMEBACK", "SPRING-1", "SPRING-2"], False, 3),
+        (["PROMOSPRING", "spring-1"], False, 2),
+        (["", " Coupon Code ", "SPRING-1"], True, 1),
+        (["쿠폰 코드", "SPRING-1"], True, 1),
+        (["co\u0301digo", "SPRING-1"], True, 1),
         (["Gutschein", "WINTERSUN"], True, 1),
         (["CODE", "SUNNY"], True, 1),
         (["coupon_code", "A1B2"], True, 1),
         (["A1B2"], False, 1),
+        (["SPRING-1", "CODE"], False, 2),
         (["code"], True, 0),
         ([], False, 0),
     ],
@@ -266,6 +272,17 @@ def test_the_command_adds_codes_and_prints_the_stock(
     ):
         assert cli.main(["coupons", *options]) == 1
         assert error in capsys.readouterr().err
+    for lines, why in (
+        (["code", "no code", "A,B"], "every line of it was refused"),
+        (["code", ""], "there is no code in it"),
+        (["SPRING-7"], "every line of it was refused"),  # another pool has it
+    ):
+        file = put(tmp_path, *lines)
+        assert cli.main(["coupons", "--pool", "other", "--csv", str(file)]) == 1
+        told = capsys.readouterr()
+        assert f"Nothing of {file} was added to the pool other: {why}." in told.err
+        assert "There is no pool" not in told.out
+        assert f"{len(lines) - 1 or 1 if 'refused' in why else 0} refused." in told.out
     with pytest.raises(SourceError):
         coupons.upload(warehouse, "spring", tmp_path, NOW)
     with pytest.raises(ConfigurationError):
@@ -535,7 +552,22 @@ def test_there_is_no_incentive_of_an_empty_pool_or_a_sale_that_is_over(
         assert caplog.text == ""
         empty = policy_with(incentive=offer(valid_days=3, pool="spring"))
         assert give(connection, empty, 1) is None
-        assert "The pool spring is used up" in caplog.text
+        assert "There is no pool spring. Add codes with make coupons POOL=spring" in caplog.text
+        caplog.clear()
+        connection.execute(
+            sa.text(
+                "INSERT INTO outbox.pool_code (code_key, pool, code, added_at, contact_id,"
+                " message_id, role, taken_at) VALUES"
+                " ('SPRING1', 'spring', 'SPRING-1', :at, 9, gen_random_uuid(), 'coupon', :at),"
+                " ('WINTER1', 'winter', 'WINTER-1', :at, NULL, NULL, NULL, NULL)"
+            ),
+            {"at": NOW},
+        )
+        assert give(connection, empty, 1) is None
+        assert "The pool spring is used up: 1 more code is needed." in caplog.text
+        typo = policy_with(incentive=offer(valid_days=3, pool="sprnig"))
+        assert give(connection, typo, 1) is None
+        assert "There is no pool sprnig: the pools are spring, winter. Mend" in caplog.text
 
 
 def test_two_at_once_get_two_codes_and_one_twice_gets_one(warehouse: sa.Engine) -> None:
@@ -645,6 +677,117 @@ def test_the_first_use_of_a_code_redeems_it_and_the_later_ones_are_seen(
     ]
 
 
+def test_the_lines_of_an_order_are_one_use_of_their_sum(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    shop = Shop(warehouse, tmp_path)
+    shop.coupon("SPRING-001", minimum=40)
+    for line, at, total, who in (
+        ("9", "2024-03-14T12:00Z", "30.50", "a"), ("10", "2024-03-14T12:00Z", "30.50", "a"),
+        ("11", "2024-03-14T12:00Z", "5", "b"), ("12", "2024-03-14T12:01Z", "", "a"),
+        ("13", "2024-03-14T12:01Z", "41", "a"),
+    ):  # fmt: skip
+        shop.say(line, at, "SPRING-001" if line != "10" else "spring 001", total, who=who)
+    shop.take()
+    uses = (
+        "SELECT order_ref, amount::text, is_counted, is_small FROM outbox.redemption"
+        " ORDER BY occurred_at, length(order_ref), order_ref"
+    )
+    assert shop.redeemed()["SPRING-001"] in ("shop:9", "shop:11")
+    counted = shop.redeemed()["SPRING-001"]
+    assert shop.feed.rows(uses) == [
+        ("shop:9", "61.00", counted == "shop:9", False),
+        ("shop:11", "5", counted == "shop:11", True),
+        ("shop:12", "41", False, False),
+    ]
+    # A line that comes late, before the first or behind it, or is taken back, is of the same use.
+    shop.orders.pop("11")
+    shop.say("11", "2024-03-14T12:00Z", "SPRING-001", "5", who="b", state="cancelled")
+    shop.say("8", "2024-03-14T12:00Z", "SPRING-001", "1")
+    shop.say("9", "2024-03-14T12:00Z", "SPRING-001", "30.50", state="cancelled")
+    shop.take()
+    assert shop.redeemed() == {"SPRING-001": "shop:8"}
+    assert shop.feed.rows(uses) == [
+        ("shop:8", "31.50", True, True), ("shop:12", "41", False, False),
+    ]  # fmt: skip
+
+
+def upload(engine: sa.Engine, folder: Path, *codes: str) -> None:
+    coupons.upload(engine, "spring", put(folder, *codes), NOW)
+
+
+@pytest.mark.parametrize("is_uploaded_first", [True, False])
+def test_a_code_that_an_order_has_used_already_is_given_to_nobody(
+    warehouse: sa.Engine, tmp_path: Path, is_uploaded_first: bool
+) -> None:
+    codes = [f"SPRING-{n}" for n in range(1, 6)]
+    policy = policy_with(incentive=offer(valid_days=3, pool="spring"))
+    shop = Shop(warehouse, tmp_path)
+    if is_uploaded_first:
+        upload(warehouse, tmp_path, *codes)
+    shop.say("1", "2024-03-14T12:00Z", "spring1", "30")
+    shop.say("2", "2024-03-14T12:00Z", "spring1", "12")
+    shop.say("3", "2024-03-15T12:00Z", "SPRING-5", who="b")
+    shop.say("4", "2024-03-15T12:00Z", "SPRING-2", state="cancelled")
+    shop.take()
+    if not is_uploaded_first:
+        upload(warehouse, tmp_path, *codes)
+    uses = (
+        "SELECT code, order_ref, amount::text, num_nulls(given_to, message_id, role), is_counted"
+        " FROM outbox.redemption ORDER BY 1"
+    )
+    leaked = [("SPRING-1", "shop:1", "42", 3, False), ("SPRING-5", "shop:3", "50", 3, False)]
+    assert shop.feed.rows(uses) == leaked
+    with warehouse.begin() as connection:
+        made = give(connection, policy, 9)
+        assert made and made.code == "SPRING-4"
+        assert coupons.lines(connection, policy, "spring")[1].split()[1:4] == ["2", "1", "2"]
+        texts = [message(contact_id) for contact_id in (1, 2, 3)]
+        stock, found = coupons.Stock(connection, {"spring": texts}), []
+        for text in texts:
+            found.append(stock.code_for("spring", text))
+            if found[-1]:
+                stock.give("spring", text)
+        assert found == ["SPRING-2", "SPRING-3", None]
+    assert shop.feed.rows(uses) == leaked
+
+
+def use(world: World, code: str) -> None:
+    """An order with the code, which a load before brought."""
+    world.sql(
+        "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
+        " occurred_on, coupon_code, loaded_at, load_id) VALUES (99, 'shop', :code, 'purchase', :at,"
+        " :on, :code, :at, 0)", code=code, on=START, at=LONG_AGO,
+    )  # fmt: skip
+
+
+def test_a_code_that_is_used_while_its_text_is_made_or_waits_is_not_sent(
+    warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(warehouse, pool_policy(), is_new=True)
+    quiet(world, [1, 2])
+    add(world, "SPRING-1", "SPRING-2", "SPRING-3")
+    render = messages.Templates.render
+
+    def meanwhile(self: Any, step: Any, row: Any, *rest: Any) -> Any:
+        if row["contact_id"] == 2:
+            use(world, "spring 2")
+        return render(self, step, row, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(messages.Templates, "render", meanwhile)
+        world.decide(DAY, let_go=False)
+    assert given_out(world) == {1: "SPRING-1"}
+    assert reasons(world) == {1: "due", 2: "stock"}
+    world.stop_day(DAY, "size")
+    use(world, "spring 1")
+    world.load(NEXT)
+    world.decide(NEXT, let_go=False)
+    assert list(given_out(world).values()) == ["SPRING-3"]
+    # It was given to somebody, though to no avail: to nobody else, ever.
+    assert len(world.sql("SELECT 1 FROM outbox.pool_code WHERE message_id IS NOT NULL")) == 2
+
+
 def test_an_order_that_is_taken_back_or_corrected_redeems_nothing(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
@@ -686,7 +829,9 @@ def test_a_loyalty_row_redeems_a_code_and_a_visit_does_not(
     assert shop.redeemed() == ({"SPRING-001": "card:7"} if counts else {})
 
 
-def test_a_load_looks_up_its_own_codes_alone(warehouse: sa.Engine) -> None:
+def test_a_code_is_looked_up_by_its_key(warehouse: sa.Engine) -> None:
+    free = (SQL / "outbox/free_codes.sql").read_text(encoding="utf-8").rpartition("--")[2]
+    free = free.partition("\n")[2].replace(":pool", "'spring'").replace(":codes", "20")
     with warehouse.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in (
             "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at)"
@@ -699,13 +844,17 @@ def test_a_load_looks_up_its_own_codes_alone(warehouse: sa.Engine) -> None:
             "ANALYZE",
         ):
             connection.exec_driver_sql(statement)
-        for view, column, value in (
-            ("outbox.redemption", "code", "'C-77'"), ("cohort.contact_story", "contact_id", "77"),
-        ):  # fmt: skip
-            plan = connection.exec_driver_sql(
-                f"EXPLAIN SELECT * FROM {view} WHERE {column} = {value}"
-            )
-            text = "\n".join(plan.scalars())
+        connection.exec_driver_sql(
+            "INSERT INTO outbox.pool_code (code_key, pool, code, added_at) SELECT 'C' || n,"
+            " 'spring', 'C' || n, '2026-01-01Z' FROM generate_series(1, 20000) AS n;"
+            " ANALYZE outbox.pool_code"
+        )
+        for asked in (
+            "SELECT * FROM outbox.redemption WHERE code = 'C-77'",
+            "SELECT * FROM cohort.contact_story WHERE contact_id = 77",
+            free,
+        ):
+            text = "\n".join(connection.exec_driver_sql(f"EXPLAIN {asked}").scalars())
             assert re.search(r"interaction_by_code.*\n\s+Index Cond", text), text
             assert not re.search(r"Seq Scan on (coupon|interaction)\b", text), text
 

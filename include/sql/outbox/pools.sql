@@ -1,12 +1,19 @@
--- The stock of the pools: codes that nobody was given, codes given to a message, and of these the
--- codes that were used in an order.
--- Grain: pool. Reads: outbox.pool_code, outbox.coupon. No parameters. Writes nothing.
+-- The stock of the pools: codes that can be given out, codes given to a message, and codes that were
+-- used in an order, given out before or not.
+-- Grain: pool. Reads: outbox.pool_code, outbox.used_code. No parameters. Writes nothing.
 SELECT
-    pool_code.pool,
-    count(*) FILTER (WHERE pool_code.message_id IS NULL) AS free,
-    count(pool_code.message_id) AS given_out,
-    count(coupon.redeemed_at) AS used
-FROM outbox.pool_code AS pool_code
-LEFT JOIN outbox.coupon AS coupon ON pool_code.code_key = coupon.code_key
-GROUP BY pool_code.pool
-ORDER BY pool_code.pool;
+    known.pool,
+    count(*) FILTER (WHERE known.message_id IS NULL AND NOT known.is_used) AS free,
+    count(known.message_id) AS given_out,
+    count(*) FILTER (WHERE known.is_used) AS used
+FROM (
+    SELECT
+        pool_code.pool,
+        pool_code.message_id,
+        used.code_key IS NOT NULL AS is_used
+    FROM outbox.pool_code AS pool_code
+    LEFT JOIN (SELECT DISTINCT used_code.code_key FROM outbox.used_code AS used_code) AS used
+        ON pool_code.code_key = used.code_key
+) AS known
+GROUP BY known.pool
+ORDER BY known.pool;

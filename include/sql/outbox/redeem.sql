@@ -26,7 +26,7 @@ used AS (
                 redemption.occurred_at,
                 redemption.order_ref
             FROM outbox.redemption AS redemption
-            WHERE redemption.code = coupon.code
+            WHERE redemption.code = coupon.code AND redemption.message_id = coupon.message_id
             ORDER BY redemption.occurred_at, redemption.order_ref
             LIMIT 1
         ) AS first_use

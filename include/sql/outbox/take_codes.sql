@@ -1,8 +1,8 @@
 -- Give the day's messages the codes of their texts, for ever, and drop the drafts whose code went to
--- somebody else meanwhile (an incentive). A message that was handed off keeps what it has, and needs
--- no other code.
--- Grain: draft; returns those that were dropped. Reads: outbox.message. Writes: outbox.pool_code, the
--- temporary table drafted. Parameters: channel, at.
+-- somebody else meanwhile (an incentive), or into an order. A message that was handed off keeps what
+-- it has, and needs no other code.
+-- Grain: draft; returns those that were dropped. Reads: outbox.message, outbox.used_code.
+-- Writes: outbox.pool_code, the temporary table drafted. Parameters: channel, at.
 -- Twice: a code that is taken is not taken again.
 DELETE FROM drafted
 USING outbox.message AS message
@@ -23,7 +23,12 @@ FROM drafted
 WHERE
     drafted.coupon_pool IS NOT NULL
     AND pool_code.code_key = outbox.code_key(drafted.coupon_code)
-    AND pool_code.message_id IS NULL;
+    AND pool_code.message_id IS NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM outbox.used_code AS used
+        WHERE used.code_key = pool_code.code_key
+    );
 
 DELETE FROM drafted
 WHERE
