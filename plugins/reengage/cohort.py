@@ -128,7 +128,9 @@ def decide_in(
             if drafted.without_code:
                 _hold(connection, as_of, "stock", drafted.without_code)
                 for pool, missing in Counter(drafted.without_code.values()).items():
-                    log.warning("%s Their contacts wait.", coupons.used_up(pool, missing))
+                    log.warning(
+                        "%s Their contacts wait.", coupons.out_of_codes(connection, pool, missing)
+                    )
             _advance(connection, policy, as_of)
             db.run(
                 connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,

@@ -577,7 +577,7 @@ def _map_batch(
     with engine.begin() as connection, db.exclusive(connection, "webhooks"):
         rows = db.run(
             connection, "outbox/webhooks_to_map",
-            provider=provider.name, has_failed=has_failed, after=after,
+            provider=provider.name, has_failed=has_failed, after_id=after,
             row_limit=WEBHOOKS_AT_ONCE,
         ).all()  # fmt: skip
         for row in rows:

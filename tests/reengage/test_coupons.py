@@ -986,3 +986,18 @@ def run(event: str, world: World, as_of: date, random: Any, patched: pytest.Monk
     if event == "stopped":
         with world.engine.begin() as connection:
             cohort.stop(connection, world.policy, as_of, "size", world.clock())
+
+
+def test_a_pool_that_the_policy_misspells_is_told_with_those_that_there_are(
+    warehouse: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(warehouse, pool_policy(pool="sprnig"), is_new=True)
+    quiet(world, [1])
+    add(world, "SPRING-1")
+    world.clock.move_to(world.at(DAY, 9))
+    with caplog.at_level(logging.WARNING):
+        preview.preview(warehouse, world.policy, DAY, world.clock, LINKS)
+    assert "There is no pool sprnig: the pools are spring." in caplog.text
+    assert "used up" not in caplog.text
+    world.decide(DAY)
+    assert reasons(world) == {1: "stock"}
