@@ -44,7 +44,7 @@ from reengage.settings import secret
 log = logging.getLogger(__name__)
 
 # Batches of one sender that are under way at once.
-LANES = 3
+LANES = 4
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 POLL_HOURS = 48
 WEBHOOKS_AT_ONCE = 500

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from reengage import db
 from reengage.cli import main
 from reengage.errors import ConfigurationError
-from reengage.local.bench import DATABASE, journey, run_bench
+from reengage.local.bench import DATABASE, journey, run_bench, send
 from reengage.local.bench.measure import Stopwatch, undone
 from reengage.local.postgres import EmbeddedServer
 from reengage.settings import settings
@@ -64,6 +64,24 @@ def test_the_journey_is_measured_and_its_figures_are_kept_beside_the_others(
     assert "grown to 239,430" in said
     assert "cohort/decide" in said and "bench/decide" in said and "bench/recompute" in said
     assert set(said.split()) >= JOURNEY
+    assert DATABASE not in databases(server), "dropped at the end"
+
+
+def test_handing_over_is_measured_beside_a_bare_loop(
+    kept: Path,
+    server: EmbeddedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(send, "LEAST_BULK", 30)
+    monkeypatch.setattr(send, "LEAST_SINGLE", 30)
+    assert main(["bench", "--only", "send", "--size", "0.001"]) == 0
+    figures = json.loads(kept.read_text(encoding="utf-8"))
+    names = {"send_bulk_ratio_to_bare", "send_single_ratio_to_bare", "send_peak_mib"}
+    assert figures.keys() == {*names, "send_messages_a_second"}
+    assert all(figures[name] > 0 for name in names) and figures["send_peak_mib"] > 20
+    said = capsys.readouterr().out
+    assert "1,000 texts in" in said and set(said.split()) >= names
     assert DATABASE not in databases(server), "dropped at the end"
 
 

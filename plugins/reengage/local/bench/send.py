@@ -43,7 +43,7 @@ QUIET_ON = date(2026, 1, 31)
 KEY, SENDER = "bench", "+12125550100"
 TURNS = 3
 BULK_SHARE, SINGLE_SHARE = 0.02, 0.002  # of SIZE, a turn
-LEAST_BULK, LEAST_SINGLE = 1_000, 200
+LEAST_BULK, LEAST_SINGLE = 5_000, 500
 SLICE = 250_000
 FAST = 1_000_000  # a second: the sandbox's limits are not what is measured
 
