@@ -116,8 +116,10 @@ def _clean(_: argparse.Namespace) -> None:
     end()
     if not home.exists():
         return
-    ours = {"postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web"}
-    ours |= {"pages", "draws"}
+    ours = {
+        "postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web",
+        "pages", "draws",
+    }  # fmt: skip
     for entry in home.iterdir():
         if entry.name in ours:
             shutil.rmtree(entry, ignore_errors=True)

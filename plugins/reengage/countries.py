@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import phonenumbers
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reengage.errors import ConfigurationError
-from reengage.policy import Brand, Country, explain
+from reengage.policy import Brand, Country, explain, read_yaml
 from reengage.segments import plain
 from reengage.settings import INCLUDE
 
@@ -173,11 +172,7 @@ FILE = INCLUDE / "countries.yaml"
 
 def read_countries(path: Path) -> Countries:
     """The rules of a file. Raises ConfigurationError: the file, the line, what is wrong."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError(f"The rules {path} cannot be read: {error}") from error
+    text, content = read_yaml(path, "rules")
     if not isinstance(content, dict):
         raise ConfigurationError(f"The rules {path} need the keys `rules` and `languages`.")
     try:

@@ -218,20 +218,15 @@ def out_of_codes(connection: Connection, pool: str, missing: int) -> str:
     """
     row = db.run(connection, "outbox/pool_names", pool=pool).one()
     if row.is_known:
-        return used_up(pool, missing)
+        codes = "code is" if missing == 1 else "codes are"
+        return (
+            f"The pool {pool} is used up: {missing:,} more {codes} needed. Add some with "
+            f"make coupons POOL={pool} CSV=codes.csv."
+        )
     others = (
         f": the pools are {', '.join(row.pools)}. Mend the policy, or add" if row.pools else ". Add"
     )
     return f"There is no pool {pool}{others} codes with make coupons POOL={pool} CSV=codes.csv."
-
-
-def used_up(pool: str, missing: int) -> str:
-    """That a pool is used up, and what to do."""
-    codes = "code is" if missing == 1 else "codes are"
-    return (
-        f"The pool {pool} is used up: {missing:,} more {codes} needed. Add some with "
-        f"make coupons POOL={pool} CSV=codes.csv."
-    )
 
 
 # --- uploads --------------------------------------------------------------------------------------

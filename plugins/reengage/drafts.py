@@ -93,20 +93,13 @@ def _items(
     as_of: date,
 ) -> Mapping[int, personal.About]:
     """What is personal to the contacts whose texts name it."""
-    found: dict[int, personal.About] = {}
-    for with_together in (False, True):
-        found |= personal.about(
-            connection,
-            [
-                row.contact_id
-                for row in rows
-                if named[row.step] & {"item", "together"}
-                and ("together" in named[row.step]) == with_together
-            ],
-            as_of,
-            with_together=with_together,
-        )
-    return found
+    asking = [row for row in rows if named[row.step] & {"item", "together"}]
+    return personal.about(
+        connection,
+        [row.contact_id for row in asking],
+        as_of,
+        with_together=any("together" in named[row.step] for row in asking),
+    )
 
 
 def _texts(

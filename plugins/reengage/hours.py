@@ -14,7 +14,6 @@ from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
-import yaml
 from babel.core import get_global
 from phonenumbers import timezone as phone_zones
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reengage.errors import ConfigurationError
 from reengage.messages import TextError
-from reengage.policy import Hours, PlaceHours, explain
+from reengage.policy import Hours, PlaceHours, explain, read_yaml
 from reengage.settings import INCLUDE
 
 _SUNDAY, _WEEKEND = 6, (5, 6)
@@ -166,11 +165,7 @@ def _unknown(place: str, states: Mapping[str, State]) -> str | None:
 
 def read_rules(path: Path) -> Rules:
     """The rules of a file. Raises ConfigurationError: the file, the line, what is wrong."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError(f"The rules {path} cannot be read: {error}") from error
+    text, content = read_yaml(path, "rules")
     if not isinstance(content, dict) or set(content) != {"rules", "states"}:
         raise ConfigurationError(f"The rules {path} need the keys `rules` and `states`, no others.")
     try:

@@ -70,8 +70,8 @@ def check_age(policy: Policy, as_of: date, now: datetime) -> None:
 def release(engine: Engine, policy: Policy, as_of: date, step: str, now: datetime) -> int:
     """Queue a step's drafts of a day that its gates have let go; how many. Twice: 0.
 
-    now: aware. Raises SendRefused where drafts stay
-    behind, until the next day takes them back: the day was not let go, or is too old by now.
+    now: aware. Raises SendRefused where drafts stay behind, until the next day takes them back: the
+    day was not let go, or is too old by now.
     """
     if statuses(engine, as_of).get((step, "draft")):
         check_age(policy, as_of, now)

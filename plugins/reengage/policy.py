@@ -686,11 +686,7 @@ def read_policy(path: Path | None = None) -> Policy:
     Raises ConfigurationError: the file, the line, what is wrong and what is allowed.
     """
     path = path or settings().policy
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"The policy {path} cannot be read: {error}") from error
+    text, content = read_yaml(path, "policy", _Loader)
     if not isinstance(content, dict):
         raise ConfigurationError(f"The policy {path} is no YAML mapping: see include/journey.yaml.")
     content = {**content, "steps": _with_pages(content.get("steps"))}
@@ -699,6 +695,20 @@ def read_policy(path: Path | None = None) -> Policy:
         return Policy.model_validate({"version": version, **content})
     except ValidationError as error:
         raise ConfigurationError(f"The policy {path} {explain(error, text)}") from error
+
+
+def read_yaml(
+    path: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader
+) -> tuple[str, Any]:
+    """The text of a YAML file, and what it says. what: for people, "policy".
+
+    Raises ConfigurationError for one that cannot be read, or is no YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, yaml.load(text, loader)
+    except (OSError, yaml.YAMLError, ValueError) as error:  # a day that there is not, or no UTF-8
+        raise ConfigurationError(f"The {what} {path} cannot be read: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):

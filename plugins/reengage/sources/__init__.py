@@ -4,9 +4,8 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -17,7 +16,7 @@ from pydantic import (
 )
 
 from reengage.errors import ConfigurationError
-from reengage.policy import Kind, TimeZone, explain
+from reengage.policy import Kind, TimeZone, explain, read_yaml
 from reengage.settings import settings
 
 Entity = Literal["contact", "interaction", "consent", "product"]
@@ -187,11 +186,7 @@ def expand(text: str, where: str) -> str:
 
 def read_source(file: Path) -> Source:
     """One source YAML. Raises ConfigurationError: the file, the key, what is allowed."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        content: Any = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"The source {file} cannot be read: {error}") from error
+    text, content = read_yaml(file, "source")
     if not isinstance(content, dict):
         raise ConfigurationError(f"The source {file} is no YAML mapping.")
     try:
