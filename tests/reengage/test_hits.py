@@ -47,11 +47,12 @@ from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
 from reengage.providers.twilio import is_signed, signature
 from reengage.settings import INCLUDE, secret
-from reengage.web import app as web_app
 from reengage.web import create_app, protocol, spool
+from reengage.web import service as web_service
 from reengage.web.background import Background, replay
 from reengage.web.guard import Buckets, Limits
 from reengage.web.hits import MANY_LINKS, Busy, is_crawler, judge, rule_of_request
+from reengage.web.pool import Pool
 from reengage.web.spool import Spool, SpoolFull
 from reengage.web.visits import address
 
@@ -164,6 +165,30 @@ def test_a_press_confirms_the_same_visitors_views_before_and_after_and_no_others
     hashes = rows(warehouse, "SELECT DISTINCT address_hash FROM outbox.hit")
     assert len(hashes) == 2
     assert all(re.fullmatch("[0-9a-f]{32}", found) for (found,) in hashes)
+
+
+def test_a_hand_on_the_page_is_a_persons_unless_it_says_that_it_is_a_program(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey", accepted_at=NOW - timedelta(seconds=1))
+    link = add_link(warehouse, 1, "survey")
+    for headers in (by(HOME), by(OFFICE, "curl/8"), by(OFFICE) | {"Purpose": "prefetch"}):
+        assert client.get(f"/{link}", headers=headers).status_code == 200
+        seen = client.get(f"/{link}/seen", headers=headers)
+        assert (seen.status_code, seen.headers["content-type"]) == (200, "image/gif")
+    assert client.get("/nobody999/seen").status_code == 404
+    kinds = rows(
+        warehouse,
+        "SELECT hit.kind::text, judged.rule::text, judged.verdict FROM outbox.hit "
+        "INNER JOIN outbox.judged_hit AS judged USING (contact_id, hit_id) ORDER BY hit_id",
+    )
+    assert kinds == [
+        ("view", "too_soon", "machine"), ("beacon", "confirmed", "human"),
+        ("view", "crawler", "machine"), ("beacon", "crawler", "machine"),
+        ("view", "prefetch", "machine"), ("beacon", "prefetch", "machine"),
+    ]  # fmt: skip
+    assert judge(warehouse) == (6, 0), "judged again, it is the same"
 
 
 def test_many_links_from_one_visitor_are_a_machines_but_not_from_a_networks_people() -> None:
@@ -302,7 +327,7 @@ def test_what_is_taken_while_the_warehouse_is_away_is_brought_to_it_once(
 def test_an_opt_out_is_kept_while_the_warehouse_hangs_and_is_brought_to_it_once(
     warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_app, "OPT_OUT_SECONDS", 0.2)
+    monkeypatch.setattr(web_service, "PRESS_SECONDS", 0.2)
     link = sent(warehouse, "survey")
     app = create_app(warehouse, policy, clock)
     with served(app, lifespan="off") as client:
@@ -316,16 +341,75 @@ def test_an_opt_out_is_kept_while_the_warehouse_hangs_and_is_brought_to_it_once(
     assert rows(warehouse, "SELECT count(*) FROM outbox.hit") == [(1,)], "one press is one hit"
 
 
+def test_what_was_pressed_while_the_warehouse_was_away_is_done_later_and_once(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    asked = Question(name="again", kind="yes_no", label="Will you come?", attribute="again")
+    steps = [
+        step.model_copy(update={"questions": [asked]}) if step.name == "survey" else step
+        for step in policy.steps
+    ]
+    app = create_app(warehouse, policy.model_copy(update={"steps": steps}), clock)
+    first, second = sent(warehouse, "survey", 1), sent(warehouse, "coupon", 2)
+    with served(app, lifespan="off") as client:
+        with away(warehouse):
+            french = {"Accept-Language": "de;q=0.9, fr-CA;q=0.8, en;q=0.1"} | by(HOME)
+            answered = client.post(f"/{first}/answers", data={"again": "no"}, headers=french)
+            paused = client.post(f"/{second}/pause", data={"months": "3"}, headers=by(HOME))
+            wrong = client.post(f"/{second}/pause", data={"months": "99"}, headers=by(HOME))
+            refused = client.post(f"/{first}/answers", data={"again": "x" * 20_000})
+            nothing = client.post(f"/{first}/nothing")
+        assert [answered.status_code, paused.status_code, wrong.status_code] == [200, 200, 200]
+        assert "Merci. C’est bien noté." in answered.text and 'lang="fr"' in answered.text
+        assert "Thank you. We’ve noted it." in paused.text
+        assert (refused.status_code, nothing.status_code) == (503, 404)
+        time.sleep(web_service.PAUSE_SECONDS)
+        clock.move_to(NOW + timedelta(minutes=5))
+        client.post(f"/{first}/answers", data={"again": "yes"}, headers=by(HOME))
+        assert replay(app.state.service) == 3
+        assert replay(app.state.service) == 0
+    assert rows(warehouse, "SELECT answers FROM outbox.survey") == [({"again": True},)]
+    assert rows(warehouse, "SELECT value FROM core.contact_attribute") == [(True,)]
+    assert [row[3] for row in standing(warehouse)] == ["paused"]
+    (line,) = (app.state.service.spool._folder / "refused.jsonl").read_text().splitlines()
+    assert json.loads(line)["why"] == "HTTPException", "and it holds nobody else up"
+
+
+def test_a_page_is_asked_for_in_one_round_trip(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    once = Pool.all
+
+    async def noted(self: Pool, name: str, **binds: Any) -> list[Any]:
+        asked.append(name)
+        return await once(self, name, **binds)
+
+    monkeypatch.setattr(Pool, "all", noted)
+    sa.event.listen(warehouse, "before_cursor_execute", lambda *_: asked.append("by a thread"))
+    links = [sent(warehouse, step, n) for n, step in enumerate(("survey", "coupon", "contest"), 1)]
+    with served(create_app(warehouse, policy, clock), lifespan="off") as client:
+        client.get(f"/{links[2]}")  # the first who sees a contest fixes its seed
+        asked.clear()
+        for link in links:
+            assert client.get(f"/{link}").status_code == 200
+    assert asked == ["outbox/record_hit"] * 3
+
+
 def test_no_flood_of_fetches_takes_the_place_of_opt_outs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool, "MOST_BYTES", 400)
-    monkeypatch.setattr(spool, "OPT_OUT_BYTES", 100)
+    monkeypatch.setattr(spool, "VIEW_BYTES", 200)
+    monkeypatch.setattr(spool, "PRESS_BYTES", 300)
     kept = Spool(tmp_path / "web")
-    with pytest.raises(SpoolFull):
-        for _ in range(20):
-            kept.append({"code": "guess0000"})
-    kept.append({"code": "abcdEFG01", "is_opting_out": True})
+    for record in ({}, {"press": "answers"}):
+        with pytest.raises(SpoolFull):
+            for _ in range(20):
+                kept.append({"code": "guess0000", **record})
+        # What waits in another file counts too.
+        (tmp_path / "web" / "hits.jsonl").rename(tmp_path / "web" / f"hits-{len(record)}.jsonl")
+    kept.append({"code": "abcdEFG01", "press": "opt-out"})
 
 
 def test_what_a_full_disk_has_cut_short_is_not_said_to_be_kept(tmp_path: Path) -> None:
@@ -336,7 +420,7 @@ def test_what_a_full_disk_has_cut_short_is_not_said_to_be_kept(tmp_path: Path) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
     try:
         with pytest.raises(SpoolFull):
-            kept.append({"code": "second", "is_opting_out": True})
+            kept.append({"code": "second", "press": "opt-out"})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -539,17 +623,17 @@ def test_a_bucket_fills_again() -> None:
     assert bucket.wait("a") == 0
 
 
-def test_figures_are_for_this_machine_or_whoever_has_the_token(
+def test_figures_are_for_whoever_has_the_token(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.get("/nothing99")
-    figures = client.get("/metrics").text
-    assert re.search(r'requests_total\{worker="\d+",status="404",what="page"\} 1', figures)
-    assert client.get("/metrics", headers=by(HOME)).status_code == 404
+    assert client.get("/metrics").status_code == 404, "a proxy here may ask for anybody"
     monkeypatch.setenv("REENGAGE_METRICS_TOKEN", "sesame")
-    told = {"Authorization": "Bearer sesame"}
-    assert client.get("/metrics", headers=by(HOME) | told).status_code == 200
-    assert client.get("/metrics", headers=by(HOME) | {"Authorization": "x"}).status_code == 404
+    for wrong in ("", "x", "Bearer", "Bearer x"):
+        assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 404
+    figures = client.get("/metrics", headers={"Authorization": "Bearer sesame"}).text
+    assert re.search(r'requests_total\{worker="\d+",status="404",what="page"\} 1', figures)
+    assert "\nreengage_web_spool_bytes 0\n" in figures
 
 
 def test_nothing_of_a_request_is_logged_when_it_fails(

@@ -6,7 +6,7 @@
 -- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is not
 -- known (then the contact's own); channel; source: what wrote it; at: when; until_on: the first
 -- brand day after the break.
--- Running it twice leaves one break; another end replaces the first.
+-- Running it twice leaves one break; another end replaces the first, unless it was asked for later.
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since, until)
 SELECT
     person.contact_id,
@@ -25,4 +25,6 @@ FROM (
 ) AS person
 LEFT JOIN core.contact AS known ON person.contact_id = known.contact_id
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL
-DO UPDATE SET until = excluded.until;
+DO UPDATE
+    SET until = excluded.until, since = excluded.since
+    WHERE suppression.since <= excluded.since;

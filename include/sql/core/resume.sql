@@ -1,12 +1,14 @@
 -- End a break that a person asked for, because they press the button for it.
 -- Grain: suppression of the contact, of the one it was merged into, or of the number.
 -- Reads: core.contact. Writes: core.suppression. Parameters: contact_id; phone_hash: of the number,
--- NULL where it is not known; channel; at: when. An opt-out stays. Twice: nothing is left to lift.
+-- NULL where it is not known; channel; at: when; a
+-- break that was asked for later stays, as an opt-out does. Twice: nothing is left to lift.
 UPDATE core.suppression
 SET lifted_at = CAST(:at AS timestamptz)
 WHERE
     suppression.reason = 'paused'
     AND suppression.lifted_at IS NULL
+    AND suppression.since <= CAST(:at AS timestamptz)
     AND suppression.channel = :channel
     AND (
         suppression.contact_id = :contact_id

@@ -5,8 +5,8 @@
 SELECT
     message.step,
     count(DISTINCT hit.message_id) FILTER (WHERE hit.verdict = 'human') AS opened_by_people,
-    count(*) FILTER (WHERE hit.verdict = 'human') AS by_people,
-    count(*) FILTER (WHERE hit.verdict <> 'human') AS by_machines
+    count(*) FILTER (WHERE hit.verdict = 'human' AND hit.kind <> 'beacon') AS by_people,
+    count(*) FILTER (WHERE hit.verdict <> 'human' AND hit.kind <> 'beacon') AS by_machines
 FROM outbox.judged_hit AS hit
 INNER JOIN outbox.message AS message
     ON hit.contact_id = message.contact_id AND hit.message_id = message.message_id

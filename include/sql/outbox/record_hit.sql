@@ -1,14 +1,17 @@
 -- Record that links were fetched or a button on their pages was pressed, judge it, and say what to
 -- show. Several hits at once cost little more than one.
--- Grain: hit; a row of the code's link, with its message's number (hashed), its coupons, and whether
--- the person has opted out. No row: there is no such link, and nothing is recorded.
--- Reads: outbox.link, outbox.message, outbox.coupon, core.contact, core.suppression.
--- Writes: outbox.hit, outbox.verdict.
--- Parameters: hits: a JSON array of {code; hit_key: of this request; at: when; kind: view or press;
--- method: of HTTP; user_agent and purpose: as the request's headers say, '' without; address_hash:
--- '' where it is not known; said: the rule of a machine that the request fits, null for none};
--- version: of the rules; channel: of the suppression.
--- Twice: a hit_key that is there is not recorded again. It changes nothing about the contact.
+-- Grain: hit; a row of all that its page shows: the code's link, its message's number (hashed), its
+-- coupons, what the person has said so far, and the contest of the message's step. No row: there is
+-- no such link, and nothing is recorded.
+-- Reads: outbox.link, outbox.message, outbox.coupon, outbox.contest, outbox.said, core.contact,
+-- core.product. Writes: outbox.hit, outbox.verdict.
+-- Parameters: hits: a JSON array of {code; hit_key: of this request; at: when; kind: view, beacon or
+-- press; method: of HTTP; user_agent and purpose: as the request's headers say, '' without;
+-- address_hash: '' where it is not known; said: the rule of a machine that the request fits, null
+-- for none}; contests: a JSON object of contests by step; version: of the rules; channel: of the
+-- suppression.
+-- Twice: a hit_key that is there is not recorded again (is_new is false). It changes nothing about
+-- the contact.
 WITH link AS MATERIALIZED (
     SELECT
         asked.code,
@@ -127,7 +130,6 @@ SELECT
     link.phone_hash,
     contact.language,
     contact.country,
-    contact.first_name,
     coupon.code AS coupon_code,
     CAST(coupon.kind AS text) AS coupon_kind,
     coupon.value AS coupon_value,
@@ -142,18 +144,17 @@ SELECT
     incentive.starts_at AS incentive_starts_at,
     incentive.expires_at AS incentive_expires_at,
     incentive.redeemed_at AS incentive_redeemed_at,
-    EXISTS(
-        SELECT 1
-        FROM core.suppression
-        WHERE
-            (
-                suppression.contact_id = link.contact_id
-                OR suppression.phone_hash = link.phone_hash
-            )
-            AND suppression.channel = :channel
-            AND suppression.reason = 'opted_out'
-            AND suppression.lifted_at IS NULL
-    ) AS is_opted_out
+    said.answers,
+    said.ticket,
+    said.place,
+    said.is_opted_out,
+    said.paused_until,
+    contest.commitment AS draw_commitment,
+    contest.drawn_at AS draw_drawn_at,
+    contest.winners AS draw_winners,
+    coalesce(contact.merged_into, link.contact_id) AS person_id,
+    EXISTS(SELECT 1 FROM core.product) AS has_products,
+    hit.hit_id IS NOT NULL AS is_new
 FROM link
 LEFT JOIN core.contact AS contact ON link.contact_id = contact.contact_id
 LEFT JOIN outbox.coupon AS coupon
@@ -165,4 +166,14 @@ LEFT JOIN outbox.coupon AS incentive
     ON
         link.contact_id = incentive.contact_id
         AND link.message_id = incentive.message_id
-        AND incentive.role = 'incentive';
+        AND incentive.role = 'incentive'
+LEFT JOIN outbox.contest AS contest ON contest.contest = CAST(:contests AS jsonb) ->> link.step
+LEFT JOIN hit ON link.hit_key = hit.hit_key
+CROSS JOIN
+    LATERAL outbox.said(
+        link.contact_id,
+        link.message_id,
+        link.phone_hash,
+        CAST(:contests AS jsonb) ->> link.step,
+        :channel
+    ) AS said;

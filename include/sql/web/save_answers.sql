@@ -4,7 +4,7 @@
 -- Parameters: contact_id, message_id, step, policy_version, at; answers: a JSON object by question;
 -- asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
 -- the questions could give.
--- Twice: the same row. Answers to questions that are no longer asked stay; one that is taken back
+-- Twice: the same row; answers that are older than those there change nothing. Answers to questions that are no longer asked stay; one that is taken back
 -- takes its attribute along, unless a later message's page has said another. Of an erased contact
 -- nothing is kept.
 INSERT INTO outbox.survey (
@@ -25,7 +25,9 @@ ON CONFLICT (contact_id, message_id) DO UPDATE
         answers = (survey.answers - CAST(:asked AS text[])) || excluded.answers,
         policy_version = excluded.policy_version,
         changed_at = excluded.changed_at
-    WHERE (survey.answers - CAST(:asked AS text[])) || excluded.answers <> survey.answers;
+    WHERE
+    (survey.answers - CAST(:asked AS text[])) || excluded.answers <> survey.answers
+    AND survey.changed_at <= excluded.changed_at;
 
 INSERT INTO core.contact_attribute (contact_id, name, value, said_at, message_id)
 SELECT
@@ -42,7 +44,9 @@ ON CONFLICT (contact_id, name) DO UPDATE
         value = excluded.value,
         said_at = excluded.said_at,
         message_id = excluded.message_id
-    WHERE contact_attribute.value <> excluded.value;
+    WHERE
+    contact_attribute.value <> excluded.value
+    AND contact_attribute.said_at <= excluded.said_at;
 
 DELETE FROM core.contact_attribute
 WHERE
@@ -52,5 +56,6 @@ WHERE
         WHERE contact.contact_id = :contact_id
     )
     AND contact_attribute.message_id = CAST(:message_id AS uuid)
+    AND contact_attribute.said_at <= CAST(:at AS timestamptz)
     AND contact_attribute.name = ANY(CAST(:attribute_names AS text[]))
     AND NOT CAST(:attributes AS jsonb) ? contact_attribute.name;

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from reengage.clock import wall_clock
@@ -19,7 +18,7 @@ from reengage.policy import CouponOffer, Policy, Question, Step, read_policy
 from reengage.settings import settings
 from reengage.web import contest, survey
 from reengage.web.pages import Pages
-from reengage.web.visits import Offered, Visit
+from reengage.web.visits import Drawing, Entry, Offered, Visit
 
 CODE = "SAMPLE123"
 SAMPLE = CouponOffer(kind="percent", value=15, minimum=40, valid_days=30)
@@ -53,9 +52,8 @@ def samples(policy: Policy, now: datetime) -> Iterator[tuple[str, str, str]]:
             else:
                 page = pages.show(template, visit, status, **shown)
             yield name, language, bytes(page.body).decode()
-        t = pages.catalogues.voice(language)
-        for name in ("missing", "problem"):
-            page = pages.render(f"_{name}.html", t=t)
+        for name in ("missing", "problem", "kept"):
+            page = pages.render(f"_{name}.html", language=language)
             yield name, language, bytes(page.body).decode()
 
 
@@ -78,7 +76,8 @@ def _states(
     until = survey_break(policy, now)
     visit = _visit(first, language, now)
     yield "stopped", _visit(first, language, now, is_opted_out=True), "_stopped.html", {}
-    yield "paused", visit, "_paused.html", {"paused_until": until}
+    paused = _visit(first, language, now, paused_until=until)
+    yield "paused", paused, "_paused.html", {}
     yield "resumed", visit, "_resumed.html", {}
 
 
@@ -128,7 +127,7 @@ def _contest(
     terms = step.contest
     assert terms is not None
     ticket = "7KFM-2XR9-TB4C"
-    draw = SimpleNamespace(commitment=hashlib.sha256(b"sample").hexdigest())
+    draw = Drawing(hashlib.sha256(b"sample").hexdigest(), None, None)
     template = pages.template(visit.landing, "contest.html")
     shown: dict[str, Any] = {
         "contest": terms, "draw": draw, "entered": None, "errors": {}, "ticked": (),
@@ -138,7 +137,7 @@ def _contest(
         wrong = dict.fromkeys(shown["ticks"], pages.voice(visit)("contest.tick"))
         yield f"{step.name}-errors", visit, template, {**shown, "state": "open", "errors": wrong}
     for state in ("open", "entered", "closed", "won", "lost", "drawn", "early", "elsewhere"):
-        entered = SimpleNamespace(ticket=ticket) if state in ("entered", "won", "lost") else None
+        entered = Entry(ticket, None) if state in ("entered", "won", "lost") else None
         if state == "early" and not terms.opens_on:
             continue
         if state == "elsewhere" and not terms.countries:
@@ -183,18 +182,24 @@ def _visit(step: Step, language: str | None, now: datetime, **values: Any) -> Vi
     return Visit(**{
         "code": CODE,
         "contact_id": 0,
+        "person_id": 0,
         "message_id": uuid.UUID(int=0),
         "step": step.name,
         "landing": step.landing,
         "url": None,
         "language": language,
         "country": None,
-        "first_name": None,
         "phone_hash": None,
         "is_expired": False,
         "is_opted_out": False,
+        "paused_until": None,
         "coupon": None,
         "incentive": None,
+        "answers": None,
+        "entry": None,
+        "drawing": None,
+        "has_products": False,
+        "is_new": True,
         "at": now.astimezone(UTC),
         **values,
     })  # fmt: skip

@@ -7,16 +7,15 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import groupby
 from typing import IO, Any
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from reengage import db, outbox
 from reengage.providers import Provider
 from reengage.settings import settings
 from reengage.web import hits, visits
-from reengage.web.service import Service
+from reengage.web.service import Service, is_away
 
 log = logging.getLogger(__name__)
 
@@ -88,29 +87,43 @@ class Background:
                 self._judged = time.monotonic()
                 now = self._service.clock()
                 hits.judge(self._service.engine, now - JUDGED_AGAIN, now)
-        except SQLAlchemyError as error:
-            log.info("The warehouse is away (%s); trying again", type(error).__name__)
         except Exception as error:
-            log.error("The link service's background failed: %s", type(error).__name__)
+            if is_away(error):
+                log.info("The warehouse is away (%s); trying again", type(error).__name__)
+            else:
+                log.error("The link service's background failed: %s", type(error).__name__)
 
 
 def replay(service: Service) -> int:
-    """Bring what was spooled to the warehouse; how many hits. Twice: nothing is left."""
+    """Bring what was spooled to the warehouse, and do what was pressed; how many hits. Twice:
+    nothing is left.
+    """
 
     def bring(records: list[dict[str, Any]]) -> None:
-        with service.transaction() as connection:
-            rows = db.run(connection, "outbox/record_hit", **visits.binds(records)).all()
-            # A hit without a row came by a code that was nobody's.
-            found = {str(row.hit_key): row for row in rows}
-            for record in records:
-                if record.get("is_opting_out") and (row := found.get(record["hit_key"])):
-                    db.run(
-                        connection, "core/opt_out",
-                        contact_id=row.contact_id, phone_hash=row.phone_hash,
-                        channel=visits.CHANNEL, source="landing",
-                        at=datetime.fromisoformat(record["at"]),
-                    )  # fmt: skip
+        # In their order, as a press confirms what was fetched before it.
+        for is_press, some in groupby(records, key=lambda record: "press" in record):
+            together = list(some)
+            for part in [[one] for one in together] if is_press else [together]:
+                _bring(service, part)
 
     brought = service.spool.replay(bring)
     service.metrics.count("replayed", brought)
     return brought
+
+
+def _bring(service: Service, records: list[dict[str, Any]]) -> None:
+    """Bring a press, or some fetches. What the warehouse would take at no time is put aside."""
+    try:
+        if press := records[0].get("press"):
+            service.do(records[0], press, records[0]["form"], is_late=True)
+        else:
+            with service.transaction() as connection:
+                db.run(connection, "outbox/record_hit", **visits.binds(service, records))
+    except Exception as error:
+        if is_away(error):
+            raise
+        if len(records) > 1:
+            for record in records:
+                _bring(service, [record])
+        else:
+            service.spool.refuse(records[0], type(error).__name__)

@@ -10,8 +10,9 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,13 +25,13 @@ from reengage import coupons, db
 from reengage.errors import ReengageError
 from reengage.policy import Contest, Policy, Step
 from reengage.web import visits
-from reengage.web.forms import Posted
+from reengage.web.forms import Form
 from reengage.web.service import Service
-from reengage.web.survey import said
-from reengage.web.visits import Visit
+from reengage.web.visits import Drawing, Entry, Offered, Visit
 
 # Digits and capitals that are not mistaken for one another; without vowels no ticket is a word.
 _TICKET = "23456789BCDFGHJKMNPQRSTVWXYZ"
+SEEN_SECONDS = DRAW_SECONDS = 5.0
 
 
 class DrawRefused(ReengageError):
@@ -54,111 +55,123 @@ class Draw:
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
-    """`POST /{code}/enter` enters the contest of the link's step (422 where a box is to be ticked);
+    """The press `enter` enters the contest of the link's step (422 where a box is to be ticked);
     `GET /draws/{name}` and `/draws/{name}/tickets.txt` let anybody check a draw.
     """
     pages, policy = service.pages, service.policy
 
-    def known(connection: Connection, contest: Contest) -> Any:
-        draw = db.run(connection, "web/contest", contest=contest.name).one_or_none()
-        return draw or see(connection, contest.name, service.clock())
-
-    def show(visit: Visit, contest: Contest, draw: Any, entry: Any, **shown: Any) -> Response:
-        state = state_of(contest, visit, policy, draw, entry)
+    def show(visit: Visit, contest: Contest, **shown: Any) -> Response:
+        state = state_of(contest, visit, policy)
         status = 422 if state == "open" and shown.get("errors") else 200
+        # Who has not entered sees what everybody sees.
+        alike = None if visit.entry or shown else (state, visit.drawing)
         shown = {"errors": {}, "ticked": (), **shown}
         return pages.show(
-            pages.template(visit.landing, "contest.html"), visit, status,
-            contest=contest, state=state, draw=draw, entered=entry if entry.ticket else None,
-            ticks=ticks(contest, visit), paused_until=entry.paused_until, **shown,
+            pages.template(visit.landing, "contest.html"), visit, status, alike=alike,
+            contest=contest, state=state, draw=visit.drawing, entered=visit.entry,
+            ticks=ticks(contest, visit), **shown,
         )  # fmt: skip
 
     def contest_of(visit: Visit) -> tuple[Step, Contest] | None:
         step = pages.step(visit)
         return (step, step.contest) if step and step.contest else None
 
-    def view(visit: Visit) -> Response:
+    async def view(visit: Visit) -> Response:
         found = contest_of(visit)
         if found is None:
             return pages.landing(visit)
         _, contest = found
+        if visit.drawing is None:  # the first who sees it
+            visit = await service.in_time(partial(first_seen, visit, contest), SEEN_SECONDS)
+        return show(visit, contest)
+
+    def first_seen(visit: Visit, contest: Contest) -> Visit:
         with service.transaction() as connection:
-            draw, entry = known(connection, contest), said(connection, visit, contest.name)
-        return show(visit, contest, draw, entry)
+            return replace(visit, drawing=drawing(connection, contest, visit.at))
 
     for step in policy.steps:
         if step.contest:
             service.views[step.landing] = view
 
-    @app.post("/{code:link_code}/enter")
-    def enter(request: Request, code: str, form: Posted) -> Response:
-        with service.transaction() as connection:
-            visit = visits.record(connection, request, code, "press")
-            found = contest_of(visit)
-            if found is None or visit.is_expired:
-                return pages.landing(visit)
-            step, contest = found
-            draw = known(connection, contest)
-            # Two contacts with one number enter one after the other: the number has one entry.
-            number = visit.phone_hash or visit.contact_id
-            with db.exclusive(connection, f"contest/{contest.name}/{number}"):
-                entry = said(connection, visit, contest.name)
-                wanted = ticks(contest, visit)
-                ticked = [name for name in wanted if form.get(name) == ["yes"]]
-                if state_of(contest, visit, policy, draw, entry) != "open":
-                    return show(visit, contest, draw, entry)
-                if missing := set(wanted) - set(ticked):
-                    wrong = pages.voice(visit)("contest.tick")
-                    return show(
-                        visit, contest, draw, entry,
-                        errors=dict.fromkeys(missing, wrong), ticked=ticked,
-                    )  # fmt: skip
-                db.run(
-                    connection, "web/enter_contest",
-                    contest=contest.name, contact_id=visit.contact_id,
-                    phone_hash=visit.phone_hash, message_id=visit.message_id,
-                    ticket=new_ticket(), confirmed=json.dumps(confirmed(contest, ticked)),
-                    at=visit.at,
-                )  # fmt: skip
-                entry = said(connection, visit, contest.name)
-            # Nothing for an entry that was not taken.
-            incentive = visit.incentive or (
-                coupons.issue_for(
-                    connection, policy, step, visit.message_id, visit.contact_id, visit.at
-                )
-                if entry.ticket
-                else None
+    def enter(connection: Connection, visit: Visit, form: Form, is_late: bool) -> Response:
+        found = contest_of(visit)
+        if found is None or visit.is_expired:
+            return pages.landing(visit)
+        step, contest = found
+        # Two contacts with one number enter one after the other: the number has one entry.
+        number = visit.phone_hash or visit.contact_id
+        with db.exclusive(connection, f"contest/{contest.name}/{number}"):
+            visit = replace(
+                visit,
+                drawing=drawing(connection, contest, visit.at),
+                entry=said(connection, visit, contest),
             )
-        return show(visit, contest, draw, entry, incentive=incentive)
+            if state_of(contest, visit, policy) != "open":
+                return show(visit, contest)
+            wanted = ticks(contest, visit)
+            ticked = [name for name in wanted if form.get(name) == ["yes"]]
+            if missing := set(wanted) - set(ticked):
+                wrong = pages.voice(visit)("contest.tick")
+                return show(visit, contest, errors=dict.fromkeys(missing, wrong), ticked=ticked)
+            db.run(
+                connection, "web/enter_contest",
+                contest=contest.name, contact_id=visit.contact_id, phone_hash=visit.phone_hash,
+                message_id=visit.message_id, ticket=new_ticket(),
+                confirmed=json.dumps(confirmed(contest, ticked)), at=visit.at,
+            )  # fmt: skip
+            visit = replace(visit, entry=said(connection, visit, contest))
+        incentive: Offered | coupons.Coupon | None = visit.incentive
+        if visit.entry and not incentive:  # nothing for an entry that was not taken
+            incentive = coupons.issue_for(
+                connection, policy, step, visit.message_id, visit.contact_id, visit.at
+            )
+        return show(visit, contest, incentive=incentive)
 
-    @app.get("/draws/{name}")
-    def draw_page(name: str) -> Response:
-        name = _name(name)
-        with service.transaction() as connection:
-            found = db.run(connection, "web/contest", contest=name).one_or_none()
-            if found is None:
-                raise HTTPException(404)
-            drawn = _tickets(connection, name) if found.drawn_at else []
+    service.presses["enter"] = enter
+
+    async def draw_page(request: Request) -> Response:
+        name = _name(request)
+        found, drawn = await service.in_time(partial(_drawn, service, name), DRAW_SECONDS)
+        if found is None:
+            raise HTTPException(404)
         zone = policy.brand.zone
         return pages.render(
-            "_draw.html", contest=name, draw=found,
+            "_draw.html", language=visits.languages(request), contest=name, draw=found,
             winners=[row.ticket for row in drawn[: found.winners]],
             drawn_on=found.drawn_at.astimezone(zone).date() if found.drawn_at else None,
         )  # fmt: skip
 
-    @app.get("/draws/{name}/tickets.txt")
-    def tickets(name: str) -> Response:
-        with service.transaction() as connection:
-            drawn = _tickets(connection, _name(name))
+    async def tickets(request: Request) -> Response:
+        _, drawn = await service.in_time(partial(_drawn, service, _name(request)), DRAW_SECONDS)
         if not drawn:
             raise HTTPException(404)
         return PlainTextResponse("".join(f"{row.ticket}\n" for row in drawn))
+
+    app.add_route("/draws/{name}", draw_page)
+    app.add_route("/draws/{name}/tickets.txt", tickets)
 
 
 def new_ticket() -> str:
     """A ticket, XXXX-XXXX-XXXX: 12 random characters of 28."""
     code = "".join(secrets.choice(_TICKET) for _ in range(12))
     return f"{code[:4]}-{code[4:8]}-{code[8:]}"
+
+
+def said(connection: Connection, visit: Visit, contest: Contest) -> Entry | None:
+    """The entry that a person, or their number, has to a contest by now."""
+    row = db.run(
+        connection, "web/said",
+        contact_id=visit.contact_id, message_id=visit.message_id, phone_hash=visit.phone_hash,
+        contest=contest.name, channel=visits.CHANNEL,
+    ).one()  # fmt: skip
+    return visits.entry_of(row)
+
+
+def drawing(connection: Connection, contest: Contest, at: datetime) -> Drawing:
+    """The draw of a contest as it stands by now."""
+    known = db.run(connection, "web/contest", contest=contest.name).one_or_none()
+    draw = known or see(connection, contest.name, at)
+    return Drawing(draw.commitment, draw.drawn_at, draw.winners)
 
 
 def see(connection: Connection, contest: str, at: datetime) -> Any:
@@ -187,16 +200,17 @@ def confirmed(contest: Contest, ticked: list[str]) -> dict[str, Any]:
     return {name: said_of[name] for name in ticked} | {"closes_on": str(contest.closes_on)}
 
 
-def state_of(contest: Contest, visit: Visit, policy: Policy, draw: Any, entry: Any) -> str:
+def state_of(contest: Contest, visit: Visit, policy: Policy) -> str:
     """What the page shows: won, lost or drawn; closed, early, entered, elsewhere, or open."""
     today = visit.at.astimezone(policy.brand.zone).date()
-    if draw.drawn_at:
-        if entry.place is None:
+    draw, entry = visit.drawing, visit.entry
+    if draw and draw.drawn_at:
+        if entry is None or entry.place is None:
             return "drawn"
-        return "won" if entry.place <= draw.winners else "lost"
+        return "won" if entry.place <= (draw.winners or 0) else "lost"
     if today > contest.closes_on:
         return "closed"
-    if entry.ticket:
+    if entry:
         return "entered"
     if contest.opens_on and today < contest.opens_on:
         return "early"
@@ -205,11 +219,19 @@ def state_of(contest: Contest, visit: Visit, policy: Policy, draw: Any, entry: A
     return "open"
 
 
-def _name(asked: str) -> str:
+def _name(request: Request) -> str:
     """The name of a contest in an address. Raises HTTPException 404 for what can be none."""
+    asked: str = request.path_params["name"]
     if not re.fullmatch("[a-z][a-z0-9_]{0,99}", asked):
         raise HTTPException(404)
     return asked
+
+
+def _drawn(service: Service, name: str) -> tuple[Any, list[sa.Row[Any]]]:
+    """A contest as it stands, None where there is none, and the tickets of its draw."""
+    with service.transaction() as connection:
+        found = db.run(connection, "web/contest", contest=name).one_or_none()
+        return found, _tickets(connection, name) if found and found.drawn_at else []
 
 
 def _tickets(connection: Connection, contest: str) -> list[sa.Row[Any]]:

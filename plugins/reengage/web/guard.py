@@ -14,13 +14,13 @@ from math import ceil
 from os import environ
 from typing import Any
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from reengage.errors import ConfigurationError
 from reengage.web.forms import FORM_BYTES
 from reengage.web.service import Service
-from reengage.web.visits import address
+from reengage.web.visits import address, languages
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Guard:
                 status = message["status"]
                 if who and status == 404 and (wait := self._missed.wait(who)):
                     status, is_slowed = 429, True
-                    await self._slow(wait)(scope, receive, send)
+                    await self._slow(wait, scope)(scope, receive, send)
             if not is_slowed:
                 await send(message)
 
@@ -132,7 +132,9 @@ class Guard:
         except _Refused as refused:
             if not status:
                 # The rest of the body is not read: the connection ends with the answer.
-                page = self._service.pages.problem(refused.status, {"Connection": "close"})
+                page = self._service.pages.problem(
+                    refused.status, {"Connection": "close"}, _languages(scope)
+                )
                 await page(scope, receive, answer)
         except Exception as error:
             # Neither its text nor its trace: both may hold what was asked.
@@ -142,7 +144,8 @@ class Guard:
             where = f"{frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}" if frame else ""
             log.error("The link service failed: %s in %s", type(error).__name__, where)
             if not status:
-                await self._service.pages.problem(500)(scope, receive, answer)
+                page = self._service.pages.problem(500, None, _languages(scope))
+                await page(scope, receive, answer)
         if who and status == 403:
             self._forged.wait(who)
         self._service.metrics.count("requests", what=_what(scope), status=str(status))
@@ -157,15 +160,16 @@ class Guard:
             is_called = scope["path"].startswith(WEBHOOKS)
             wait = self._forged.wait(who, 0) if is_called else self._asked.wait(who)
             if wait:
-                return self._slow(wait)
+                return self._slow(wait, scope)
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._most(scope):
                 return pages.problem(413, {"Connection": "close"})
         return None
 
-    def _slow(self, wait: float) -> Response:
+    def _slow(self, wait: float, scope: MutableMapping[str, Any]) -> Response:
         self._service.metrics.count("limited")
-        return self._service.pages.problem(429, {"Retry-After": str(ceil(wait))})
+        headers = {"Retry-After": str(ceil(wait))}
+        return self._service.pages.problem(429, headers, _languages(scope))
 
     def _most(self, scope: MutableMapping[str, Any]) -> int:
         is_called = scope["path"].startswith(WEBHOOKS)
@@ -194,6 +198,10 @@ class Guard:
             return message
 
         return bounded
+
+
+def _languages(scope: MutableMapping[str, Any]) -> str:
+    return languages(Request(scope))
 
 
 def _what(scope: MutableMapping[str, Any]) -> str:

@@ -22,7 +22,6 @@ from reengage.providers import (
 )
 
 if TYPE_CHECKING:
-    from reengage.web.pool import Pool
     from reengage.web.service import Service
 
 log = logging.getLogger(__name__)
@@ -46,9 +45,7 @@ def providers_of_environment(policy: Policy, sandbox: str | None = None) -> dict
     return {provider.name: provider}
 
 
-def add_routes(
-    app: FastAPI, service: "Service", pool: "Pool", providers: Mapping[str, Provider]
-) -> None:
+def add_routes(app: FastAPI, service: "Service", providers: Mapping[str, Provider]) -> None:
     """`POST /webhooks/{provider}`: 204 once it is kept, also if it was kept before; 403 where it is
     not signed or nothing that the provider sends; 503 while the warehouse is away (the receipts and
     replies are polled as well, so nothing is lost with a provider that calls only once).
@@ -68,7 +65,7 @@ def add_routes(
             service.metrics.count("webhooks", provider=provider.name, became="refused")
             log.warning("a webhook was refused: %s", refused)
             return Response(status_code=403)
-        kept = await pool.one(
+        kept = await service.pool.one(
             "outbox/insert_webhook",
             provider=provider.name,
             digest=_digest(service.visitor_key, url, body),

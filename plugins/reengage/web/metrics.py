@@ -11,10 +11,14 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 HELP = {
     "requests": "Requests answered, by what was asked for and the status.",
-    "spooled": "Hits and opt-outs written to the spool because the warehouse was away.",
-    "replayed": "Spooled hits and opt-outs brought to the warehouse.",
+    "spooled": "Hits and presses written to the spool because the warehouse was away.",
+    "replayed": "Spooled hits and presses brought to the warehouse.",
     "webhooks": "Webhooks, by provider and what became of them.",
     "limited": "Requests refused because too many came from one address.",
+}
+
+GAUGES = {
+    "spool_bytes": "The size of what waits for the warehouse on this disk, of all workers.",
 }
 
 
@@ -38,12 +42,15 @@ class Metrics:
             self._buckets[bisect_left(BOUNDS, seconds)] += 1
             self._seconds += seconds
 
-    def text(self) -> str:
-        """All of it, for Prometheus."""
+    def text(self, **now: float) -> str:
+        """All of it, for Prometheus. now: what GAUGES say, as it stands."""
         worker = f'worker="{os.getpid()}"'
         with self._lock:
             counts, buckets, seconds = dict(self._counts), list(self._buckets), self._seconds
         lines = []
+        for name, said in GAUGES.items():
+            lines += [f"# HELP reengage_web_{name} {said}", f"# TYPE reengage_web_{name} gauge"]
+            lines.append(f"reengage_web_{name} {now[name]}")
         for name, said in HELP.items():
             lines += [f"# HELP reengage_web_{name}_total {said}"]
             lines += [f"# TYPE reengage_web_{name}_total counter"]

@@ -4,11 +4,11 @@ load, run and frame nothing.
 
 import base64
 import re
-import secrets
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
+from hashlib import sha256
 from typing import Any
 
 import segno
@@ -27,7 +27,7 @@ FOLDER = TEMPLATES / "landing"
 MOST_MADE = 1_000
 # What stands in a page that is made once for the codes of each who sees it: of Unicode's private
 # use, so that no text of a brand holds it.
-CODE, COUPON, INCENTIVE, NONCE = "\ue000link", "\ue000coupon", "\ue000incentive", "\ue000nonce"
+CODE, COUPON, INCENTIVE = "\ue000link", "\ue000coupon", "\ue000incentive"
 LOGO_BYTES = 40_000
 LOGO_TYPES = {
     ".svg": "image/svg+xml",
@@ -36,6 +36,15 @@ LOGO_TYPES = {
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A page that was rendered. styles: what its Content-Security-Policy allows."""
+
+    status: int
+    content: str
+    styles: str
 
 
 class Pages:
@@ -52,7 +61,10 @@ class Pages:
         self.catalogues = Catalogues(FOLDER / "texts", policy.brand, needed)
         self._logo = _logo(policy.brand)
         # Rendering a page takes longer than all else about a hit, and most are alike.
-        self._made: dict[Any, tuple[int, str]] = {}
+        self._made: dict[Any, _Made] = {}
+        self._safe = dict(_SAFE)
+        if (policy.brand.link_domain or "").startswith("https:"):
+            self._safe["Strict-Transport-Security"] = "max-age=31536000"
         self._light = _colours(policy.brand.colours.light)
         self._dark = _colours(policy.brand.colours.dark)
 
@@ -66,10 +78,8 @@ class Pages:
         """The step of a visit; None: the policy has it no more."""
         return next((step for step in self._policy.steps if step.name == visit.step), None)
 
-    def voice(self, visit: Visit | None) -> Voice:
-        """How the pages speak to whoever visits; None: as the brand does."""
-        if visit is None:
-            return self.catalogues.voice()
+    def voice(self, visit: Visit) -> Voice:
+        """How the pages speak to whoever visits."""
         return self.catalogues.voice(visit.language, visit.country)
 
     def coupon(
@@ -122,59 +132,77 @@ class Pages:
         name = self.template(visit.landing, "_step.html")
         # An invitation needs a contest: with one, web/contest.py shows the page.
         name = "_step.html" if name == "contest.html" else name
-        key = (name, is_confirmed, _likeness(visit))
-        if key not in self._made:
-            if len(self._made) >= MOST_MADE:
-                self._made.clear()
-            self._made[key] = self._show(
-                name, _anybody(visit), is_confirmed=is_confirmed, questions=()
-            )
-        status, content = self._made[key]
-        return self._answer(_filled(content, visit), status)
+        return self.show(
+            name, visit, alike=(is_confirmed,), is_confirmed=is_confirmed, questions=()
+        )
 
-    def show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> HTMLResponse:
+    def show(
+        self,
+        name: str,
+        visit: Visit,
+        status: int = 200,
+        *,
+        alike: tuple[Hashable, ...] | None = None,
+        **shown: Any,
+    ) -> HTMLResponse:
         """A page for a visit, or the page that says that its link has expired (410).
 
         shown: what the page says beside; incentive: a coupon that the visit did not know of yet.
+        alike: what else the page depends on, of a page that says nothing of the visitor's own: it
+        is made once for all who see the same.
         """
-        status, content = self._show(name, visit, status, **shown)
-        return self._answer(content, status)
+        if alike is None:
+            return self._answer(self._show(name, visit, status, **shown), code=visit.code)
+        key = (name, status, alike, _likeness(visit))
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            made = self._made[key] = self._show(name, _anybody(visit), status, **shown)
+        return self._answer(replace(made, content=_filled(made.content, visit)), code=visit.code)
 
-    def _show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> tuple[int, str]:
+    def _show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> _Made:
         t, step = self.voice(visit), self.step(visit)
         incentive = shown.pop("incentive", None) or visit.incentive
         shown = {
             "is_confirmed": False,
-            "paused_until": None,
             "item": None,
             "together": (),
             "code": visit.code,
             "is_opted_out": visit.is_opted_out,
+            "paused_until": visit.paused_until,
             **shown,
             "coupon": self.coupon(visit.coupon, step.coupon if step else None, t, visit.at),
             "incentive": self.coupon(incentive, step.incentive if step else None, t, visit.at),
         }
         if visit.is_expired:
-            return 410, self._content("_gone.html", t, **shown)
-        return status, self._content(name, t, **shown)
+            name, status = "_gone.html", 410
+        return self._make(name, t, status, **shown)
 
     def answer(self, name: str, visit: Visit, **shown: Any) -> HTMLResponse:
         """A page that says what became of a press, even of one on a link that has expired."""
         return self.show(name, replace(visit, is_expired=False), **shown)
 
-    def stopped(self, visit: Visit | None) -> HTMLResponse:
-        """The page that says that no more texts come; visit None: the warehouse was away."""
-        if visit is None:
-            return self.render("_stopped.html", coupon=None, incentive=None)
+    def stopped(self, visit: Visit) -> HTMLResponse:
+        """The page that says that no more texts come."""
         return self.answer("_stopped.html", replace(visit, is_opted_out=True))
 
-    def missing(self, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-        """There is no such link, or it is not asked for like this."""
-        return self.render("_missing.html", status, headers)
+    def kept(self, *, is_opt_out: bool, language: str = "") -> HTMLResponse:
+        """The page for a press while the warehouse is away: it is kept, and done later."""
+        name = "_stopped.html" if is_opt_out else "_kept.html"
+        return self.render(name, language=language, coupon=None, incentive=None)
 
-    def problem(self, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    def missing(
+        self, status: int, headers: Mapping[str, str] | None = None, language: str = ""
+    ) -> HTMLResponse:
+        """There is no such link, or it is not asked for like this."""
+        return self.render("_missing.html", status, headers, language=language)
+
+    def problem(
+        self, status: int, headers: Mapping[str, str] | None = None, language: str = ""
+    ) -> HTMLResponse:
         """Something of ours does not work, or too much was asked at once."""
-        return self.render("_problem.html", status, headers)
+        return self.render("_problem.html", status, headers, language=language)
 
     def render(
         self,
@@ -182,18 +210,22 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         *,
-        t: Voice | None = None,
+        language: str = "",
         **shown: Any,
     ) -> HTMLResponse:
-        """A page that may load nothing, run nothing, be framed or cached nowhere."""
-        return self._answer(self._content(name, t or self.voice(None), **shown), status, headers)
+        """A page for nobody in particular. language: as a browser's header Accept-Language asks;
+        the brand's where no page is written in one of those.
+        """
+        t = self.catalogues.voice(self.catalogues.preferred(language))
+        return self._answer(self._make(name, t, status, **shown), headers)
 
-    def _content(self, name: str, t: Voice, **shown: Any) -> str:
-        return self._templates[name].render({
+    def _make(self, name: str, t: Voice, status: int, **shown: Any) -> _Made:
+        beacon = _beacon(shown.get("code"))
+        content = self._templates[name].render({
             "code": None,
+            "beacon": Markup(beacon),
             "is_opted_out": False,
             "paused_until": None,
-            "nonce": NONCE,
             "brand": self._policy.brand,
             "logo": self._logo,
             "light": self._light,
@@ -201,29 +233,53 @@ class Pages:
             "t": t,
             **shown,
         })  # fmt: skip
+        styles = [style for style in STYLE.findall(content) if style != beacon]
+        return _Made(status, content, " ".join(map(_digest, styles)))
 
     def _answer(
-        self, content: str, status: int, headers: Mapping[str, str] | None = None
+        self, made: _Made, headers: Mapping[str, str] | None = None, code: str | None = None
     ) -> HTMLResponse:
-        nonce = secrets.token_urlsafe(12)
-        content = content.replace(NONCE, nonce)
-        safe = {
-            "Content-Security-Policy": (
-                f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
-                "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-            ),
-            "Cache-Control": "no-store",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "X-Robots-Tag": "noindex, nofollow",
-        }
-        if (self._policy.brand.link_domain or "").startswith("https:"):
-            safe["Strict-Transport-Security"] = "max-age=31536000"
-        return HTMLResponse(content, status, {**(headers or {}), **safe})
+        """A page that may load nothing but its beacon, run nothing, be framed or cached nowhere."""
+        styles, pictures = made.styles, "data:"
+        if code:
+            styles, pictures = f"{styles} {_digest(_beacon(code))}", "'self' data:"
+        policy = (
+            f"default-src 'none'; style-src {styles}; img-src {pictures}; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        )
+        headers = {**(headers or {}), **self._safe, "Content-Security-Policy": policy}
+        return HTMLResponse(made.content, made.status, headers)
+
+
+_SAFE = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
+
+
+def _beacon(code: str | None) -> str:
+    """The style sheet that asks for a page's beacon, when a hand is on the page and not before: a
+    machine that only fetches pages has none. There is no script.
+    """
+    if code is None:
+        return ""
+    return (
+        "main:is(:hover, :active, :focus-within)::after "
+        f'{{ content: url("/{code}/seen"); position: absolute; opacity: 0; }}'
+    )
+
+
+@lru_cache(maxsize=4096)
+def _digest(style: str) -> str:
+    """A style sheet as a Content-Security-Policy allows it."""
+    return f"'sha256-{base64.b64encode(sha256(style.encode()).digest()).decode()}'"
 
 
 @cache
@@ -297,7 +353,8 @@ def _likeness(visit: Visit) -> tuple[Any, ...]:
         for one in (visit.coupon, visit.incentive)
     )  # fmt: skip
     return (
-        visit.step, visit.language, visit.country, visit.is_expired, visit.is_opted_out, *coupons,
+        visit.step, visit.language, visit.country, visit.is_expired, visit.is_opted_out,
+        visit.paused_until, *coupons,
     )  # fmt: skip
 
 

@@ -9,13 +9,13 @@ import contextlib
 import logging
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
-from sqlalchemy.dialects.postgresql.psycopg import dialect
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from reengage import db
 from reengage.errors import ReengageError
@@ -23,9 +23,9 @@ from reengage.errors import ReengageError
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 8
-CONNECT_SECONDS = 3
-STATEMENT_SECONDS = 5
-# How long nobody tries to connect after the warehouse was found away.
+CONNECT_SECONDS = 2
+STATEMENT_SECONDS = 3
+# How long nobody asks after the warehouse was found away.
 PAUSE_SECONDS = 0.5
 
 
@@ -43,7 +43,7 @@ class Pool:
         self._idle: deque[psycopg.AsyncConnection[Any]] = deque()
         weakref.finalize(self, _finish, self._idle)
         self._away_until = 0.0
-        self._sql: dict[str, str] = {}
+        self._sql: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     async def one(self, name: str, **binds: Any) -> Any | None:
         """The first row of include/sql/<name>.sql, a file of one statement; None without one."""
@@ -56,32 +56,31 @@ class Pool:
         A statement that a cut connection has interrupted is run a second time, so it must be safe
         to. Raises Away.
         """
-        query = self._sql.get(name) or self._compile(name)
+        query, names = self._sql.get(name) or self._compile(name)
+        values = [binds[name] for name in names]
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(STATEMENT_SECONDS + CONNECT_SECONDS), self._turn:
-                if self._idle:
-                    with contextlib.suppress(psycopg.OperationalError):
-                        return await self._run(self._idle.pop(), query, binds)
-                    # A restart of the server cuts them all.
-                    _finish(self._idle)
                 if loop.time() < self._away_until:
                     raise Away("The warehouse was away a moment ago.")
-                try:
-                    return await self._run(await self._connect(), query, binds)
-                except psycopg.OperationalError:
-                    self._away_until = loop.time() + PAUSE_SECONDS
-                    raise
+                if self._idle:
+                    with contextlib.suppress(psycopg.OperationalError):
+                        return await self._run(self._idle.pop(), query, values)
+                    # A restart of the server cuts them all.
+                    _finish(self._idle)
+                return await self._run(await self._connect(), query, values)
         except (psycopg.OperationalError, TimeoutError) as error:
+            if getattr(error, "sqlstate", None) is None:  # the server itself said nothing
+                self._away_until = loop.time() + PAUSE_SECONDS
             # Not the error's text: it may hold what was asked.
             log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
             raise Away("The warehouse does not answer.") from None
 
     async def _run(
-        self, connection: psycopg.AsyncConnection[Any], query: str, binds: Mapping[str, Any]
+        self, connection: psycopg.AsyncConnection[Any], query: str, values: Sequence[Any]
     ) -> list[Any]:
         try:
-            cursor = await connection.execute(query, binds, prepare=True)
+            cursor = await connection.execute(query, values, prepare=True)
             rows = await cursor.fetchall()
         except BaseException:
             # Whatever has interrupted it, its state is not known.
@@ -96,6 +95,7 @@ class Pool:
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             row_factory=namedtuple_row,
+            cursor_factory=psycopg.AsyncRawCursor,
             application_name="reengage-web",
             options=(
                 "-c timezone=UTC -c plan_cache_mode=force_generic_plan "
@@ -106,9 +106,13 @@ class Pool:
             ),
         )
 
-    def _compile(self, name: str) -> str:
+    def _compile(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """A statement as the server numbers its binds ($1, …), and their names in that order: the
+        driver need not look for them in a long text each time.
+        """
         ((clause, _),) = db._statements(name, None)
-        self._sql[name] = str(clause.compile(dialect=dialect()))
+        compiled = clause.compile(dialect=dialect())
+        self._sql[name] = str(compiled), tuple(compiled.positiontup or ())
         return self._sql[name]
 
     def close(self) -> None:

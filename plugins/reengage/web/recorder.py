@@ -5,7 +5,8 @@ from collections import deque
 from typing import Any
 
 from reengage.web import visits
-from reengage.web.pool import Away, Pool
+from reengage.web.pool import Away
+from reengage.web.service import Service
 
 # Statements under way at once; what comes meanwhile goes with the next. Alone, a hit never waits.
 AT_ONCE = 2
@@ -18,8 +19,8 @@ Waiting = list[tuple[Hit, asyncio.Future[Any]]]
 class Recorder:
     """Records the hits of one event loop."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._waiting: deque[tuple[Hit, asyncio.Future[Any]]] = deque()
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,7 +49,8 @@ class Recorder:
 
     async def _record(self, some: Waiting) -> None:
         try:
-            rows = await self._pool.all("outbox/record_hit", **visits.binds([h for h, _ in some]))
+            binds = visits.binds(self._service, [hit for hit, _ in some])
+            rows = await self._service.pool.all("outbox/record_hit", **binds)
         except Away as away:
             for _, future in some:
                 if not future.done():

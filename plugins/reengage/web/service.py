@@ -1,11 +1,22 @@
-"""What the routes of the public service share: the warehouse, the policy, the clock, the pages."""
+"""What the routes of the public service share: the warehouse, the policy, the clock, the pages; and
+what a press does.
+"""
 
+import json
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+import anyio.to_thread
 import sqlalchemy as sa
+from anyio import fail_after
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,38 +24,62 @@ from reengage.clock import Clock
 from reengage.policy import Policy
 from reengage.settings import settings
 from reengage.web import visits
+from reengage.web.forms import Form
 from reengage.web.hits import Busy
 from reengage.web.metrics import Metrics
 from reengage.web.pages import Pages
-from reengage.web.spool import Spool
+from reengage.web.pool import Away, Pool
+from reengage.web.spool import OPT_OUT, Spool
 from reengage.web.visits import Visit
 
 log = logging.getLogger(__name__)
 
-# A press that waits for a lock of a long load is answered, and its wish kept, after so long.
+# A press that waits for a lock of a long load, or for a warehouse that hangs (which cuts no
+# connection), is answered, and kept for later, after so long.
+PRESS_SECONDS = 5.0
 STATEMENT_SECONDS = 10
+# How long nobody waits for a warehouse that did not answer in time.
+PAUSE_SECONDS = 1.0
+# Of a form, as it is kept for later: a page's answers are far smaller.
+KEPT_CHARACTERS = 16_000
+
+# What a page that was opened shows.
+View = Callable[[Visit], Awaitable[Response]]
+# What a press does: in the transaction that records it, once. Called again later where the
+# warehouse was away (is_late): then nobody reads the page, and nobody can put a form right.
+Act = Callable[[sa.Connection, Visit, Form, bool], Response]
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the warehouse does not answer, and may later."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, (Away, OperationalError, InterfaceError, NoConnection, TimeoutError))
 
 
 @dataclass
 class Service:
-    """The parts of one service. views: by landing, what shows a page that needs more than its
-    visit; it is called in a thread of its own, and may use transaction().
+    """The parts of one service. views: by landing, what shows a page that is more than its
+    template; presses: by their name in an address (`POST /{code}/<name>`).
     """
 
     engine: sa.Engine
     policy: Policy
     clock: Clock
     pages: Pages
-    views: dict[str, Callable[[Visit], Response]] = field(default_factory=dict)
+    pool: Pool
+    views: dict[str, View] = field(default_factory=dict)
+    presses: dict[str, Act] = field(default_factory=dict)
     busy: Busy = field(default_factory=Busy)
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
     visitor_key: bytes = field(default_factory=visits.visitor_key, repr=False)
+    _away_until: float = 0.0
 
-    def keep(self, request: Request, code: str, kind: visits.Kind, **more: bool) -> None:
-        """Keep a hit until the warehouse is back. Raises SpoolFull where it cannot be kept."""
-        self.spool.append(visits.hit_of(request, code, kind) | more)
-        self.metrics.count("spooled")
+    def __post_init__(self) -> None:
+        # By step, as outbox/record_hit takes them.
+        contests = {step.name: step.contest.name for step in self.policy.steps if step.contest}
+        self.contests = json.dumps(contests)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -53,7 +88,58 @@ class Service:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
             yield connection
 
-    def visit(self, request: Request, code: str, kind: visits.Kind) -> Visit:
-        """Record the request as a hit, in a transaction of its own. Raises HTTPException 404."""
+    async def in_time(self, work: Callable[[], Any], seconds: float) -> Any:
+        """Work on the warehouse in a thread of its own, which is left behind after so long. Raises
+        an error that is_away, at once where the last one did not answer either.
+        """
+        if time.monotonic() < self._away_until:
+            raise Away("The warehouse was away a moment ago.")
+        try:
+            with fail_after(seconds):
+                return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+        except TimeoutError:
+            self._away_until = time.monotonic() + PAUSE_SECONDS
+            raise
+
+    async def press(self, request: Request, code: str, name: str, form: Form) -> Response:
+        """Record a press and do what it asks for. While the warehouse is away it is kept, answered,
+        and done later.
+
+        Raises HTTPException 404 for a press or a link that is none, SpoolFull where it cannot be
+        kept.
+        """
+        if name not in self.presses:
+            raise HTTPException(404)
+        hit = visits.hit_of(request, code, "press")
+        try:
+            answer = await self.in_time(partial(self.do, hit, name, form), PRESS_SECONDS)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
+        else:
+            if answer is None:
+                raise HTTPException(404)
+            return answer
+        if sum(len(key) + sum(map(len, values)) for key, values in form.items()) > KEPT_CHARACTERS:
+            raise Away("A form that is too long to be kept.")
+        # The same hit: where the thread gets through after all, it is there once, and done once.
+        await anyio.to_thread.run_sync(partial(self.keep, hit, press=name, form=form))
+        return self.pages.kept(is_opt_out=name == OPT_OUT, language=visits.languages(request))
+
+    def do(
+        self, hit: Mapping[str, Any], name: str, form: Form, *, is_late: bool = False
+    ) -> Response | None:
+        """Record a press and do what it asks for, in one transaction; its page. None: no such link,
+        or it was done before.
+        """
         with self.transaction() as connection:
-            return visits.record(connection, request, code, kind)
+            visit = visits.record(connection, self, hit)
+            if visit is None or not visit.is_new:
+                return None
+            return self.presses[name](connection, visit, form, is_late)
+
+    def keep(self, hit: Mapping[str, Any], **more: Any) -> None:
+        """Keep a hit until the warehouse is back. Raises SpoolFull where it cannot be kept."""
+        self.spool.append({**hit, **more})
+        self.metrics.count("spooled")

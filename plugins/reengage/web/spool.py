@@ -1,10 +1,11 @@
-"""Hits and opt-outs that wait for the warehouse, in a file of this installation.
+"""Hits and presses that wait for the warehouse, in a file of this installation.
 
 What was answered is kept: a line is on the disk (fsync) before the visitor reads that it is taken,
 and leaves it only after the warehouse has committed it. Each has a key, so that one that got
 through after all is not recorded twice. Several workers share the file.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -21,9 +22,11 @@ from reengage.progress import progress
 
 log = logging.getLogger(__name__)
 
+OPT_OUT = "opt-out"  # the press that asks for no more texts
 MOST_BYTES = 256 * 1024 * 1024
-# Of it, what is left to opt-outs: fetches, of whatever address, must not take their place.
-OPT_OUT_BYTES = MOST_BYTES // 4
+# What presses and opt-outs may fill of it, when fetches, of whatever address, may no more: a fetch
+# must not take the place of an answer, nor an answer that of an opt-out.
+VIEW_BYTES, PRESS_BYTES = MOST_BYTES // 4 * 2, MOST_BYTES // 4 * 3
 
 
 class SpoolFull(ReengageError):
@@ -31,7 +34,9 @@ class SpoolFull(ReengageError):
 
 
 class Spool:
-    """Files in one folder: hits.jsonl, which grows, and hits-*.jsonl, which are brought back."""
+    """Files in one folder: hits.jsonl, which grows, and hits-*.jsonl, which are brought back;
+    refused.jsonl keeps what the warehouse would not take.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,6 +48,8 @@ class Spool:
         Raises SpoolFull where the disk, or the spool's share of it, is full.
         """
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        press = record.get("press")
+        most = MOST_BYTES if press == OPT_OUT else PRESS_BYTES if press else VIEW_BYTES
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             while True:
@@ -52,8 +59,7 @@ class Spool:
                     if not self._is_current(descriptor):
                         continue  # it was taken away to be brought back
                     size = os.fstat(descriptor).st_size
-                    left = 0 if record.get("is_opting_out") else OPT_OUT_BYTES
-                    if size + len(line) > MOST_BYTES - left:
+                    if self.waiting_bytes + len(line) > most:
                         raise SpoolFull(f"{self._file} is full: the warehouse is away too long.")
                     if size and os.pread(descriptor, 1, size - 1) != b"\n":
                         line = b"\n" + line  # whoever wrote before was killed over it
@@ -81,31 +87,57 @@ class Spool:
         with self._alone() as is_mine:
             if not is_mine:
                 return 0
-            self._set_aside()
-            for file in sorted(self._folder.glob("hits-*.jsonl"), key=lambda f: f.stat().st_mtime):
-                records = list(_records(file))
-                starts = range(0, len(records), batch)
-                for start in progress(starts, "spooled hits", "batches", total=len(starts)):
-                    part = records[start : start + batch]
-                    bring(part)
-                    brought += len(part)
-                file.unlink()
+            # What was set aside first: while it cannot be brought, what comes grows in one file.
+            for some in (self._aside, self._set_aside):
+                for file in some():
+                    brought += self._bring(file, bring, batch)
         return brought
+
+    def _bring(self, file: Path, bring: Callable[[list[dict[str, Any]]], None], batch: int) -> int:
+        records = list(_records(file))
+        starts = range(0, len(records), batch)
+        for start in progress(starts, "spooled hits", "batches", total=len(starts)):
+            bring(records[start : start + batch])
+        file.unlink()
+        return len(records)
+
+    def refuse(self, record: dict[str, Any], why: str) -> None:
+        """Keep a record that cannot be brought to the warehouse beside those that can, with why."""
+        file = self._folder / "refused.jsonl"
+        log.error("A spooled %s could not be recorded (%s): see %s",
+                  record.get("press", "hit"), why, file)  # fmt: skip
+        line = json.dumps({**record, "why": why}, separators=(",", ":")) + "\n"
+        file.touch(0o600)
+        with file.open("a") as lines:
+            lines.write(line)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The size of what waits."""
+        sizes = 0
+        for file in self._folder.glob("hits*.jsonl"):
+            with contextlib.suppress(FileNotFoundError):  # it was brought back meanwhile
+                sizes += file.stat().st_size
+        return sizes
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return not any(self._folder.glob("hits*.jsonl"))
 
-    def _set_aside(self) -> None:
+    def _aside(self) -> list[Path]:
+        """The files that were set aside, the oldest first."""
+        return sorted(self._folder.glob("hits-*.jsonl"), key=lambda file: file.stat().st_mtime)
+
+    def _set_aside(self) -> list[Path]:
         """Give the growing file another name, once nobody writes into it."""
         try:
             descriptor = os.open(self._file, os.O_RDONLY)
         except FileNotFoundError:
-            return
+            return []
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._file.rename(self._folder / f"hits-{uuid.uuid4().hex}.jsonl")
+            return [self._file.rename(self._folder / f"hits-{uuid.uuid4().hex}.jsonl")]
         finally:
             os.close(descriptor)
 

@@ -7,15 +7,15 @@ and stands in outbox.survey alone, by contact, never in a log.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from sqlalchemy.engine import Connection
 
 from reengage import coupons, db
 from reengage.policy import Question, Step
-from reengage.web import visits
-from reengage.web.forms import Form, Posted, text_of
+from reengage.web.forms import Form, text_of
 from reengage.web.service import Service
 from reengage.web.texts import Voice
 from reengage.web.visits import Visit
@@ -25,8 +25,8 @@ SCALE = {str(number): number for number in range(11)}
 YES_NO = {"yes": True, "no": False}
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
-    """`POST /{code}/answers` keeps the answers (422 where one is to be put right), and gives the
+def add_routes(_: FastAPI, service: Service) -> None:
+    """The press `answers` keeps the answers (422 where one is to be put right), and gives the
     step's incentive to whoever has answered.
     """
     pages = service.pages
@@ -41,53 +41,38 @@ def add_routes(app: FastAPI, service: Service) -> None:
             brand = service.policy.brand
             offer = coupons.Coupon.issue(step.incentive, service.policy, visit.at)
             worth = offer.worth(brand.currency, t.locale) if offer.expires_at > visit.at else None
-        shown = {"errors": {}, "is_done": False, "reward": worth, **shown}
         name = pages.template(visit.landing, "survey.html")
-        return pages.show(name, visit, status, questions=step.questions, **shown)
-
-    def view(visit: Visit) -> Response:
-        with service.transaction() as connection:
-            known = said(connection, visit)
-        return show(
-            visit, answers=known.answers or {}, is_answered=known.answers is not None,
-            paused_until=known.paused_until,
+        # Who has said nothing yet sees what everybody sees.
+        alike = None if visit.answers is not None or shown else (worth,)
+        shown = {"errors": {}, "is_done": False, "answers": visit.answers or {}, **shown}
+        return pages.show(
+            name, visit, status, alike=alike, questions=step.questions, reward=worth,
+            is_answered=visit.answers is not None, **shown,
         )  # fmt: skip
+
+    async def view(visit: Visit) -> Response:
+        return show(visit)
 
     for step in service.policy.steps:
         if step.questions:
             service.views[step.landing] = view
 
-    @app.post("/{code:link_code}/answers")
-    def answer(request: Request, code: str, form: Posted) -> Response:
-        with service.transaction() as connection:
-            visit = visits.record(connection, request, code, "press")
-            step = pages.step(visit)
-            if step is None or not step.questions or visit.is_expired:
-                return show(visit, answers={}, is_answered=False)
-            answers, errors = read(step, form, pages.voice(visit))
-            known = said(connection, visit)
-            if errors:
-                return show(
-                    visit, 422, answers=answers, errors=errors,
-                    is_answered=known.answers is not None, paused_until=known.paused_until,
-                )  # fmt: skip
-            save(connection, service, visit, step, answers)
-            incentive = visit.incentive or coupons.issue_for(
-                connection, service.policy, step, visit.message_id, visit.contact_id, visit.at
-            )
-        return show(
-            visit, answers=answers, is_answered=True, is_done=True, incentive=incentive,
-            paused_until=known.paused_until,
-        )  # fmt: skip
+    def answer(connection: Connection, visit: Visit, form: Form, is_late: bool) -> Response:
+        step = pages.step(visit)
+        if step is None or not step.questions or visit.is_expired:
+            return show(replace(visit, answers=None))
+        answers, errors = read(step, form, pages.voice(visit))
+        if is_late:  # nobody can put them right: the others count
+            answers = {name: said for name, said in answers.items() if name not in errors}
+        elif errors:
+            return show(visit, 422, answers=answers, errors=errors)
+        save(connection, service, visit, step, answers)
+        incentive = visit.incentive or coupons.issue_for(
+            connection, service.policy, step, visit.message_id, visit.contact_id, visit.at
+        )
+        return show(replace(visit, answers=answers), is_done=True, incentive=incentive)
 
-
-def said(connection: Connection, visit: Visit, contest: str | None = None) -> Any:
-    """What a visitor has said on this page so far: answers, ticket and place, paused_until."""
-    return db.run(
-        connection, "web/said",
-        contact_id=visit.contact_id, message_id=visit.message_id, phone_hash=visit.phone_hash,
-        contest=contest, channel=visits.CHANNEL,
-    ).one()  # fmt: skip
+    service.presses["answers"] = answer
 
 
 def read(step: Step, form: Form, t: Voice) -> tuple[dict[str, Answer], dict[str, str]]:

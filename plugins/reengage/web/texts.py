@@ -70,6 +70,19 @@ class Catalogues:
         own = self._brand.language
         return [own, *(language for language in self._texts if language != own)]
 
+    def preferred(self, header: str) -> str | None:
+        """The first of a browser's languages (its header Accept-Language, RFC 9110) in which the
+        pages are written; None without one.
+        """
+        wanted = []
+        for place, part in enumerate(header.split(",")):
+            name, _, weight = part.partition(";")
+            found = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", weight) if weight else None
+            quality = 1.0 if not weight else float(found[1]) if found else 0.0
+            wanted.append((-quality, place, name.strip().lower()[:2]))
+        known = (name for less, _, name in sorted(wanted) if less and name in self._texts)
+        return next(known, None)
+
     def voice(self, language: str | None = None, country: str | None = None) -> "Voice":
         """How a page speaks to somebody: in their language where it is written in it, else in the
         brand's.

@@ -6,16 +6,15 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from reengage import db, messages
+from reengage import db
 from reengage.settings import secret
 from reengage.web import hits
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 CHANNEL = "sms"
 LANDING = "landing:"
-Kind = Literal["view", "press"]
+Kind = Literal["view", "beacon", "press"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +44,53 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A link that somebody has opened, as its page needs it.
+class Entry:
+    """An entry to a contest. place: in the draw, from 1; None: not drawn."""
 
+    ticket: str
+    place: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A contest's draw as it stands. drawn_at: aware; None, as winners: it was not made yet."""
+
+    commitment: str
+    drawn_at: datetime | None
+    winners: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A link that somebody has opened, with all that its page shows.
+
+    contact_id: whom the text was sent to; person_id: who that is since, if the contact was merged.
     landing: the page's name, '' where the target is none; url: where the link leads instead of a
-    page of ours. first_name: as a letter would write it. at: aware, by the service's clock.
+    page of ours. answers: by question, None before the survey was answered. paused_until: the first
+    brand day after a break. drawing: of the contest of the step, None before it was seen. is_new:
+    the request was not recorded before. at: aware, by the service's clock.
     """
 
     code: str
     contact_id: int
+    person_id: int
     message_id: uuid.UUID
     step: str
     landing: str
     url: str | None
     language: str | None
     country: str | None
-    first_name: str | None
     phone_hash: str | None
     is_expired: bool
     is_opted_out: bool
+    paused_until: date | None
     coupon: Offered | None
     incentive: Offered | None
+    answers: Mapping[str, Any] | None
+    entry: Entry | None
+    drawing: Drawing | None
+    has_products: bool
+    is_new: bool
     at: datetime
 
 
@@ -102,21 +127,20 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
     return made
 
 
-def binds(hits_: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def binds(service: "Service", hits_: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The parameters of outbox/record_hit for some hits."""
-    return {"hits": json.dumps(hits_), "version": hits.VERSION, "channel": CHANNEL}
+    return {
+        "hits": json.dumps(hits_),
+        "contests": service.contests,
+        "version": hits.VERSION,
+        "channel": CHANNEL,
+    }
 
 
-def record(connection: "Connection", request: Request, code: str, kind: Kind) -> Visit:
-    """Record the request as a hit, in the caller's transaction, and say what it came by.
-
-    Raises HTTPException 404 where there is no such link.
-    """
-    hit = hit_of(request, code, kind)
-    row = db.run(connection, "outbox/record_hit", **binds([hit])).first()
-    if row is None:
-        raise HTTPException(404)
-    return visit_of(row, hit)
+def record(connection: "Connection", service: "Service", hit: Mapping[str, Any]) -> Visit | None:
+    """Record a hit, in the caller's transaction, and say what it came by; None: by no link."""
+    row = db.run(connection, "outbox/record_hit", **binds(service, [hit])).first()
+    return None if row is None else visit_of(row, hit)
 
 
 def visit_of(row: Row, hit: Mapping[str, Any]) -> Visit:
@@ -127,23 +151,33 @@ def visit_of(row: Row, hit: Mapping[str, Any]) -> Visit:
     return Visit(
         code=hit["code"],
         contact_id=row.contact_id,
+        person_id=row.person_id,
         message_id=row.message_id,
         step=row.step or "",
         landing="" if target.startswith("https://") else target,
         url=target if target.startswith("https://") else None,
         language=row.language,
         country=row.country,
-        first_name=_first_name(row.first_name),
         phone_hash=row.phone_hash,
         is_expired=row.expires_at <= at,
         is_opted_out=row.is_opted_out,
+        paused_until=row.paused_until,
         coupon=_offered(row, "coupon"),
         incentive=_offered(row, "incentive"),
+        answers=row.answers,
+        entry=entry_of(row),
+        drawing=Drawing(row.draw_commitment, row.draw_drawn_at, row.draw_winners)
+        if row.draw_commitment
+        else None,
+        has_products=row.has_products,
+        is_new=row.is_new,
         at=at,
     )
 
 
-_first_name = lru_cache(maxsize=16_384)(messages.first_name)
+def entry_of(row: Row) -> Entry | None:
+    """The entry in a row of outbox.said."""
+    return Entry(row.ticket, row.place) if row.ticket else None
 
 
 def _offered(row: Row, name: str) -> Offered | None:
@@ -158,6 +192,11 @@ def header(request: Request, *names: str) -> str:
     if text.isprintable():
         return text[:400]
     return "".join(char for char in text if char.isprintable())[:400]
+
+
+def languages(request: Request) -> str:
+    """The languages that a browser asks for: the header Accept-Language, as it stands."""
+    return header(request, "accept-language")
 
 
 def address(scope: Mapping[str, Any]) -> str:

@@ -1,0 +1,15 @@
+"""Pages: all that one shows is asked for at once, and a beacon tells a hand from a fetch."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+FOLDER = Path(__file__).parents[1] / "0010_pages"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
