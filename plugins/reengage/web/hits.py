@@ -95,11 +95,9 @@ def judge(
     """Judge the hits in [since, until) (aware; None: all) by the rules of today; how many hits, and
     how many verdicts are others than before.
 
-    Whether an open episode counts as opened, and the figures of days that can still change, follow
-    on the next evening; an open that turns out to be a machine's is taken back by `make audit
-    REPAIR=1`. What was done stays done: texts that were (not) sent, episodes that are closed, and
-    figures of days beyond the attribution. A day of hits is a transaction; twice, and killed
-    anywhere: the same verdicts.
+    Episodes, outcomes, contacts and figures follow by outcome.follow_verdicts, which `make judge`
+    runs afterwards; those of the last day also follow in the evening. What was decided and sent
+    stays. A day of hits is a transaction; twice, and killed anywhere: the same verdicts.
     """
     with engine.connect() as connection:
         span = db.run(connection, "outbox/hits_to_judge", since=since, until=until).one()
