@@ -180,8 +180,11 @@ def test_a_person_answers_enters_and_shows_a_coupon(
     page.goto(f"{site}/surveyAB1")
     assert page.evaluate(SHIFT) == 0
     expect(page.get_by_text("As a thank-you, you get $10 off")).to_be_visible()
+    assert asked == [f"{site}/surveyAB1"], "a page that nobody touches is one request"
     page.get_by_label("What is your wish?").fill("<b>Tea</b>'; --")
     page.get_by_label("8", exact=True).check()
+    assert f"{site}/surveyAB1/seen" in asked, "a hand on it is told by its beacon"
+    assert page.evaluate(SHIFT) == 0
     page.get_by_role("button", name="Send my answers").click()
     expect(page.get_by_role("alert")).to_contain_text("What has kept you away?")
     expect(page.get_by_role("group", name="Will you come again?")).to_have_attribute(
@@ -247,7 +250,6 @@ def test_a_person_answers_enters_and_shows_a_coupon(
     ]
 
     assert {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in asked} == {site}
-    # A page is one request.
     assert all(re.fullmatch(r"/(\w{9}(/[\w-]+)?|draws/\w+)", urlsplit(url).path) for url in asked)
     context.close()
 

@@ -1,12 +1,21 @@
--- Make contacts who were each sent a text, with its link: what a hit looks up.
--- Grain: contact. Writes: core.contact, outbox.message, outbox.link. Parameters: contacts; step; at:
--- when the texts were accepted. Once, in an empty warehouse.
+-- Make contacts who were each sent a text of one of the steps in turn, with its link and, where the
+-- step gives one, its coupon: what a hit looks up.
+-- Grain: contact. Writes: core.contact, outbox.message, outbox.link, outbox.coupon. Parameters:
+-- contacts; steps; landings: their pages; coupons: whether each gives one; at: when the texts were
+-- accepted. Once, in an empty warehouse.
 WITH numbered AS (
     SELECT
         number,
         CAST(md5('message ' || number) AS uuid) AS message_id,
-        md5('phone ' || number) AS phone_hash
+        md5('phone ' || number) AS phone_hash,
+        step.name AS step,
+        step.landing,
+        step.has_coupon
     FROM generate_series(1, CAST(:contacts AS integer)) AS number
+    INNER JOIN
+        unnest(CAST(:steps AS text[]), CAST(:landings AS text[]), CAST(:coupons AS boolean[]))
+        WITH ORDINALITY AS step (name, landing, has_coupon, place)
+        ON step.place = 1 + number % cardinality(CAST(:steps AS text[]))
 ),
 
 contacts AS (
@@ -35,7 +44,7 @@ messages AS (
         number,
         message_id,
         '2026-01-01',
-        CAST(:step AS text),
+        step,
         'sms',
         '2026-01-31',
         phone_hash,
@@ -47,6 +56,20 @@ messages AS (
         :at,
         :at
     FROM numbered
+),
+
+given AS (
+    INSERT INTO outbox.coupon (code, message_id, contact_id, role, kind, value, expires_at)
+    SELECT
+        'BENCH-' || number,
+        message_id,
+        number,
+        'coupon',
+        'percent',
+        15,
+        CAST(:at AS timestamptz) + interval '10 years'
+    FROM numbered
+    WHERE has_coupon
 )
 
 INSERT INTO outbox.link (code, message_id, contact_id, target, created_at, expires_at)
@@ -54,7 +77,7 @@ SELECT
     'A' || lpad(CAST(number AS text), 8, '0'),
     message_id,
     number,
-    'landing:' || :step,
+    'landing:' || landing,
     :at,
     CAST(:at AS timestamptz) + interval '10 years'
 FROM numbered;

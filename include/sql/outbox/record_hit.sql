@@ -10,6 +10,8 @@
 -- address_hash: '' where it is not known; said: the rule of a machine that the request fits, null
 -- for none}; contests: a JSON object of contests by step; version: of the rules; channel: of the
 -- suppression.
+-- A message's coupons are looked for one by one: the planner, who has not seen the day's yet, might
+-- else read all there ever were.
 -- Twice: a hit_key that is there is not recorded again (is_new is false). It changes nothing about
 -- the contact.
 WITH link AS MATERIALIZED (
@@ -157,16 +159,40 @@ SELECT
     hit.hit_id IS NOT NULL AS is_new
 FROM link
 LEFT JOIN core.contact AS contact ON link.contact_id = contact.contact_id
-LEFT JOIN outbox.coupon AS coupon
-    ON
-        link.contact_id = coupon.contact_id
-        AND link.message_id = coupon.message_id
-        AND coupon.role = 'coupon'
-LEFT JOIN outbox.coupon AS incentive
-    ON
-        link.contact_id = incentive.contact_id
-        AND link.message_id = incentive.message_id
-        AND incentive.role = 'incentive'
+LEFT JOIN LATERAL (
+    SELECT
+        given.code,
+        given.kind,
+        given.value,
+        given.minimum,
+        given.starts_at,
+        given.expires_at,
+        given.redeemed_at
+    FROM outbox.coupon AS given
+    WHERE
+        given.message_id = link.message_id
+        AND given.contact_id = link.contact_id
+        AND given.role = 'coupon'
+    ORDER BY given.code
+    LIMIT 1
+) AS coupon ON TRUE
+LEFT JOIN LATERAL (
+    SELECT
+        given.code,
+        given.kind,
+        given.value,
+        given.minimum,
+        given.starts_at,
+        given.expires_at,
+        given.redeemed_at
+    FROM outbox.coupon AS given
+    WHERE
+        given.message_id = link.message_id
+        AND given.contact_id = link.contact_id
+        AND given.role = 'incentive'
+    ORDER BY given.code
+    LIMIT 1
+) AS incentive ON TRUE
 LEFT JOIN outbox.contest AS contest ON contest.contest = CAST(:contests AS jsonb) ->> link.step
 LEFT JOIN hit ON link.hit_key = hit.hit_key
 CROSS JOIN

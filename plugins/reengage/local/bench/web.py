@@ -1,6 +1,6 @@
 """What opening a link costs: hits a second and the slowest hundredth, on the whole path (guard, one
-round trip that records, judges and looks up, the page), beside a bare FastAPI route that writes one
-row with the same driver and answers two letters.
+round trip that records, judges and looks up, the page) of the shipped policy's steps in turn,
+beside a bare FastAPI route that writes one row with the same driver and answers two letters.
 
 Both are served by uvicorn in processes of their own, from the same server's database, and are asked
 in turns over a few kept connections from this process.
@@ -27,7 +27,6 @@ from reengage.policy import read_policy
 from reengage.settings import INCLUDE
 
 SENT_AT = datetime(2026, 1, 31, 17, tzinfo=UTC)
-STEP = "hello"
 LINKS = 5_000
 CONNECTIONS = 8
 TURNS = 3
@@ -57,10 +56,14 @@ class Asked:
 def run(bench: Bench) -> Figures:
     """The benchmark; its two figures. Raises Unrecorded."""
     path, bare = Asked(), Asked()
+    steps = read_policy(INCLUDE / "journey.yaml").steps
     with bench.warehouse() as engine:
         with engine.begin() as connection:
             db.run(
-                connection, "bench/fill_links", contacts=LINKS, step=STEP, at=SENT_AT,
+                connection, "bench/fill_links",
+                contacts=LINKS, steps=[step.name for step in steps],
+                landings=[step.landing for step in steps],
+                coupons=[step.coupon is not None for step in steps], at=SENT_AT,
             )  # fmt: skip
             connection.exec_driver_sql("CREATE TABLE bare_hit (code text, at timestamptz)")
         url = engine.url.render_as_string(hide_password=False)
