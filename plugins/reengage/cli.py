@@ -284,16 +284,23 @@ def _web(given: argparse.Namespace) -> None:
 
 
 def _judge(_: argparse.Namespace) -> None:
-    """judge again, by the rules of today, who has opened links: people or machines"""
+    """judge again, by the rules of today, who has opened links, and let the outcomes follow"""
+    from reengage import outcome
+    from reengage.clock import wall_clock
     from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
     from reengage.web.hits import VERSION, judge
 
-    judged, changed = judge(warehouse())
+    policy, engine = read_policy(), warehouse()
+    judged, changed = judge(engine)
     sys.stdout.write(
         f"{judged:,} hits judged by version {VERSION} of the rules; {changed:,} are taken for "
-        "something else than before.\nFigures that can still change follow with the next run of "
-        "reengage_outcomes; what was sent, or closed, stays.\n"
+        "something else than before.\n"
     )
+    sys.stdout.flush()
+    found = outcome.follow_verdicts(engine, policy, wall_clock)
+    sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
+    sys.stdout.write("What was decided and sent stays.\n")
 
 
 def _browser(_: argparse.Namespace) -> None:

@@ -1,16 +1,24 @@
 """What became of each episode, and the figures of each day."""
 
 import logging
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
 from reengage.clock import Clock
 from reengage.policy import Policy
+from reengage.progress import progress
 
 log = logging.getLogger(__name__)
+
+CHUNK = 10_000  # contacts whose outcomes follow in one transaction
+SPAN_DAYS = 31  # whose figures are counted in one transaction
+EVERYBODY = {"after_contact_id": -(2**63), "through_contact_id": 2**63 - 1}
+# Hits of a day before the last one was decided: some were being written meanwhile.
+LOOK_BACK = timedelta(days=1)
 
 
 def close(
@@ -29,9 +37,14 @@ def close(
         connection, "cohort/mark_returned",
         after_load_id=seen.last_load_id, clocks=policy.clocks, signals=list(policy.signals),
     )  # fmt: skip
-    db.run(connection, "cohort/mark_opened", after=seen.decided_at)
+    if seen.decided_at:
+        db.run(
+            connection, "cohort/mark_opened",
+            since=seen.decided_at - LOOK_BACK, until=None, **EVERYBODY,
+        )  # fmt: skip
     db.run(
-        connection, "outcome/close_returned", as_of=as_of, time_zone=zone, currency=currency
+        connection, "outcome/close_returned",
+        as_of=as_of, at=now, time_zone=zone, currency=currency,
     )  # fmt: skip
     ended = (
         db.run(
@@ -79,11 +92,11 @@ def follow_loads(
 
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:
-    """Close what is over on as_of and recount the days whose figures can still change.
+    """Close what is over on as_of, let what is closed follow verdicts on hits since the last
+    decision, and recount the days whose figures can still change.
 
     Returns the contacts by outcome of the episodes closed on this as_of. Twice: the same figures.
     """
-    window = policy.attribution_days + policy.close_after_days
     with engine.begin() as connection, db.exclusive(connection, "journey"):
         db.analyze(connection, "outbox.message", "outbox.hit", "cohort.decision", "cohort.episode")
         # A day that could not be decided (its feed is late) ends nobody's ladder: who came back on
@@ -93,14 +106,160 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
         new = close(connection, policy, as_of, clock, over_on=over_on)
         if new:
             db.run(connection, "cohort/add_contacts", contacts=new)
+        # The link service judges its last minutes again, and brings late what it had to keep.
+        decided_at = db.run(connection, "cohort/watermark").one().decided_at
+        if decided_at:
+            _follow(connection, policy, clock(), decided_at - LOOK_BACK, None)
         db.run(
             connection,
             "outcome/daily_step",
             as_of=as_of,
-            from_as_of=as_of - timedelta(days=window),
+            from_as_of=as_of - timedelta(days=_window_days(policy)),
             attribution_days=policy.attribution_days,
             signals=list(policy.signals),
             currency=policy.brand.currency,
+            at=clock(),
         )
         rows = db.run(connection, "outcome/count_outcomes", as_of=as_of)
         return {row.outcome: row.contacts for row in rows}
+
+
+def _window_days(policy: Policy) -> int:
+    """For how many days after it the figures of a day are counted again."""
+    return policy.attribution_days + policy.close_after_days
+
+
+@dataclass
+class Followed:
+    """What has changed since verdicts are others.
+
+    opened, not_opened: open episodes that count as opened now, and that no longer do. active,
+    not_active: closed ones with the outcome `active` now, and without it. first_opens: closed ones
+    of which only the first open is another. revived, given_up: contacts. days: with other figures.
+    """
+
+    opened: int = 0
+    not_opened: int = 0
+    active: int = 0
+    not_active: int = 0
+    first_opens: int = 0
+    revived: int = 0
+    given_up: int = 0
+    days: int = 0
+
+    def lines(self) -> list[str]:
+        """What has changed, for a person."""
+        told = [
+            f"{count:,} {said}"
+            for count, said in (
+                (self.opened, "open episodes count as opened now."),
+                (self.not_opened, "open episodes no longer count as opened."),
+                (self.active, "closed episodes were opened after all: their outcome is active."),
+                (self.not_active, "closed episodes were opened by machines: not active any more."),
+                (self.first_opens, "closed episodes keep their outcome; their first open changes."),
+                (self.revived, "contacts who had been given up are active again."),
+                (self.given_up, "contacts are given up: nothing but a machine spoke for them."),
+                (self.days, "days have another number of opened texts."),
+            )
+            if count
+        ]
+        return told or ["Outcomes and figures agree with the verdicts: nothing had to change."]
+
+
+def follow_verdicts(
+    engine: Engine,
+    policy: Policy,
+    clock: Clock,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Followed:
+    """Make open episodes, outcomes, contacts and the days' figures follow the verdicts on hits, of
+    all contacts whose links were opened in [since, until) (aware; None: ever).
+
+    It compares what is written with what the verdicts say, not with former verdicts; so it finishes
+    what was killed, and changes nothing where none is another. A closed episode is judged by the
+    hits up to its close: `active` where one is a person's, else what it would have been then
+    (`unsubscribed`, `unreachable`, `control`); `returned` and `opted_out` stay. Who was given up
+    and had opened is active again. Who was not, because of a machine, is given up only if nothing
+    since speaks for them: no signal, human hit, newer episode, consent, or stop taken back; so a
+    doubt leaves a contact active. An opt-out is neither lifted nor added to. Of the days' figures
+    only the texts opened depend on verdicts, so only they change. Decisions and texts stay.
+
+    Bounded transactions, each with the journey's lock. Safe to kill anywhere; twice: no change.
+    """
+    found = Followed()
+    with engine.begin() as connection:
+        db.analyze(connection, "outbox.message", "outbox.hit", "outbox.verdict")
+        span = {"since": since, "until": until}
+        total = db.run(connection, "outcome/count_hit_contacts", **span).scalar_one()
+        days = db.run(connection, "outcome/counted_days").one()
+    contacts = _follow_chunks(engine, policy, clock, since, until, found)
+    for _ in progress(contacts, "outcomes", "contacts", total):
+        pass
+    if total and days.first_day:
+        starts = range(0, (days.last_day - days.first_day).days + 1, SPAN_DAYS)
+        for start in progress(starts, "figures", "months", len(starts)):
+            first = days.first_day + timedelta(days=start)
+            with engine.begin() as connection, db.exclusive(connection, "journey"):
+                found.days += db.run(
+                    connection, "outcome/recount_opened",
+                    from_day=first, to_day=first + timedelta(days=SPAN_DAYS - 1),
+                    window_days=_window_days(policy), time_zone=policy.brand.time_zone,
+                ).scalar_one()  # fmt: skip
+    return found
+
+
+def _follow_chunks(
+    engine: Engine,
+    policy: Policy,
+    clock: Clock,
+    since: datetime | None,
+    until: datetime | None,
+    found: Followed,
+) -> Iterator[int]:
+    """Follow chunk after chunk of contacts; gives one item a contact, for the progress."""
+    after = EVERYBODY["after_contact_id"]
+    while True:
+        with engine.begin() as connection, db.exclusive(connection, "journey"):
+            chunk = db.run(
+                connection, "outcome/hit_contacts",
+                since=since, until=until, after_contact_id=after, chunk_size=CHUNK,
+            ).one()  # fmt: skip
+            if not chunk.contacts:
+                return
+            span = {"after_contact_id": after, "through_contact_id": chunk.through_contact_id}
+            marked = db.run(
+                connection, "cohort/mark_opened", since=since, until=until, **span
+            ).one()
+            changed = _follow(connection, policy, clock(), since, until, **span)
+        for name, count in {**marked._mapping, **changed}.items():
+            setattr(found, name, getattr(found, name) + count)
+        yield from range(chunk.contacts)
+        after = chunk.through_contact_id
+
+
+def _follow(
+    connection: Connection,
+    policy: Policy,
+    now: datetime,
+    since: datetime | None,
+    until: datetime | None,
+    after_contact_id: int = EVERYBODY["after_contact_id"],
+    through_contact_id: int = EVERYBODY["through_contact_id"],
+) -> dict[str, int]:
+    """Make closed episodes and their contacts follow the verdicts; what has changed, by the names
+    of Followed.
+    """
+    changed = dict(
+        db.run(
+            connection, "outcome/follow_verdicts",
+            since=since, until=until, after_contact_id=after_contact_id,
+            through_contact_id=through_contact_id, channel=policy.consent.channel, at=now,
+        ).one()._mapping
+    )  # fmt: skip
+    contact_ids = changed.pop("contact_ids")
+    if contact_ids:
+        new = follow_loads(connection, policy, contact_ids=contact_ids)
+        if new:
+            db.run(connection, "cohort/add_contacts", contacts=new)
+    return changed

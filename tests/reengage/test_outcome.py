@@ -3,12 +3,19 @@
 Random histories are held against the model in test_cohort.py; here are the cases by name.
 """
 
+from copy import deepcopy
 from datetime import date, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from world import START, Load, World, small_policy
+
+from reengage import cli, db, maintenance, outcome
+from reengage.messages import message_id
+from reengage.outcome import Followed
+from reengage.settings import SQL
 
 Key = tuple[int, date, str]
 LONG_AGO = START - timedelta(days=3)
@@ -148,3 +155,353 @@ def test_a_cost_is_in_the_brands_currency_or_what_the_policy_expects(
     end(world, AFTER)
     told = "SELECT cost FROM outcome.contact_outcome UNION ALL SELECT cost FROM outcome.daily_step"
     assert {str(row.cost) for row in world.sql(told)} == {cost}
+
+
+# --- what follows where a verdict is another ------------------------------------------------------
+
+
+def judge_anew(world: World, key: Key, is_human: bool) -> None:
+    """The rules of today take the hits on a message for a person's, or a machine's."""
+    world.sql(
+        "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)"
+        " SELECT contact_id, hit_id, 9, CAST(:rule AS outbox.rule) FROM outbox.hit"
+        " WHERE message_id = :id"
+        " ON CONFLICT (contact_id, hit_id) DO UPDATE SET rule = excluded.rule",
+        id=message_id(*key, "sms"), rule="no_sign" if is_human else "crawler",
+    )  # fmt: skip
+
+
+def follow(world: World) -> Followed:
+    """The audit finds nothing afterwards, and following again changes nothing."""
+    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
+    assert outcome.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
+    assert maintenance.audit(world.engine, world.policy, world.clock).differing == 0
+    return found
+
+
+def standing(world: World) -> set[tuple[int, str]]:
+    """Who may not be written to, and why. Of who said stop it says no more."""
+    found = world.sql("SELECT contact_id, reason FROM core.suppression WHERE lifted_at IS NULL")
+    stopped = {row.contact_id for row in found if row.reason == "opted_out"}
+    return {
+        (row.contact_id, row.reason)
+        for row in found
+        if row.reason == "opted_out" or row.contact_id not in stopped
+    }
+
+
+def written(world: World) -> dict[str, Any]:
+    """All that depends on verdicts."""
+    return {
+        what: {tuple(row) for row in world.sql(query)}
+        for what, query in {
+            "outcomes": "SELECT contact_id, dormant_since, arm, outcome, decided_on, steps_sent,"
+                        " first_open_at, returned_on, revenue, cost, closed_at, if_unopened"
+                        " FROM outcome.contact_outcome",
+            "figures": "SELECT * FROM outcome.daily_step",
+            "episodes": "SELECT contact_id, dormant_since, opened_on, is_opened, next_due_on,"
+                        " closed_on FROM cohort.episode",
+            "decisions": "SELECT contact_id, as_of, step, reason FROM cohort.decision",
+            "contacts": "SELECT contact_id, status FROM core.contact",
+            "quiet": "SELECT contact_id, dormant_since FROM cohort.dormancy",
+        }.items()
+    } | {"suppressed": standing(world)}  # fmt: skip
+
+
+class Doubtful:
+    """Random days of contacts who get one text and open it, or something does: each hit has a
+    verdict of then and one of today. The same, whichever of the two is known on the day.
+    """
+
+    PEOPLE = range(1, 41)
+    FOLLOWED = 9  # the day after which today's verdicts are known; before it nobody begins anew
+
+    def __init__(self, engine: sa.Engine, seed: int, *, is_known: bool) -> None:
+        policy = small_policy(ladder={"survey": 3}, attribution_days=2, repeat_after_days=3)
+        self.world, self.seed, self.is_known = World(engine, policy), seed, is_known
+        self.hits: dict[Key, list[tuple[int, bool, bool]]] = {}
+
+    def dice(self, *about: Any) -> Random:
+        return Random(f"{self.seed} {about}")
+
+    def begin(self, load: Load) -> None:
+        for who in self.PEOPLE:
+            load.contact(who, who)
+            load.consent(who, self.world.at(LONG_AGO, -999))
+            load.interaction(who, START - timedelta(days=self.dice(who).randint(0, 3)))
+
+    def load(self, load: Load) -> None:
+        for who in self.PEOPLE:
+            if self.dice(who, load.as_of, "buys").random() < 0.1:
+                load.interaction(who, load.as_of)
+
+    def live(self, as_of: date, hour: float) -> None:
+        world = self.world
+        for key, message in sorted(world.model.messages.items()):
+            dice = self.dice(key, as_of, hour)
+            if message.as_of == as_of and message.status == "queued":
+                world.fate(key, dice.choice(FATES), world.at(as_of, hour))
+            elif message.accepted_at and dice.random() < 0.12:
+                then, today = dice.random() < 0.5, dice.random() < 0.5
+                world.hit(key, world.at(as_of, hour), today if self.is_known else then)
+                hit = world.sql("SELECT max(hit_id) FROM outbox.hit")[0][0]
+                self.hits.setdefault(key, []).append((hit, then, today))
+            elif dice.random() < 0.01:
+                world.stop(key[0], world.at(as_of, hour))
+
+    def judge(self, *, is_today: bool) -> None:
+        rows = [
+            {"who": key[0], "hit": hit, "rule": "no_sign" if (then, now)[is_today] else "crawler"}
+            for key, hits in self.hits.items()
+            for hit, then, now in hits
+        ]
+        with self.world.engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)"
+                    " VALUES (:who, :hit, 9, CAST(:rule AS outbox.rule))"
+                    " ON CONFLICT (contact_id, hit_id) DO UPDATE SET rule = excluded.rule"
+                ),
+                rows,
+            )
+
+    def days(self, first: int, last: int, *, is_checked: bool | None = None) -> None:
+        world = self.world
+        for number in range(first, last + 1):
+            as_of = START + timedelta(days=number)
+            world.load(as_of, self.load if number else self.begin)
+            world.decide(as_of)
+            world.note_answers()
+            self.live(as_of, 11)
+            self.live(as_of, 15)
+            world.write(as_of)
+            if self.is_known if is_checked is None else is_checked:
+                world.check_state()
+
+
+FATES = ("delivered", "delivered", "delivered", "accepted", "undelivered")
+
+
+def test_outcomes_are_what_they_were_had_the_verdicts_been_so_from_the_start(
+    warehouse: sa.Engine,
+) -> None:
+    known = Doubtful(warehouse, 1, is_known=True)
+    known.days(0, Doubtful.FOLLOWED)
+    expected, model = written(known.world), deepcopy(known.world.model)
+    known.days(Doubtful.FOLLOWED + 1, 12)
+    afterwards = written(known.world)
+    assert follow(known.world) == Followed()
+    assert written(known.world) == afterwards, "unchanged verdicts change nothing"
+
+    doubtful = Doubtful(warehouse, 1, is_known=False)
+    doubtful.days(0, Doubtful.FOLLOWED)
+    before = written(doubtful.world)
+    assert before["decisions"] == expected["decisions"]
+    for is_today, outcomes in ((True, expected), (False, before), (True, expected)):
+        doubtful.judge(is_today=is_today)
+        found = follow(doubtful.world)
+        assert written(doubtful.world) == outcomes
+    assert all(vars(found).values()), f"the history holds all that can change: {found}"
+
+    # The days after it, too.
+    doubtful.world.model, doubtful.is_known = model, True
+    doubtful.days(Doubtful.FOLLOWED + 1, 12, is_checked=False)
+    assert written(doubtful.world) == afterwards
+    assert afterwards["decisions"] - expected["decisions"]
+
+
+@pytest.fixture
+def opener(world: World) -> World:
+    """A contact whose survey was opened, and whose episode has closed as active."""
+    world.fate(SURVEY, "delivered", world.at(START, 11))
+    world.hit(SURVEY, world.at(START, 12))
+    world.load(AFTER)
+    world.decide(AFTER)
+    end(world, AFTER)
+    assert (outcome_of(world), status_of(world)) == (["active"], "active")
+    return world
+
+
+LATER = AFTER + timedelta(days=1)
+SPOKEN = (
+    "nothing", "a signal", "an open", "a machine", "a consent", "a start", "a stop", "a merge",
+    "a newer episode",
+)  # fmt: skip
+
+
+def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_them(
+    warehouse: sa.Engine,
+) -> None:
+    world = World(warehouse, small_policy(ladder={"survey": 3}, cooldown_days=0), is_new=True)
+    who = {what: number for number, what in enumerate(SPOKEN, 1)}
+
+    def fill(load: Load) -> None:
+        for number in who.values():
+            load.contact(number, number)
+            load.consent(number, world.at(LONG_AGO, -100))
+            load.interaction(number, LONG_AGO)
+
+    world.load(START, fill)
+    world.decide(START)
+    surveys: dict[str, Key] = {what: (number, *SURVEY[1:]) for what, number in who.items()}
+    for key in surveys.values():
+        world.fate(key, "delivered", world.at(START, 11))
+        world.hit(key, world.at(START, 12))
+    closed = START + timedelta(days=3)
+    world.load(closed)
+    world.decide(closed)
+    world.write(closed)
+    assert outcome_of(world) == ["active"] * len(who)
+
+    later = closed + timedelta(days=1)
+
+    def speak(load: Load) -> None:
+        load.interaction(who["a signal"], later)
+        load.consent(who["a consent"], world.at(later, -1))
+
+    world.load(later, speak)
+    world.decide(later)
+    for key in surveys.values():
+        judge_anew(world, key, False)
+    world.hit(surveys["an open"], world.at(later, 12))
+    world.hit(surveys["a machine"], world.at(later, 12), False)
+    for what in ("a start", "a stop"):
+        world.stop(who[what], world.at(later, 12))
+    world.start_again(who["a start"], world.at(later, 13))
+    world.sql("UPDATE core.contact SET status = 'active' WHERE contact_id = :id", id=who["a start"])
+    world.sql("UPDATE core.contact SET merged_into = 1 WHERE contact_id = :id", id=who["a merge"])
+    world.sql(
+        "INSERT INTO cohort.episode (contact_id, dormant_since, opened_on) VALUES (:id, :on, :on)",
+        id=who["a newer episode"], on=closed,
+    )  # fmt: skip
+
+    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
+    given_up = {who["nothing"], who["a machine"]}
+    assert (found.not_active, found.given_up) == (len(who), len(given_up))
+    assert outcome_of(world) == ["unsubscribed"] * len(who)
+    statuses = "SELECT contact_id FROM core.contact WHERE status = 'unsubscribed'"
+    assert {row.contact_id for row in world.sql(statuses)} == {*given_up, who["a stop"]}
+    gone = {(number, "inactivity") for number in given_up}
+    assert standing(world) == gone | {(who["a stop"], "opted_out")}
+    quiet = dict(map(tuple, world.sql("SELECT contact_id, dormant_since FROM cohort.dormancy")))
+    assert quiet[who["a newer episode"]] == closed, "the newer episode stands"
+    assert quiet[who["nothing"]] == LONG_AGO
+
+    for key in surveys.values():
+        judge_anew(world, key, True)
+    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
+    assert (found.active, found.revived) == (len(who), len(given_up))
+    assert {row.contact_id for row in world.sql(statuses)} == {who["a stop"]}
+    assert outcome.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
+
+
+def test_who_came_back_by_a_machine_is_given_up_again(opener: World) -> None:
+    """Whether the evening, or an earlier judging, had believed it."""
+    world = opener
+    judge_anew(world, SURVEY, False)
+    follow(world)
+    world.hit(SURVEY, world.at(AFTER, 23))
+    world.load(LATER)
+    world.decide(LATER)
+    assert status_of(world) == "active"
+    judge_anew(world, SURVEY, False)
+    assert follow(world) == Followed(given_up=1)
+    assert status_of(world) == "unsubscribed"
+    judge_anew(world, SURVEY, True)
+    follow(world)
+    assert (outcome_of(world), status_of(world)) == (["active"], "active")
+
+
+def test_no_verdict_lifts_an_opt_out(opener: World) -> None:
+    world = opener
+    judge_anew(world, SURVEY, False)
+    follow(world)
+    world.stop(1, world.at(AFTER, 23))
+    judge_anew(world, SURVEY, True)
+    assert follow(world).revived == 1
+    assert (outcome_of(world), status_of(world)) == (["active"], "unsubscribed")
+    assert standing(world) == {(1, "opted_out")}
+
+
+def test_a_receipt_that_came_after_the_close_changes_no_outcome(opener: World) -> None:
+    opener.sql("UPDATE outbox.message SET status = 'undelivered'")
+    judge_anew(opener, SURVEY, False)
+    follow(opener)
+    assert outcome_of(opener) == ["unsubscribed"]
+
+
+def test_an_episode_of_which_it_is_not_known_when_it_closed_stays_as_it_is(opener: World) -> None:
+    opener.sql("UPDATE outcome.contact_outcome SET closed_at = NULL")
+    judge_anew(opener, SURVEY, False)
+    assert (follow(opener).days, outcome_of(opener)) == (1, ["active"])
+
+
+def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None:
+    """The outcomes of before the migration are given what it can find out."""
+    text = (SQL / "migrations/0012_verdicts/1_outcome.sql").read_text(encoding="utf-8")
+    backfill = text[text.index("UPDATE outcome.contact_outcome") :]
+    judge_anew(opener, SURVEY, False)
+    follow(opener)
+    for is_human, outcomes in ((True, ["active"]), (False, ["unsubscribed"])):
+        before = written(opener)
+        opener.sql("UPDATE outcome.contact_outcome SET closed_at = NULL, if_unopened = NULL")
+        opener.sql("UPDATE outcome.daily_step SET counted_at = NULL")
+        opener.sql(backfill)
+        assert follow(opener) == Followed()
+        assert written(opener)["contacts"] == before["contacts"]
+        judge_anew(opener, SURVEY, is_human)
+        assert follow(opener).days == 1
+        assert outcome_of(opener) == outcomes
+
+
+@pytest.mark.parametrize("killed_in", ["outcome/recount_opened", "cohort/follow_loads"])
+def test_what_was_killed_is_finished_by_the_next_run(
+    opener: World, monkeypatch: pytest.MonkeyPatch, killed_in: str
+) -> None:
+    judge_anew(opener, SURVEY, False)
+    run = db.run
+
+    def dies(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
+        if name == killed_in:
+            raise KeyboardInterrupt
+        return run(connection, name, *args, **binds)
+
+    monkeypatch.setattr(db, "run", dies)
+    with pytest.raises(KeyboardInterrupt):
+        outcome.follow_verdicts(opener.engine, opener.policy, opener.clock)
+    monkeypatch.setattr(db, "run", run)
+    assert follow(opener).days == 1
+    assert (outcome_of(opener), status_of(opener)) == (["unsubscribed"], "unsubscribed")
+    assert opener.sql("SELECT opened FROM outcome.daily_step")[0][0] == 0
+
+
+def test_contacts_beyond_the_time_that_is_judged_stay(opener: World) -> None:
+    judge_anew(opener, SURVEY, False)
+    after = opener.at(START, 12) + timedelta(seconds=1)
+    args = (opener.engine, opener.policy, opener.clock)
+    assert outcome.follow_verdicts(*args, since=after) == Followed()
+    assert outcome.follow_verdicts(*args, until=opener.at(START, 12)) == Followed()
+    assert outcome.follow_verdicts(*args, since=opener.at(START, 12), until=after).given_up == 1
+
+
+def test_the_evening_follows_what_was_judged_again_since_the_day(opener: World) -> None:
+    opener.hit(SURVEY, opener.at(AFTER, 9))  # kept while the warehouse was away, brought now
+    judge_anew(opener, SURVEY, False)
+    opener.write(AFTER)
+    assert (outcome_of(opener), status_of(opener)) == (["unsubscribed"], "unsubscribed")
+
+
+def test_make_judge_says_what_has_changed(
+    opener: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opener.sql("UPDATE outbox.hit SET user_agent = 'AhrefsSiteAudit/6.1'")
+    for told in (
+        "1 are taken for something else than before.\n"
+        "1 closed episodes were opened by machines: not active any more.\n"
+        "1 contacts are given up: nothing but a machine spoke for them.\n"
+        "1 days have another number of opened texts.\n",
+        "0 are taken for something else than before.\n"
+        "Outcomes and figures agree with the verdicts: nothing had to change.\n",
+    ):
+        assert cli.main(["judge"]) == 0
+        assert told in capsys.readouterr().out

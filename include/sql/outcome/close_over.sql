@@ -19,25 +19,11 @@ SELECT DISTINCT ON (over.contact_id, over.dormant_since)
     over.closed_on,
     sent.steps_sent,
     sent.cost,
-    sent.first_open_at,
-    CAST(
-        CASE
-            WHEN EXISTS (
-                SELECT 1
-                FROM core.suppression AS suppression
-                WHERE
-                    suppression.contact_id = over.contact_id
-                    AND suppression.reason = 'opted_out'
-                    AND suppression.lifted_at IS NULL
-                    AND CAST(suppression.since AT TIME ZONE :time_zone AS date)
-                    > over.dormant_since
-            ) THEN 'opted_out'
-            WHEN sent.first_open_at IS NOT NULL THEN 'active'
-            WHEN over.arm = 'control' THEN 'control'
-            WHEN sent.is_delivered AND NOT over.is_void THEN 'unsubscribed'
-            ELSE 'unreachable'
-        END AS outcome.outcome
-    ) AS outcome
+    opened.first_open_at,
+    -- A link service's clock may be ahead.
+    greatest(CAST(:at AS timestamptz), opened.last_hit_at) AS closed_at,
+    unopened.outcome AS if_unopened,
+    outcome.by_open(unopened.outcome, opened.first_open_at) AS outcome
 FROM (
     SELECT
         episode.contact_id,
@@ -108,22 +94,45 @@ CROSS JOIN
                 sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
                 FILTER (WHERE message.accepted_at IS NOT NULL), 0
             ) AS cost,
-            coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered,
-            (
-                SELECT min(hit.at)
-                FROM outbox.judged_hit AS hit
-                INNER JOIN outbox.message AS opened
-                    ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
-                WHERE
-                    hit.verdict = 'human'
-                    AND opened.contact_id = over.contact_id
-                    AND opened.dormant_since = over.dormant_since
-            ) AS first_open_at
+            coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered
         FROM outbox.message AS message
         WHERE
             message.contact_id = over.contact_id
             AND message.dormant_since = over.dormant_since
     ) AS sent
+CROSS JOIN
+    LATERAL (
+        SELECT
+            min(hit.at) FILTER (WHERE hit.verdict = 'human') AS first_open_at,
+            max(hit.at) AS last_hit_at
+        FROM outbox.message AS message
+        INNER JOIN outbox.judged_hit AS hit
+            ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
+        WHERE
+            message.contact_id = over.contact_id
+            AND message.dormant_since = over.dormant_since
+    ) AS opened
+CROSS JOIN
+    LATERAL (
+        SELECT
+            CAST(
+                CASE
+                    WHEN EXISTS (
+                        SELECT 1
+                        FROM core.suppression AS suppression
+                        WHERE
+                            suppression.contact_id = over.contact_id
+                            AND suppression.reason = 'opted_out'
+                            AND suppression.lifted_at IS NULL
+                            AND CAST(suppression.since AT TIME ZONE :time_zone AS date)
+                            > over.dormant_since
+                    ) THEN 'opted_out'
+                    WHEN over.arm = 'control' THEN 'control'
+                    WHEN sent.is_delivered AND NOT over.is_void THEN 'unsubscribed'
+                    ELSE 'unreachable'
+                END AS outcome.outcome
+            ) AS outcome
+    ) AS unopened
 WHERE over.closed_on <= :as_of
 ORDER BY over.contact_id, over.dormant_since, over.closed_on, over.is_void;
 
@@ -135,7 +144,8 @@ WHERE
     AND episode.dormant_since = closing.dormant_since;
 
 INSERT INTO outcome.contact_outcome (
-    contact_id, dormant_since, arm, outcome, decided_on, steps_sent, first_open_at, cost
+    contact_id, dormant_since, arm, outcome, decided_on, steps_sent, first_open_at, cost, closed_at,
+    if_unopened
 )
 SELECT
     closing.contact_id,
@@ -145,7 +155,9 @@ SELECT
     :as_of,
     closing.steps_sent,
     closing.first_open_at,
-    closing.cost
+    closing.cost,
+    closing.closed_at,
+    closing.if_unopened
 FROM closing
 ON CONFLICT (contact_id, dormant_since) DO NOTHING;
 

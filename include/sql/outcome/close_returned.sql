@@ -1,6 +1,6 @@
 -- Close the episodes whose contact came back, in either arm.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.interaction. Writes: cohort.episode,
--- outcome.contact_outcome. Parameters: as_of, time_zone, currency.
+-- outcome.contact_outcome. Parameters: as_of, at, time_zone, currency.
 -- Twice: a closed episode is not looked at again.
 WITH closing AS (
     UPDATE cohort.episode AS episode
@@ -14,33 +14,40 @@ WITH closing AS (
 
 INSERT INTO outcome.contact_outcome (
     contact_id, dormant_since, arm, outcome, decided_on, steps_sent, first_open_at, returned_on,
-    revenue, cost
+    revenue, cost, closed_at, if_unopened
 )
 SELECT
     closing.contact_id,
     closing.dormant_since,
     closing.arm,
-    CAST(
-        CASE WHEN stop.is_there THEN 'opted_out' ELSE 'returned' END AS outcome.outcome
-    ) AS outcome,
+    stop.outcome,
     :as_of,
     sent.steps_sent,
-    sent.first_open_at,
+    opened.first_open_at,
     closing.returned_on,
     spent.revenue,
-    sent.cost
+    sent.cost,
+    greatest(CAST(:at AS timestamptz), opened.last_hit_at),
+    stop.outcome
 FROM closing
 CROSS JOIN
     LATERAL (
-        SELECT EXISTS(
-            SELECT 1
-            FROM core.suppression AS suppression
-            WHERE
-                suppression.contact_id = closing.contact_id
-                AND suppression.reason = 'opted_out'
-                AND suppression.lifted_at IS NULL
-                AND CAST(suppression.since AT TIME ZONE :time_zone AS date) > closing.dormant_since
-        ) AS is_there
+        SELECT
+            CAST(
+                CASE
+                    WHEN EXISTS (
+                        SELECT 1
+                        FROM core.suppression AS suppression
+                        WHERE
+                            suppression.contact_id = closing.contact_id
+                            AND suppression.reason = 'opted_out'
+                            AND suppression.lifted_at IS NULL
+                            AND CAST(suppression.since AT TIME ZONE :time_zone AS date)
+                            > closing.dormant_since
+                    ) THEN 'opted_out'
+                    ELSE 'returned'
+                END AS outcome.outcome
+            ) AS outcome
     ) AS stop
 CROSS JOIN
     LATERAL (
@@ -49,22 +56,24 @@ CROSS JOIN
             coalesce(
                 sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
                 FILTER (WHERE message.accepted_at IS NOT NULL), 0
-            ) AS cost,
-            (
-                SELECT min(hit.at)
-                FROM outbox.judged_hit AS hit
-                INNER JOIN outbox.message AS opened
-                    ON hit.contact_id = opened.contact_id AND hit.message_id = opened.message_id
-                WHERE
-                    hit.verdict = 'human'
-                    AND opened.contact_id = closing.contact_id
-                    AND opened.dormant_since = closing.dormant_since
-            ) AS first_open_at
+            ) AS cost
         FROM outbox.message AS message
         WHERE
             message.contact_id = closing.contact_id
             AND message.dormant_since = closing.dormant_since
     ) AS sent
+CROSS JOIN
+    LATERAL (
+        SELECT
+            min(hit.at) FILTER (WHERE hit.verdict = 'human') AS first_open_at,
+            max(hit.at) AS last_hit_at
+        FROM outbox.message AS message
+        INNER JOIN outbox.judged_hit AS hit
+            ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
+        WHERE
+            message.contact_id = closing.contact_id
+            AND message.dormant_since = closing.dormant_since
+    ) AS opened
 CROSS JOIN
     LATERAL (
         SELECT coalesce(sum(interaction.amount), 0) AS revenue

@@ -5,7 +5,8 @@
 -- is what the contact spent from the return until that window ends.
 --
 -- Grain: as_of × step × arm. Reads: cohort.*, outbox.*, core.*. Writes: outcome.daily_step.
--- Parameters: as_of, from_as_of, attribution_days, signals, currency (the brand's).
+-- Parameters: as_of, from_as_of, attribution_days, signals, currency (the brand's), at: now; it is
+-- kept, so that later hits are known to be too late.
 -- Twice: the same figures.
 WITH counted AS (
     SELECT
@@ -33,14 +34,8 @@ fared AS (
         message.accepted_at IS NOT NULL AS is_sent,
         message.status = 'delivered' AS is_delivered,
         outbox.cost(message.price, message.currency, message.expected_price, :currency) AS cost,
-        EXISTS(
-            SELECT 1
-            FROM outbox.judged_hit AS hit
-            WHERE
-                hit.contact_id = counted.contact_id
-                AND hit.message_id = message.message_id
-                AND hit.verdict = 'human'
-        ) AS is_opened,
+        hits.is_opened,
+        hits.last_at AS last_hit_at,
         EXISTS(
             SELECT 1
             FROM core.suppression AS suppression
@@ -67,6 +62,16 @@ fared AS (
             AND counted.dormant_since = message.dormant_since
             AND counted.step = message.step
             AND counted.as_of = message.as_of
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                coalesce(bool_or(hit.verdict = 'human'), FALSE) AS is_opened,
+                max(hit.at) AS last_at
+            FROM outbox.judged_hit AS hit
+            WHERE
+                hit.contact_id = counted.contact_id
+                AND hit.message_id = message.message_id
+        ) AS hits
     CROSS JOIN LATERAL (
         SELECT
             min(interaction.occurred_on) AS returned_on,
@@ -85,7 +90,7 @@ fared AS (
 )
 
 INSERT INTO outcome.daily_step (
-    as_of, step, arm, due, sent, delivered, opened, returned, opted_out, revenue, cost
+    as_of, step, arm, due, sent, delivered, opened, returned, opted_out, revenue, cost, counted_at
 )
 SELECT
     fared.as_of,
@@ -98,7 +103,9 @@ SELECT
     count(*) FILTER (WHERE fared.returned_on IS NOT NULL),
     count(*) FILTER (WHERE fared.is_opted_out),
     sum(fared.revenue),
-    coalesce(sum(fared.cost) FILTER (WHERE fared.is_sent), 0)
+    coalesce(sum(fared.cost) FILTER (WHERE fared.is_sent), 0),
+    -- A link service's clock may be ahead.
+    greatest(CAST(:at AS timestamptz), max(fared.last_hit_at))
 FROM fared
 GROUP BY fared.as_of, fared.step, fared.arm
 ON CONFLICT (as_of, step, arm) DO UPDATE
@@ -110,4 +117,5 @@ ON CONFLICT (as_of, step, arm) DO UPDATE
         returned = excluded.returned,
         opted_out = excluded.opted_out,
         revenue = excluded.revenue,
-        cost = excluded.cost;
+        cost = excluded.cost,
+        counted_at = excluded.counted_at;

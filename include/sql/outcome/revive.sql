@@ -16,7 +16,9 @@ WITH touched AS (
 ),
 
 revived AS (
-    SELECT DISTINCT suppression.contact_id
+    SELECT DISTINCT
+        suppression.contact_id,
+        back.is_signal
     FROM touched
     INNER JOIN core.suppression AS suppression
         ON
@@ -24,12 +26,21 @@ revived AS (
             AND suppression.reason = 'inactivity'
             AND suppression.lifted_at IS NULL
     INNER JOIN core.contact_activity AS activity ON touched.contact_id = activity.contact_id
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                coalesce(
+                    activity.last_signal_on > (
+                        SELECT max(given_up.dormant_since)
+                        FROM outcome.contact_outcome AS given_up
+                        WHERE
+                            given_up.contact_id = touched.contact_id
+                            AND given_up.outcome = 'unsubscribed'
+                    ), FALSE
+                ) AS is_signal
+        ) AS back
     WHERE
-        activity.last_signal_on > (
-            SELECT max(given_up.dormant_since)
-            FROM outcome.contact_outcome AS given_up
-            WHERE given_up.contact_id = touched.contact_id AND given_up.outcome = 'unsubscribed'
-        )
+        back.is_signal
         OR EXISTS (
             SELECT 1
             FROM outbox.judged_hit AS hit
@@ -42,7 +53,7 @@ revived AS (
 
 lifted AS (
     UPDATE core.suppression AS suppression
-    SET lifted_at = :at
+    SET lifted_at = :at, is_lifted_by_open = NOT revived.is_signal
     FROM revived
     WHERE
         suppression.contact_id = revived.contact_id

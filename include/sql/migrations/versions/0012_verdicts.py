@@ -1,0 +1,15 @@
+"""Verdicts: what outcomes and figures need to follow hits that are judged again."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0010"
+
+FOLDER = Path(__file__).parents[1] / "0012_verdicts"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
