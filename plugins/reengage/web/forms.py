@@ -30,10 +30,37 @@ async def _form(request: Request) -> Form:
 Posted = Annotated[Form, Depends(_form)]
 
 
+# Where a line ends, in whichever way.
+LINE_ENDS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+# What cannot be seen and is yet a part of languages and of emoji: joiners, marks of direction,
+# Mongolian's separator.
+JOINERS = "\u200c\u200d\u200e\u200f\u061c\u180e"
+# Signs of category Cf that are written: before numbers in Arabic, and the like.
+WRITTEN = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]")
+# Letters of Korean that are blank by themselves.
+BLANK = "\u3164\uffa0"
+# The flag of a part of a country is a black one, with a name in tags. Elsewhere tags are a text
+# that nobody sees.
+FLAGS = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f)")
+
+
 def text_of(value: str) -> str:
-    """What a person typed, as a database takes it: lines end with a line feed, and nothing in it
-    is invisible but that and tabs.
+    """What a person typed, as a database and a page take it: composed (NFC), lines end with a line
+    feed, and what is invisible is there only where languages and emoji need it. Nothing in it turns
+    what follows around, or hides in it. '' where there is nothing to see.
     """
-    value = unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", value))
-    kept = (c for c in value if c in "\n\t\u200d" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return "".join(kept).strip()
+    parts = FLAGS.split(LINE_ENDS.sub("\n", value))  # every second is a flag
+    parts[::2] = ("".join(filter(_is_kept, part)) for part in parts[::2])
+    text = unicodedata.normalize("NFC", "".join(parts)).strip()
+    return text if any(map(_is_seen, text)) else ""
+
+
+def _is_kept(char: str) -> bool:
+    # Controls, formats, halves of a pair, and private signs, which each machine shows differently.
+    if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs"):
+        return char in "\n\t" or char in JOINERS or bool(WRITTEN.match(char))
+    return char not in BLANK
+
+
+def _is_seen(char: str) -> bool:
+    return not (char.isspace() or char in JOINERS or unicodedata.category(char) == "Mn")
