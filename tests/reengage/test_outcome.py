@@ -386,6 +386,8 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     quiet = dict(map(tuple, world.sql("SELECT contact_id, dormant_since FROM cohort.dormancy")))
     assert quiet[who["a newer episode"]] == closed, "the newer episode stands"
     assert quiet[who["nothing"]] == LONG_AGO
+    cooling = "SELECT contact_id FROM cohort.dormancy WHERE active_closed_on IS NOT NULL"
+    assert [row.contact_id for row in world.sql(cooling)] == [who["a newer episode"]]
 
     for key in surveys.values():
         judge_anew(world, key, True)
