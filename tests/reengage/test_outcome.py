@@ -440,7 +440,7 @@ def test_an_episode_of_which_it_is_not_known_when_it_closed_stays_as_it_is(opene
 
 def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None:
     """The outcomes of before the migration are given what it can find out."""
-    text = (SQL / "migrations/0012_verdicts/1_outcome.sql").read_text(encoding="utf-8")
+    text = (SQL / "migrations/0011_verdicts/1_outcome.sql").read_text(encoding="utf-8")
     backfill = text[text.index("UPDATE outcome.contact_outcome") :]
     judge_anew(opener, SURVEY, False)
     follow(opener)

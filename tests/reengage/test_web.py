@@ -288,7 +288,7 @@ def test_hostile_headers_are_recorded_as_plain_text(
 def test_control_characters_of_a_header_are_dropped() -> None:
     headers = [(b"purpose", b"a\x00b\x1b[31m\r\n"), (b"x-moz", b"prefetch")]
     request = Request({"type": "http", "headers": headers})
-    assert _header(request, "purpose", "x-moz") == "ab[31m, prefetch"
+    assert _header(request, b"purpose", b"x-moz") == "ab[31m, prefetch"
 
 
 @pytest.mark.parametrize("target", ["landing:../secret", "landing:_base", "landing:", "other"])

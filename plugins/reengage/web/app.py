@@ -222,11 +222,13 @@ def _may_measure(request: Request) -> bool:
 
 def _networks(text: str) -> list[str]:
     """The proxies of REENGAGE_TRUSTED_PROXIES, checked."""
-    found = [part.strip() for part in text.split(",") if part.strip()]
-    for part in found:
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    found = list(given)
+    for part in given:
         try:
-            if part != "*":
-                ipaddress.ip_network(part)
+            if part != "*" and (network := ipaddress.ip_network(part)).version == 4:
+                # As a peer is named on a socket that listens to both kinds of address.
+                found.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
         except ValueError:
             raise ConfigurationError(
                 f"{PROXIES_VARIABLE} holds addresses or networks, like 10.0.0.7 or 10.0.0.0/24, "

@@ -62,9 +62,10 @@ class Pages:
         self._logo = _logo(policy.brand)
         # Rendering a page takes longer than all else about a hit, and most are alike.
         self._made: dict[Any, _Made] = {}
-        self._safe = dict(_SAFE)
+        safe = dict(_SAFE)
         if (policy.brand.link_domain or "").startswith("https:"):
-            self._safe["Strict-Transport-Security"] = "max-age=31536000"
+            safe["Strict-Transport-Security"] = "max-age=31536000"
+        self._safe = [(name.lower().encode(), value.encode()) for name, value in safe.items()]
         self._light = _colours(policy.brand.colours.light)
         self._dark = _colours(policy.brand.colours.dark)
 
@@ -247,8 +248,9 @@ class Pages:
             f"default-src 'none'; style-src {styles}; img-src {pictures}; form-action 'self'; "
             "base-uri 'none'; frame-ancestors 'none'"
         )
-        headers = {**(headers or {}), **self._safe, "Content-Security-Policy": policy}
-        return HTMLResponse(made.content, made.status, headers)
+        answer = HTMLResponse(made.content, made.status, headers)
+        answer.raw_headers += [*self._safe, (b"content-security-policy", policy.encode())]
+        return answer
 
 
 _SAFE = {

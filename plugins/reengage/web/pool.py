@@ -8,13 +8,12 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections import deque
-from collections.abc import Sequence
+from collections import deque, namedtuple
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from reengage import db
@@ -44,6 +43,7 @@ class Pool:
         weakref.finalize(self, _finish, self._idle)
         self._away_until = 0.0
         self._sql: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._row: dict[str, Callable[[Sequence[Any]], Any]] = {}
 
     async def one(self, name: str, **binds: Any) -> Any | None:
         """The first row of include/sql/<name>.sql, a file of one statement; None without one."""
@@ -56,7 +56,7 @@ class Pool:
         A statement that a cut connection has interrupted is run a second time, so it must be safe
         to. Raises Away.
         """
-        query, names = self._sql.get(name) or self._compile(name)
+        _, names = self._sql.get(name) or self._compile(name)
         values = [binds[name] for name in names]
         loop = asyncio.get_running_loop()
         try:
@@ -65,10 +65,10 @@ class Pool:
                     raise Away("The warehouse was away a moment ago.")
                 if self._idle:
                     with contextlib.suppress(psycopg.OperationalError):
-                        return await self._run(self._idle.pop(), query, values)
+                        return await self._run(self._idle.pop(), name, values)
                     # A restart of the server cuts them all.
                     _finish(self._idle)
-                return await self._run(await self._connect(), query, values)
+                return await self._run(await self._connect(), name, values)
         except (psycopg.OperationalError, TimeoutError) as error:
             if getattr(error, "sqlstate", None) is None:  # the server itself said nothing
                 self._away_until = loop.time() + PAUSE_SECONDS
@@ -77,24 +77,27 @@ class Pool:
             raise Away("The warehouse does not answer.") from None
 
     async def _run(
-        self, connection: psycopg.AsyncConnection[Any], query: str, values: Sequence[Any]
+        self, connection: psycopg.AsyncConnection[Any], name: str, values: Sequence[Any]
     ) -> list[Any]:
         try:
-            cursor = await connection.execute(query, values, prepare=True)
+            cursor = await connection.execute(self._sql[name][0], values, prepare=True)
             rows = await cursor.fetchall()
+            if name not in self._row:
+                columns = [column.name for column in cursor.description or ()]
+                row: Any = namedtuple("row", tuple(columns))  # type: ignore[misc]
+                self._row[name] = row._make
         except BaseException:
             # Whatever has interrupted it, its state is not known.
             connection.pgconn.finish()
             raise
         self._idle.append(connection)
-        return rows
+        return list(map(self._row[name], rows))
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
             self._dsn,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
-            row_factory=namedtuple_row,
             cursor_factory=psycopg.AsyncRawCursor,
             application_name="reengage-web",
             options=(

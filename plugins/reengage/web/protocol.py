@@ -55,6 +55,36 @@ class _Open:
 _servers: WeakKeyDictionary[Any, _Open] = WeakKeyDictionary()
 
 
+class _Answer:
+    """The transport of one answer, whose head waits for its body: one packet to a phone, which is
+    woken once.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        # "100 Continue" is no head of the answer: the body of the request waits for it.
+        if self._head is None and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+        else:
+            self._transport.write((self._head or b"") + data)
+            self._head = self._head and b""
+
+    def flush(self) -> None:
+        """Write a head without a body."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class PatientProtocol(HttpToolsProtocol):
     """A connection whose every request has HEAD_SECONDS to say what it wants, and whose answers
     wait UNREAD_SECONDS, or twice that, to be read.
@@ -137,9 +167,12 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        cycle.transport = _Answer(cycle.transport)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
+        if self._running:
+            self._running.transport.flush()
         is_idle = not self.pipeline
         super().on_response_complete()
         # What is between two requests is timed by uvicorn's keep-alive.

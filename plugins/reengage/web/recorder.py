@@ -8,8 +8,10 @@ from reengage.web import visits
 from reengage.web.pool import Away
 from reengage.web.service import Service
 
-# Statements under way at once; what comes meanwhile goes with the next. Alone, a hit never waits.
-AT_ONCE = 2
+# Statements under way at once: one, and what comes meanwhile goes with the next; one more for each
+# that takes longer than usual (it waits for a lock), so that it holds up nobody else.
+AT_ONCE = 4
+USUAL_SECONDS = 0.05
 MOST = 100
 
 Hit = dict[str, Any]
@@ -22,30 +24,45 @@ class Recorder:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._waiting: deque[tuple[Hit, asyncio.Future[Any]]] = deque()
-        self._running = 0
+        self._running = self._slow = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def record(self, hit: Hit) -> Any | None:
         """Record a hit; its row of outbox/record_hit, or None where there is no such link. It is
         committed when this returns. Raises Away where it may not be: it may be recorded again.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((hit, future))
-        if self._running < AT_ONCE:
-            self._running += 1
-            task = loop.create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._start()
         return await future
 
+    def _start(self) -> None:
+        if self._waiting and self._running == self._slow < AT_ONCE:
+            self._running += 1
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
                 count = min(MOST, len(self._waiting))
-                await self._record([self._waiting.popleft() for _ in range(count)])
+                some = [self._waiting.popleft() for _ in range(count)]
+                is_slow: list[bool] = []
+                late = loop.call_later(USUAL_SECONDS, self._late, is_slow)
+                try:
+                    await self._record(some)
+                finally:
+                    late.cancel()
+                    self._slow -= len(is_slow)
         finally:
             self._running -= 1
+
+    def _late(self, is_slow: list[bool]) -> None:
+        is_slow.append(True)
+        self._slow += 1
+        self._start()
 
     async def _record(self, some: Waiting) -> None:
         try:

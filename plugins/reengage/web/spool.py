@@ -53,6 +53,7 @@ class Spool:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             while True:
+                is_new = not self._file.exists()
                 descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -66,11 +67,21 @@ class Spool:
                     if os.write(descriptor, line) < len(line):  # the disk was full before its end
                         raise SpoolFull(f"{self._file} cannot be written (the disk is full).")
                     os.fsync(descriptor)
+                    if is_new:
+                        self._sync_folder()
                     return
                 finally:
                     os.close(descriptor)
         except OSError as error:
             raise SpoolFull(f"{self._file} cannot be written ({error.strerror}).") from error
+
+    def _sync_folder(self) -> None:
+        """See to it that the disk knows the file's name, too."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _is_current(self, descriptor: int) -> bool:
         try:

@@ -107,8 +107,8 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
     known = request.scope.get("reengage.hit")
     if known is not None and known["code"] == code and known["kind"] == kind:
         return known
-    agent = header(request, "user-agent")
-    purpose = header(request, "purpose", "sec-purpose", "x-purpose", "x-moz")
+    agent = header(request, b"user-agent")
+    purpose = header(request, b"purpose", b"sec-purpose", b"x-purpose", b"x-moz")
     service: Service = request.app.state.service
     address = address_hash(request)
     made: dict[str, Any] = {
@@ -186,9 +186,11 @@ def _offered(row: Row, name: str) -> Offered | None:
     return Offered(*(getattr(row, f"{name}_{field}") for field in Offered.__slots__))
 
 
-def header(request: Request, *names: str) -> str:
-    """The named headers as text that a database takes: printable, at most 400 characters."""
-    text = ", ".join(value for name in names for value in request.headers.getlist(name))
+def header(request: Request, *names: bytes) -> str:
+    """The headers of these names (in lower case) as text that a database takes: printable, at most
+    400 characters.
+    """
+    text = ", ".join(v.decode("latin-1") for name, v in request.scope["headers"] if name in names)
     if text.isprintable():
         return text[:400]
     return "".join(char for char in text if char.isprintable())[:400]
@@ -196,7 +198,7 @@ def header(request: Request, *names: str) -> str:
 
 def languages(request: Request) -> str:
     """The languages that a browser asks for: the header Accept-Language, as it stands."""
-    return header(request, "accept-language")
+    return header(request, b"accept-language")
 
 
 def address(scope: Mapping[str, Any]) -> str:
@@ -230,7 +232,12 @@ def address_hash(request: Request) -> str:
     if not known:
         return ""
     service: Service = request.app.state.service
-    return hmac.new(service.visitor_key, known.encode(), sha256).hexdigest()[:32]
+    return _hash(service.visitor_key, known)
+
+
+@lru_cache(maxsize=16_384)
+def _hash(key: bytes, address: str) -> str:
+    return hmac.new(key, address.encode(), sha256).hexdigest()[:32]
 
 
 def visitor_key() -> bytes:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0012"
+revision = "0011"
 down_revision = "0010"
 
-FOLDER = Path(__file__).parents[1] / "0012_verdicts"
+FOLDER = Path(__file__).parents[1] / "0011_verdicts"
 
 
 def upgrade() -> None:
