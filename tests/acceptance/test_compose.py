@@ -293,7 +293,7 @@ def test_every_command_is_one_of_reengages(
             assert option in done.stdout
 
 
-def test_the_script_makes_a_warehouse_whose_owner_reaches_nothing_else(
+def test_the_script_makes_a_warehouse_and_logins_that_reach_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = EmbeddedServer(tmp_path)
@@ -306,7 +306,7 @@ def test_the_script_makes_a_warehouse_whose_owner_reaches_nothing_else(
             # As the container finds it: Airflow's database, and nothing of ours.
             connection.execute("DROP DATABASE warehouse")
             connection.execute("DROP DATABASE airflow")
-            connection.execute("DROP ROLE reengage")
+            connection.execute("DROP ROLE reengage, reengage_web")
             connection.execute("CREATE DATABASE airflow")
         script = PROJECT / "include" / "postgres" / "warehouse.sh"
         assert os.access(script, os.X_OK)
@@ -321,6 +321,7 @@ def test_the_script_makes_a_warehouse_whose_owner_reaches_nothing_else(
                 "POSTGRES_USER": "postgres",
                 "POSTGRES_DB": "airflow",
                 "WAREHOUSE_PASSWORD": "it's",
+                "WEB_PASSWORD": "it's",
             },
         )
         given = yaml.safe_load(TEXT)["x-reengage-env"]["AIRFLOW_CONN_REENGAGE_WAREHOUSE"]
@@ -330,8 +331,31 @@ def test_the_script_makes_a_warehouse_whose_owner_reaches_nothing_else(
         db.migrate(engine)
         with engine.connect() as connection:
             assert connection.scalar(sa.text("SELECT count(*) FROM core.contact")) == 0
-        for other in ("airflow", "postgres"):
-            with pytest.raises(psycopg.OperationalError, match="permission denied"):
-                psycopg.connect(f"{address.rpartition('/')[0]}/{other}")
+        # The link service's login: links, and nobody's number; nothing that a stranger may not do.
+        given = yaml.safe_load(TEXT)["services"]["web"]["environment"]
+        given = given["AIRFLOW_CONN_REENGAGE_WAREHOUSE"]
+        narrow = VARIABLE.sub("it%27s", given).replace("postgres:5432", f"127.0.0.1:{port}")
+        with psycopg.connect(narrow, autocommit=True) as connection:
+            assert connection.execute("SELECT count(*) FROM outbox.link").fetchone() == (0,)
+            for refused in (
+                "SELECT phone_e164 FROM core.contact",
+                "SELECT email FROM core.contact",
+                "SELECT 1 FROM raw.contact",
+                "SELECT 1 FROM cohort.decision",
+                "SELECT seed FROM outbox.contest",
+                "UPDATE outbox.contest_entry SET place = 1",
+                "DELETE FROM core.suppression",
+                "DELETE FROM outbox.hit",
+                "INSERT INTO outbox.message (contact_id) VALUES (1)",
+                "INSERT INTO outbox.link (code) VALUES ('x')",
+                "CREATE TABLE public.mine ()",
+                "CREATE TEMPORARY TABLE mine ()",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(refused)
+        for login in (address, narrow):
+            for other in ("airflow", "postgres"):
+                with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                    psycopg.connect(f"{login.rpartition('/')[0]}/{other}")
     finally:
         server.forget()

@@ -39,6 +39,7 @@ from test_web import (
     standing,
     statuses,
 )
+from world import as_service, create_app
 
 from reengage import db, maintenance, messages, outbox
 from reengage.clock import SimulatedClock
@@ -47,7 +48,7 @@ from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
 from reengage.providers.twilio import is_signed, signature
 from reengage.settings import INCLUDE, secret
-from reengage.web import create_app, protocol, spool
+from reengage.web import protocol, spool
 from reengage.web import service as web_service
 from reengage.web.background import Background, replay
 from reengage.web.guard import Buckets, Limits
@@ -188,7 +189,7 @@ def test_a_hand_on_the_page_is_a_persons_unless_it_says_that_it_is_a_program(
         ("view", "crawler", "machine"), ("beacon", "crawler", "machine"),
         ("view", "prefetch", "machine"), ("beacon", "prefetch", "machine"),
     ]  # fmt: skip
-    assert judge(warehouse) == (6, 0), "judged again, it is the same"
+    assert judge(as_service(warehouse)) == (6, 0), "judged again, it is the same"
 
 
 def test_many_links_from_one_visitor_are_a_machines_but_not_from_a_networks_people() -> None:
@@ -386,9 +387,11 @@ def test_a_page_is_asked_for_in_one_round_trip(
         return await once(self, name, **binds)
 
     monkeypatch.setattr(Pool, "all", noted)
-    sa.event.listen(warehouse, "before_cursor_execute", lambda *_: asked.append("by a thread"))
     links = [sent(warehouse, step, n) for n, step in enumerate(("survey", "coupon", "contest"), 1)]
-    with served(create_app(warehouse, policy, clock), lifespan="off") as client:
+    app = create_app(warehouse, policy, clock)
+    engine = app.state.service.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *_: asked.append("by a thread"))
+    with served(app, lifespan="off") as client:
         client.get(f"/{links[2]}")  # the first who sees a contest fixes its seed
         asked.clear()
         for link in links:

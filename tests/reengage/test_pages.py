@@ -16,7 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
-from world import LINKS, World, small_policy
+from world import LINKS, World, create_app, small_policy
 
 from reengage import cli, cohort, db
 from reengage.clock import SimulatedClock
@@ -25,7 +25,7 @@ from reengage.local.landing import samples
 from reengage.messages import message_id
 from reengage.policy import Policy, contrast, read_policy
 from reengage.settings import INCLUDE, PROJECT
-from reengage.web import contest, create_app
+from reengage.web import contest
 from reengage.web.pages import FOLDER, Pages
 from reengage.web.preferences import break_end
 from reengage.web.texts import Catalogues

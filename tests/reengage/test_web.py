@@ -16,13 +16,13 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI, Request
+from world import create_app
 
 from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.messages import message_id, phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
-from reengage.web import create_app
 from reengage.web.protocol import options
 from reengage.web.visits import header as _header
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from fastapi import FastAPI
 from model import Consent, Contact, Interaction, Model, Suppression
 
-from reengage import cohort, db, outbox, outcome
+from reengage import cohort, db, outbox, outcome, web
 from reengage.clock import SimulatedClock
 from reengage.messages import message_id
 from reengage.policy import Caps, Policy, Step, read_policy
@@ -28,6 +29,17 @@ TABLES = (
 
 
 SHIPPED = read_policy(Path("include/journey.yaml").resolve())
+
+
+def create_app(engine: sa.Engine, *given: Any, **more: Any) -> FastAPI:
+    """The link service of a warehouse, with the login that it has on servers."""
+    return web.create_app(as_service(engine), *given, **more)
+
+
+def as_service(engine: sa.Engine) -> sa.Engine:
+    """The warehouse as the link service's own login sees it: it may do what it needs, no more."""
+    url = engine.url.set(username="reengage_web")
+    return db.engine(url.render_as_string(hide_password=False))
 
 
 def phone(number: int) -> str:

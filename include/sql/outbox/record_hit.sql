@@ -3,7 +3,7 @@
 -- Grain: hit; a row of all that its page shows: the code's link, its message's number (hashed), its
 -- coupons, what the person has said so far, and the contest of the message's step. No row: there is
 -- no such link, and nothing is recorded.
--- Reads: outbox.link, outbox.message, outbox.coupon, outbox.contest, outbox.said, core.contact,
+-- Reads: outbox.link, outbox.message, outbox.coupon, outbox.drawing, outbox.said, core.contact,
 -- core.product. Writes: outbox.hit, outbox.verdict.
 -- Parameters: hits: a JSON array of {code; hit_key: of this request; at: when; kind: view, beacon or
 -- press; method: of HTTP; user_agent and purpose: as the request's headers say, '' without;
@@ -193,7 +193,7 @@ LEFT JOIN LATERAL (
     ORDER BY given.code
     LIMIT 1
 ) AS incentive ON TRUE
-LEFT JOIN outbox.contest AS contest ON contest.contest = CAST(:contests AS jsonb) ->> link.step
+LEFT JOIN outbox.drawing AS contest ON contest.contest = CAST(:contests AS jsonb) ->> link.step
 LEFT JOIN hit ON link.hit_key = hit.hit_key
 CROSS JOIN
     LATERAL outbox.said(

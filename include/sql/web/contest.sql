@@ -1,11 +1,11 @@
--- A contest as it stands. The seed is NULL until the draw is made: nobody may know it before.
--- Grain: one row, or none. Reads: outbox.contest. Writes nothing. Parameters: contest.
+-- A contest as it stands. The seed is NULL until the draw is made.
+-- Grain: one row, or none. Reads: outbox.drawing. Writes nothing. Parameters: contest.
 SELECT
-    contest.commitment,
-    CASE WHEN contest.drawn_at IS NOT NULL THEN contest.seed END AS seed,
-    contest.drawn_at,
-    contest.winners,
-    contest.entries,
-    contest.entries_digest
-FROM outbox.contest AS contest
-WHERE contest.contest = :contest
+    drawing.commitment,
+    drawing.seed,
+    drawing.drawn_at,
+    drawing.winners,
+    drawing.entries,
+    drawing.entries_digest
+FROM outbox.drawing AS drawing
+WHERE drawing.contest = :contest

@@ -155,20 +155,21 @@ class EmbeddedServer:
         raise ServerError("No free port on 127.0.0.1 for PostgreSQL after five tries.")
 
     def _prepare(self) -> None:
-        """The application role (no superuser) and its databases."""
+        """The application role (no superuser), that of the link service, and the databases."""
         import psycopg
         from psycopg import sql
 
         address = f"postgresql://postgres:{self._read('superuser')}@127.0.0.1:{self._read('port')}"
         with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-            if not connection.execute(
-                "SELECT 1 FROM pg_roles WHERE rolname = 'reengage'"
-            ).fetchone():
-                connection.execute(
-                    sql.SQL("CREATE ROLE reengage LOGIN CREATEDB PASSWORD {}").format(
-                        self._read("password")
+            for role, more in (("reengage", "CREATEDB"), ("reengage_web", "")):
+                known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+                if not known.fetchone():
+                    connection.execute(
+                        sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}").format(
+                            sql.Identifier(role), sql.SQL(more), self._read("password")
+                        )
                     )
-                )
+            connection.execute("GRANT reengage_web TO reengage")  # to end its sessions
             for name in DATABASES:
                 known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
                 if not known.fetchone():
