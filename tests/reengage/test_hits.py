@@ -359,21 +359,25 @@ def test_what_was_pressed_while_the_warehouse_was_away_is_done_later_and_once(
             paused = client.post(f"/{second}/pause", data={"months": "3"}, headers=by(HOME))
             wrong = client.post(f"/{second}/pause", data={"months": "99"}, headers=by(HOME))
             refused = client.post(f"/{first}/answers", data={"again": "x" * 20_000})
+            unticked = client.post(f"/{second}/enter", data={}, headers=by(HOME))
             nothing = client.post(f"/{first}/nothing")
-        assert [answered.status_code, paused.status_code, wrong.status_code] == [200, 200, 200]
+        (noted, *_) = map(json.loads, app.state.service.spool._file.read_text().splitlines())
+        assert [answered.status_code, paused.status_code] == [200, 200]
+        assert [wrong.status_code, unticked.status_code] == [503, 503], "asked for again, not kept"
         assert "Merci. C’est bien noté." in answered.text and 'lang="fr"' in answered.text
         assert "Thank you. We’ve noted it." in paused.text
         assert (refused.status_code, nothing.status_code) == (503, 404)
         time.sleep(web_service.PAUSE_SECONDS)
         clock.move_to(NOW + timedelta(minutes=5))
         client.post(f"/{first}/answers", data={"again": "yes"}, headers=by(HOME))
+        app.state.service.keep({**noted, "hit_key": str(uuid.uuid4())}, press="nothing", form={})
         assert replay(app.state.service) == 3
         assert replay(app.state.service) == 0
     assert rows(warehouse, "SELECT answers FROM outbox.survey") == [({"again": True},)]
     assert rows(warehouse, "SELECT value FROM core.contact_attribute") == [(True,)]
     assert [row[3] for row in standing(warehouse)] == ["paused"]
     (line,) = (app.state.service.spool._folder / "refused.jsonl").read_text().splitlines()
-    assert json.loads(line)["why"] == "HTTPException", "and it holds nobody else up"
+    assert json.loads(line)["why"] == "KeyError", "and it holds nobody else up"
 
 
 def test_a_page_is_asked_for_in_one_round_trip(

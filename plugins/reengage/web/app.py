@@ -40,7 +40,7 @@ from reengage.web.guard import Guard, Limits
 from reengage.web.pages import Pages
 from reengage.web.pool import Away, Pool
 from reengage.web.recorder import Recorder
-from reengage.web.service import Service, is_away
+from reengage.web.service import Press, Service, is_away
 from reengage.web.spool import OPT_OUT, SpoolFull
 from reengage.web.visits import Visit
 
@@ -164,7 +164,7 @@ def create_app(
         )  # fmt: skip
         return pages.stopped(visit)
 
-    service.presses |= {"confirm": confirm, OPT_OUT: opt_out}
+    service.presses |= {"confirm": Press(confirm), OPT_OUT: Press(opt_out)}
     for name in PAGES:
         import_module(f"reengage.web.{name}").add_routes(app, service)
 

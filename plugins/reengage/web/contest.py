@@ -26,7 +26,7 @@ from reengage.errors import ReengageError
 from reengage.policy import Contest, Policy, Step
 from reengage.web import visits
 from reengage.web.forms import Form
-from reengage.web.service import Service
+from reengage.web.service import Press, Service
 from reengage.web.visits import Drawing, Entry, Offered, Visit
 
 # Digits and capitals that are not mistaken for one another; without vowels no ticket is a word.
@@ -127,7 +127,11 @@ def add_routes(app: FastAPI, service: Service) -> None:
             )
         return show(visit, contest, incentive=incentive)
 
-    service.presses["enter"] = enter
+    def is_whole(form: Form) -> bool:
+        contests = (step.contest for step in policy.steps if step.contest)
+        return any(form.get("age") == ["yes"] or not one.minimum_age for one in contests)
+
+    service.presses["enter"] = Press(enter, is_whole)
 
     async def draw_page(request: Request) -> Response:
         name = _name(request)

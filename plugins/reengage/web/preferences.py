@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from reengage import db
 from reengage.web import visits
 from reengage.web.forms import Form
-from reengage.web.service import Service
+from reengage.web.service import Press, Service
 from reengage.web.visits import Visit
 
 MONTHS = ("1", "3", "6")
@@ -27,12 +27,11 @@ def add_routes(_: FastAPI, service: Service) -> None:
     """
 
     def pause(connection: Connection, visit: Visit, form: Form, is_late: bool) -> Response:
-        months = form.get("months", [])
-        if len(months) != 1 or months[0] not in MONTHS:
+        if not is_whole(form):
             raise HTTPException(400)
         if visit.is_opted_out:
             return service.pages.answer("_resumed.html", visit)
-        until = break_end(visit.at, int(months[0]), service.policy.brand.zone)
+        until = break_end(visit.at, int(form["months"][0]), service.policy.brand.zone)
         db.run(
             connection, "core/pause",
             contact_id=visit.contact_id, phone_hash=visit.phone_hash, channel=visits.CHANNEL,
@@ -48,7 +47,13 @@ def add_routes(_: FastAPI, service: Service) -> None:
         )  # fmt: skip
         return service.pages.answer("_resumed.html", replace(visit, paused_until=None))
 
-    service.presses |= {"pause": pause, "resume": resume}
+    service.presses |= {"pause": Press(pause, is_whole), "resume": Press(resume)}
+
+
+def is_whole(form: Form) -> bool:
+    """Whether a form says how long a break shall be."""
+    months = form.get("months", [])
+    return len(months) == 1 and months[0] in MONTHS
 
 
 def break_end(at: datetime, months: int, zone: ZoneInfo) -> date:

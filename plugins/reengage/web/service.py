@@ -45,9 +45,19 @@ KEPT_CHARACTERS = 16_000
 
 # What a page that was opened shows.
 View = Callable[[Visit], Awaitable[Response]]
-# What a press does: in the transaction that records it, once. Called again later where the
-# warehouse was away (is_late): then nobody reads the page, and nobody can put a form right.
+# What a press does: in the transaction that records it, once. Called later where the warehouse was
+# away (is_late): then nobody reads the page, and nobody can put a form right.
 Act = Callable[[sa.Connection, Visit, Form, bool], Response]
+
+
+@dataclass(frozen=True)
+class Press:
+    """A button of a page. is_whole: whether a form says all that is needed, as far as can be told
+    without the warehouse: what is not is asked for again, and not kept.
+    """
+
+    act: Act
+    is_whole: Callable[[Form], bool] = lambda _: True
 
 
 def is_away(error: BaseException) -> bool:
@@ -69,7 +79,7 @@ class Service:
     pages: Pages
     pool: Pool
     views: dict[str, View] = field(default_factory=dict)
-    presses: dict[str, Act] = field(default_factory=dict)
+    presses: dict[str, Press] = field(default_factory=dict)
     busy: Busy = field(default_factory=Busy)
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
@@ -121,8 +131,9 @@ class Service:
             if answer is None:
                 raise HTTPException(404)
             return answer
-        if sum(len(key) + sum(map(len, values)) for key, values in form.items()) > KEPT_CHARACTERS:
-            raise Away("A form that is too long to be kept.")
+        length = sum(len(key) + sum(map(len, values)) for key, values in form.items())
+        if length > KEPT_CHARACTERS or not self.presses[name].is_whole(form):
+            raise Away("A form that is too long to be kept, or says too little.")
         # The same hit: where the thread gets through after all, it is there once, and done once.
         await anyio.to_thread.run_sync(partial(self.keep, hit, press=name, form=form))
         return self.pages.kept(is_opt_out=name == OPT_OUT, language=visits.languages(request))
@@ -137,7 +148,7 @@ class Service:
             visit = visits.record(connection, self, hit)
             if visit is None or not visit.is_new:
                 return None
-            return self.presses[name](connection, visit, form, is_late)
+            return self.presses[name].act(connection, visit, form, is_late)
 
     def keep(self, hit: Mapping[str, Any], **more: Any) -> None:
         """Keep a hit until the warehouse is back. Raises SpoolFull where it cannot be kept."""

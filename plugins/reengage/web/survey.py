@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from reengage import coupons, db
 from reengage.policy import Question, Step
 from reengage.web.forms import Form, text_of
-from reengage.web.service import Service
+from reengage.web.service import Press, Service
 from reengage.web.texts import Voice
 from reengage.web.visits import Visit
 
@@ -72,7 +72,11 @@ def add_routes(_: FastAPI, service: Service) -> None:
         )
         return show(replace(visit, answers=answers), is_done=True, incentive=incentive)
 
-    service.presses["answers"] = answer
+    def is_whole(form: Form) -> bool:
+        surveys = (step for step in service.policy.steps if step.questions)
+        return any(not read(step, form, pages.catalogues.voice())[1] for step in surveys)
+
+    service.presses["answers"] = Press(answer, is_whole)
 
 
 def read(step: Step, form: Form, t: Voice) -> tuple[dict[str, Answer], dict[str, str]]:
