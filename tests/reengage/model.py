@@ -134,6 +134,7 @@ class Model:
         self.released: set[date] = set()
         self.stopped: set[date] = set()
         self.changed: set[int] = set()  # card, consent or suppression, since the last decided day
+        self.changed_after: dict[int, date] = {}  # the last day that was decided before it did
 
     @property
     def days(self) -> dict[str, int]:
@@ -205,8 +206,10 @@ class Model:
         for day in self.decided:
             if day not in self.released:
                 self.stop(day, "approval")
+        self._note_changes()
         self._follow_policy(as_of)
         self.close(as_of - timedelta(days=1), as_of, now)
+        self._note_changes()
         for episode in self.open():
             self._bring_forward(episode, as_of)
         self.changed.clear()
@@ -240,8 +243,14 @@ class Model:
     def open(self) -> list[Episode]:
         return [e for e in self.episodes.values() if e.closed_on is None]
 
+    def _note_changes(self) -> None:
+        latest = max(self.decided, default=date.min)
+        self.changed_after |= dict.fromkeys(self.changed, latest)
+
     def _follow_policy(self, as_of: date) -> None:
-        """Open episodes go on by the new ladder, at the pace that it gives them."""
+        """Open episodes go on by the new ladder, at the pace that it gives them. What was held for
+        good stays so, but for what was decided before the card, consent or suppression changed.
+        """
         p = self.policy
         ladder = (
             [(step.name, step.after_days) for step in p.steps], p.entry, p.thresholds,
@@ -250,6 +259,8 @@ class Model:
         if self.followed not in (None, ladder):
             for episode in self.open():
                 episode.pace = self.pace(episode.contact_id, self.clock(episode))
+                changed_after = self.changed_after.get(episode.contact_id, date.min)
+                episode.looked_again = sum(d.as_of <= changed_after for d in episode.decisions)
                 episode.due_on = self._next_due(episode, as_of)
         self.followed = ladder
 

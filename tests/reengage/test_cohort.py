@@ -550,6 +550,46 @@ def test_a_step_held_for_good_stays_so_on_a_turned_ladder(warehouse: sa.Engine) 
     assert [row[1] for row in decisions(world)] == ["survey", "contest", "coupon"]
 
 
+@pytest.mark.parametrize("obstacle", ["consent", "card", "stop", "number"])
+def test_a_step_whose_obstacle_has_gone_is_still_to_come_on_a_turned_ladder(
+    warehouse: sa.Engine, obstacle: str
+) -> None:
+    """The coupon was held back for good, and the contest sent once nothing stood in the way. Then
+    the marketer puts the coupon behind the contest.
+    """
+    world = World(warehouse, small_policy(gap_days=0, ladder={"coupon": 3, "contest": 6}))
+    who_stops = 2 if obstacle == "number" else 1
+
+    def begin(load: Load) -> None:
+        load.contact(1, None if obstacle == "card" else 1)
+        load.contact(2, 1 if obstacle == "number" else 2)
+        if obstacle != "consent":
+            load.consent(1, LONG_AGO)
+        load.interaction(1, DAY - timedelta(days=3))
+
+    def in_the_way_no_more(load: Load) -> None:
+        if obstacle == "card":
+            load.contact(1, 1)
+        elif obstacle == "consent":
+            load.consent(1, LONG_AGO)
+
+    world.load(DAY, begin)
+    if obstacle in ("stop", "number"):
+        world.stop(who_stops, world.at(DAY, -1))
+    if obstacle == "stop":  # which holds for the contact, whatever its number is now
+        world.load(DAY, lambda load: load.contact(1, 3))
+    world.decide(DAY)
+    if obstacle in ("stop", "number"):
+        world.start_again(who_stops, world.at(DAY + timedelta(days=3), -1))
+    go_on(world, 3, in_the_way_no_more)
+    world.follow(small_policy(gap_days=0, ladder={"contest": 3, "coupon": 9}))
+    for days in range(4, 7):
+        go_on(world, days)
+    assert [row[1:3] for row in decisions(world) if row[0] == 1] == [
+        ("coupon", "hold"), ("contest", "send"), ("coupon", "send"),
+    ]  # fmt: skip
+
+
 def test_of_a_step_that_is_gone_its_own_days_count(warehouse: sa.Engine) -> None:
     world = World(warehouse, small_policy(gap_days=0), is_new=True)
     quiet(world, range(1, 2), days=3)

@@ -1,8 +1,10 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
 -- were over when it was decided. What was held for good is not looked at again for
--- the ladder's sake. A clock that is gone hands over to the first that is left.
--- Grain: open episode. Reads: cohort.dormancy, cohort.decision. Writes: cohort.episode, core.derived_from.
+-- the ladder's sake, unless the card, the consent or a suppression has changed since. A clock that
+-- is gone hands over to the first that is left.
+-- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
+-- core.consent, core.suppression. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
@@ -17,16 +19,26 @@ WITH rung AS (
         )
 ),
 
+-- When suppressions were lifted last, by contact and by number.
+lifted AS (
+    SELECT
+        suppression.contact_id,
+        suppression.phone_hash,
+        max(suppression.lifted_at) AS lifted_at
+    FROM core.suppression AS suppression
+    WHERE suppression.lifted_at IS NOT NULL
+    GROUP BY GROUPING SETS ((suppression.contact_id), (suppression.phone_hash))
+),
+
+-- Open episodes, and what changed last that may have stood in the way.
 open AS (
     SELECT
         episode.contact_id,
         episode.dormant_since,
         episode.last_step,
         episode.is_waiting,
-        -- Brought forward, and no rung was reached on the day that looked at it.
-        episode.next_due_on <= (SELECT max(day.as_of) FROM cohort.day AS day)
-        AND NOT episode.is_waiting
-        AND episode.last_position = episode.done_position AS is_looked_at_anew,
+        greatest(contact.updated_load_id, consented.load_id) AS changed_load_id,
+        greatest(own.lifted_at, numbers.lifted_at) AS lifted_at,
         coalesce(dormancy.pace, episode.pace) AS pace,
         coalesce(
             clock.behaviour,
@@ -39,11 +51,19 @@ open AS (
             AND episode.dormant_since = dormancy.dormant_since
     LEFT JOIN (SELECT DISTINCT rung.behaviour FROM rung) AS clock
         ON episode.behaviour = clock.behaviour
+    INNER JOIN core.contact AS contact ON episode.contact_id = contact.contact_id
+    CROSS JOIN
+        LATERAL (
+            SELECT max(consent.load_id) AS load_id
+            FROM core.consent AS consent
+            WHERE consent.contact_id = episode.contact_id
+        ) AS consented
+    LEFT JOIN lifted AS own ON episode.contact_id = own.contact_id
+    LEFT JOIN lifted AS numbers ON contact.phone_hash = numbers.phone_hash
     WHERE episode.closed_on IS NULL
 ),
 
--- Their decisions that passed a rung: for good, or until the card or the consent changed and the
--- rungs were looked at anew, which shows in that a step was decided again.
+-- Their decisions that passed a rung: for good, or until what stood in the way may be gone.
 taken AS (
     SELECT
         open.contact_id,
@@ -70,6 +90,7 @@ taken AS (
         ON
             open.contact_id = decision.contact_id
             AND open.dormant_since = decision.dormant_since
+    LEFT JOIN cohort.day AS day ON decision.as_of = day.as_of
     LEFT JOIN rung AS this
         ON open.behaviour = this.behaviour AND decision.step = this.step
     WHERE
@@ -77,21 +98,9 @@ taken AS (
         AND (
             decision.action <> 'hold'
             OR decision.reason = 'control'
-            OR open.is_looked_at_anew IS NOT TRUE
-            AND NOT EXISTS (
-                SELECT 1
-                FROM cohort.decision AS later
-                INNER JOIN cohort.decision AS before
-                    ON
-                        later.contact_id = before.contact_id
-                        AND later.dormant_since = before.dormant_since
-                        AND later.step = before.step
-                WHERE
-                    later.contact_id = decision.contact_id
-                    AND later.dormant_since = decision.dormant_since
-                    AND later.as_of > decision.as_of
-                    AND before.as_of <= decision.as_of
-                    AND before.is_final
+            OR (
+                (open.changed_load_id > day.last_load_id) IS NOT TRUE
+                AND (open.lifted_at > day.decided_at) IS NOT TRUE
             )
         )
 ),
