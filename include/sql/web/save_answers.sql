@@ -4,9 +4,9 @@
 -- Parameters: contact_id, message_id, step, policy_version, at; answers: a JSON object by question;
 -- asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
 -- the questions could give.
--- Twice: the same row; answers that are older than those there change nothing. Answers to questions that are no longer asked stay; one that is taken back
--- takes its attribute along, unless a later message's page has said another. Of an erased contact
--- nothing is kept.
+-- Twice: the same row; answers that are older than those there change nothing. Answers to questions
+-- that are no longer asked stay; one that is taken back takes its attribute along, unless a later
+-- message's page has said another. Of an erased contact nothing is kept.
 INSERT INTO outbox.survey (
     contact_id, message_id, step, answers, policy_version, answered_at, changed_at
 )
@@ -25,9 +25,7 @@ ON CONFLICT (contact_id, message_id) DO UPDATE
         answers = (survey.answers - CAST(:asked AS text[])) || excluded.answers,
         policy_version = excluded.policy_version,
         changed_at = excluded.changed_at
-    WHERE
-    (survey.answers - CAST(:asked AS text[])) || excluded.answers <> survey.answers
-    AND survey.changed_at <= excluded.changed_at;
+    WHERE survey.changed_at <= excluded.changed_at;
 
 INSERT INTO core.contact_attribute (contact_id, name, value, said_at, message_id)
 SELECT
@@ -38,15 +36,22 @@ SELECT
     CAST(:message_id AS uuid)
 FROM jsonb_each(CAST(:attributes AS jsonb)) AS said
 INNER JOIN core.contact AS contact ON contact.contact_id = :contact_id
-WHERE contact.status <> 'erased'
+WHERE
+    contact.status <> 'erased'
+    AND NOT EXISTS (
+        SELECT 1
+        FROM outbox.survey AS newer
+        WHERE
+            newer.contact_id = :contact_id
+            AND newer.message_id = CAST(:message_id AS uuid)
+            AND newer.changed_at > CAST(:at AS timestamptz)
+    )
 ON CONFLICT (contact_id, name) DO UPDATE
     SET
         value = excluded.value,
         said_at = excluded.said_at,
         message_id = excluded.message_id
-    WHERE
-    contact_attribute.value <> excluded.value
-    AND contact_attribute.said_at <= excluded.said_at;
+    WHERE contact_attribute.said_at <= excluded.said_at;
 
 DELETE FROM core.contact_attribute
 WHERE

@@ -40,7 +40,7 @@ from reengage.web.guard import Guard, Limits
 from reengage.web.pages import Pages
 from reengage.web.pool import Away, Pool
 from reengage.web.recorder import Recorder
-from reengage.web.service import Press, Service, is_away
+from reengage.web.service import Press, Service, may_pass
 from reengage.web.spool import OPT_OUT, SpoolFull
 from reengage.web.visits import Visit
 
@@ -199,7 +199,7 @@ def create_app(
     @app.exception_handler(TimeoutError)
     @app.exception_handler(SpoolFull)
     def no_answer(request: Request, error: Exception) -> Response:
-        if not (is_away(error) or isinstance(error, SpoolFull)):
+        if not (may_pass(error) or isinstance(error, SpoolFull)):
             raise error
         # Not the error itself: its text holds the statement's parameters.
         log.error("The link service has no answer from the warehouse: %s", type(error).__name__)

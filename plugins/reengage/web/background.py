@@ -11,11 +11,13 @@ from datetime import timedelta
 from itertools import groupby
 from typing import IO, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from reengage import db, outbox
 from reengage.providers import Provider
 from reengage.settings import settings
 from reengage.web import hits, visits
-from reengage.web.service import Service, is_away
+from reengage.web.service import Service, may_pass
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,10 @@ EVERY_SECONDS = 1.0
 JUDGE_SECONDS = 60.0
 # A burst is over, and a text's acceptance known, within so long.
 JUDGED_AGAIN = timedelta(minutes=10)
+# What PostgreSQL says where something else is in the way: a time-out, a lock, a deadlock. Whatever
+# waits for one contact's row holds up nobody else's; for a table's, all wait.
+BUSY = ("57014", "55P03", "40P01", "40001")
+MOST_STUCK = 3
 
 
 class Background:
@@ -53,8 +59,11 @@ class Background:
     def _run(self) -> None:
         try:
             while not self._end.wait(EVERY_SECONDS):
-                if self._leads():
-                    self.tick()
+                try:
+                    if self._leads():
+                        self.tick()
+                except OSError as error:
+                    log.error("The link service's background cannot begin: %s", error.strerror)
         finally:
             if self._lead:
                 self._lead.close()
@@ -88,7 +97,7 @@ class Background:
                 now = self._service.clock()
                 hits.judge(self._service.engine, now - JUDGED_AGAIN, now)
         except Exception as error:
-            if is_away(error):
+            if may_pass(error):
                 log.info("The warehouse is away (%s); trying again", type(error).__name__)
             else:
                 log.error("The link service's background failed: %s", type(error).__name__)
@@ -98,13 +107,23 @@ def replay(service: Service) -> int:
     """Bring what was spooled to the warehouse, and do what was pressed; how many hits. Twice:
     nothing is left.
     """
+    stuck = 0
 
-    def bring(records: list[dict[str, Any]]) -> None:
+    def bring(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal stuck
+        waits = []
         # In their order, as a press confirms what was fetched before it.
         for is_press, some in groupby(records, key=lambda record: "press" in record):
             together = list(some)
             for part in [[one] for one in together] if is_press else [together]:
-                _bring(service, part)
+                try:
+                    _bring(service, part)
+                except DBAPIError as error:
+                    stuck += 1
+                    if getattr(error.orig, "sqlstate", None) not in BUSY or stuck > MOST_STUCK:
+                        raise
+                    waits += part
+        return waits
 
     brought = service.spool.replay(bring)
     service.metrics.count("replayed", brought)
@@ -120,7 +139,7 @@ def _bring(service: Service, records: list[dict[str, Any]]) -> None:
             with service.transaction() as connection:
                 db.run(connection, "outbox/record_hit", **visits.binds(service, records))
     except Exception as error:
-        if is_away(error):
+        if may_pass(error):
             raise
         if len(records) > 1:
             for record in records:

@@ -82,7 +82,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             return pages.landing(visit)
         _, contest = found
         if visit.drawing is None:  # the first who sees it
-            visit = await service.in_time(partial(first_seen, visit, contest), SEEN_SECONDS)
+            visit = await service.in_time("draw", partial(first_seen, visit, contest), SEEN_SECONDS)
         return show(visit, contest)
 
     def first_seen(visit: Visit, contest: Contest) -> Visit:
@@ -128,14 +128,17 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return show(visit, contest, incentive=incentive)
 
     def is_whole(form: Form) -> bool:
-        contests = (step.contest for step in policy.steps if step.contest)
-        return any(form.get("age") == ["yes"] or not one.minimum_age for one in contests)
+        # Whose card says where they live is not asked for it, but who is asked must say it.
+        contests = [step.contest for step in policy.steps if step.contest]
+        asked = {"age" for one in contests if one.minimum_age}
+        asked |= {"country" for one in contests if one.countries}
+        return all(form.get(name) == ["yes"] for name in asked)
 
     service.presses["enter"] = Press(enter, is_whole)
 
     async def draw_page(request: Request) -> Response:
         name = _name(request)
-        found, drawn = await service.in_time(partial(_drawn, service, name), DRAW_SECONDS)
+        found, drawn = await service.in_time("draw", partial(_drawn, service, name), DRAW_SECONDS)
         if found is None:
             raise HTTPException(404)
         zone = policy.brand.zone
@@ -146,7 +149,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
         )  # fmt: skip
 
     async def tickets(request: Request) -> Response:
-        _, drawn = await service.in_time(partial(_drawn, service, _name(request)), DRAW_SECONDS)
+        look = partial(_drawn, service, _name(request))
+        _, drawn = await service.in_time("draw", look, DRAW_SECONDS)
         if not drawn:
             raise HTTPException(404)
         return PlainTextResponse("".join(f"{row.ticket}\n" for row in drawn))

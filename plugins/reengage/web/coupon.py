@@ -29,7 +29,9 @@ def add_routes(_: FastAPI, service: Service) -> None:
         about = None
         if visit.has_products and not (visit.is_expired or visit.is_opted_out):
             try:
-                about = await service.in_time(partial(_about, service, visit), ABOUT_SECONDS)
+                about = await service.in_time(
+                    "about", partial(_about, service, visit), ABOUT_SECONDS
+                )
             except (SQLAlchemyError, Away, TimeoutError) as error:
                 # The hit is recorded, and the coupon is known: the page does without.
                 log.warning("nothing personal for a coupon's page: %s", type(error).__name__)

@@ -69,7 +69,9 @@ class Pool:
                     # A restart of the server cuts them all.
                     _finish(self._idle)
                 return await self._run(await self._connect(), name, values)
-        except (psycopg.OperationalError, TimeoutError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError):
+            raise  # whatever is asked is wrong, and stays so
+        except (psycopg.Error, TimeoutError) as error:
             if getattr(error, "sqlstate", None) is None:  # the server itself said nothing
                 self._away_until = loop.time() + PAUSE_SECONDS
             # Not the error's text: it may hold what was asked.

@@ -14,7 +14,7 @@ from typing import Any
 import anyio.to_thread
 import sqlalchemy as sa
 from anyio import fail_after
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -60,11 +60,13 @@ class Press:
     is_whole: Callable[[Form], bool] = lambda _: True
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether an error says that the warehouse does not answer, and may later."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, (Away, OperationalError, InterfaceError, NoConnection, TimeoutError))
+def may_pass(error: BaseException) -> bool:
+    """Whether an error says that the warehouse does not serve now, and may later: it is away,
+    hangs, is read-only after a fail-over, or is not migrated yet.
+    """
+    if isinstance(error, (DataError, IntegrityError)):
+        return False
+    return isinstance(error, (Away, DBAPIError, NoConnection, TimeoutError))
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
     visitor_key: bytes = field(default_factory=visits.visitor_key, repr=False)
-    _away_until: float = 0.0
+    _away_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # By step, as outbox/record_hit takes them.
@@ -98,17 +100,17 @@ class Service:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
             yield connection
 
-    async def in_time(self, work: Callable[[], Any], seconds: float) -> Any:
+    async def in_time(self, what: str, work: Callable[[], Any], seconds: float) -> Any:
         """Work on the warehouse in a thread of its own, which is left behind after so long. Raises
-        an error that is_away, at once where the last one did not answer either.
+        an error that may_pass; at once where the last of its kind was left behind a moment ago.
         """
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._away_until.get(what, 0):
             raise Away("The warehouse was away a moment ago.")
         try:
             with fail_after(seconds):
                 return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         except TimeoutError:
-            self._away_until = time.monotonic() + PAUSE_SECONDS
+            self._away_until[what] = time.monotonic() + PAUSE_SECONDS
             raise
 
     async def press(self, request: Request, code: str, name: str, form: Form) -> Response:
@@ -122,9 +124,9 @@ class Service:
             raise HTTPException(404)
         hit = visits.hit_of(request, code, "press")
         try:
-            answer = await self.in_time(partial(self.do, hit, name, form), PRESS_SECONDS)
+            answer = await self.in_time("press", partial(self.do, hit, name, form), PRESS_SECONDS)
         except Exception as error:
-            if not is_away(error):
+            if not may_pass(error):
                 raise
             log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
         else:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ MOST_BYTES = 256 * 1024 * 1024
 # What presses and opt-outs may fill of it, when fetches, of whatever address, may no more: a fetch
 # must not take the place of an answer, nor an answer that of an opt-out.
 VIEW_BYTES, PRESS_BYTES = MOST_BYTES // 4 * 2, MOST_BYTES // 4 * 3
+
+
+# Brings records to the warehouse, and gives back those that must wait for something in it.
+Bring = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 class SpoolFull(ReengageError):
@@ -89,10 +94,10 @@ class Spool:
         except FileNotFoundError:
             return False
 
-    def replay(self, bring: Callable[[list[dict[str, Any]]], None], batch: int = 200) -> int:
-        """Bring what waits to the warehouse by `bring`, in its order; how many records. A batch
-        that raises stays, with all after it. Killed anywhere, or twice: what is brought again is
-        known.
+    def replay(self, bring: Bring, batch: int = 200) -> int:
+        """Bring what waits to the warehouse by `bring`, opt-outs first, else in its order; how many
+        records. A batch that raises stays, with all after it; what `bring` gives back waits on.
+        Killed anywhere, or twice: what is brought again is known.
         """
         brought = 0
         with self._alone() as is_mine:
@@ -100,17 +105,31 @@ class Spool:
                 return 0
             # What was set aside first: while it cannot be brought, what comes grows in one file.
             for some in (self._aside, self._set_aside):
+                waits = 0
                 for file in some():
-                    brought += self._bring(file, bring, batch)
+                    done, left = self._bring(file, bring, batch)
+                    brought += done
+                    waits += left
+                if waits:
+                    break
         return brought
 
-    def _bring(self, file: Path, bring: Callable[[list[dict[str, Any]]], None], batch: int) -> int:
-        records = list(_records(file))
-        starts = range(0, len(records), batch)
-        for start in progress(starts, "spooled hits", "batches", total=len(starts)):
-            bring(records[start : start + batch])
+    def _bring(self, file: Path, bring: Bring, batch: int) -> tuple[int, int]:
+        """Bring a file; how many of its records are brought, and how many wait on."""
+        with file.open("rb") as lines:
+            total = sum(1 for _ in lines)
+        waits: list[dict[str, Any]] = []
+        brought = 0
+        records = chain(_records(file, is_opt_out=True), _records(file, is_opt_out=False))
+        told = progress(records, "spooled hits", "hits", total)
+        while some := list(islice(told, batch)):
+            waiting = bring(some)
+            waits += waiting
+            brought += len(some) - len(waiting)
+        for record in waits:
+            self.append(record)
         file.unlink()
-        return len(records)
+        return brought, len(waits)
 
     def refuse(self, record: dict[str, Any], why: str) -> None:
         """Keep a record that cannot be brought to the warehouse beside those that can, with why."""
@@ -121,6 +140,8 @@ class Spool:
         file.touch(0o600)
         with file.open("a") as lines:
             lines.write(line)
+            lines.flush()
+            os.fsync(lines.fileno())
 
     @property
     def waiting_bytes(self) -> int:
@@ -166,18 +187,23 @@ class Spool:
             yield True
 
 
-def _records(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file. Half a line was being written when its worker was killed: nobody was
-    told that it is taken.
+def _records(file: Path, *, is_opt_out: bool) -> Iterator[dict[str, Any]]:
+    """The opt-outs of a file, or the others. Half a line was being written when its worker was
+    killed: nobody was told that it is taken.
     """
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
-        if not line:
-            continue
-        try:
-            record = json.loads(line)
-            datetime.fromisoformat(record["at"])
-            uuid.UUID(record["hit_key"])
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s, line %s is incomplete, and is left out", file.name, number)
-            continue
-        yield record
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip() or (is_opt_out and b"opt" not in line):
+                continue
+            try:
+                record = json.loads(line)
+                datetime.fromisoformat(record["at"])
+                uuid.UUID(record["hit_key"])
+            except (ValueError, KeyError, TypeError):
+                if not is_opt_out:
+                    log.warning("%s, line %s is incomplete, and is left out", file.name, number)
+                continue
+            if record.pop("is_opting_out", False):  # as it was written before presses had names
+                record |= {"press": OPT_OUT, "form": {}}
+            if is_opt_out == (record.get("press") == OPT_OUT):
+                yield record

@@ -25,19 +25,6 @@ $$;
 
 UPDATE outcome.contact_outcome AS ended
 SET
-    if_unopened = CASE
-        WHEN ended.outcome <> 'active' THEN ended.outcome
-        WHEN ended.arm = 'control' THEN 'control'
-        WHEN EXISTS (
-            SELECT 1
-            FROM outbox.message AS message
-            WHERE
-                message.contact_id = ended.contact_id
-                AND message.dormant_since = ended.dormant_since
-                AND message.status = 'delivered'
-        ) THEN 'unsubscribed'
-        ELSE 'unreachable'
-    END,
     -- Of the others nothing says when it was.
     closed_at = CASE ended.outcome
         WHEN 'active'
@@ -64,3 +51,20 @@ FROM cohort.episode AS episode
 WHERE
     ended.contact_id = episode.contact_id
     AND ended.dormant_since = episode.dormant_since;
+
+UPDATE outcome.contact_outcome AS ended
+SET
+    if_unopened = CASE
+        WHEN ended.outcome <> 'active' THEN ended.outcome
+        WHEN ended.arm = 'control' THEN 'control'
+        WHEN EXISTS (
+            SELECT 1
+            FROM outbox.message AS message
+            WHERE
+                message.contact_id = ended.contact_id
+                AND message.dormant_since = ended.dormant_since
+                AND message.status = 'delivered'
+                AND message.status_at <= ended.closed_at  -- later receipts did not count
+        ) THEN 'unsubscribed'
+        ELSE 'unreachable'
+    END;
