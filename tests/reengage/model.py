@@ -250,6 +250,7 @@ class Model:
     def _follow_policy(self, as_of: date) -> None:
         """Open episodes go on by the new ladder, at the pace that it gives them. What was held for
         good stays so, but for what was decided before the card, consent or suppression changed.
+        Where a step waits, the ladder goes on from there.
         """
         p = self.policy
         ladder = (
@@ -262,6 +263,9 @@ class Model:
                 changed_after = self.changed_after.get(episode.contact_id, date.min)
                 episode.looked_again = sum(d.as_of <= changed_after for d in episode.decisions)
                 episode.due_on = self._next_due(episode, as_of)
+                last = episode.decisions[-1] if episode.decisions else None
+                if last is not None and last.is_waiting and last.step in self._rungs(episode):
+                    episode.looked_again = len(episode.decisions) - 1
         self.followed = ladder
 
     def _bring_forward(self, episode: Episode, as_of: date) -> None:
@@ -326,16 +330,12 @@ class Model:
     def _next(self, episode: Episode) -> int | None:
         """The rung after the last decided one; the same again after a hold that waits."""
         rungs = self._rungs(episode)
-        passed, held = self._done(episode), set()
-        for d in episode.decisions[episode.looked_again :]:
-            if not d.is_waiting:
-                passed = max(passed, self._place(episode, d))
-                held |= {d.step}
         recent = episode.decisions[episode.looked_again :]
+        final = [self._place(episode, d) for d in recent if not d.is_waiting]
+        passed = max(self._done(episode), *final, 0)
         if recent and recent[-1].is_waiting and recent[-1].step in rungs:
             passed = max(self._done(episode), self._place(episode, recent[-1]) - 1)
-        left = [n for n, step in enumerate(rungs, 1) if n > passed and step not in held]
-        return min(left, default=None)
+        return passed + 1 if passed < len(rungs) else None
 
     def _next_due(self, episode: Episode, not_before: date = date.min) -> date | None:
         number = self._next(episode)

@@ -590,6 +590,25 @@ def test_a_step_whose_obstacle_has_gone_is_still_to_come_on_a_turned_ladder(
     ]  # fmt: skip
 
 
+def test_after_a_step_that_waited_a_turned_ladder_goes_on_from_there(
+    warehouse: sa.Engine,
+) -> None:
+    world = World(warehouse, small_policy(entry="in_order", gap_days=5), is_new=True)
+    quiet(world, range(1, 3), days=3, shared=1)
+    world.decide(DAY)
+    go_on(world, 1, lambda load: load.contact(1, 9))
+    go_on(world, 3)
+    turned = {"contest": 3, "survey": 6, "coupon": 9}
+    world.follow(small_policy(entry="in_order", gap_days=5, ladder=turned))
+    for days in (4, 5, 8):
+        go_on(world, days)
+    told = [row[1:] for row in decisions(world) if row[0] == 2]
+    assert told == [
+        ("survey", "hold", "duplicate_phone"), ("contest", "hold", "gap"),
+        ("contest", "hold", "gap"), ("contest", "send", "due"), ("survey", "hold", "gap"),
+    ]  # fmt: skip
+
+
 def test_of_a_step_that_is_gone_its_own_days_count(warehouse: sa.Engine) -> None:
     world = World(warehouse, small_policy(gap_days=0), is_new=True)
     quiet(world, range(1, 2), days=3)

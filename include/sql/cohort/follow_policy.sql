@@ -1,8 +1,8 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
 -- were over when it was decided. What was held for good is not looked at again for
--- the ladder's sake, unless the card, the consent or a suppression has changed since. A clock that
--- is gone hands over to the first that is left.
+-- the ladder's sake, unless the card, the consent or a suppression has changed since, or it now
+-- comes after a step that waits. A clock that is gone hands over to the first that is left.
 -- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
 -- core.consent, core.suppression. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
