@@ -414,7 +414,8 @@ def test_an_audit_sees_one_moment_and_holds_nobody_up(
             if number == 0:
                 locks.extend(rows(
                     warehouse,
-                    "SELECT DISTINCT mode FROM pg_locks WHERE pid <> pg_backend_pid() "
+                    "SELECT DISTINCT mode FROM pg_locks INNER JOIN pg_stat_activity USING (pid) "
+                    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' "
                     "AND locktype NOT LIKE '%virtualxid%' AND database = (SELECT oid FROM "
                     "pg_database WHERE datname = current_database())",
                 ))  # fmt: skip

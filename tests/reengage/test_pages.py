@@ -607,14 +607,17 @@ def test_a_break_ends_on_a_day_that_there_is(
 
 
 def test_no_get_answers_enters_or_pauses(web: Web) -> None:
+    """A tab that is opened again asks for what its button did: it is led to the page."""
     survey, draw = web.sent("survey"), web.sent("contest", 2, "h2", country="US")
     for code in (survey, draw):
         for path in ("", "/answers", "/enter", "/pause", "/resume", "/opt-out"):
             for method in ("GET", "HEAD"):
-                web.client.request(
+                answer = web.client.request(
                     method, f"/{code}{path}?reason=prices&age=yes&months=1",
                     headers={"User-Agent": "Mozilla/5.0"},
                 )  # fmt: skip
+                led = (303, f"/{code}") if path else (200, None)
+                assert (answer.status_code, answer.headers.get("location")) == led
     assert web.answers() == [] and web.entries() == [] and web.attributes() == {}
     assert web.rows("SELECT * FROM core.suppression") == []
 

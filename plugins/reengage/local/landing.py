@@ -52,8 +52,14 @@ def samples(policy: Policy, now: datetime) -> Iterator[tuple[str, str, str]]:
             else:
                 page = pages.show(template, visit, status, **shown)
             yield name, language, bytes(page.body).decode()
-        for name in ("missing", "problem", "kept"):
-            page = pages.render(f"_{name}.html", language=language)
+        for name, page in (
+            ("missing", pages.missing(404, language=language)),
+            ("problem", pages.problem(503, language=language, code=CODE)),
+            ("problem-busy", pages.problem(429, language=language)),
+            ("problem-large", pages.problem(413, language=language)),
+            ("problem-incomplete", pages.problem(503, None, language, CODE, "incomplete")),
+            ("kept", pages.kept(is_opt_out=False, language=language)),
+        ):
             yield name, language, bytes(page.body).decode()
 
 

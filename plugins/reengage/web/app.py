@@ -100,6 +100,7 @@ def create_app(
     recorder = Recorder(service)
     if providers is None:
         providers = hooks.providers_of_environment(policy)
+    service.webhooks = frozenset(providers)
     background = Background(service, providers)
     hits.is_crawler("")  # the list is read and compiled now, not for the first visitor
 
@@ -108,7 +109,7 @@ def create_app(
         background.start()
         yield
         await run_in_threadpool(background.stop)
-        service.pool.close()
+        service.close()
 
     app = FastAPI(
         title=f"{policy.brand.name} links",
@@ -129,7 +130,7 @@ def create_app(
             row = await recorder.record(hit)
         except Away:
             await run_in_threadpool(service.keep, hit)
-            raise
+            return pages.problem(503, AWAY, visits.languages(request), hit["code"])
         if row is None:
             raise HTTPException(404)
         visit = visits.visit_of(row, hit)
@@ -149,9 +150,16 @@ def create_app(
     async def press(request: Request, code: str, name: str, form: Posted) -> Response:
         return await service.press(request, code, name, form)
 
+    async def back(request: Request) -> Response:
+        # A tab that is opened again asks for what its button did: its page is where that is.
+        if request.path_params["name"] not in service.presses:
+            raise HTTPException(404)
+        return RedirectResponse(f"/{request.path_params['code']}", 303, PLAIN)
+
     app.add_route("/{code:link_code}", view, methods=["GET", "HEAD"])
     app.add_route("/{code:link_code}/seen", seen, methods=["GET", "HEAD"])
     app.post("/{code:link_code}/{name}")(press)
+    app.add_route("/{code:link_code}/{name}", back, methods=["GET", "HEAD"])
 
     def confirm(_: sa.Connection, visit: Visit, form: Form, is_late: bool) -> Response:
         return pages.landing(visit, is_confirmed=True)

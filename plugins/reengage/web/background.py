@@ -6,7 +6,7 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from itertools import groupby
 from typing import IO, Any
@@ -82,16 +82,18 @@ class Background:
             self._lead = lead
         return True
 
+    def _map_webhooks(self) -> None:
+        service = self._service
+        for provider in self._providers.values():
+            outbox.map_webhooks(service.engine, provider, service.policy, service.clock)
+
     def tick(self) -> None:
         """One pass. What fails is tried again in the next."""
         try:
-            brought = replay(self._service)
-            if brought:
+            self._map_webhooks()
+            # A stop by reply does not wait for a long spool.
+            if brought := replay(self._service, self._map_webhooks):
                 log.info("%s spooled hits were brought to the warehouse", f"{brought:,}")
-            for provider in self._providers.values():
-                outbox.map_webhooks(
-                    self._service.engine, provider, self._service.policy, self._service.clock
-                )
             if time.monotonic() - self._judged >= JUDGE_SECONDS:
                 self._judged = time.monotonic()
                 now = self._service.clock()
@@ -103,14 +105,25 @@ class Background:
                 log.error("The link service's background failed: %s", type(error).__name__)
 
 
-def replay(service: Service) -> int:
+def replay(service: Service, meanwhile: Callable[[], None] = lambda: None) -> int:
     """Bring what was spooled to the warehouse, and do what was pressed; how many hits. Twice:
-    nothing is left.
+    nothing is left. meanwhile: what is done every second of it.
     """
-    stuck = 0
+    stuck, done_at = 0, time.monotonic()
 
     def bring(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        nonlocal stuck
+        nonlocal stuck, done_at
+        if time.monotonic() - done_at >= EVERY_SECONDS:
+            meanwhile()
+            done_at = time.monotonic()
+        with service.transaction() as connection:
+            known = set(
+                db.run(
+                    connection, "web/known_links", codes=[record["code"] for record in records]
+                ).scalars()
+            )
+        # Whatever was made up by somebody: there is nothing to record, or to do.
+        records = [record for record in records if record["code"] in known]
         waits = []
         # In their order, as a press confirms what was fetched before it.
         for is_press, some in groupby(records, key=lambda record: "press" in record):

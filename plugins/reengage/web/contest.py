@@ -127,14 +127,15 @@ def add_routes(app: FastAPI, service: Service) -> None:
             )
         return show(visit, contest, incentive=incentive)
 
-    def is_whole(form: Form) -> bool:
+    def needs(form: Form) -> Form | None:
         # Whose card says where they live is not asked for it, but who is asked must say it.
         contests = [step.contest for step in policy.steps if step.contest]
         asked = {"age" for one in contests if one.minimum_age}
         asked |= {"country" for one in contests if one.countries}
-        return all(form.get(name) == ["yes"] for name in asked)
+        ticked = {name: ["yes"] for name in asked if form.get(name) == ["yes"]}
+        return ticked if ticked.keys() == asked else None
 
-    service.presses["enter"] = Press(enter, is_whole)
+    service.presses["enter"] = Press(enter, needs)
 
     async def draw_page(request: Request) -> Response:
         name = _name(request)

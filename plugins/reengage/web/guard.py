@@ -39,9 +39,9 @@ class Limits:
     shared by hundreds of people, who get their texts at the same hour.
 
     per_minute: requests, and as many at once as half of that; missing_per_minute: pages that are
-    not there, beyond which another miss learns nothing (who has a real link is always answered:
-    they may share the guesser's address), and webhooks that are not signed; seconds: for a request
-    to arrive.
+    not there, beyond which another miss is told so in fewer words (who has a real link is always
+    answered: they may share the guesser's address; of 62^9 codes a guess finds none), and webhooks
+    that are not signed; seconds: for a request to arrive.
     """
 
     per_minute: float = 600
@@ -115,7 +115,7 @@ class Guard:
             nonlocal status, is_slowed
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if who and status == 404 and (wait := self._missed.wait(who)):
+                if who and status in (404, 405) and (wait := self._missed.wait(who)):
                     status, is_slowed = 429, True
                     await self._slow(wait, scope)(scope, receive, send)
             if not is_slowed:
@@ -157,7 +157,7 @@ class Guard:
             return pages.problem(431, {"Connection": "close"})
         if who:
             # A provider calls in by the thousand from a few addresses, and signs what it calls.
-            is_called = scope["path"].startswith(WEBHOOKS)
+            is_called = self._is_webhook(scope)
             wait = self._forged.wait(who, 0) if is_called else self._asked.wait(who)
             if wait:
                 return self._slow(wait, scope)
@@ -172,8 +172,13 @@ class Guard:
         return self._service.pages.problem(429, headers, _languages(scope))
 
     def _most(self, scope: MutableMapping[str, Any]) -> int:
-        is_called = scope["path"].startswith(WEBHOOKS)
-        return self._limits.webhook_bytes if is_called else self._limits.body_bytes
+        limits = self._limits
+        return limits.webhook_bytes if self._is_webhook(scope) else limits.body_bytes
+
+    def _is_webhook(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether a provider of ours may call there."""
+        path: str = scope["path"]
+        return path.startswith(WEBHOOKS) and path[len(WEBHOOKS) :] in self._service.webhooks
 
     def _bounded(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
         """The body, as far as it is not too large, and does not take too long to come."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import segno
 from fastapi.responses import HTMLResponse
@@ -200,10 +200,20 @@ class Pages:
         return self.render("_missing.html", status, headers, language=language)
 
     def problem(
-        self, status: int, headers: Mapping[str, str] | None = None, language: str = ""
+        self,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        language: str = "",
+        code: str | None = None,
+        what: Literal["lead", "incomplete"] = "lead",
     ) -> HTMLResponse:
-        """Something of ours does not work, or too much was asked at once."""
-        return self.render("_problem.html", status, headers, language=language)
+        """Something of ours does not work, or too much was asked. code: of a link, whose texts can
+        be stopped all the same.
+        """
+        said = {429: "busy", 413: "large", 431: "large", 408: "large"}.get(status, what)
+        return self.render(
+            "_problem.html", status, headers, language=language, code=code, what=said
+        )
 
     def render(
         self,
@@ -218,7 +228,7 @@ class Pages:
         the brand's where no page is written in one of those.
         """
         t = self.catalogues.voice(self.catalogues.preferred(language))
-        return self._answer(self._make(name, t, status, **shown), headers)
+        return self._answer(self._make(name, t, status, **shown), headers, shown.get("code"))
 
     def _make(self, name: str, t: Voice, status: int, **shown: Any) -> _Made:
         beacon = _beacon(shown.get("code"))

@@ -42,6 +42,7 @@ class Pool:
         self._idle: deque[psycopg.AsyncConnection[Any]] = deque()
         weakref.finalize(self, _finish, self._idle)
         self._away_until = 0.0
+        self._left: set[asyncio.Task[Any]] = set()
         self._sql: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._row: dict[str, Callable[[Sequence[Any]], Any]] = {}
 
@@ -59,16 +60,18 @@ class Pool:
         _, names = self._sql.get(name) or self._compile(name)
         values = [binds[name] for name in names]
         loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until:
+            raise Away("The warehouse was away a moment ago.")
+        asked = loop.create_task(self._ask(name, values))
         try:
-            async with asyncio.timeout(STATEMENT_SECONDS + CONNECT_SECONDS), self._turn:
-                if loop.time() < self._away_until:
-                    raise Away("The warehouse was away a moment ago.")
-                if self._idle:
-                    with contextlib.suppress(psycopg.OperationalError):
-                        return await self._run(self._idle.pop(), name, values)
-                    # A restart of the server cuts them all.
-                    _finish(self._idle)
-                return await self._run(await self._connect(), name, values)
+            # Left behind after so long: the driver takes 10 s more to give up one that hangs.
+            await asyncio.wait((asked,), timeout=STATEMENT_SECONDS + CONNECT_SECONDS)
+            if not asked.done():
+                self._left.add(asked)
+                asked.add_done_callback(self._forget)
+                asked.cancel()
+                raise TimeoutError
+            return asked.result()
         except (psycopg.DataError, psycopg.IntegrityError):
             raise  # whatever is asked is wrong, and stays so
         except (psycopg.Error, TimeoutError) as error:
@@ -77,6 +80,20 @@ class Pool:
             # Not the error's text: it may hold what was asked.
             log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
             raise Away("The warehouse does not answer.") from None
+
+    async def _ask(self, name: str, values: Sequence[Any]) -> list[Any]:
+        async with self._turn:
+            if self._idle:
+                with contextlib.suppress(psycopg.OperationalError):
+                    return await self._run(self._idle.pop(), name, values)
+                # A restart of the server cuts them all.
+                _finish(self._idle)
+            return await self._run(await self._connect(), name, values)
+
+    def _forget(self, asked: asyncio.Task[Any]) -> None:
+        self._left.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # nobody waits for it
 
     async def _run(
         self, connection: psycopg.AsyncConnection[Any], name: str, values: Sequence[Any]

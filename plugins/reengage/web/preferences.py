@@ -27,7 +27,7 @@ def add_routes(_: FastAPI, service: Service) -> None:
     """
 
     def pause(connection: Connection, visit: Visit, form: Form, is_late: bool) -> Response:
-        if not is_whole(form):
+        if months_of(form) is None:
             raise HTTPException(400)
         if visit.is_opted_out:
             return service.pages.answer("_resumed.html", visit)
@@ -47,13 +47,13 @@ def add_routes(_: FastAPI, service: Service) -> None:
         )  # fmt: skip
         return service.pages.answer("_resumed.html", replace(visit, paused_until=None))
 
-    service.presses |= {"pause": Press(pause, is_whole), "resume": Press(resume)}
+    service.presses |= {"pause": Press(pause, months_of), "resume": Press(resume)}
 
 
-def is_whole(form: Form) -> bool:
-    """Whether a form says how long a break shall be."""
+def months_of(form: Form) -> Form | None:
+    """How long a break shall be, as a form says it; None where it does not."""
     months = form.get("months", [])
-    return len(months) == 1 and months[0] in MONTHS
+    return {"months": months} if len(months) == 1 and months[0] in MONTHS else None
 
 
 def break_end(at: datetime, months: int, zone: ZoneInfo) -> date:

@@ -158,12 +158,16 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._expected()
         self._is_told = True
-        self._all.idle.pop(self, None)
         if len(self.pipeline) >= MOST_PIPELINED:
             self._drop()
         # What else has come with it is not begun.
         if not self.transport.is_closing():
             super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        # Until then it can make room: a body may come as slowly as it likes, for some seconds.
+        self._all.idle.pop(self, None)
+        super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -253,6 +257,8 @@ def options(**more: Any) -> dict[str, Any]:
         "limit_concurrency": MOST_OPEN,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": 10,
+        # On a busy machine a worker takes longer to begin than the 5 s after which it is killed.
+        "timeout_worker_healthcheck": 60,
         **more,
     }
 

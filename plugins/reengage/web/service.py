@@ -2,10 +2,12 @@
 what a press does.
 """
 
+import asyncio
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +15,6 @@ from typing import Any
 
 import anyio.to_thread
 import sqlalchemy as sa
-from anyio import fail_after
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
@@ -40,8 +41,8 @@ PRESS_SECONDS = 5.0
 STATEMENT_SECONDS = 10
 # How long nobody waits for a warehouse that did not answer in time.
 PAUSE_SECONDS = 1.0
-# Of a form, as it is kept for later: a page's answers are far smaller.
-KEPT_CHARACTERS = 16_000
+# Presses that a warehouse may leave hanging, each in a thread; the next are kept at once.
+MOST_HANGING = 12
 
 # What a page that was opened shows.
 View = Callable[[Visit], Awaitable[Response]]
@@ -50,14 +51,18 @@ View = Callable[[Visit], Awaitable[Response]]
 Act = Callable[[sa.Connection, Visit, Form, bool], Response]
 
 
+def _nothing(_: Form) -> Form:
+    return {}
+
+
 @dataclass(frozen=True)
 class Press:
-    """A button of a page. is_whole: whether a form says all that is needed, as far as can be told
-    without the warehouse: what is not is asked for again, and not kept.
+    """A button of a page. needs: what of a form is kept for later, none of it by default; None
+    where it says too little, as far as can be told without the warehouse: it is asked for again.
     """
 
     act: Act
-    is_whole: Callable[[Form], bool] = lambda _: True
+    needs: Callable[[Form], Form | None] = _nothing
 
 
 def may_pass(error: BaseException) -> bool:
@@ -72,7 +77,8 @@ def may_pass(error: BaseException) -> bool:
 @dataclass
 class Service:
     """The parts of one service. views: by landing, what shows a page that is more than its
-    template; presses: by their name in an address (`POST /{code}/<name>`).
+    template; presses: by their name in an address (`POST /{code}/<name>`); webhooks: the providers
+    that may call in.
     """
 
     engine: sa.Engine
@@ -86,12 +92,14 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
     visitor_key: bytes = field(default_factory=visits.visitor_key, repr=False)
+    webhooks: frozenset[str] = frozenset()
     _away_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # By step, as outbox/record_hit takes them.
         contests = {step.name: step.contest.name for step in self.policy.steps if step.contest}
         self.contests = json.dumps(contests)
+        self._workers = ThreadPoolExecutor(MOST_HANGING, "warehouse")
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -106,12 +114,18 @@ class Service:
         """
         if time.monotonic() < self._away_until.get(what, 0):
             raise Away("The warehouse was away a moment ago.")
+        working = asyncio.get_running_loop().run_in_executor(self._workers, work)
         try:
-            with fail_after(seconds):
-                return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+            async with asyncio.timeout(seconds):
+                return await working
         except TimeoutError:
             self._away_until[what] = time.monotonic() + PAUSE_SECONDS
             raise
+
+    def close(self) -> None:
+        """Let go of the warehouse, and of what hangs in it."""
+        self.pool.close()
+        self._workers.shutdown(wait=False, cancel_futures=True)
 
     async def press(self, request: Request, code: str, name: str, form: Form) -> Response:
         """Record a press and do what it asks for. While the warehouse is away it is kept, answered,
@@ -133,12 +147,13 @@ class Service:
             if answer is None:
                 raise HTTPException(404)
             return answer
-        length = sum(len(key) + sum(map(len, values)) for key, values in form.items())
-        if length > KEPT_CHARACTERS or not self.presses[name].is_whole(form):
-            raise Away("A form that is too long to be kept, or says too little.")
+        needed = self.presses[name].needs(form)
+        language = visits.languages(request)
+        if needed is None:
+            return self.pages.problem(503, language=language, code=code, what="incomplete")
         # The same hit: where the thread gets through after all, it is there once, and done once.
-        await anyio.to_thread.run_sync(partial(self.keep, hit, press=name, form=form))
-        return self.pages.kept(is_opt_out=name == OPT_OUT, language=visits.languages(request))
+        await anyio.to_thread.run_sync(partial(self.keep, hit, press=name, form=needed))
+        return self.pages.kept(is_opt_out=name == OPT_OUT, language=language)
 
     def do(
         self, hit: Mapping[str, Any], name: str, form: Form, *, is_late: bool = False

@@ -199,7 +199,8 @@ def _records(file: Path, *, is_opt_out: bool) -> Iterator[dict[str, Any]]:
                 record = json.loads(line)
                 datetime.fromisoformat(record["at"])
                 uuid.UUID(record["hit_key"])
-            except (ValueError, KeyError, TypeError):
+                record["code"].encode("ascii")
+            except (ValueError, KeyError, TypeError, AttributeError):
                 if not is_opt_out:
                     log.warning("%s, line %s is incomplete, and is left out", file.name, number)
                 continue

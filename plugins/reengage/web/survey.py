@@ -72,11 +72,15 @@ def add_routes(_: FastAPI, service: Service) -> None:
         )
         return show(replace(visit, answers=answers), is_done=True, incentive=incentive)
 
-    def is_whole(form: Form) -> bool:
-        surveys = (step for step in service.policy.steps if step.questions)
-        return any(not read(step, form, pages.catalogues.voice())[1] for step in surveys)
+    def needs(form: Form) -> Form | None:
+        """What of a form answers a survey, whichever it is, without a mistake."""
+        for step in service.policy.steps:
+            answers, errors = read(step, form, pages.catalogues.voice())
+            if step.questions and not errors:
+                return {name: form[name] for name in answers}
+        return None
 
-    service.presses["answers"] = Press(answer, is_whole)
+    service.presses["answers"] = Press(answer, needs)
 
 
 def read(step: Step, form: Form, t: Voice) -> tuple[dict[str, Answer], dict[str, str]]:

@@ -202,25 +202,37 @@ def languages(request: Request) -> str:
 
 
 def address(scope: Mapping[str, Any]) -> str:
-    """Who asks, as far as the address tells: an IPv4 address, or an IPv6 network (/64), which is
-    one subscriber's. '' for an address that is not of the internet: a proxy of our own, of which
-    REENGAGE_TRUSTED_PROXIES does not tell, stands for everybody.
+    """Who asks, as far as the address tells: an IPv4 address, or an IPv6 network (/56), which is
+    what a home is given. '' for an address that is not of the internet: a proxy of our own, of
+    which REENGAGE_TRUSTED_PROXIES does not tell, stands for everybody. UNKNOWN for what a proxy of
+    ours calls a visitor without naming an address.
     """
     client = scope.get("client")
     return _subscriber(client[0] if client else "")
 
 
+UNKNOWN = "unknown"
+
+
 @lru_cache(maxsize=16_384)
 def _subscriber(host: str) -> str:
-    try:
-        found = ipaddress.ip_address(host)
-    except ValueError:
+    if not host:
         return ""
+    # Some proxies name the port, too: 192.0.2.7:5678, "[2001:db8::7]:5678".
+    plain = host.strip('" ')
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(plain)
+    except ValueError:
+        return UNKNOWN
     found = getattr(found, "ipv4_mapped", None) or found
     if not found.is_global:
         return ""
     if found.version == 6:
-        return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+        return str(ipaddress.ip_network((int(found) >> 72 << 72, 56)))
     return str(found)
 
 
@@ -229,7 +241,7 @@ def address_hash(request: Request) -> str:
     known = request.scope.get("reengage.address")
     if known is None:
         known = address(request.scope)
-    if not known:
+    if known in ("", UNKNOWN):
         return ""
     service: Service = request.app.state.service
     return _hash(service.visitor_key, known)
