@@ -384,20 +384,34 @@ def _filled(content: str, visit: Visit) -> str:
     """A page with a visit's own codes in place of the signs."""
     content = content.replace(CODE, visit.code)
     for sign, one in ((COUPON, visit.coupon), (INCENTIVE, visit.incentive)):
-        if one and (drawn := str(_qr(sign))) in content:
-            content = content.replace(drawn, str(_qr(one.code)))
         if one:
+            if (drawn := str(_qr(sign))) in content:
+                content = content.replace(drawn, str(_qr(one.code)))
             content = content.replace(sign, str(escape(one.code)))
     return content
 
 
+QUIET = 4  # modules around a QR code, which scanners need
+_DARK = re.compile(b"\x01+")
+
+
 @lru_cache(maxsize=4096)
 def _qr(code: str) -> Markup:
-    """A coupon's code as a QR code: inline SVG, black on white, which scanners need."""
-    # One mask of the eight, all of which scanners read: weighing them takes most of the time.
-    made = segno.make_qr(code, error="m", mask=3)
+    """A coupon's code as a QR code: inline SVG, black on white, which scanners need; a sign where a
+    page is made for anybody.
+    """
+    if code in (COUPON, INCENTIVE):
+        return Markup(f"{code}qr")
+    # One mask of the eight, all of which scanners read, and no more correction than asked for:
+    # weighing the others takes most of the time.
+    rows = segno.make_qr(code, error="m", mask=3, boost_error=False).matrix
+    size = len(rows) + 2 * QUIET
+    dark = "".join(
+        f"M{run.start() + QUIET} {y}.5h{run.end() - run.start()}"
+        for y, row in enumerate(rows, QUIET)
+        for run in _DARK.finditer(row)
+    )
     return Markup(
-        made.svg_inline(
-            border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None
-        )
+        f'<svg viewBox="0 0 {size} {size}"><path fill="#fff" d="M0 0h{size}v{size}h-{size}z"/>'
+        f'<path stroke="#000" d="{dark}"/></svg>'
     )

@@ -10,16 +10,19 @@ import logging
 import weakref
 from collections import deque, namedtuple
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import waiting
+from psycopg.abc import PQGen
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from reengage import db
 from reengage.errors import ReengageError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CONNECTIONS = 8
 CONNECT_SECONDS = 2
@@ -32,6 +35,15 @@ class Away(ReengageError):
     """The warehouse does not answer: it is down, restarts, or takes too long."""
 
 
+class _Connection(psycopg.AsyncConnection[Any]):
+    """A connection that is given up at once where nobody waits for it any more: the driver would
+    ask the server to cancel, and wait for its answer, of a server that hangs.
+    """
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1) -> T:
+        return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+
+
 class Pool:
     """Connections of one event loop."""
 
@@ -42,7 +54,6 @@ class Pool:
         self._idle: deque[psycopg.AsyncConnection[Any]] = deque()
         weakref.finalize(self, _finish, self._idle)
         self._away_until = 0.0
-        self._left: set[asyncio.Task[Any]] = set()
         self._sql: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._row: dict[str, Callable[[Sequence[Any]], Any]] = {}
 
@@ -60,18 +71,16 @@ class Pool:
         _, names = self._sql.get(name) or self._compile(name)
         values = [binds[name] for name in names]
         loop = asyncio.get_running_loop()
-        if loop.time() < self._away_until:
-            raise Away("The warehouse was away a moment ago.")
-        asked = loop.create_task(self._ask(name, values))
         try:
-            # Left behind after so long: the driver takes 10 s more to give up one that hangs.
-            await asyncio.wait((asked,), timeout=STATEMENT_SECONDS + CONNECT_SECONDS)
-            if not asked.done():
-                self._left.add(asked)
-                asked.add_done_callback(self._forget)
-                asked.cancel()
-                raise TimeoutError
-            return asked.result()
+            async with asyncio.timeout(STATEMENT_SECONDS + CONNECT_SECONDS), self._turn:
+                if loop.time() < self._away_until:
+                    raise Away("The warehouse was away a moment ago.")
+                if self._idle:
+                    with contextlib.suppress(psycopg.OperationalError):
+                        return await self._run(self._idle.pop(), name, values)
+                    # A restart of the server cuts them all.
+                    _finish(self._idle)
+                return await self._run(await self._connect(), name, values)
         except (psycopg.DataError, psycopg.IntegrityError):
             raise  # whatever is asked is wrong, and stays so
         except (psycopg.Error, TimeoutError) as error:
@@ -80,20 +89,6 @@ class Pool:
             # Not the error's text: it may hold what was asked.
             log.error("The link service has no answer from the warehouse: %s", type(error).__name__)
             raise Away("The warehouse does not answer.") from None
-
-    async def _ask(self, name: str, values: Sequence[Any]) -> list[Any]:
-        async with self._turn:
-            if self._idle:
-                with contextlib.suppress(psycopg.OperationalError):
-                    return await self._run(self._idle.pop(), name, values)
-                # A restart of the server cuts them all.
-                _finish(self._idle)
-            return await self._run(await self._connect(), name, values)
-
-    def _forget(self, asked: asyncio.Task[Any]) -> None:
-        self._left.discard(asked)
-        if not asked.cancelled():
-            asked.exception()  # nobody waits for it
 
     async def _run(
         self, connection: psycopg.AsyncConnection[Any], name: str, values: Sequence[Any]
@@ -113,7 +108,7 @@ class Pool:
         return list(map(self._row[name], rows))
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(
+        return await _Connection.connect(
             self._dsn,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
