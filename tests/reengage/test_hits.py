@@ -330,7 +330,7 @@ def test_what_is_taken_while_the_warehouse_is_away_is_brought_to_it_once(
 def test_opt_outs_are_kept_while_the_warehouse_hangs_and_are_brought_to_it_once(
     warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_service, "PRESS_SECONDS", 0.2)
+    monkeypatch.setattr(web_service, "PRESS_SECONDS", 0.05)
     monkeypatch.setattr(web_service, "PAUSE_SECONDS", 0)  # each asks the warehouse, and hangs
     link, presses = sent(warehouse, "survey"), web_service.MOST_HANGING + 8
     app = create_app(warehouse, policy, clock)

@@ -17,7 +17,7 @@ from reengage import db
 from reengage.progress import progress
 
 # Of the rules, of the list of crawlers, or of outbox.rule_of: whoever changes one counts on.
-VERSION = 2
+VERSION = 3
 LATEST = datetime.max.replace(tzinfo=UTC)
 # One visitor with so many links within so long is a scanner behind an address. Many people share an
 # address of a mobile network, and many of them a browser: fewer would take them for one.
