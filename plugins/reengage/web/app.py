@@ -122,7 +122,7 @@ def create_app(
     app.state.service = service
     app.add_middleware(Guard, service=service, limits=limits or Limits.of_environment())
     if trusted := os.environ.get(PROXIES_VARIABLE):
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=_networks(trusted))
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=networks(trusted))
 
     async def view(request: Request) -> Response:
         hit = visits.hit_of(request, request.path_params["code"], "view")
@@ -228,8 +228,11 @@ def _may_measure(request: Request) -> bool:
     return bool(token) and hmac.compare_digest(given, f"Bearer {token}".encode())
 
 
-def _networks(text: str) -> list[str]:
-    """The proxies of REENGAGE_TRUSTED_PROXIES, checked."""
+def networks(text: str) -> list[str]:
+    """The proxies of REENGAGE_TRUSTED_PROXIES, as addresses and networks of both kinds, or `*`.
+
+    Raises ConfigurationError for what is none.
+    """
     given = [part.strip() for part in text.split(",") if part.strip()]
     found = list(given)
     for part in given:

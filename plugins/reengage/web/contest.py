@@ -31,7 +31,7 @@ from reengage.web.visits import Drawing, Entry, Offered, Visit
 
 # Digits and capitals that are not mistaken for one another; without vowels no ticket is a word.
 _TICKET = "23456789BCDFGHJKMNPQRSTVWXYZ"
-SEEN_SECONDS = DRAW_SECONDS = 5.0
+DRAW_SECONDS = 5.0
 
 
 class DrawRefused(ReengageError):
@@ -82,7 +82,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
             return pages.landing(visit)
         _, contest = found
         if visit.drawing is None:  # the first who sees it
-            visit = await service.in_time("draw", partial(first_seen, visit, contest), SEEN_SECONDS)
+            visit = await service.in_time("draw", partial(first_seen, visit, contest), DRAW_SECONDS)
         return show(visit, contest)
 
     def first_seen(visit: Visit, contest: Contest) -> Visit:

@@ -14,7 +14,7 @@ from math import ceil
 from os import environ
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from reengage.errors import ConfigurationError
@@ -39,7 +39,7 @@ class Limits:
     shared by hundreds of people, who get their texts at the same hour.
 
     per_minute: requests, and as many at once as half of that; missing_per_minute: pages that are
-    not there, beyond which another miss is told so in fewer words (who has a real link is always
+    not there, beyond which another miss is answered with 429 (who has a real link is always
     answered: they may share the guesser's address; of 62^9 codes a guess finds none), and webhooks
     that are not signed; seconds: for a request to arrive.
     """
@@ -133,7 +133,7 @@ class Guard:
             if not status:
                 # The rest of the body is not read: the connection ends with the answer.
                 page = self._service.pages.problem(
-                    refused.status, {"Connection": "close"}, _languages(scope)
+                    refused.status, {"Connection": "close"}, languages(scope)
                 )
                 await page(scope, receive, answer)
         except Exception as error:
@@ -144,7 +144,7 @@ class Guard:
             where = f"{frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}" if frame else ""
             log.error("The link service failed: %s in %s", type(error).__name__, where)
             if not status:
-                page = self._service.pages.problem(500, None, _languages(scope))
+                page = self._service.pages.problem(500, None, languages(scope))
                 await page(scope, receive, answer)
         if who and status == 403:
             self._forged.wait(who)
@@ -169,7 +169,7 @@ class Guard:
     def _slow(self, wait: float, scope: MutableMapping[str, Any]) -> Response:
         self._service.metrics.count("limited")
         headers = {"Retry-After": str(ceil(wait))}
-        return self._service.pages.problem(429, headers, _languages(scope))
+        return self._service.pages.problem(429, headers, languages(scope))
 
     def _most(self, scope: MutableMapping[str, Any]) -> int:
         limits = self._limits
@@ -203,10 +203,6 @@ class Guard:
             return message
 
         return bounded
-
-
-def _languages(scope: MutableMapping[str, Any]) -> str:
-    return languages(Request(scope))
 
 
 def _what(scope: MutableMapping[str, Any]) -> str:

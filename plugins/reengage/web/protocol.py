@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from reengage.web import visits
-from reengage.web.app import PROXIES_VARIABLE, default_app
+from reengage.web.app import PROXIES_VARIABLE, default_app, networks
 
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10.0
@@ -239,9 +239,7 @@ def _trusted() -> str:
 def _is_proxy(host: str, trusted: str) -> bool:
     """Whether an address is among the proxies of REENGAGE_TRUSTED_PROXIES."""
     found = ipaddress.ip_address(host)
-    found = getattr(found, "ipv4_mapped", None) or found
-    parts = [part.strip() for part in trusted.split(",") if part.strip()]
-    return any(part == "*" or found in ipaddress.ip_network(part) for part in parts)
+    return any(part == "*" or found in ipaddress.ip_network(part) for part in networks(trusted))
 
 
 def options(**more: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -152,7 +152,7 @@ class Service:
         if needed is None:
             return self.pages.problem(503, language=language, code=code, what="incomplete")
         # The same hit: where the thread gets through after all, it is there once, and done once.
-        await anyio.to_thread.run_sync(partial(self.keep, hit, press=name, form=needed))
+        await run_in_threadpool(self.keep, hit, press=name, form=needed)
         return self.pages.kept(is_opt_out=name == OPT_OUT, language=language)
 
     def do(

@@ -186,19 +186,19 @@ def _offered(row: Row, name: str) -> Offered | None:
     return Offered(*(getattr(row, f"{name}_{field}") for field in Offered.__slots__))
 
 
-def header(request: Request, *names: bytes) -> str:
-    """The headers of these names (in lower case) as text that a database takes: printable, at most
-    400 characters.
+def header(asked: Mapping[str, Any], *names: bytes) -> str:
+    """The headers of these names (in lower case) of a request or its scope, as text that a database
+    takes: printable, at most 400 characters.
     """
-    text = ", ".join(v.decode("latin-1") for name, v in request.scope["headers"] if name in names)
+    text = ", ".join(v.decode("latin-1") for name, v in asked["headers"] if name in names)
     if text.isprintable():
         return text[:400]
     return "".join(char for char in text if char.isprintable())[:400]
 
 
-def languages(request: Request) -> str:
+def languages(asked: Mapping[str, Any]) -> str:
     """The languages that a browser asks for: the header Accept-Language, as it stands."""
-    return header(request, b"accept-language")
+    return header(asked, b"accept-language")
 
 
 def address(scope: Mapping[str, Any]) -> str:
