@@ -176,16 +176,25 @@ def shared(connection: Connection, what: str) -> Iterator[None]:
     yield
 
 
-def migrate(target: Engine) -> None:
-    """Bring the warehouse to the newest schema. Safe to run twice, and by two at once."""
+def migrate(target: Engine, revision: str = "head") -> None:
+    """Bring the warehouse to the newest schema, or only to a revision. Each revision is its own
+    transaction. Safe to run twice, by two at once, and after a kill anywhere.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(SQL / "migrations"))
-    with target.begin() as connection, exclusive(connection, "migrate"):
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    lock = {"what": "migrate"}
+    with target.connect() as keeper, target.connect() as connection:
+        # Held by a session of its own, as every revision ends a transaction.
+        keeper.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:what, 0))"), lock)
+        keeper.commit()
+        try:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+        finally:
+            keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
 
 
 def redact(text: str) -> str:
