@@ -403,6 +403,7 @@ def live(engine: sa.Engine, folder: Path, tools: Tools, people: list[Person]) ->
         for sent in retailer.phones.taken[known:]:
             assert sent.to in numbers, "a number that is nobody's"
             person = numbers[sent.to]
+            assert person.card in day.texted, f"{person} shares a contact with somebody"
             step = day.texted[person.card]
             why = may_not(person, people, texts, today, step)
             assert why is None, f"day {today}: {step} to {person}, who {why}"
