@@ -59,7 +59,7 @@ def check(connection: sa.Connection, name: str) -> None:
             make(driver, needed)
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
-    if any(re.search(rf"\b{table}\b", text) for table in ("kin", "person", "placed", "touched_card")):
+    if re.search(r"\b(kin|person|placed|claimed|touched_card)\b", text):
         for needed in ("load_cards", "begin_kin", "begin_people", "place_kin", "part_contacts"):
             make(driver, f"core/{needed}")
     if "uploaded_code" in text:
