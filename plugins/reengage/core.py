@@ -8,7 +8,7 @@ from datetime import date
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db
+from reengage import db, identity
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # From so many rows on a load may change what the planner should know of core.
 MANY_ROWS = 10_000
 
-# Of one load that may hold one id of another source, and be one person.
+# Of one source that may hold one id of another: what more of them hold is a placeholder.
 MOST_CARDS = 5
 
 
@@ -77,34 +77,90 @@ def _strangers(connection: Connection, source: Source, load_id: int, as_of: date
 def _contacts(
     connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy
 ) -> None:
+    changed = set()
+    if _load_cards(connection, source, load_id):
+        _gather(connection)
+        _tell_people(connection)
+        db.run(connection, "core/place_kin")
+        changed = set(db.run(connection, "core/changed_contacts").scalars())
+        db.run(connection, "core/part_contacts", load_id=load_id, as_of=as_of)
+        if merges := db.run(connection, "core/find_merges").all():
+            db.run(
+                connection, "core/merge_contacts", load_id=load_id,
+                merged_ids=[m.merged_id for m in merges], kept_ids=[m.kept_id for m in merges],
+            )  # fmt: skip
+            log.info("%s: %s contacts turned out to be others", source.name, f"{len(merges):,}")
+        # Who holds what is known only now.
+        changed.update(db.run(connection, "core/changed_contacts").scalars())
+    db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
+    db.run(connection, "core/touch_activity", load_id=load_id)
+    if changed:
+        db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
+        _redo(connection, load_id, policy)
+
+
+def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
+    """Remember what the load's cards say of who they are, and whether any of it is new. Another
+    meaning of the source's columns is followed in all that it has ever said.
+    """
+    name = f"cards of {source.source}"
+    loyalty = source.identities.get("loyalty_card_id", "loyalty")
+    shop = source.identities.get("shop_account_id", "shop")
+    meaning = f"loyalty: {loyalty}, shop: {shop}, verified: {', '.join(sorted(source.verified))}"
+    known = db.run(connection, "core/derived_from", name=name).scalar()
     db.run(
         connection,
         "core/load_cards",
         load_id=load_id,
-        loyalty_source=source.identities.get("loyalty_card_id", "loyalty"),
-        shop_source=source.identities.get("shop_account_id", "shop"),
+        source=source.source,
+        is_whole=known != meaning,
+        loyalty_source=loyalty,
+        shop_source=shop,
         is_phone_verified="phone" in source.verified,
         is_email_verified="email" in source.verified,
+        most_cards=MOST_CARDS,
     )
-    crowded = db.run(connection, "core/drop_crowded_ids", most_cards=MOST_CARDS).rowcount
-    if crowded:
-        log.warning(
-            "%s: %s cards share an id of another source with more than %s others; a placeholder, "
-            "so it joins nobody", source.name, f"{crowded:,}", MOST_CARDS,
-        )  # fmt: skip
-    db.run(connection, "core/identify_cards", load_id=load_id, as_of=as_of)
-    merged: set[int] = set()
-    # A chain of cards (a-b, b-c) is followed one link a round, until none is left.
-    while pairs := db.run(connection, "core/find_merges").all():
-        ids = {"merged_ids": [p.merged_id for p in pairs], "kept_ids": [p.kept_id for p in pairs]}
-        db.run(connection, "core/merge_contacts", **ids, load_id=load_id)
-        merged.update(ids["merged_ids"], ids["kept_ids"])
-    db.run(connection, "core/update_contacts", load_id=load_id)
-    db.run(connection, "core/touch_activity", load_id=load_id)
-    if merged:
-        log.info("%s: %s contacts turned out to be others", source.name, f"{len(merged):,}")
-        db.run(connection, "core/begin_corrected", contact_ids=sorted(merged))
-        _redo(connection, load_id, policy)
+    db.run(connection, "core/note_derived", name=name, value=meaning)
+    found = db.run(connection, "core/count_shared").one()
+    notes = []
+    if found.shared:
+        notes.append(
+            f"{found.shared:,} ids of other sources are held by several cards: they join nobody, "
+            "and what happens under them only holds their cards back"
+        )
+    if found.placeholders:
+        notes.append(
+            f"{found.placeholder_cards:,} cards hold {found.placeholders:,} ids of other sources "
+            f"that more than {MOST_CARDS} cards have: placeholders, which join nobody"
+        )
+    for note in notes:
+        log.warning("%s: %s", source.name, note)
+        db.run(connection, "core/add_note", load_id=load_id, note=note)
+    if found.touched >= MANY_ROWS:
+        db.analyze(connection, "core.card_id")
+    return bool(found.touched)
+
+
+def _gather(connection: Connection) -> None:
+    """Everybody who may have to do with the touched cards, a link further each round."""
+    db.run(connection, "core/begin_kin")
+    rounds = 0
+    while db.run(connection, "core/add_kin", round=rounds).scalar_one():
+        db.analyze(connection, "kin")
+        rounds += 1
+
+
+def _tell_people(connection: Connection) -> None:
+    """Which of them are one person."""
+    cards = {row.node: row.source for row in db.run(connection, "core/kin_cards")}
+    links: dict[str, list[tuple[int, int, bool]]] = {"id": [], "phone": [], "email": []}
+    for row in db.run(connection, "core/kin_links"):
+        links[row.by].append((row.node, row.other, row.is_verified))
+    ids = [(card, held) for card, held, _ in links["id"]]
+    groups = identity.people(cards, ids, links["phone"], links["email"])
+    db.run(connection, "core/begin_people")
+    nodes = db.run(connection, "core/kin_nodes").scalars()
+    db.copy(connection, "person", ("node", "person"), ((n, groups.of(n)) for n in nodes))
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:

@@ -66,6 +66,7 @@ def close(
     db.run(
         connection, "outcome/revive",
         after_load_id=seen.last_load_id, after=seen.decided_at, at=now,
+        signals=list(policy.signals),
     )  # fmt: skip
     return new
 

@@ -52,13 +52,16 @@ def check(connection: sa.Connection, name: str) -> None:
     """Prepare each statement of a file; what it makes for itself is made for it first."""
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     driver = connection.connection.driver_connection
-    if any(table in text for table in ("staged", "drafted", "card_id", "corrected", "arrived")):
+    if any(table in text for table in ("staged", "drafted", "corrected", "arrived")):
         entity = name.rpartition("_")[2]
         staging = entity if entity in ("contact", "consent", "product") else "interaction"
-        for needed in (f"raw/stage_{staging}", "outbox/stage_drafts", "core/load_cards"):
+        for needed in (f"raw/stage_{staging}", "outbox/stage_drafts"):
             make(driver, needed)
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
+    if re.search(r"\b(kin|person|placed|claimed|touched_card)\b", text):
+        for needed in ("load_cards", "begin_kin", "begin_people", "place_kin", "part_contacts"):
+            make(driver, f"core/{needed}")
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):

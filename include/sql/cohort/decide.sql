@@ -162,7 +162,8 @@ judged AS (
         CASE
             WHEN earlier.prior_opens > 0 THEN 'opened'
             WHEN
-                consent.granted_at IS NULL OR consent.withdrawn_at >= consent.granted_at
+                consent.granted_at IS NULL
+                OR greatest(consent.withdrawn_at, elsewhere.stopped_at) >= consent.granted_at
                 THEN 'no_consent'
             WHEN
                 consent.granted_at
@@ -207,7 +208,8 @@ judged AS (
     LEFT JOIN earlier ON due.contact_id = earlier.contact_id
     LEFT JOIN texted ON due.contact_id = texted.contact_id
     -- The latest grant and the latest withdrawal, whichever records they stand in. A source that
-    -- says a record of the same time anew corrects it.
+    -- says a record of the same time anew corrects it. A stop elsewhere that may be theirs counts
+    -- as a withdrawal.
     CROSS JOIN
         LATERAL (
             SELECT
@@ -229,6 +231,17 @@ judged AS (
                     consent.source ASC, consent.record_key ASC, consent.effective_at ASC, consent.consent_id DESC
             ) AS said
         ) AS consent
+    CROSS JOIN
+        LATERAL (
+            SELECT max(stop.stopped_at) AS stopped_at
+            FROM core.stop_elsewhere AS stop
+            WHERE
+                stop.contact_id = due.contact_id
+                AND stop.channel = :channel
+                AND coalesce(stop.purpose = :purpose, TRUE)
+                AND stop.stopped_at < :end_of_day
+                AND coalesce(stop.ended_at >= :end_of_day, TRUE)
+        ) AS elsewhere
     CROSS JOIN LATERAL (
         SELECT min(known.after_days) AS after_days
         FROM

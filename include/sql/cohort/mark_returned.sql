@@ -1,7 +1,7 @@
 -- Note the first signal after dormant_since on open episodes of contacts that loads have touched;
 -- a signal that its source took back is forgotten again. An episode of one behaviour ends by the
 -- signals of that behaviour.
--- Grain: episode. Reads: core.contact_activity, core.interaction. Writes: cohort.episode.
+-- Grain: episode. Reads: core.contact_activity, core.sign_of_life. Writes: cohort.episode.
 -- Parameters: after_load_id, clocks, signals (where the clock is gone). Twice: the same dates.
 UPDATE cohort.episode AS episode
 SET returned_on = back.returned_on
@@ -10,12 +10,12 @@ FROM (
         touched.contact_id,
         touched.dormant_since,
         (
-            SELECT min(interaction.occurred_on)
-            FROM core.interaction AS interaction
+            SELECT min(sign.occurred_on)
+            FROM core.sign_of_life AS sign
             WHERE
-                interaction.contact_id = touched.contact_id
-                AND interaction.occurred_on > touched.dormant_since
-                AND interaction.kind
+                sign.contact_id = touched.contact_id
+                AND sign.occurred_on > touched.dormant_since
+                AND sign.kind
                 = ANY(coalesce(clock.signals, CAST(:signals AS core.interaction_kind[])))
         ) AS returned_on
     FROM cohort.episode AS touched

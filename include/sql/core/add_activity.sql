@@ -1,33 +1,60 @@
--- Keep core.contact_activity up from the load's own interactions. Contacts of the temporary table
--- corrected are left to redo_activity.
--- Grain: contact. Reads: the temporary tables arrived and corrected, core.contact.
+-- Keep core.contact_activity up from the load's own interactions. What came in under an id that
+-- several cards share makes them all not quiet, and counts for none of them. Contacts of the
+-- temporary table corrected are left to redo_activity.
+-- Grain: contact. Reads: the temporary tables arrived and corrected, core.contact, core.restraint.
 -- Writes: core.contact_activity. Parameters: load_id, signals.
 -- Twice in one load would count purchases twice: core.take runs it in the transaction that marks
 -- the load as loaded, so it runs once.
-WITH fresh AS (
+WITH lived AS (
     SELECT
         arrived.contact_id,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'purchase') AS last_purchase_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'visit') AS last_visit_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'loyalty') AS last_loyalty_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'email_open') AS last_email_open_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'email_click') AS last_email_click_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'reply') AS last_reply_on,
-        max(arrived.dated_on) FILTER (WHERE arrived.kind = 'login') AS last_login_on,
-        max(arrived.dated_on) FILTER (
-            WHERE arrived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
-        ) AS last_signal_on,
-        min(arrived.dated_on) AS first_interaction_on,
-        count(*) FILTER (WHERE arrived.kind = 'purchase') AS purchases,
-        array_agg(DISTINCT arrived.dated_on) FILTER (WHERE arrived.kind = 'purchase') AS bought_on
+        arrived.kind,
+        arrived.dated_on,
+        TRUE AS is_own
     FROM arrived
+    UNION ALL
+    SELECT
+        restraint.contact_id,
+        shared.kind,
+        shared.dated_on,
+        FALSE
+    FROM (
+        SELECT
+            arrived.contact_id,
+            arrived.kind,
+            max(arrived.dated_on) AS dated_on
+        FROM arrived
+        GROUP BY arrived.contact_id, arrived.kind
+    ) AS shared
+    INNER JOIN core.restraint AS restraint ON shared.contact_id = restraint.by_contact_id
+    WHERE restraint.hold = 'whole'
+),
+
+fresh AS (
+    SELECT
+        lived.contact_id,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'purchase') AS last_purchase_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'visit') AS last_visit_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'loyalty') AS last_loyalty_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'email_open') AS last_email_open_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'email_click') AS last_email_click_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'reply') AS last_reply_on,
+        max(lived.dated_on) FILTER (WHERE lived.kind = 'login') AS last_login_on,
+        max(lived.dated_on) FILTER (
+            WHERE lived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        ) AS last_signal_on,
+        min(lived.dated_on) FILTER (WHERE lived.is_own) AS first_interaction_on,
+        count(*) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own) AS purchases,
+        array_agg(DISTINCT lived.dated_on) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own)
+            AS bought_on
+    FROM lived
     WHERE
         NOT EXISTS (
             SELECT 1
             FROM corrected
-            WHERE corrected.contact_id = arrived.contact_id
+            WHERE corrected.contact_id = lived.contact_id
         )
-    GROUP BY arrived.contact_id
+    GROUP BY lived.contact_id
 ),
 
 touched AS (
@@ -88,7 +115,10 @@ SET
     last_signal_on = greatest(activity.last_signal_on, spaced.last_signal_on),
     first_interaction_on = least(activity.first_interaction_on, spaced.first_interaction_on),
     visible_on = CASE
-        WHEN spaced.first_interaction_on >= activity.first_interaction_on THEN activity.visible_on
+        WHEN
+            spaced.first_interaction_on IS NULL
+            OR spaced.first_interaction_on >= activity.first_interaction_on
+            THEN activity.visible_on
         ELSE (
             SELECT least(contact.created_on, spaced.first_interaction_on)
             FROM core.contact AS contact

@@ -1,27 +1,38 @@
 -- Make the activity of single contacts anew from their interactions: after corrections and merges
--- a last date can go back, which adding never does.
--- Grain: contact. Reads: core.interaction of the contacts in the temporary table corrected,
+-- a last date can go back, which adding never does. What happened under an id that they only share
+-- makes them not quiet, and counts for nothing else.
+-- Grain: contact. Reads: core.sign_of_life of the contacts in the temporary table corrected,
 -- core.contact.
 -- Writes: core.contact_activity. Parameters: load_id, signals. Twice: the same values.
-WITH anew AS (
+WITH lived AS (
+    SELECT
+        sign.contact_id,
+        sign.kind,
+        sign.occurred_on,
+        sign.is_own
+    FROM corrected
+    INNER JOIN core.sign_of_life AS sign ON corrected.contact_id = sign.contact_id
+),
+
+anew AS (
     SELECT
         corrected.contact_id,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'purchase') AS last_purchase_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'visit') AS last_visit_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'loyalty') AS last_loyalty_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_open')
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'purchase') AS last_purchase_on,
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'visit') AS last_visit_on,
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'loyalty') AS last_loyalty_on,
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'email_open')
             AS last_email_open_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'email_click')
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'email_click')
             AS last_email_click_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'reply') AS last_reply_on,
-        max(interaction.occurred_on) FILTER (WHERE interaction.kind = 'login') AS last_login_on,
-        max(interaction.occurred_on) FILTER (
-            WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'reply') AS last_reply_on,
+        max(lived.occurred_on) FILTER (WHERE lived.kind = 'login') AS last_login_on,
+        max(lived.occurred_on) FILTER (
+            WHERE lived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(interaction.occurred_on) AS first_interaction_on,
-        count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+        min(lived.occurred_on) FILTER (WHERE lived.is_own) AS first_interaction_on,
+        count(lived.kind) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own) AS purchases
     FROM corrected
-    LEFT JOIN core.interaction AS interaction ON corrected.contact_id = interaction.contact_id
+    LEFT JOIN lived ON corrected.contact_id = lived.contact_id
     GROUP BY corrected.contact_id
 ),
 
@@ -38,12 +49,10 @@ spaced AS (
             ) AS days
         FROM (
             SELECT DISTINCT
-                interaction.contact_id,
-                interaction.occurred_on
-            FROM corrected
-            INNER JOIN core.interaction AS interaction
-                ON corrected.contact_id = interaction.contact_id
-            WHERE interaction.kind = 'purchase'
+                lived.contact_id,
+                lived.occurred_on
+            FROM lived
+            WHERE lived.kind = 'purchase' AND lived.is_own
         ) AS bought
     ) AS apart
     WHERE apart.days IS NOT NULL

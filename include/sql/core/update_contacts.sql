@@ -2,7 +2,7 @@
 -- cards say: of each field the latest value that is one, so that a source that does not know it
 -- takes nothing away from one that does, and a card that is withdrawn takes its values with it.
 -- Grain: contact. Reads: raw.contact, raw.load, core.contact_identity. Writes: core.contact.
--- Parameters: load_id. Twice: the same values.
+-- Parameters: load_id, contact_ids: whose cards are others than before. Twice: the same values.
 WITH said AS (
     SELECT
         card.source,
@@ -18,10 +18,13 @@ WITH said AS (
 ),
 
 touched AS (
-    SELECT DISTINCT identity.contact_id
+    SELECT identity.contact_id
     FROM said
     INNER JOIN core.contact_identity AS identity
         ON said.source = identity.source AND said.record_key = identity.source_contact_id
+    UNION
+    SELECT changed.contact_id
+    FROM unnest(CAST(:contact_ids AS bigint[])) AS changed (contact_id)
 ),
 
 current_card AS (

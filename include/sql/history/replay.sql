@@ -1,10 +1,10 @@
--- Replay a span of past days for one ladder, in one pass over the interactions.
+-- Replay a span of past days for one ladder, in one pass over the signs of life.
 --
 -- For each signal, lead() gives the contact's next one. A gap of at least N days is the entry into
 -- the step of N days, on the day of the signal + N; the contact stands there until its next signal
 -- or the next step. A contact that never gave a signal is quiet from the day it became visible.
 --
--- Grain: scenario × as_of × step. Reads: core.interaction, core.contact_activity, core.contact.
+-- Grain: scenario × as_of × step. Reads: core.sign_of_life, core.contact_activity, core.contact.
 -- Writes: history.cohort_day. Parameters: scenario, from_day, to_day, step_names, step_days,
 -- signals. Twice: the days are replaced by the same figures.
 DELETE FROM history.cohort_day AS day
@@ -21,12 +21,12 @@ WITH ladder AS (
 
 signal_day AS (
     SELECT DISTINCT
-        interaction.contact_id,
-        interaction.occurred_on AS quiet_since
-    FROM core.interaction AS interaction
+        sign.contact_id,
+        sign.occurred_on AS quiet_since
+    FROM core.sign_of_life AS sign
     WHERE
-        interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
-        AND interaction.occurred_on <= CAST(:to_day AS date)
+        sign.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        AND sign.occurred_on <= CAST(:to_day AS date)
 ),
 
 -- Before its first signal a contact is quiet since it became visible.

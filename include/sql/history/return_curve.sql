@@ -1,7 +1,7 @@
 -- Of the contacts that reached a step on a day of the span, how many came back by themselves within
 -- so many days more; counted where that many days lie within the data.
 -- Those who never gave a signal are quiet from the day they became visible, as in history/replay.
--- Grain: scenario × inactive_days × within_days. Reads: core.interaction, core.contact_activity,
+-- Grain: scenario × inactive_days × within_days. Reads: core.sign_of_life, core.contact_activity,
 -- core.contact.
 -- Writes: history.return_curve. Parameters: scenario, from_day, to_day, through (the last day of
 -- the data), step_days, within_days, signals. Twice: replaced by the same figures.
@@ -9,10 +9,10 @@ DELETE FROM history.return_curve AS curve WHERE curve.scenario = :scenario;
 
 WITH begun AS (
     SELECT
-        interaction.contact_id,
-        interaction.occurred_on AS quiet_since
-    FROM core.interaction AS interaction
-    WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+        sign.contact_id,
+        sign.occurred_on AS quiet_since
+    FROM core.sign_of_life AS sign
+    WHERE sign.kind = ANY(CAST(:signals AS core.interaction_kind[]))
     UNION
     SELECT
         activity.contact_id,

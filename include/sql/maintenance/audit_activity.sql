@@ -1,5 +1,6 @@
 -- Which columns of core.contact_activity are not what core.interaction says.
--- Grain: contact that differs. Reads: core.interaction, core.contact, core.contact_activity.
+-- Grain: contact that differs. Reads: core.interaction, core.contact, core.contact_activity,
+-- core.card_id, core.contact_identity.
 -- Parameters: after_contact_id, through_contact_id, share, seed, signals. Writes nothing.
 WITH contact AS (
     SELECT
@@ -18,13 +19,36 @@ done AS (
     SELECT
         interaction.contact_id,
         interaction.kind,
-        interaction.occurred_on
+        interaction.occurred_on,
+        TRUE AS is_own
     FROM core.interaction AS interaction
     WHERE
         interaction.contact_id > :after_contact_id
         AND interaction.contact_id <= :through_contact_id
         AND (hashint8extended(interaction.contact_id, CAST(:seed AS bigint)) & 1048575)
         < CAST(:share AS double precision) * 1048576
+    UNION ALL
+    -- Under an id that a card of theirs names and that is another contact: not quiet, no more.
+    SELECT
+        shared.contact_id,
+        interaction.kind,
+        interaction.occurred_on,
+        FALSE
+    FROM (
+        SELECT DISTINCT
+            contact.contact_id,
+            held.contact_id AS held_id
+        FROM contact
+        INNER JOIN core.contact_identity AS card ON contact.contact_id = card.contact_id
+        INNER JOIN core.card_id AS named
+            ON
+                card.source = named.source
+                AND card.source_contact_id = named.source_contact_id
+        INNER JOIN core.contact_identity AS held
+            ON named.id_source = held.source AND named.id = held.source_contact_id
+        WHERE held.contact_id <> contact.contact_id AND named.hold = 'whole'
+    ) AS shared
+    INNER JOIN core.interaction AS interaction ON shared.held_id = interaction.contact_id
 ),
 
 dated AS (
@@ -40,8 +64,8 @@ dated AS (
         max(done.occurred_on) FILTER (
             WHERE done.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(done.occurred_on) AS first_interaction_on,
-        count(*) FILTER (WHERE done.kind = 'purchase') AS purchases
+        min(done.occurred_on) FILTER (WHERE done.is_own) AS first_interaction_on,
+        count(*) FILTER (WHERE done.kind = 'purchase' AND done.is_own) AS purchases
     FROM done
     GROUP BY done.contact_id
 ),
@@ -62,7 +86,7 @@ spaced AS (
                 done.contact_id,
                 done.occurred_on
             FROM done
-            WHERE done.kind = 'purchase'
+            WHERE done.kind = 'purchase' AND done.is_own
         ) AS bought
     ) AS apart
     WHERE apart.days IS NOT NULL

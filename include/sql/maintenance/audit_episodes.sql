@@ -3,7 +3,7 @@
 -- younger ones may have been written while it was decided. A return counts for contacts that no load
 -- has touched since.
 -- Grain: open episode that differs. Reads: cohort.episode, cohort.decision, core.contact,
--- core.contact_activity, core.interaction, outbox.message, outbox.judged_hit. Parameters:
+-- core.contact_activity, core.interaction, core.card_id, core.contact_identity, outbox.message, outbox.judged_hit. Parameters:
 -- after_contact_id, through_contact_id, share, seed, last_load_id, decided_at, ladder, clocks,
 -- signals (where the clock is gone). Writes nothing.
 WITH rung AS (
@@ -139,10 +139,22 @@ anew AS (
     CROSS JOIN
         LATERAL (
             SELECT min(interaction.occurred_on) AS returned_on
-            FROM core.interaction AS interaction
+            FROM (
+                SELECT kept.contact_id
+                UNION ALL
+                SELECT held.contact_id
+                FROM core.contact_identity AS card
+                INNER JOIN core.card_id AS named
+                    ON
+                        card.source = named.source
+                        AND card.source_contact_id = named.source_contact_id
+                INNER JOIN core.contact_identity AS held
+                    ON named.id_source = held.source AND named.id = held.source_contact_id
+                WHERE card.contact_id = kept.contact_id AND named.hold = 'whole'
+            ) AS lived
+            INNER JOIN core.interaction AS interaction ON lived.contact_id = interaction.contact_id
             WHERE
-                interaction.contact_id = kept.contact_id
-                AND interaction.occurred_on > kept.dormant_since
+                interaction.occurred_on > kept.dormant_since
                 AND interaction.kind
                 = ANY(coalesce(clock.signals, CAST(:signals AS core.interaction_kind[])))
         ) AS back

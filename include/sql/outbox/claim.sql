@@ -82,7 +82,8 @@ judged AS MATERIALIZED (
                     AND reply.reviewed_at IS NULL
             ) THEN 'unclear_reply'
             WHEN
-                consent.granted_at IS NULL OR consent.withdrawn_at >= consent.granted_at
+                consent.granted_at IS NULL
+                OR greatest(consent.withdrawn_at, elsewhere.stopped_at) >= consent.granted_at
                 THEN 'no_consent'
             WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
             WHEN
@@ -132,6 +133,16 @@ judged AS MATERIALIZED (
             ORDER BY record.source ASC, record.record_key ASC, record.effective_at ASC, record.consent_id DESC
         ) AS said
     ) AS consent
+    CROSS JOIN LATERAL (
+        SELECT max(stop.stopped_at) AS stopped_at
+        FROM core.stop_elsewhere AS stop
+        WHERE
+            stop.contact_id = message.contact_id
+            AND stop.channel = message.channel
+            AND coalesce(stop.purpose = :purpose, TRUE)
+            AND stop.stopped_at <= :now
+            AND coalesce(stop.ended_at > :now, TRUE)
+    ) AS elsewhere
 )
 
 UPDATE outbox.message AS message

@@ -1,9 +1,9 @@
 -- A sign of life (a signal, or a human hit, that came after the journey gave up) lifts `inactivity`
 -- and makes the contact active again. Nothing but the person lifts an opt-out.
 -- A signal counts from the day the contact was given up for, however late its source brings it.
--- Grain: contact whom loads or hits have touched. Reads: core.contact_activity, outbox.judged_hit,
--- outcome.contact_outcome. Writes: core.suppression, core.contact. Parameters: after_load_id,
--- after, at. Twice: a lifted suppression is not looked at again.
+-- Grain: contact whom loads or hits have touched. Reads: core.contact_activity, core.interaction,
+-- outbox.judged_hit, outcome.contact_outcome. Writes: core.suppression, core.contact. Parameters: after_load_id,
+-- after, at, signals. Twice: a lifted suppression is not looked at again.
 WITH touched AS (
     SELECT activity.contact_id
     FROM core.contact_activity AS activity
@@ -37,6 +37,21 @@ revived AS (
                             given_up.contact_id = touched.contact_id
                             AND given_up.outcome = 'unsubscribed'
                     ), FALSE
+                )
+                -- What may be another's brings nobody back.
+                AND EXISTS (
+                    SELECT 1
+                    FROM core.interaction AS own
+                    WHERE
+                        own.contact_id = touched.contact_id
+                        AND own.occurred_on > (
+                            SELECT max(given_up.dormant_since)
+                            FROM outcome.contact_outcome AS given_up
+                            WHERE
+                                given_up.contact_id = touched.contact_id
+                                AND given_up.outcome = 'unsubscribed'
+                        )
+                        AND own.kind = ANY(CAST(:signals AS core.interaction_kind[]))
                 ) AS is_signal
         ) AS back
     WHERE

@@ -13,12 +13,12 @@ SELECT
     coalesce(CAST(:as_of AS date) >= latest.as_of, TRUE)
     AND coalesce(episode.closed_on <= CAST(:as_of AS date), TRUE) AS is_latest,
     (
-        SELECT max(interaction.occurred_on)
-        FROM core.interaction AS interaction
+        SELECT max(sign.occurred_on)
+        FROM core.sign_of_life AS sign
         WHERE
-            interaction.contact_id = contact.contact_id
-            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
-            AND interaction.occurred_on <= coalesce(CAST(:as_of AS date), 'infinity')
+            sign.contact_id = contact.contact_id
+            AND sign.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+            AND sign.occurred_on <= coalesce(CAST(:as_of AS date), 'infinity')
     ) AS last_signal_on,
     dormancy.dormant_since AS clock_since,
     dormancy.behaviour,

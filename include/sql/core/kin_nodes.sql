@@ -1,0 +1,4 @@
+-- The kin, by number.
+-- Grain: card or id. Reads: kin. No parameters. Writes nothing.
+SELECT kin.node
+FROM kin;

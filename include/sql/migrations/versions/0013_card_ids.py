@@ -1,0 +1,15 @@
+"""Card ids: what the cards have said of who they are, and what an id that is shared holds."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0013_card_ids"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

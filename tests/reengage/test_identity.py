@@ -1,0 +1,429 @@
+"""Who is who: what cards share joins nobody, and holds whoever shares it."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_core import DIFFERENCES
+from test_sources import AS_OF, Feed, clock
+from test_sources import POLICY as SHIPPED
+
+from reengage import cohort, db
+from reengage.local.postgres import EmbeddedServer
+
+
+def rows(engine: sa.Engine, text: str, **binds: Any) -> list[tuple[Any, ...]]:
+    with engine.begin() as connection:
+        result = connection.execute(sa.text(text), binds)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+# --- against a plain model -----------------------------------------------------------------------
+
+Node = tuple[str, str]  # a source, and an id of it
+VERIFIED = {"app"}
+
+
+@dataclass
+class Known:
+    """What was said so far, and what follows from it by the rules' own words."""
+
+    named: dict[Node, set[Node]] = field(default_factory=dict)  # by card, ever
+    phone: dict[Node, str] = field(default_factory=dict)  # the last that a card said
+    email: dict[Node, str] = field(default_factory=dict)
+    phones: list[tuple[Node, str]] = field(default_factory=list)  # in the order of the rows
+    events: dict[int, tuple[Node, int]] = field(default_factory=dict)  # whose, and days ago
+    consents: list[tuple[Node, bool, int]] = field(default_factory=list)
+
+    def person(self, card: Node) -> frozenset[Node]:
+        """The card, with those of its source that have the same verified phone."""
+        if card not in self.named or card[0] not in VERIFIED or card not in self.phone:
+            return frozenset([card])
+        phone = self.phone[card]
+        return frozenset(
+            c for c in self.named if c[0] == card[0] and self.phone.get(c) == phone
+        )  # fmt: skip
+
+    def of_address(self, said: dict[Node, str]) -> list[tuple[Node, Node]]:
+        """Cards beside what they say, where somebody has verified it."""
+        verified = {said[c] for c in said if c[0] in VERIFIED}
+        return [(card, ("@", value)) for card, value in said.items() if value in verified]
+
+    def people(self) -> dict[Node, frozenset[Node]]:
+        """Everybody, by each of their ids."""
+        nodes = {*self.named, *(held for ids in self.named.values() for held in ids)}
+        of = {node: self.person(node) for node in nodes}
+        closed: set[frozenset[Node]] = set()
+        links = [(card, held) for card, ids in self.named.items() for held in ids]
+        for edges in (links, self.of_address(self.phone), self.of_address(self.email)):
+            near: dict[frozenset[Node], set[frozenset[Node]]] = {}
+            for one, other in edges:
+                mine, theirs = of[one], of.get(other, frozenset([other]))
+                if mine not in closed:
+                    near.setdefault(mine, set()).add(theirs)
+                    near.setdefault(theirs, set()).add(mine)
+
+            def reached(
+                start: frozenset[Node], walls: set[frozenset[Node]],
+                near: dict[frozenset[Node], set[frozenset[Node]]] = near,
+            ) -> set[frozenset[Node]]:  # fmt: skip
+                seen, left = {start}, [start]
+                while left:
+                    here = left.pop()
+                    if here in walls and here != start:
+                        continue
+                    left += near.get(here, set()) - seen
+                    seen |= near.get(here, set())
+                return seen
+
+            def sources(group: frozenset[Node]) -> set[str]:
+                return {node[0] for node in group if node in self.named}
+
+            after = dict(of)
+            for group in {*of.values()}:
+                whole = reached(group, set())
+                apart = {
+                    one for one in whole for other in whole
+                    if one != other and sources(one) & sources(other)
+                }  # fmt: skip
+                if group in apart:
+                    mine = {
+                        one for one in whole - apart
+                        if reached(one, apart) & apart == {group}
+                    } | {group}  # fmt: skip
+                else:
+                    ways = reached(group, apart) & apart
+                    if len(ways) == 1:
+                        continue  # the person's own turn says it
+                    mine = reached(group, apart) - apart
+                    if ways:
+                        closed.add(frozenset(node for one in mine for node in one))
+                everything = frozenset(node for one in mine for node in one)
+                after |= {node: everything for node in everything if node in of}
+            of = after
+        return {n: frozenset(x for x in group if x[0] != "@") for n, group in of.items()}
+
+    def stand(self) -> tuple[dict[Node, frozenset[Node]], dict[frozenset[Node], set[Node]]]:
+        """Everybody, and the ids that each only shares."""
+        of = self.people()
+        held: dict[frozenset[Node], set[Node]] = {}
+        for card, ids in self.named.items():
+            for other in ids:
+                if of[other] != of[card]:
+                    held.setdefault(of[card], set()).update(of[other])
+        return of, held
+
+    def due(self) -> dict[frozenset[Node], str]:
+        """Who may be texted, and the number."""
+        of, held = self.stand()
+        found = {}
+        for person in {*of.values()}:
+            phones = [phone for card, phone in self.phones if card in person]
+            alive = [
+                ago for whose, ago in self.events.values()
+                if whose in person or whose in held.get(person, set())
+            ]  # fmt: skip
+            if phones and min(alive, default=99) >= 30 and self._agreed(person, of, held):
+                found[person] = phones[-1]
+        return found
+
+    def _agreed(
+        self, person: frozenset[Node], of: dict[Node, frozenset[Node]],
+        held: dict[frozenset[Node], set[Node]],
+    ) -> bool:  # fmt: skip
+        twins = {
+            of[theirs]
+            for mine in person
+            for theirs, email in self.email.items()
+            if self.email.get(mine) == email and {mine[0], theirs[0]} & VERIFIED
+        } - {person}
+        others = twins | {of[node] for node in held.get(person, set())}
+        said = [(ago, yes) for whose, yes, ago in self.consents if whose in person]
+        granted = min((ago for ago, yes in said if yes), default=None)
+        if granted is None:
+            return False
+        stops = [ago for ago, yes in said if not yes]
+        for other in others:
+            theirs = [(ago, yes) for whose, yes, ago in self.consents if whose in other]
+            again = min((ago for ago, yes in theirs if yes), default=99)
+            stops += [ago for ago, yes in theirs if not yes and ago <= again]
+        return min(stops, default=99) > granted
+
+
+CARD = st.tuples(
+    st.sampled_from("abc"), st.sampled_from(["", "", "1", "2", "3"]),
+    st.sampled_from(["", "", "x", "y"]), st.sampled_from(["", "l1", "l2"]),
+    st.sampled_from(["", "a", "b"]),
+)  # fmt: skip
+WHO = st.sampled_from(
+    [("crm", "a"), ("crm", "b"), ("crm", "c"), ("app", "a"), ("app", "b"), ("shop", "a"),
+     ("shop", "b"), ("loyalty", "l1"), ("loyalty", "l2")]
+)  # fmt: skip
+LOAD = st.one_of(
+    st.tuples(st.just("crm"), st.lists(CARD, min_size=1, max_size=3, unique_by=lambda c: c[0])),
+    st.tuples(
+        st.sampled_from(["app", "shop"]),
+        st.lists(CARD, min_size=1, max_size=2, unique_by=lambda c: c[0]),
+    ),
+    st.tuples(
+        st.just("events"),
+        st.lists(
+            st.tuples(st.integers(0, 4), WHO, st.sampled_from([5, 40, 50])),
+            min_size=1, max_size=3, unique_by=lambda e: e[0],
+        ),
+    ),
+    st.tuples(
+        st.just("consents"),
+        st.lists(
+            st.tuples(WHO, st.booleans(), st.integers(1, 20)),
+            min_size=1, max_size=3, unique_by=lambda c: (c[0], c[2]),
+        ),
+    ),
+)  # fmt: skip
+POLICY = SHIPPED.model_copy(
+    update={"control": SHIPPED.control.model_copy(update={"share": 0}), "entry": "by_days"}
+)
+CARD_HEAD = "id,phone,email,since,card,account"
+HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
+
+
+@given(st.lists(LOAD, min_size=2, max_size=7))
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_nobody_is_anybody_else_and_who_shares_is_held(
+    warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, loads: list[Any]
+) -> None:
+    with warehouse.begin() as connection:
+        for schema in ("raw", "core", "cohort", "outbox", "outcome"):
+            tables = sa.inspect(connection).get_table_names(schema)
+            names = ", ".join(f"{schema}.{table}" for table in tables if table != "word")
+            connection.execute(sa.text(f"TRUNCATE {names}"))
+    folder = tmp_path_factory.mktemp("feeds")
+    cards: dict[str, Any] = {
+        "entity": "contact", "kind": None,
+        "columns": {"source_contact_id": "id", "phone": "phone", "email": "email",
+                    "created_at": "since", "loyalty_card_id": "card", "shop_account_id": "account"},
+    }  # fmt: skip
+    of_whom = {"source_contact_id": "who", "contact_source": "src"}
+    feeds = {
+        "crm": Feed(warehouse, folder, "crm", **cards),
+        "app": Feed(warehouse, folder, "app", **cards, verified=["phone", "email"]),
+        "shop": Feed(warehouse, folder, "shop", **cards),
+        "events": Feed(
+            warehouse, folder, "events",
+            columns={**of_whom, "source_event_id": "id", "occurred_at": "at"},
+        ),
+        "consents": Feed(
+            warehouse, folder, "consents", entity="consent", kind=None,
+            columns={**of_whom, "granted_at": "given", "withdrawn_at": "taken"},
+        ),
+    }  # fmt: skip
+    known = Known()
+    for number, (name, content) in enumerate(loads):
+        if name == "events":
+            written = [(n, *who, AS_OF - timedelta(days=ago)) for n, who, ago in content]
+            known.events |= {n: (who, ago) for n, who, ago in content}
+        elif name == "consents":
+            written = [
+                (*who, *(("", on) if not yes else (on, "")))
+                for who, yes, ago in content
+                for on in [f"{AS_OF - timedelta(days=ago)}T12:00:0{number}Z"]
+            ]
+            known.consents += [(who, yes, ago) for who, yes, ago in content]
+        else:
+            written = [
+                (card, phone and f"212555010{phone}", email and f"{email}@shop.example",
+                 "2024-01-01", loyalty, account)
+                for card, phone, email, loyalty, account in content
+            ]  # fmt: skip
+            for card, phone, email, loyalty, account in content:
+                node = (name, card)
+                ids = known.named.setdefault(node, set())
+                ids |= {("loyalty", loyalty)} if loyalty else set()
+                ids |= {("shop", account)} if account and ("shop", account) != node else set()
+                known.phones = [one for one in known.phones if one[0] != node]
+                if phone:
+                    known.phone[node] = phone
+                    known.phones.append((node, phone))
+                if email:
+                    known.email[node] = email
+        feeds[name].write(f"{number}.csv", written, HEADS.get(name, CARD_HEAD))
+        feeds[name].take(policy=POLICY)
+        assert rows(warehouse, DIFFERENCES) == []
+        found: dict[int, set[Node]] = {}
+        for contact_id, source, who in rows(
+            warehouse, "SELECT contact_id, source, source_contact_id FROM core.contact_identity"
+        ):
+            found.setdefault(contact_id, set()).add((source, who))
+        there = {node for nodes in found.values() for node in nodes}
+        people = known.people()
+        assert {frozenset(nodes) for nodes in found.values()} == {
+            people.get(node, frozenset([node])) & there for node in there
+        }
+        assert known.named.keys() <= there
+        assert rows(
+            warehouse,
+            "SELECT contact_id FROM core.contact WHERE merged_into IS NULL EXCEPT "
+            "SELECT contact_id FROM core.contact_identity",
+        ) == []  # fmt: skip
+    ids = {contact_id: frozenset(nodes) for contact_id, nodes in found.items()}
+    with warehouse.connect() as connection:
+        cohort.decide_in(connection, POLICY, AS_OF, clock, "http://127.0.0.1:1/r")
+        sent = {
+            ids[row.contact_id] for row in connection.execute(
+                sa.text("SELECT contact_id FROM cohort.decision WHERE action = 'send'")
+            )
+        }  # fmt: skip
+        connection.rollback()
+    due = {person & there: phone for person, phone in known.due().items()}
+    assert sent <= due.keys()
+    assert {due[person] for person in sent} == set(due.values())
+
+
+# --- what the migration parts --------------------------------------------------------------------
+
+
+@pytest.fixture
+def joined(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """A warehouse before there were card ids, in which one contact is Harry and Hilda: the lot."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(
+        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
+        isolation_level="AUTOCOMMIT", poolclass=sa.NullPool,
+    )  # fmt: skip
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+    db.migrate(engine, "0012")
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+OLD = (
+    "INSERT INTO raw.load (source, entity, as_of, status, started_at) VALUES "
+    "('crm', 'contact', '2026-05-01', 'loaded', '2026-05-02'), "
+    "('loyalty', 'interaction', '2026-05-01', 'loaded', '2026-05-02'), "
+    "('consents', 'consent', '2026-05-01', 'loaded', '2026-05-02')",
+    # HB had the loyalty card once; HC came in by an id of its own, and was merged.
+    "INSERT INTO raw.contact (load_id, file_id, line, source, record_key, record_hash, status, "
+    "record, source_contact_id, phone, phone_hash, first_name, created_on, loyalty_card_id, "
+    "shop_account_id) VALUES "
+    "(1, 1, 1, 'crm', 'HA', '', 'loaded', '{}', 'HA', '+1', 'p1', 'Harry', '2025-01-01', '7021', "
+    "'s1'), "
+    "(1, 1, 2, 'crm', 'HB', '', 'superseded', '{}', 'HB', '+2', 'p2', 'Hil', '2025-01-01', '7021', "
+    "NULL), "
+    "(1, 1, 3, 'crm', 'HB', '', 'loaded', '{}', 'HB', '+2', 'p2', 'Hilda', '2025-02-01', NULL, "
+    "NULL), "
+    "(1, 1, 4, 'crm', 'HC', '', 'loaded', '{}', 'HC', '+3', 'p3', 'Hugo', '2025-03-01', '7021', "
+    "'s3'), "
+    "(1, 1, 5, 'crm', 'Z', '', 'loaded', '{}', 'Z', '+9', 'p9', 'Zoe', '2025-03-01', '9', 's9')",
+    "INSERT INTO core.contact (contact_id, first_source, first_source_contact_id, first_seen_on, "
+    "phone_e164, phone_hash, first_name, merged_into, status) VALUES "
+    "(1, 'crm', 'HA', '2026-05-01', '+3', 'p3', 'Hugo', NULL, 'unsubscribed'), "
+    "(2, 'shop', 's3', '2026-05-01', NULL, NULL, NULL, 1, 'active'), "
+    "(3, 'crm', 'Z', '2026-05-01', '+9', 'p9', 'Zoe', NULL, 'active')",
+    "SELECT setval('core.contact_contact_id_seq', 10)",
+    "INSERT INTO core.contact_identity VALUES (1, 'crm', 'HA', 1, 1), (1, 'crm', 'HB', 1, 1), "
+    "(1, 'crm', 'HC', 1, 1), (1, 'loyalty', '7021', 1, 1), (1, 'shop', 's1', 1, 1), "
+    "(1, 'shop', 's3', 2, 1), (3, 'crm', 'Z', 3, 1), (3, 'loyalty', '9', 3, 1), "
+    "(3, 'shop', 's9', 3, 1)",
+    "INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id, purchases, "
+    "last_purchase_on, last_signal_on, last_loyalty_on) VALUES "
+    "(1, '2025-01-01', 2, 3, '2026-04-20', '2026-04-25', '2026-04-25'), "
+    "(2, '2026-05-01', 2, 0, NULL, NULL, NULL), (3, '2025-03-01', 2, 0, NULL, NULL, NULL)",
+    "INSERT INTO raw.interaction (load_id, file_id, line, source, record_key, record_hash, "
+    "dated_on, status, record, contact_source, source_contact_id, kind, occurred_at) VALUES "
+    "(2, 2, 1, 'shop', 'e1', '', '2026-03-01', 'loaded', '{}', 'shop', 's1', 'purchase', "
+    "'2026-03-01'), "
+    "(2, 2, 2, 'shop', 'e3', '', '2026-04-20', 'loaded', '{}', 'shop', 's3', 'purchase', "
+    "'2026-04-20'), "
+    "(2, 2, 3, 'loyalty', 'e7', '', '2026-04-25', 'loaded', '{}', 'loyalty', '7021', 'loyalty', "
+    "'2026-04-25'), "
+    "(2, 2, 4, 'till', 'eB', '', '2026-02-01', 'loaded', '{}', 'crm', 'HB', 'purchase', "
+    "'2026-02-01')",
+    "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at, "
+    "occurred_on, loaded_at, load_id) SELECT 1, source, record_key, "
+    "CAST(kind AS core.interaction_kind), occurred_at, dated_on, '2026-05-02', 2 "
+    "FROM raw.interaction",
+    "INSERT INTO raw.consent (load_id, file_id, line, source, record_key, record_hash, status, "
+    "record, contact_source, source_contact_id, channel, purpose, granted_at, withdrawn_at) VALUES "
+    "(3, 3, 1, 'consents', 'cA', '', 'loaded', '{}', 'crm', 'HA', 'sms', 'marketing', "
+    "'2026-03-01', NULL), "
+    "(3, 3, 2, 'consents', 'cB', '', 'loaded', '{}', 'crm', 'HB', 'sms', 'marketing', NULL, "
+    "'2026-02-01')",
+    "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose, granted_at, "
+    "withdrawn_at, effective_at, load_id) SELECT 1, source, record_key, channel, purpose, "
+    "granted_at, withdrawn_at, coalesce(granted_at, withdrawn_at), 3 FROM raw.consent",
+    "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since) VALUES "
+    "(1, 'p3', 'sms', 'opted_out', 'reply', '2026-04-01'), "
+    "(1, 'p3', 'sms', 'hard_bounce', 'receipt', '2026-04-01')",
+    "INSERT INTO cohort.episode (contact_id, dormant_since, opened_on) "
+    "VALUES (1, '2026-01-01', '2026-02-01')",
+)  # fmt: skip
+
+
+def test_the_migration_parts_what_an_id_had_joined(
+    joined: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    for statement in OLD:
+        rows(joined, statement)
+    db.migrate(joined)
+    who = {
+        (source, name): contact_id
+        for source, name, contact_id in rows(
+            joined, "SELECT source, source_contact_id, contact_id FROM core.contact_identity"
+        )
+    }
+    harry, hilda, hugo, card = (
+        who["crm", "HA"], who["crm", "HB"], who["crm", "HC"], who["loyalty", "7021"],
+    )  # fmt: skip
+    assert harry == who["shop", "s1"] == 1
+    assert hugo == who["shop", "s3"] == 2  # as it was before it was merged
+    assert len({harry, hilda, hugo, card}) == 4
+    assert who["crm", "Z"] == who["loyalty", "9"] == who["shop", "s9"] == 3
+    assert rows(
+        joined,
+        "SELECT contact_id, phone_e164, first_name, created_on::text, merged_into, status::text "
+        "FROM core.contact ORDER BY contact_id",
+    ) == [
+        (1, "+1", "Harry", "2025-01-01", None, "unsubscribed"),
+        (2, "+3", "Hugo", "2025-03-01", None, "unsubscribed"),
+        (3, "+9", "Zoe", None, None, "active"),  # not touched
+        (hilda, "+2", "Hilda", "2025-02-01", None, "unsubscribed"),
+        (card, None, None, None, None, "active"),
+    ]  # fmt: skip
+    assert dict(rows(joined, "SELECT source_event_id, contact_id FROM core.interaction")) == {
+        "e1": harry, "e3": hugo, "e7": card, "eB": hilda,
+    }  # fmt: skip
+    assert dict(rows(joined, "SELECT record_key, contact_id FROM core.consent")) == {
+        "cA": harry, "cB": hilda,
+    }  # fmt: skip
+    assert rows(
+        joined,
+        "SELECT contact_id, purchases, last_purchase_on::text, last_loyalty_on::text, "
+        "last_signal_on::text, visible_on::text FROM core.contact_activity ORDER BY contact_id",
+    ) == [
+        (harry, 1, "2026-03-01", "2026-04-25", "2026-04-25", "2025-01-01"),
+        (hugo, 1, "2026-04-20", "2026-04-25", "2026-04-25", "2025-03-01"),
+        (3, 0, None, None, None, "2025-03-01"),
+        (hilda, 1, "2026-02-01", "2026-04-25", "2026-04-25", "2025-02-01"),
+        (card, 0, None, "2026-04-25", "2026-04-25", "2026-04-25"),
+    ]
+    # It may have been any of them who said stop; a number that is bad is none of the others.
+    assert rows(
+        joined, "SELECT contact_id, reason::text FROM core.suppression ORDER BY reason, contact_id"
+    ) == [(1, "hard_bounce")] + [(n, "opted_out") for n in sorted((harry, hilda, hugo))]
+    assert rows(joined, "SELECT contact_id FROM cohort.episode") == [(1,)]
+    ((message,),) = rows(joined, "SELECT message FROM raw.load WHERE source = 'crm'")
+    assert message.startswith("1 contacts were several cards of one source")
+    assert "parted into 4, with 3 interactions, 1 consents and 2 stops" in message
+    assert message in caplog.text
