@@ -57,6 +57,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "basis",
         "granted_at",
         "withdrawn_at",
+        "subscribed",
         "wording",
         "language",
     ),
