@@ -10,7 +10,8 @@ import unicodedata
 PLAIN = re.compile(r"[0-9]+|[A-Za-z_-][0-9A-Za-z_-]*", re.ASCII)
 # Soft hyphens, marks of direction and of byte order, blanks of no width.
 INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-JOINERS = "\u200c\u200d"  # within a word some languages write them
+# Joiners, which some languages write within a word, mean nothing at its ends.
+ENDS = re.compile("^[\\s\u200c\u200d]+|[\\s\u200c\u200d]+$")
 WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
 FLOAT = re.compile(r"(\d)(?:\.(\d+))?[eE](\+?)(\d{1,3})", re.ASCII)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -29,7 +30,7 @@ def normal_id(value: str) -> str:
     if PLAIN.fullmatch(value):
         return value
     if not value.isascii():
-        value = _plain(value).strip(JOINERS)
+        value = ENDS.sub("", _plain(value))
     value = value.strip()
     if whole := WHOLE.fullmatch(value):
         return _exact(whole[1])

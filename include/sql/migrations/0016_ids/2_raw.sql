@@ -78,9 +78,10 @@ spelt AS (
             coalesce(respelt.new, row_key.key_of_id) AS id
         FROM row_key
         LEFT JOIN respelt ON row_key.key_of_id = respelt.old
+        LEFT JOIN spelling ON row_key.key_of_id = spelling.id
         WHERE
             respelt.old IS NOT NULL
-            OR row_key.key_of_id IN (SELECT spelling.new FROM respelt AS spelling)
+            OR spelling.id IS NOT NULL
             OR (
                 row_key.entity = 'consent'
                 AND EXISTS (
@@ -157,15 +158,13 @@ SELECT
     coalesce(respelt.new, identity.source_contact_id) AS new_id
 FROM core.contact_identity AS identity
 LEFT JOIN respelt ON identity.source_contact_id = respelt.old
-WHERE
-    respelt.old IS NOT NULL
-    OR identity.source <> lower(identity.source)
-    OR identity.source_contact_id IN (SELECT spelling.new FROM respelt AS spelling)
-    OR identity.source_contact_id IN (
-        SELECT named.source_contact_id
-        FROM core.contact_identity AS named
-        WHERE named.source <> lower(named.source)
-    );
+LEFT JOIN spelling ON identity.source_contact_id = spelling.id
+LEFT JOIN (
+    SELECT DISTINCT capitals.source_contact_id AS id
+    FROM core.contact_identity AS capitals
+    WHERE capitals.source <> lower(capitals.source)
+) AS named ON coalesce(respelt.new, identity.source_contact_id) = named.id
+WHERE respelt.old IS NOT NULL OR spelling.id IS NOT NULL OR named.id IS NOT NULL;
 
 ANALYZE spelt_identity;
 

@@ -52,7 +52,10 @@ SET
     created_on = best.created_on,
     updated_load_id = (SELECT coalesce(max(load.load_id), 0) + 1 FROM raw.load AS load)
 FROM best
-WHERE contact.contact_id = best.contact_id AND contact.status <> 'erased';
+WHERE
+    contact.contact_id = best.contact_id
+    AND contact.merged_into IS NULL
+    AND contact.status <> 'erased';
 
 WITH anew AS (
     SELECT

@@ -1,4 +1,4 @@
-"""Ids have one spelling, whichever program wrote them: what is there is written anew, and merged."""
+"""Ids have one spelling, whichever program wrote them: those that are there get it, and merge."""
 
 import logging
 from pathlib import Path
@@ -59,7 +59,12 @@ def _respell(driver: Any) -> int:
                 for pair in pairs:
                     rows.write_row(pair)
             respelt += len(pairs)
-    driver.execute("ANALYZE respelt")
+    driver.execute(
+        "ANALYZE respelt;"
+        " CREATE TEMPORARY TABLE spelling ON COMMIT DROP AS"
+        " SELECT DISTINCT respelt.new AS id FROM respelt;"
+        " ANALYZE spelling"
+    )
     return respelt
 
 
@@ -73,10 +78,11 @@ def _spelling(old: str) -> str:
 
 def _has_wide_names(driver: Any) -> bool:
     """Whether a source is named in capitals, as a column of the data may do."""
-    return bool(
+    named = (("core.contact_identity", "source"), ("raw.interaction", "contact_source"),
+             ("raw.consent", "contact_source"))  # fmt: skip
+    return any(
         driver.execute(
-            "SELECT EXISTS(SELECT 1 FROM core.contact_identity WHERE source <> lower(source))"
-            " OR EXISTS(SELECT 1 FROM raw.interaction WHERE contact_source <> lower(contact_source))"
-            " OR EXISTS(SELECT 1 FROM raw.consent WHERE contact_source <> lower(contact_source))"
+            f"SELECT EXISTS(SELECT 1 FROM {table} WHERE {column} <> lower({column}))"
         ).fetchone()[0]
+        for table, column in named
     )
