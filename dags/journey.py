@@ -54,11 +54,13 @@ def journey() -> None:
     @task
     @told_plainly
     def fresh() -> None:
-        from reengage import cohort
+        from reengage import cohort, quality
         from reengage.runtime import current_run, warehouse
         from reengage.sources import read_sources
 
-        cohort.check_fresh(warehouse(), read_sources(), current_run().as_of)
+        run, sources = current_run(), read_sources()
+        cohort.check_fresh(warehouse(), sources, run.as_of)
+        quality.check_known(warehouse(), sources, run.policy, run.as_of)
 
     @task
     @told_plainly
