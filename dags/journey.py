@@ -12,6 +12,7 @@ is right; `approve` (if the policy wants it) asks a person; each step's task let
 | task | why | what to do |
 |---|---|---|
 | `fresh` | a feed is late: everybody would look quiet | deliver it, run `reengage_ingest` again, clear the task |
+| `fresh` | too many new rows name nobody that a card describes: who bought would look quiet | the message says whose ids, and what to write in the source's YAML; run `reengage_ingest` again, clear the task |
 | `decide` | the database was away, or a text cannot be made for anybody | clear the task: a day is decided once, or not at all |
 | `decide` | the day lies before one that is decided | nothing: the journey moves forward; replay the day in `reengage_history` |
 | `gates` | `size` or `unsubscribes` is closed, and `approval` is `never` | the day is over: its drafts are cancelled, its contacts are due again the next day. Find out why; if it is right, raise the limit the message names, or set `approval: anomaly` |

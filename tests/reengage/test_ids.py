@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -141,3 +141,42 @@ def test_ids_that_are_there_get_their_spelling_and_what_meets_is_merged(
     assert rows("SELECT record_key FROM core.consent WHERE contact_id = 2") == [
         ("shop/17850/sms/marketing/T",)
     ]
+
+
+def test_refusals_of_before_are_heard(old: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    with old.begin() as connection:
+        connection.connection.driver_connection.execute("""
+            INSERT INTO raw.load (source, entity, as_of, status, started_at)
+            VALUES ('consents', 'consent', '2026-05-21', 'loaded', '2026-05-22');
+            INSERT INTO core.contact_identity (
+                contact_id, source, source_contact_id, original_contact_id, load_id
+            )
+            SELECT n, 'crm', 'K' || n, n, 1 FROM generate_series(1, 3) AS n;
+            INSERT INTO raw.consent (
+                load_id, file_id, line, source, record_key, record_hash, status, record,
+                contact_source, source_contact_id, channel, purpose, granted_at
+            )
+            SELECT 1, 1, n, 'consents', 'crm/K' || n || '/sms/marketing/', '', 'excluded', '{}',
+                'crm', 'K' || n, 'sms', 'marketing', date '2026-05-18' + n
+            FROM generate_series(1, 3) AS n;
+            INSERT INTO core.consent (
+                contact_id, source, record_key, channel, purpose, granted_at, withdrawn_at,
+                effective_at, load_id
+            )
+            VALUES
+            (1, 'consents', 'a', 'sms', 'marketing', '2025-06-01', NULL, '2025-06-01', 1),
+            (2, 'consents', 'b', 'sms', 'marketing', '2026-06-01', NULL, '2026-06-01', 1),
+            (3, 'consents', 'c', 'sms', 'marketing', '2025-06-01', '2026-01-01', '2025-06-01', 1);
+        """)
+    with caplog.at_level(logging.WARNING, "reengage.migrations"):
+        db.migrate(old)
+    with old.connect() as connection:
+        heard = connection.execute(
+            sa.text(
+                "SELECT contact_id, withdrawn_at, effective_at, granted_at FROM core.consent"
+                " WHERE granted_at IS NULL"
+            )
+        ).all()
+    at = datetime(2026, 5, 19, tzinfo=UTC)
+    assert [tuple(row) for row in heard] == [(1, at, at, None)]
+    assert "1 consents were withdrawn by a status" in caplog.text
