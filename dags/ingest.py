@@ -73,13 +73,15 @@ def ingest() -> None:
     @task(outlets=[Asset("reengage_core")])
     @told_plainly
     def take(load_ids: list[int]) -> None:
-        from reengage import core
+        from reengage import core, quality
         from reengage.runtime import current_run, warehouse
+        from reengage.sources import read_sources
         from reengage.sources.load import recall
 
         run, engine = current_run(), warehouse()
         for load in recall(engine, load_ids, run.policy):
             core.take(engine, load.source, load.load_id, run.as_of, run.policy, run.clock)
+        quality.tell_strangers(engine, read_sources(), run.policy, run.as_of)
 
     take(validate(read.expand(source=list_sources())))
 

@@ -12,6 +12,7 @@ is right; `approve` (if the policy wants it) asks a person; each step's task let
 | task | why | what to do |
 |---|---|---|
 | `fresh` | a feed is late: everybody would look quiet | deliver it, run `reengage_ingest` again, clear the task |
+| `fresh` | too many new rows name nobody that a card describes: who bought would look quiet | the message says whose ids, and what to write in the source's YAML; run `reengage_ingest` again, clear the task |
 | `decide` | the database was away, or a text cannot be made for anybody | clear the task: a day is decided once, or not at all |
 | `decide` | the day lies before one that is decided | nothing: the journey moves forward; replay the day in `reengage_history` |
 | `gates` | `size` or `unsubscribes` is closed, and `approval` is `never` | the day is over: its drafts are cancelled, its contacts are due again the next day. Find out why; if it is right, raise the limit the message names, or set `approval: anomaly` |
@@ -54,11 +55,13 @@ def journey() -> None:
     @task
     @told_plainly
     def fresh() -> None:
-        from reengage import cohort
+        from reengage import cohort, quality
         from reengage.runtime import current_run, warehouse
         from reengage.sources import read_sources
 
-        cohort.check_fresh(warehouse(), read_sources(), current_run().as_of)
+        run, sources = current_run(), read_sources()
+        cohort.check_fresh(warehouse(), sources, run.as_of)
+        quality.check_known(warehouse(), sources, run.policy, run.as_of)
 
     @task
     @told_plainly

@@ -57,7 +57,12 @@ def take(
             db.run(connection, "core/take_products", load_id=load_id)
         else:
             _strangers(connection, source, load_id, as_of)
-            db.run(connection, "core/take_consents", load_id=load_id)
+            refused = db.run(connection, "core/take_consents", load_id=load_id, at=clock()).rowcount
+            if refused:
+                log.warning(
+                    "%s: %s consents withdrawn by rows that are excluded, or say no",
+                    source.name, f"{refused:,}",
+                )  # fmt: skip
         rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
         if rows >= MANY_ROWS and source.entity == "product":
             db.analyze_grown(connection, core__product=rows)

@@ -515,6 +515,7 @@ class Budget(_Part):
 
 class Gates(_Part):
     max_rejected_share: Share
+    max_unknown_share: Share = 0.2
     size: SizeGate = SizeGate()
     unsubscribes: UnsubscribeGate = UnsubscribeGate()
     budget: Budget = Budget()

@@ -6,20 +6,27 @@ Data Docs, web pages in `$REENGAGE_HOME/quality`.
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from reengage import db
 from reengage.errors import DayStopped
 from reengage.policy import Policy
 from reengage.settings import settings
+from reengage.sources import Source
 from reengage.sources.load import Load
 
 log = logging.getLogger(__name__)
+
+# From so many new rows on a day's share of unknown ones says something.
+ENOUGH_ROWS = 200
 
 
 def validate(engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date) -> list[str]:
@@ -38,6 +45,125 @@ def validate(engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date)
             + f"\nEach check's result: {data_docs()}"
         )  # fmt: skip
     return [sentence for severity, sentence in found if severity == "warning"]
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """The new rows of a source that name nobody known: no contact that a card describes.
+
+    is_judged: they count for gates.max_unknown_share. said: a sentence for a person.
+    """
+
+    source: str
+    rows_new: int
+    rows_unknown: int
+    is_judged: bool
+    said: str
+
+
+def strangers(engine: Engine, sources: Sequence[Source], as_of: date) -> list[Strangers]:
+    """Count who is known of the rows since the last decided day, through as_of, by source; and note
+    it with the loads. Once all sources of the day are in core. Twice: the same.
+    """
+    named = {(source.source, source.entity): source for source in sources}
+    found = []
+    with engine.begin() as connection:
+        after = db.run(connection, "cohort/watermark").one().last_load_id
+        for entity in ("interaction", "consent"):
+            rows = db.run(
+                connection, "raw/count_unknown", f"raw.{entity}",
+                entity=entity, as_of=as_of, after_load_id=after,
+            )  # fmt: skip
+            for row in rows:
+                source = named.get((row.source, entity))
+                has_guests = source is not None and source.guests
+                found.append(
+                    Strangers(
+                        f"{row.source} ({entity})", int(row.rows_new), int(row.rows_unknown),
+                        not row.is_first and not has_guests, _of_strangers(row, entity, sources),
+                    )
+                )  # fmt: skip
+    return found
+
+
+def tell_strangers(
+    engine: Engine, sources: Sequence[Source], policy: Policy, as_of: date
+) -> list[str]:
+    """Log which sources name people that no card describes, and return that. Of what is usual only
+    the numbers are told.
+    """
+    told = []
+    for source in strangers(engine, sources, as_of):
+        if not source.rows_unknown:
+            continue
+        if source.rows_unknown > policy.gates.max_unknown_share * source.rows_new:
+            told.append(source.said)
+            log.warning("%s", source.said)
+        else:
+            log.info("%s", source.said)
+    return told
+
+
+def check_known(engine: Engine, sources: Sequence[Source], policy: Policy, as_of: date) -> None:
+    """The gate of unknown ids. Raises DayStopped where too many of the day's rows name nobody
+    known: who bought under another system's id, or a misspelt one, would be taken for quiet.
+
+    Not where no source is of contacts: nobody can be written to then.
+    """
+    if not any(source.entity == "contact" for source in sources):
+        return
+    judged = [source for source in strangers(engine, sources, as_of) if source.is_judged]
+    rows = sum(source.rows_new for source in judged)
+    unknown = sum(source.rows_unknown for source in judged)
+    most = policy.gates.max_unknown_share
+    if rows < ENOUGH_ROWS or unknown <= most * rows:
+        return
+    worst = sorted(judged, key=lambda source: -source.rows_unknown)
+    raise DayStopped(
+        f"{unknown:,} of the {rows:,} new rows through {as_of} ({unknown / rows:.0%}) name nobody "
+        f"known, more than gates.max_unknown_share ({most:.0%}): who did something yesterday would "
+        "be taken for quiet. Nothing was decided and nobody was written to.\n- "
+        + "\n- ".join(source.said for source in worst if source.rows_unknown)
+    )
+
+
+def _of_strangers(row: Any, entity: str, sources: Sequence[Source]) -> str:
+    """Which source, how many, what their ids look like, and what to do."""
+    count = f"{row.source} ({entity}): {row.rows_unknown:,} of {row.rows_new:,} new rows"
+    said = f"{count} ({row.rows_unknown / row.rows_new:.0%}) name nobody that a card describes"
+    if not row.rows_unknown:
+        return said + "."
+    if row.path:
+        said += f", the first in {Path(row.path).name}, line {row.line:,}"
+    said += f". Their ids look like {_shape(row.example_id)}"
+    if row.known_id is not None:
+        said += f", known ones like {_shape(row.known_id)}"
+    cards = [source for source in sources if source.entity == "contact"]
+    if not cards:
+        return said + ". No source is of contacts (entity: contact), so nobody is known."
+    theirs = {card.source for card in cards} | {
+        whose
+        for card in cards
+        for column, whose in card.identities.items()
+        if column in card.columns
+    }
+    if row.contact_source not in theirs:
+        said += f". No card says that it has an id of {row.contact_source}"
+    return (
+        f"{said}. Where the cards have this id, name its column in their YAML (shop_account_id, "
+        "loyalty_card_id); where it is the cards' own, or another source's, say whose it is "
+        "(contact_source: {value: …}); where these are people without a card, say guests: true."
+    )
+
+
+def _shape(value: str) -> str:
+    """What an id looks like, without what it says: it may be somebody's address or number."""
+    if "@" in value:
+        return "e-mail addresses"
+    shape = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", value))
+    if len(shape) > 12:
+        return f"{shape[:12]}… ({len(shape)} characters)"
+    return shape
 
 
 def data_docs() -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from reengage import cohort, core, db, gates, outbox, outcome
+from reengage import cohort, core, db, gates, outbox, outcome, quality
 from reengage.clock import SimulatedClock
 from reengage.errors import DayStopped, ReengageError
 from reengage.policy import Policy, read_policy
@@ -142,7 +142,9 @@ class Retailer:
             raise DayStopped("\n".join(problems))
         for load in loads:
             core.take(self.engine, load.source, load.load_id, as_of, self.policy, self.clock)
+        notes += quality.tell_strangers(self.engine, sources, self.policy, as_of)
         cohort.check_fresh(self.engine, sources, as_of)
+        quality.check_known(self.engine, sources, self.policy, as_of)
 
     def _decide(self, as_of: date) -> None:
         cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)

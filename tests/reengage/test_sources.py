@@ -378,6 +378,57 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     assert isinstance(clean(order | {"who": None}), Bad)
 
 
+CONSENT: dict[str, Any] = {
+    "entity": "consent", "kind": None,
+    "columns": {"source_contact_id": "id", "granted_at": "at", "withdrawn_at": "off"},
+}  # fmt: skip
+FLAGGED = CONSENT | {"columns": CONSENT["columns"] | {"subscribed": "flag"}}
+
+
+def consent(said: dict[str, Any], **record: str | None) -> Good | Bad | None:
+    nothing = dict.fromkeys(said["columns"].values())
+    return Cleaner(plain_source(**said), POLICY, "key")(nothing | {"id": "K1"} | record)
+
+
+@pytest.mark.parametrize(
+    ("off", "is_withdrawn"),
+    [("0000-00-00", False), ("0000-00-00T00:00:00Z", False), ("00/00/0000", False), ("0", False),
+     ("9999-12-31 23:59:59.9999999", False), ("31-DEC-9999", False), ("12/31/9999", False),
+     ("99991231", False), ("253402300799000", False), ("false", False), ("N", False),
+     ("2026-13-01", True), ("2026-05-32 10:00:00+0000", True), ("0001-01-01", True),
+     ("yes", True), ("19990000x", True), ("29999-01-01", True)],
+)  # fmt: skip
+def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
+    off: str, is_withdrawn: bool
+) -> None:
+    row = consent(CONSENT, at="2025-06-01", off=off)
+    assert isinstance(row, Good)
+    assert (row.typed[6] == row.typed[5]) is is_withdrawn
+    assert (row.typed[6] is None) is not is_withdrawn
+    assert list(row.problems) == ["withdrawn_at"]
+    # A bare withdrawal is heard, whenever it was; no day is none.
+    bare = consent(CONSENT, off=off)
+    assert isinstance(bare, Good if is_withdrawn else Bad)
+    assert isinstance(consent(CONSENT, at="soon", off=off), Good if is_withdrawn else Bad)
+
+
+@pytest.mark.parametrize(
+    ("flag", "what"),
+    [("yes", "yes"), ("TRUE", "yes"), ("1", "yes"), ("1.0", "yes"), ("Opted in", "yes"),
+     ("no", "no"), ("false", "no"), ("0", "no"), ("0.0", "no"), ("UNSUBSCRIBED", "no"),
+     ("3", "bad"), ("-1", "bad"), ("pending", "bad"), (None, "bad")],
+)  # fmt: skip
+def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> None:
+    row = consent(FLAGGED, flag=flag, at="2025-06-01")
+    found = "bad" if not isinstance(row, Good) else "no" if row.is_excluded else "yes"
+    assert found == what
+    # What withdraws is heard beside any flag; a no is heard beside any date.
+    off = consent(FLAGGED, flag=flag, at="2025-06-01", off="2026-05-20")
+    assert isinstance(off, Good)
+    assert off.typed[6] is not None
+    assert isinstance(consent(FLAGGED, flag=flag, at="soon"), Good) is (what == "no")
+
+
 PRODUCT: dict[str, Any] = {
     "entity": "product",
     "kind": None,

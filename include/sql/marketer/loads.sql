@@ -12,6 +12,7 @@ SELECT
     rows_waiting,
     rows_rejected,
     fields_emptied,
+    rows_unknown,
     message
 FROM raw.load
 ORDER BY load_id DESC

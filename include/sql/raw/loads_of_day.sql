@@ -6,7 +6,8 @@ SELECT
     max(load.rows_loaded) AS rows_loaded,
     max(load.rows_rejected) AS rows_rejected,
     max(load.fields_emptied) AS fields_emptied,
-    min(load.rows_waiting) AS rows_waiting
+    min(load.rows_waiting) AS rows_waiting,
+    max(load.rows_unknown) AS rows_unknown
 FROM raw.load AS load
 WHERE load.as_of = :as_of AND load.status = 'loaded'
 GROUP BY load.source, load.entity

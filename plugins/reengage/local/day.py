@@ -161,7 +161,14 @@ def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
         verdicts = gates.recorded(connection, as_of)
         loads = db.run(connection, "raw/loads_of_day", as_of=as_of).all()
         decisions = db.run(connection, "cohort/count_day", as_of=as_of).all()
-    lines = ["", "Data"]
+    unknown = [row for row in loads if row.rows_unknown]
+    lines = ["", "Of nobody known: who bought so looks quiet"] if unknown else []
+    lines += [
+        f"  {f'{row.source} ({row.entity})':<26}{row.rows_unknown:>9,} of {row.rows_loaded:,} rows"
+        f" ({row.rows_unknown / row.rows_loaded:.0%})"
+        for row in unknown
+    ]
+    lines += ["", "Data"]
     lines += [
         f"  {f'{row.source} ({row.entity})':<26}{row.rows_loaded:>9,} rows taken"
         + (f", {row.rows_rejected:,} rejected" if row.rows_rejected else "")

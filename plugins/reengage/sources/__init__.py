@@ -57,6 +57,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "basis",
         "granted_at",
         "withdrawn_at",
+        "subscribed",
         "wording",
         "language",
     ),
@@ -110,8 +111,9 @@ class Source(_Part):
     are not ISO 8601. exclude: rows that are no facts, by column and values. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
     another source (phone, email). product_source: whose product ids an interaction's are, where
-    they are another source's. complete_marker: a file whose content is the date through which an
-    event feed is complete.
+    they are another source's. guests: many of its rows are of people without a card, so that
+    gates.max_unknown_share does not count them. complete_marker: a file whose content is the date
+    through which an event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -134,6 +136,7 @@ class Source(_Part):
     }
     verified: tuple[Literal["phone", "email"], ...] = ()
     product_source: str | None = None
+    guests: bool = False
     mapping_hash: str = ""
 
     @model_validator(mode="after")
@@ -149,6 +152,8 @@ class Source(_Part):
             raise ValueError("columns: a source of consents needs granted_at or withdrawn_at")
         if (self.entity == "interaction") != (self.kind is not None):
             raise ValueError("kind: an interaction needs one, and nothing else has one")
+        if self.guests and self.entity not in ("interaction", "consent"):
+            raise ValueError("guests: says that rows may name nobody known, and these name nobody")
         if self.product_source is not None and "product_id" not in self.columns:
             raise ValueError("product_source: says whose product_id it is, and there is none")
         return self

@@ -16,10 +16,10 @@ import phonenumbers
 from reengage.messages import phone_hash
 from reengage.policy import Policy
 from reengage.sources import Constant, KindColumn, Source
+from reengage.sources.ids import normal_id
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
-JOINING_IDS = {"loyalty_card_id", "shop_account_id"}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
@@ -28,8 +28,23 @@ LONGEST_NAME = 200
 LONGEST_URL = 2000
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
-YES = {"true", "t", "yes", "y", "instock", "available"}
-NO = {"false", "f", "no", "n", "outofstock", "soldout", "unavailable", "discontinued"}
+YES = {"true", "t", "yes", "y", "on"}
+NO = {"false", "f", "no", "n", "off"}
+IN_STOCK = {"instock", "available"}
+OUT_OF_STOCK = {"outofstock", "soldout", "unavailable", "discontinued"}
+AGREED = {"1", "1.0", "subscribed", "optin", "optedin", "accepted", "granted"}
+REFUSED = {"0", "0.0", "unsubscribed", "optout", "optedout", "declined", "withdrawn", "revoked"}
+# Dates that databases write where there is none: the year 0 or 9999, in any order of its parts, or
+# nothing but zeros.
+NO_DAY = re.compile(
+    r"(?:[^\W_]{1,9}[-./, ]+){0,2}(?:0000|9999)(?:\d{4})?(?:\D.*)?|0+(?:\.0+)?"
+    r"|25340[23]\d{6}(?:\d{3})?",
+    re.ASCII | re.DOTALL,
+)
+NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
+# Another word here has all files of consents read again: their rows mean something else now.
+CONSENTS_READ = "refusals and days that are none are heard"
+UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
 ZONES = frozenset(available_timezones())
@@ -101,6 +116,8 @@ class Cleaner:
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
+        # What no fact means: of a consent, that it is refused.
+        self._clean_excluded = self._refusal if source.entity == "consent" else self._clean
         self._named = list(source.named_columns.items())
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
@@ -131,8 +148,6 @@ class Cleaner:
             if value:
                 value = value.strip()
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
-            if ours in JOINING_IDS and value and (value.lower() in NO_ID or not value.strip("0-")):
-                values[ours] = None
         is_fact = True
         if self._kind_column:
             said_kind = (record[self._kind_column] or "").strip()
@@ -143,7 +158,9 @@ class Cleaner:
         problems: dict[str, str] = {}
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
-            key, dated_on, typed = self._clean(values, problems)
+            is_fact = is_fact and not _says_no(values.get("subscribed"))
+            clean = self._clean if is_fact else self._clean_excluded
+            key, dated_on, typed = clean(values, problems)
         except BadValue as error:
             return Bad(str(error), said) if is_fact else None
         return Good(
@@ -179,8 +196,8 @@ class Cleaner:
             self._field("time_zone", get("time_zone"), problems, _time_zone),
             get("lifecycle_class"),
             created and created.on,
-            self._field("loyalty_card_id", get("loyalty_card_id"), problems, _id),
-            self._field("shop_account_id", get("shop_account_id"), problems, _id),
+            self._field("loyalty_card_id", get("loyalty_card_id"), problems, _joining_id),
+            self._field("shop_account_id", get("shop_account_id"), problems, _joining_id),
         )
         return contact_id, created and created.on, typed
 
@@ -201,22 +218,67 @@ class Cleaner:
             moment.at,
             self._field("amount", get("amount"), problems, _amount),
             self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
-            get("product_id"),
+            self._field("product_id", get("product_id"), problems, _id),
             get("coupon_code"),
         )
         return event_id, moment.on, typed
 
     def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        is_withdrawn, withdrawn = self._withdrawal(values, problems)
+        try:
+            granted = self._grant(values)
+        except BadValue as error:
+            if not is_withdrawn:
+                raise
+            # A withdrawal is heard, whatever is wrong with the grant.
+            granted, problems["granted_at"] = None, str(error)
+        if granted is None and not is_withdrawn:
+            raise BadValue("neither granted_at nor withdrawn_at is there")
+        if is_withdrawn and withdrawn is None:
+            # Nobody knows when: from the first, then, rather than not at all. Without a grant, it
+            # is from the load on.
+            withdrawn = granted
+        return self._of_consent(values, problems, granted, withdrawn)
+
+    def _refusal(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        """A row that is excluded, or says no: it is heard, whatever can be read of its dates."""
+        granted = self._field("granted_at", values.get("granted_at"), problems, self._moment)
+        _, withdrawn = self._withdrawal(values, problems)
+        key, _, typed = self._of_consent(values, problems, granted, withdrawn)
+        return key, None, typed
+
+    def _grant(self, values: dict[str, str | None]) -> Moment | None:
+        """When it was given. Raises BadValue where that, or whether it was, cannot be told."""
+        if "subscribed" in self.source.columns:
+            if (said := values.get("subscribed")) is None:
+                raise BadValue("subscribed is missing")
+            _yes_or_no(said, AGREED, REFUSED, "subscribed ")
+        value = values.get("granted_at")
+        return self._moment(value, "granted_at") if value else None
+
+    def _withdrawal(
+        self, values: dict[str, str | None], problems: dict[str, str]
+    ) -> tuple[bool, Moment | None]:
+        """Whether it was withdrawn, and when, if that can be read."""
+        value = values.get("withdrawn_at")
+        if value is None:
+            return False, None
+        try:
+            return True, self._moment(value)
+        except BadValue:
+            is_none = bool(NO_DAY.fullmatch(value)) or value.lower() in NO
+            problems["withdrawn_at"] = NOT_WITHDRAWN if is_none else UNREADABLE
+            return not is_none, None
+
+    def _of_consent(
+        self,
+        values: dict[str, str | None],
+        problems: dict[str, str],
+        granted: Moment | None,
+        withdrawn: Moment | None,
+    ) -> tuple[Any, ...]:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
-        granted = self._moment(value, "granted_at") if (value := get("granted_at")) else None
-        withdrawn = self._field("withdrawn_at", get("withdrawn_at"), problems, self._moment)
-        if get("withdrawn_at") and not withdrawn:
-            # Withdrawn, nobody knows when: from the first, then, rather than not at all.
-            withdrawn = granted
-        first = granted or withdrawn
-        if first is None:
-            raise BadValue("neither granted_at nor withdrawn_at is there")
         channel = (get("channel") or "sms").lower()
         purpose = (get("purpose") or "marketing").lower()
         typed = (
@@ -232,7 +294,8 @@ class Cleaner:
         )
         if max(len(channel), len(purpose)) > LONGEST_ID:
             raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
-        at = first.at.isoformat()
+        first = granted or withdrawn
+        at = first.at.isoformat() if first else "undated"
         # A bare withdrawal does not wait for its day: it is to be heard before the next sending,
         # and whoever asks compares its time.
         day = granted.on if granted else None
@@ -249,7 +312,7 @@ class Cleaner:
             self._field("image_url", get("image_url"), problems, _url),
             self._field("price", get("price"), problems, _amount),
             self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
-            self._field("available", get("available"), problems, _yes_or_no),
+            self._field("available", get("available"), problems, _is_in_stock),
         )
         return product_id, None, typed
 
@@ -257,16 +320,19 @@ class Cleaner:
 
     def _id(self, values: dict[str, str | None], name: str) -> str:
         value = values.get(name)
-        if value is None:
+        try:
+            found = _id(value) if value else ""
+        except BadValue as error:
+            raise BadValue(f"{name} {error}") from None
+        if not found:
             raise BadValue(f"{name} is missing")
-        if len(value) > LONGEST_ID:
-            raise BadValue(f"{name} is longer than {LONGEST_ID} characters")
-        return value
+        return found
 
     def _contact_source(self, values: dict[str, str | None]) -> str:
+        # Sources are named in small letters.
         if values.get("contact_source") is None:
             return self.source.source
-        return self._id(values, "contact_source")
+        return self._id(values, "contact_source").lower()
 
     def _field(
         self,
@@ -343,14 +409,26 @@ def _meaning(source: Source, policy: Policy) -> str:
         include={"kind", "columns", "exclude", "time_zone", "time_format"}
     )
     brand = policy.brand
+    if source.entity == "consent":
+        said += CONSENTS_READ
     said += f"{brand.time_zone}{brand.country}{brand.currency}"
     return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 def _id(value: str) -> str:
-    if len(value) > LONGEST_ID:
+    try:
+        found = normal_id(value)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
+    if len(found) > LONGEST_ID:
         raise BadValue(f"is longer than {LONGEST_ID} characters")
-    return value
+    return found
+
+
+def _joining_id(value: str) -> str | None:
+    """A card's id of another source; None where somebody has typed that there is none."""
+    found = _id(value)
+    return None if found.lower() in NO_ID or not found.strip("0-") else found
 
 
 def _email(value: str) -> str:
@@ -426,14 +504,27 @@ def _url(value: str) -> str:
     return value
 
 
-def _yes_or_no(value: str) -> bool:
-    """As shops write it, as product feeds do (in_stock, "out of stock"), or how many there are."""
+def _yes_or_no(value: str, yes: set[str], no: set[str], name: str = "") -> bool:
+    """As people write it; yes, no: what else means so here."""
+    said = value if PLAIN_AMOUNT.fullmatch(value) else re.sub(r"[\s_-]", "", value).lower()
+    if said not in YES | NO | yes | no:
+        raise BadValue(f"{name}is neither yes nor no")
+    return said in YES | yes
+
+
+def _says_no(value: str | None) -> bool:
+    """Whether it is plainly no."""
+    try:
+        return value is not None and not _yes_or_no(value, AGREED, REFUSED)
+    except BadValue:
+        return False
+
+
+def _is_in_stock(value: str) -> bool:
+    """Also as product feeds say it (in_stock, "out of stock"), or by how many there are."""
     if PLAIN_AMOUNT.fullmatch(value):
         return float(value) > 0
-    said = re.sub(r"[\s_-]", "", value).lower()
-    if said not in YES | NO:
-        raise BadValue("is neither yes nor no")
-    return said in YES
+    return _yes_or_no(value, IN_STOCK, OUT_OF_STOCK)
 
 
 def _storable(record: dict[str, str | None]) -> tuple[dict[str, str | None], bool]:

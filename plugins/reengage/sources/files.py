@@ -323,7 +323,8 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float):
         if value != value:  # not a number: how some tools write "nothing"
             return None
-        return str(int(value)) if value.is_integer() else repr(value)
+        # Above, a float stands for several whole numbers: repr shows that it was one.
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, int | Decimal):
         return str(value)
     if isinstance(value, bytes):

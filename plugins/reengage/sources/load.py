@@ -251,6 +251,12 @@ class _Reader:
                     f"the first in line {r.first_line:,}: {r.reason}"
                     for r in reasons
                 ]
+            if self.source.entity == "consent" and counts.fields_emptied:
+                self.notes += [
+                    f"{self.source.name}: {Path(r.path).name}: {r.name} of {r.consents:,} rows "
+                    f"{r.what}; the first is line {r.first_line:,}"
+                    for r in db.run(connection, "raw/odd_withdrawals", load_id=load_id)
+                ]
             problem = self._problem(paths, counts, has_rows)
             db.run(
                 connection, "raw/note_load",

@@ -1,0 +1,24 @@
+"""Refusals: rows of consents that are excluded, or say no, withdraw what was granted."""
+
+import logging
+from pathlib import Path
+
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+
+log = logging.getLogger("reengage.migrations")
+FOLDER = Path(__file__).parents[1] / "0017_refusals"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        heard = op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
+    while heard.nextset():
+        pass
+    if heard.rowcount > 0:
+        log.warning(
+            "%s consents were withdrawn by a status that was not heard before: they hold now",
+            f"{heard.rowcount:,}",
+        )

@@ -1,0 +1,15 @@
+"""Unknown: how many rows of a load name nobody known."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+FOLDER = Path(__file__).parents[1] / "0018_unknown"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

@@ -1,0 +1,182 @@
+"""Ids: one spelling of each, however it came, and what is there already written in it."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reengage import db
+from reengage.local.postgres import EmbeddedServer
+from reengage.sources.ids import normal_id
+
+SAME = {
+    "17850": ["17850.0", "17850.00", " 17850", "17850\u00a0", "17\u200b850", "\ufeff17850.0",
+              "１７８５０", "١٧٨٥٠.0", "1.7850e4", "1.785000E+04"],
+    "0017850": ["0017850.0"],
+    "a3.case@example.com": ["A3.Case@Example.com", "a3.case＠example.com\u200e"],
+    "A b": ["A\u00a0b"],
+    "José": ["Jose\u0301"],
+}  # fmt: skip
+OTHERS = ["A1", "a1", "17850.5", "17850.", "1e5", "12E4", "1,785", "-5.0", "v1.0", "A.0", "5.0.0",
+          "me@home", "Ann@", "00", "9007199254740992.0"]  # fmt: skip
+LOST = ["1.785e4", "1.23457E+11", "1E+05", "12345678901234567.0", "1.2345678901234568e+16"]
+
+
+@pytest.mark.parametrize(("id_", "spelt"), [(i, spelt) for i in SAME for spelt in SAME[i]])
+def test_an_id_is_read_alike_however_it_is_spelt(id_: str, spelt: str) -> None:
+    assert normal_id(spelt) == normal_id(id_) == id_
+
+
+def test_what_may_be_another_id_is_left_or_refused() -> None:
+    assert [normal_id(other) for other in OTHERS] == [
+        *OTHERS[:-1], "9007199254740992"
+    ]  # fmt: skip
+    for lost in LOST:
+        with pytest.raises(ValueError, match="write the id as text"):
+            normal_id(lost)
+
+
+@given(st.text(max_size=12) | st.from_regex(r"[0-9]{1,20}(\.[0-9]{0,3})?([eE]\+?[0-9]{1,2})?"))
+@example("\u0130@x.yz")
+@example("1\u200d\u200c ")
+def test_twice_is_once(text: str) -> None:
+    try:
+        once = normal_id(text)
+    except ValueError:
+        return
+    assert normal_id(once) == once
+
+
+# --- what is there already ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """A warehouse from before ids had one spelling."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    url = "postgresql+psycopg" + server.dsn(name).removeprefix("postgresql")
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, connect_args={"options": "-c timezone=UTC"}
+    )
+    db.migrate(engine, "0012")
+    yield engine
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+OLD = Path(__file__).parent / "old_ids.sql"
+
+
+def test_ids_that_are_there_get_their_spelling_and_what_meets_is_merged(
+    old: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with old.begin() as connection:
+        connection.connection.driver_connection.execute(OLD.read_text(encoding="utf-8"))
+    with caplog.at_level(logging.WARNING, "reengage.migrations"):
+        db.migrate(old)
+    db.migrate(old)
+    (told,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Ids have")]
+    assert "5 were respelt, 3 rows turned out to be known ones, 2 contacts" in told
+
+    def rows(statement: str) -> list[tuple[object, ...]]:
+        with old.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+    # Who bought under another spelling is the card's contact, with its phone, its arm and its
+    # message; two cards of one source are two people, whatever they share.
+    assert rows(
+        "SELECT contact_id, merged_into, phone_e164, first_source_contact_id FROM core.contact"
+        " ORDER BY 1"
+    ) == [
+        (1, None, "+12125550101", "K1"), (2, None, "+12125550102", "17850"),
+        (3, None, "+12125550103", "P1"), (4, None, "+12125550104", "P2"),
+        (5, 1, None, "a3@x.com"), (6, 2, "+12125550102", "K2"),
+    ]  # fmt: skip
+    assert rows(
+        "SELECT source, source_contact_id, contact_id FROM core.contact_identity ORDER BY 1, 2"
+    ) == [
+        ("crm", "K1", 1), ("crm", "K2", 2), ("crm", "P1", 3), ("crm", "P2", 4),
+        ("shop", "17850", 2), ("shop", "a3@x.com", 1), ("shop", "dup@x.com", 3),
+    ]  # fmt: skip
+    assert rows("SELECT contact_id FROM outbox.message") == [(5,)]
+    assert rows("SELECT contact_id, arm FROM cohort.episode") == [(5, "control")]
+    # An order that was told under two spellings is one: as it was told last.
+    assert rows(
+        "SELECT contact_id, source_event_id, amount, product_id FROM core.interaction ORDER BY 2"
+    ) == [(1, "1001", 6, "12"), (2, "1002", 7, None)]
+    assert rows(
+        "SELECT last_signal_on, purchases, updated_load_id FROM core.contact_activity"
+        " WHERE contact_id IN (1, 2) ORDER BY contact_id"
+    ) == [(date(2026, 5, 19), 1, 5), (date(2026, 5, 18), 1, 5)]
+    assert rows("SELECT order_ref FROM outbox.coupon") == [("shop:1001",)]
+    assert rows("SELECT source_product_id, name FROM core.product") == [("12", "Mug")]
+    assert rows(
+        "SELECT record_key, source_contact_id, status FROM raw.interaction ORDER BY load_id, 1"
+    ) == [
+        ("1001", "a3@x.com", "superseded"), ("1002", "17850", "loaded"),
+        ("1001", "a3@x.com", "loaded"),
+    ]  # fmt: skip
+    assert rows("SELECT shop_account_id FROM raw.contact ORDER BY record_key") == [
+        ("a3@x.com",), ("17850",), ("dup@x.com",), ("dup@x.com",),
+    ]  # fmt: skip
+    # A withdrawal stays one, though the other spelling says that there was none.
+    assert rows("SELECT record_key, status FROM raw.consent ORDER BY load_id") == [
+        ("shop/a3@x.com/sms/marketing/T", "superseded"),
+        ("shop/a3@x.com/sms/marketing/T", "loaded"),
+        ("shop/17850/sms/marketing/T", "loaded"),
+    ]
+    assert rows("SELECT count(DISTINCT record_key), count(withdrawn_at) FROM core.consent") == [
+        (3, 1)
+    ]
+    assert rows("SELECT record_key FROM core.consent WHERE contact_id = 2") == [
+        ("shop/17850/sms/marketing/T",)
+    ]
+
+
+def test_refusals_of_before_are_heard(old: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    with old.begin() as connection:
+        connection.connection.driver_connection.execute("""
+            INSERT INTO raw.load (source, entity, as_of, status, started_at)
+            VALUES ('consents', 'consent', '2026-05-21', 'loaded', '2026-05-22');
+            INSERT INTO core.contact_identity (
+                contact_id, source, source_contact_id, original_contact_id, load_id
+            )
+            SELECT n, 'crm', 'K' || n, n, 1 FROM generate_series(1, 3) AS n;
+            INSERT INTO raw.consent (
+                load_id, file_id, line, source, record_key, record_hash, status, record,
+                contact_source, source_contact_id, channel, purpose, granted_at
+            )
+            SELECT 1, 1, n, 'consents', 'crm/K' || n || '/sms/marketing/', '', 'excluded', '{}',
+                'crm', 'K' || n, 'sms', 'marketing', date '2026-05-18' + n
+            FROM generate_series(1, 3) AS n;
+            INSERT INTO core.consent (
+                contact_id, source, record_key, channel, purpose, granted_at, withdrawn_at,
+                effective_at, load_id
+            )
+            VALUES
+            (1, 'consents', 'a', 'sms', 'marketing', '2025-06-01', NULL, '2025-06-01', 1),
+            (2, 'consents', 'b', 'sms', 'marketing', '2026-06-01', NULL, '2026-06-01', 1),
+            (3, 'consents', 'c', 'sms', 'marketing', '2025-06-01', '2026-01-01', '2025-06-01', 1);
+        """)
+    with caplog.at_level(logging.WARNING, "reengage.migrations"):
+        db.migrate(old)
+    with old.connect() as connection:
+        heard = connection.execute(
+            sa.text(
+                "SELECT contact_id, withdrawn_at, effective_at, granted_at FROM core.consent"
+                " WHERE granted_at IS NULL"
+            )
+        ).all()
+    at = datetime(2026, 5, 19, tzinfo=UTC)
+    assert [tuple(row) for row in heard] == [(1, at, at, None)]
+    assert "1 consents were withdrawn by a status" in caplog.text
