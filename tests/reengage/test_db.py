@@ -59,6 +59,7 @@ def check(connection: sa.Connection, name: str) -> None:
             make(driver, needed)
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
+        make(driver, "core/match_refunds")
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):

@@ -17,7 +17,7 @@ WITH fresh AS (
         max(arrived.dated_on) FILTER (
             WHERE arrived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(arrived.dated_on) AS first_interaction_on,
+        min(arrived.dated_on) FILTER (WHERE arrived.kind <> 'refund') AS first_interaction_on,
         count(*) FILTER (WHERE arrived.kind = 'purchase') AS purchases,
         array_agg(DISTINCT arrived.dated_on) FILTER (WHERE arrived.kind = 'purchase') AS bought_on
     FROM arrived

@@ -18,7 +18,7 @@ WITH anew AS (
         max(interaction.occurred_on) FILTER (
             WHERE interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(interaction.occurred_on) AS first_interaction_on,
+        min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund') AS first_interaction_on,
         count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase') AS purchases
     FROM corrected
     LEFT JOIN core.interaction AS interaction ON corrected.contact_id = interaction.contact_id

@@ -40,7 +40,7 @@ dated AS (
         max(done.occurred_on) FILTER (
             WHERE done.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(done.occurred_on) AS first_interaction_on,
+        min(done.occurred_on) FILTER (WHERE done.kind <> 'refund') AS first_interaction_on,
         count(*) FILTER (WHERE done.kind = 'purchase') AS purchases
     FROM done
     GROUP BY done.contact_id

@@ -4,9 +4,9 @@ import functools
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,7 +15,8 @@ import phonenumbers
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source
+from reengage.sources import Constant, KindColumn, Source, numerals
+from reengage.sources.numerals import BadValue
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
@@ -23,9 +24,18 @@ JOINING_IDS = {"loyalty_card_id", "shop_account_id"}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
-PLAIN_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
-LONGEST_NAME = 200
-LONGEST_URL = 2000
+WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
+# Characters of a field, before anything looks at what it says: an index holds no more, a text shows
+# none of it, and a pattern may take the square of its length. 200 where nothing else is said.
+LONGEST_FIELD = 200
+LONGEST = {"email": 254, "url": 2000, "image_url": 2000, "coupon_code": 500, "wording": 4000}
+# What rejects its row, where it is too long, instead of being emptied.
+REJECTING = {
+    "source_contact_id", "contact_source", "source_event_id", "source_product_id", "channel",
+    "purpose", "occurred_at", "granted_at", "withdrawn_at", "created_at",
+}  # fmt: skip
+# Counted on where other rules than before read the same card: its files are read again.
+RULES = {"contact": "2"}
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 YES = {"true", "t", "yes", "y", "instock", "available"}
@@ -37,9 +47,9 @@ ZONES = frozenset(available_timezones())
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
 TYPED: dict[str, tuple[str, ...]] = {
     "contact": (
-        "source_contact_id", "phone", "phone_hash", "email", "first_name", "last_name",
-        "language", "country", "time_zone", "lifecycle_class", "created_on", "loyalty_card_id",
-        "shop_account_id",
+        "source_contact_id", "phone", "phone_hash", "phone_kind", "email", "first_name",
+        "last_name", "language", "country", "time_zone", "lifecycle_class", "created_on",
+        "loyalty_card_id", "shop_account_id",
     ),
     "interaction": (
         "contact_source", "source_contact_id", "kind", "occurred_at", "amount", "currency",
@@ -66,7 +76,9 @@ class Moment(NamedTuple):
 class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
     of the mapping it was read by. record_key: the source's id; where it has none, a hash of the
-    record that ends in #1, until raw/key_rows counts its likes.
+    record that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does
+    not say itself, so that it is rejected unless another line of the order does. has_status: whether
+    a column that may exclude it says anything.
     """
 
     record_key: str
@@ -76,6 +88,8 @@ class Good(NamedTuple):
     problems: dict[str, str]
     record: str
     typed: tuple[Any, ...]
+    lacks: str | None = None
+    has_status: bool = False
 
 
 class Bad(NamedTuple):
@@ -83,10 +97,6 @@ class Bad(NamedTuple):
 
     reason: str
     record: str
-
-
-class BadValue(ValueError):
-    """Why a value is not what its column wants. Never holds the value: it may be personal."""
 
 
 class Cleaner:
@@ -101,12 +111,22 @@ class Cleaner:
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
-        self._named = list(source.named_columns.items())
+        self._named = [
+            (ours, theirs, sys.maxsize if ours in REJECTING else LONGEST.get(ours, LONGEST_FIELD))
+            for ours, theirs in source.named_columns.items()
+        ]
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
         self._kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
+        # With an id of its own, an order may stand in several rows.
         self._has_event_id = "source_event_id" in source.columns
+        is_order = source.entity == "interaction" and self._has_event_id
+        self._fillable = ("source_contact_id", "occurred_at") if is_order else ()
+        self._statuses = [*source.exclude, *([self._kind_column] if self._kind_column else [])]
+        # What the currency is where nothing is said: of an order, what its other lines say.
+        says_currency = is_order and isinstance(source.columns.get("currency"), str)
+        self._no_currency = None if says_currency else self.brand.currency
         self.meaning = _meaning(source, policy)
         self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
         self._constants = {
@@ -126,10 +146,14 @@ class Cleaner:
             if has_nul:
                 return Bad("holds NUL bytes", said)
         values: dict[str, str | None] = dict(self._constants)
-        for ours, theirs in self._named:
+        problems: dict[str, str] = {}
+        for ours, theirs, longest in self._named:
             value = record[theirs]
             if value:
                 value = value.strip()
+                if len(value) > longest:
+                    problems[ours] = f"is longer than {longest:,} characters"
+                    value = None
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
             if ours in JOINING_IDS and value and (value.lower() in NO_ID or not value.strip("0-")):
                 values[ours] = None
@@ -140,7 +164,7 @@ class Cleaner:
             is_fact = values["kind"] is not None
         for name, unwanted in self._exclude:
             is_fact = is_fact and (record[name] or "").strip() not in unwanted
-        problems: dict[str, str] = {}
+        lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
             key, dated_on, typed = self._clean(values, problems)
@@ -148,7 +172,7 @@ class Cleaner:
             return Bad(str(error), said) if is_fact else None
         return Good(
             key or f"{digest}#1", self.meaning + digest, dated_on, not is_fact, problems, said,
-            typed,
+            typed, lacks, any((record[name] or "").strip() for name in self._statuses),
         )  # fmt: skip
 
     def _said(self, record: dict[str, str | None]) -> str:
@@ -165,12 +189,16 @@ class Cleaner:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
         country = self._field("country", get("country"), problems, _country)
-        phone = self._field("phone", get("phone"), problems, lambda v: self._phone(v, country))
+        phone, phone_kind = self._field(
+            "phone", get("phone"), problems,
+            lambda said: numerals.phone(said, country or self.brand.country),
+        ) or (None, None)  # fmt: skip
         created = self._field("created_at", get("created_at"), problems, self._moment)
         typed = (
             contact_id,
             phone,
             phone_hash(phone, self.hash_key) if phone else None,
+            phone_kind,
             self._field("email", get("email"), problems, _email),
             get("first_name"),
             get("last_name"),
@@ -188,23 +216,29 @@ class Cleaner:
         self, values: dict[str, str | None], problems: dict[str, str]
     ) -> tuple[Any, ...]:
         get = values.get
-        contact_id = self._id(values, "source_contact_id")
         event_id = self._id(values, "source_event_id") if self._has_event_id else None
-        occurred = get("occurred_at")
-        if occurred is None:
+        # What another line of the order may say is missed when they are put together.
+        may_lack = event_id is not None
+        has_contact = not may_lack or get("source_contact_id") is not None
+        contact_id = self._id(values, "source_contact_id") if has_contact else None
+        occurred, moment = get("occurred_at"), None
+        if occurred is not None:
+            moment = self._moment(occurred, "occurred_at")
+        elif not may_lack:
             raise BadValue("occurred_at is missing")
-        moment = self._moment(occurred, "occurred_at")
+        currency = self._field("currency", get("currency"), problems, _currency)
         typed = (
             self._contact_source(values),
             contact_id,
             self._kind or get("kind") or "none",
-            moment.at,
-            self._field("amount", get("amount"), problems, _amount),
-            self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
+            moment and moment.at,
+            self._field("amount", get("amount"), problems, self._amount),
+            # What cannot be read may be any currency.
+            currency or (None if "currency" in problems else self._no_currency),
             get("product_id"),
             get("coupon_code"),
         )
-        return event_id, moment.on, typed
+        return event_id, moment and moment.on, typed
 
     def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
@@ -247,7 +281,7 @@ class Cleaner:
             self._field("category", get("category"), problems, _name),
             self._field("url", get("url"), problems, _url),
             self._field("image_url", get("image_url"), problems, _url),
-            self._field("price", get("price"), problems, _amount),
+            self._field("price", get("price"), problems, self._amount),
             self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
             self._field("available", get("available"), problems, _yes_or_no),
         )
@@ -285,6 +319,8 @@ class Cleaner:
 
     def _moment(self, value: str, name: str = "it") -> Moment:
         """A time as the source writes it. A date alone is the brand's and is not shifted."""
+        if len(value) > LONGEST_FIELD:
+            raise BadValue(f"{name} is no time that can be read")
         known = self._moments.get(value)
         if known is None:
             if len(self._moments) > 100_000:
@@ -327,14 +363,8 @@ class Cleaner:
             at = at.replace(tzinfo=self.zone)
         return Moment(at.astimezone(UTC), at.astimezone(brand).date())
 
-    def _phone(self, value: str, country: str | None) -> str:
-        try:
-            number = phonenumbers.parse(value, country or self.brand.country)
-        except phonenumbers.NumberParseException:
-            raise BadValue("is no phone number") from None
-        if not phonenumbers.is_valid_number(number):
-            raise BadValue("is no valid phone number")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    def _amount(self, value: str) -> str:
+        return numerals.amount(value, self.source.decimal)
 
 
 def _meaning(source: Source, policy: Policy) -> str:
@@ -342,6 +372,10 @@ def _meaning(source: Source, policy: Policy) -> str:
     said = source.model_dump_json(
         include={"kind", "columns", "exclude", "time_zone", "time_format"}
     )
+    # Where they are not said, a source means what it meant before there were such keys.
+    added = {"lines", "zero", "decimal"}
+    said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
+    said += RULES.get(source.entity, "")
     brand = policy.brand
     said += f"{brand.time_zone}{brand.country}{brand.currency}"
     return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()[:8]
@@ -380,21 +414,6 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _amount(value: str) -> str:
-    """As PostgreSQL takes it: a plain number."""
-    if PLAIN_AMOUNT.fullmatch(value):
-        return value
-    try:
-        amount = Decimal(value) if value.isascii() and "_" not in value else None
-    except InvalidOperation:
-        amount = None
-    if amount is None:
-        raise BadValue("is no number")
-    if not amount.is_finite() or len(value) > 60 or (amount and not -20 < amount.adjusted() < 15):
-        raise BadValue("is no amount of money")
-    return f"{amount:f}"
-
-
 @functools.lru_cache(1000)
 def _currency(value: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", value):
@@ -405,8 +424,6 @@ def _currency(value: str) -> str:
 def _name(value: str) -> str:
     """A name in one line, as a text or a page can show it."""
     name = " ".join(value.split())
-    if len(name) > LONGEST_NAME:
-        raise BadValue(f"is longer than {LONGEST_NAME} characters")
     if not name.isprintable():
         raise BadValue("holds characters that cannot be shown")
     return name
@@ -421,14 +438,14 @@ def _url(value: str) -> str:
         raise BadValue("is no web address") from None
     if parts.scheme != "https" or not host or not HOST.fullmatch(host):
         raise BadValue("is no https address")
-    if "@" in parts.netloc or NOT_IN_URL.search(value) or len(value) > LONGEST_URL:
+    if "@" in parts.netloc or NOT_IN_URL.search(value):
         raise BadValue("is no web address that can be linked to")
     return value
 
 
 def _yes_or_no(value: str) -> bool:
     """As shops write it, as product feeds do (in_stock, "out of stock"), or how many there are."""
-    if PLAIN_AMOUNT.fullmatch(value):
+    if WHOLE_OR_DECIMAL.fullmatch(value):
         return float(value) > 0
     said = re.sub(r"[\s_-]", "", value).lower()
     if said not in YES | NO:
