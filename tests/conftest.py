@@ -57,4 +57,13 @@ def warehouse(
     yield engine
     engine.dispose()
     with admin.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        # FORCE would also end a vacuum of the server's own, which only a superuser may; a plain
+        # DROP asks it to stop.
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = :name AND backend_type = 'client backend'"
+            ),
+            {"name": name},
+        )
+        connection.execute(sa.text(f'DROP DATABASE "{name}"'))
