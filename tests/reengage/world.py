@@ -385,8 +385,8 @@ class Load:
         self.world.model.interactions[event] = Interaction(event, contact_id, kind, on, 7)
         self._sql(
             "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
-            " occurred_on, amount, loaded_at, load_id) VALUES (:id, 'shop', :event,"
-            " CAST(:kind AS core.interaction_kind), :at, :on, 7, :at, :load)",
+            " occurred_on, amount, currency, loaded_at, load_id) VALUES (:id, 'shop', :event,"
+            " CAST(:kind AS core.interaction_kind), :at, :on, 7, 'USD', :at, :load)",
             id=contact_id, event=event, kind=kind, on=on, load=self.load_id,
             at=datetime(on.year, on.month, on.day, 17, tzinfo=UTC),
         )  # fmt: skip
