@@ -2,8 +2,9 @@
 -- the file. A field is what the first line says that says anything; a row that lacks its customer or
 -- its time is an order's line all the same, and is rejected only where no other line says it.
 --
--- A status takes out its own line. The order is none where every line that has a status is taken
--- out; a line without one goes with the others. Where lines name different customers the last one's
+-- A status takes out its own line: what it says counts only where no other line says it, its amount
+-- not at all. The order is none where every line that has a status is taken out; a line without one
+-- goes with the others. Where lines name different customers the last one's
 -- count, as if the others had not been there.
 --
 -- The amount is the first that is more than nothing, or the sum of them (are_added), less what is
@@ -74,6 +75,7 @@ part AS (
     SELECT
         theirs.*,
         NOT theirs.is_kept AND theirs.has_taken_out AS is_none,
+        theirs.is_kept AND theirs.is_excluded AND theirs.has_status AS is_out,
         first_value(theirs.currency) OVER (
             PARTITION BY theirs.record_key ORDER BY theirs.currency IS NULL, theirs.line
         ) AS order_currency,
@@ -81,12 +83,9 @@ part AS (
             theirs.currency = first_value(theirs.currency) OVER (
                 PARTITION BY theirs.record_key ORDER BY theirs.currency IS NULL, theirs.line
             ), TRUE
-        ) AS is_summed
+        )
+        AND NOT (theirs.is_kept AND theirs.is_excluded AND theirs.has_status) AS is_summed
     FROM theirs
-    WHERE
-        NOT theirs.is_excluded
-        OR NOT theirs.is_kept
-        OR NOT theirs.has_status
 ),
 
 summed AS (
@@ -96,31 +95,31 @@ summed AS (
         bool_or(part.is_none) AS is_none,
         min(part.customer) AS source_contact_id,
         min(part.customer_source) AS contact_source,
-        (array_agg(part.kind ORDER BY part.line) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
-        (array_agg(part.occurred_at ORDER BY part.line) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
+        (array_agg(part.kind ORDER BY part.is_out, part.line) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
+        (array_agg(part.occurred_at ORDER BY part.is_out, part.line) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
             AS occurred_at,
-        (array_agg(part.dated_on ORDER BY part.line) FILTER (WHERE part.dated_on IS NOT NULL))[1]
+        (array_agg(part.dated_on ORDER BY part.is_out, part.line) FILTER (WHERE part.dated_on IS NOT NULL))[1]
             AS dated_on,
         min(part.order_currency) AS currency,
-        (array_agg(part.product_id ORDER BY part.line) FILTER (WHERE part.product_id IS NOT NULL))[1]
+        (array_agg(part.product_id ORDER BY part.is_out, part.line) FILTER (WHERE part.product_id IS NOT NULL))[1]
             AS product_id,
-        left(string_agg(DISTINCT part.coupon_code, ', '), 500) AS coupon_code,
+        left(string_agg(DISTINCT part.coupon_code, ', ') FILTER (WHERE NOT part.is_out), 500) AS coupon_code,
         -- What the lines ask for, and what they give back.
         CASE
             WHEN CAST(:are_added AS boolean)
                 THEN sum(part.amount) FILTER (WHERE part.amount > 0 AND part.is_summed)
             ELSE
-                (array_agg(part.amount ORDER BY part.line) FILTER (WHERE part.amount > 0 AND part.is_summed))[1]
+                (array_agg(part.amount ORDER BY part.is_out, part.line) FILTER (WHERE part.amount > 0 AND part.is_summed))[1]
         END AS asked,
         coalesce(sum(part.amount) FILTER (WHERE part.amount < 0 AND part.is_summed), 0) AS given_back,
         CASE
             WHEN CAST(:are_added AS boolean)
                 THEN sum(part.amount) FILTER (WHERE part.amount <= 0 AND part.is_summed)
             ELSE
-                (array_agg(part.amount ORDER BY part.line) FILTER (WHERE part.amount <= 0 AND part.is_summed))[1]
+                (array_agg(part.amount ORDER BY part.is_out, part.line) FILTER (WHERE part.amount <= 0 AND part.is_summed))[1]
         END AS nothing_asked,
         count(DISTINCT part.occurred_at) <= 1 AS is_one_moment,
-        count(DISTINCT part.amount) FILTER (WHERE part.amount > 0) > 1 AS is_unlike,
+        count(DISTINCT part.amount) FILTER (WHERE part.amount > 0 AND part.is_summed) > 1 AS is_unlike,
         bool_or(part.has_status) AS has_status
     FROM part
     GROUP BY part.record_key
@@ -146,6 +145,7 @@ troubled AS (
         jsonb_object_agg(problem.name, problem.why) AS problems
     FROM part
     CROSS JOIN LATERAL jsonb_each(part.problems) AS problem (name, why)
+    WHERE NOT part.is_out
     GROUP BY part.record_key
 )
 
