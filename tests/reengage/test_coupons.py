@@ -683,8 +683,8 @@ def test_a_code_is_found_among_others_and_within_words(
     shop = Shop(warehouse, tmp_path)
     said = {
         "TZMPD-4QTHR": "SAVE5, TZMPD-4QTHR", "C2RXK-HFN6S": "code:C2RXK-HFN6S|amount:5.00",
-        "AAAA-BBBB": '["aaaa bbbb","X1"]', "CCCC-1111": "Used coupon CCCC 1111.", "DDDD2222": "DDDD2222;",
-        "E-F.G_H-1234": "e-f.g_h-1234", "SPRING-001": "SPRING-0012",
+        "AAAA-BBBB": '["aaaa bbbb","X1"]', "CCCC-1111": "Used coupon CCCC 1111.",
+        "DDDD2222": "DDDD2222;", "E-F.G_H-1234": "e-f.g_h-1234", "SPRING-001": "SPRING-0012",
     }  # fmt: skip
     for place, (code, text) in enumerate(said.items()):
         shop.coupon(code)
@@ -721,9 +721,7 @@ def test_an_order_of_nothing_is_a_purchase_only_where_a_coupon_of_ours_paid_it(
     assert shop.redeemed() == {"SPRING-001": "shop:ours"}
 
 
-def test_an_order_that_went_back_whole_used_no_coupon(
-    warehouse: sa.Engine, tmp_path: Path
-) -> None:
+def test_an_order_that_went_back_whole_used_no_coupon(warehouse: sa.Engine, tmp_path: Path) -> None:
     shop = Shop(warehouse, tmp_path)
     shop.coupon("SPRING-001")
     shop.say("bought", "2024-03-15T12:00Z", "SPRING-001", "50")
@@ -941,9 +939,7 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
             load._sql("UPDATE core.interaction SET coupon_code = :code, contact_id = :who"
                       " WHERE source_event_id = :event", code=code, who=who,
                       event=f"e{world.events}")  # fmt: skip
-        db.run(
-            load.connection, "core/arrive", load_id=load.load_id, are_zeros_nothing=False
-        )
+        db.run(load.connection, "core/arrive", load_id=load.load_id, are_zeros_nothing=False)
         db.run(load.connection, "core/begin_corrected", contact_ids=[])
         db.run(load.connection, "core/match_refunds")
         load._sql("INSERT INTO arrived (coupon_code) SELECT coupon_code FROM core.interaction"

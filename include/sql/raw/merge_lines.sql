@@ -132,8 +132,7 @@ said AS (
         -- As of one line: the meaning that it was read by, then a hash of what it said.
         left(min(line.record_hash), 8)
         || md5(string_agg(line.record_hash, '' ORDER BY line.line)) AS record_hash,
-        count(DISTINCT (line.contact_source, line.source_contact_id))
-            FILTER (WHERE line.source_contact_id IS NOT NULL) > 1 AS is_shared,
+        min(line.source_contact_id) <> max(line.source_contact_id) AS is_shared,
         min(line.reason) AS reason
     FROM line
     GROUP BY line.record_key

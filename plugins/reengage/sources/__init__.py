@@ -113,8 +113,8 @@ class Source(_Part):
     they are another source's. lines: where several rows of a file are one order, whether their
     amounts are added, or each says the order's; not said, as first, and different ones are told.
     zero: whether an order of 0 is a sign of life. decimal: the sign before the decimals of amounts,
-    where it is a comma or cannot be told from thousands. complete_marker: a file whose content is the date through which an
-    event feed is complete.
+    where it is a comma or cannot be told from thousands. complete_marker: a file whose content is
+    the date through which an event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")

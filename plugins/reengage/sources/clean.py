@@ -77,8 +77,8 @@ class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
     of the mapping it was read by. record_key: the source's id; where it has none, a hash of the
     record that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does
-    not say itself, so that it is rejected unless another line of the order does. has_status: whether
-    a column that may exclude it says anything.
+    not say itself, so that it is rejected unless another line of the order does. has_status:
+    whether a column that may exclude it says anything.
     """
 
     record_key: str

@@ -34,7 +34,7 @@ LONGEST_NUMBER = 60
 # 393,401,234,567.00. Between the digits of the last there is one sign, and another one after them.
 _HAS_POWER = re.compile(r"\d[Ee][+-]?\d", re.ASCII)
 _POWER = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[Ee]\+?(\d{1,3})", re.ASCII)
-_FLOAT = re.compile(r"(\+?\d{6,15})[.,](\d+)", re.ASCII)
+_FLOAT = re.compile(r"(\+?\d{4,15})[.,](\d+)", re.ASCII)
 _GROUPED_FLOAT = re.compile(
     r"(\+?\d{1,3}(?:,\d{3})+)\.(\d{1,6})|(\+?\d{1,3}(?:\.\d{3})+),(\d{1,6})", re.ASCII
 )
@@ -64,23 +64,33 @@ def phone(value: str, country: str) -> tuple[str, str]:
     """
     if len(value) > LONGEST_NUMBER:
         raise BadValue(f"is longer than {LONGEST_NUMBER} characters")
-    try:
-        number = phonenumbers.parse(_without_float(value), country)
-    except phonenumbers.NumberParseException:
-        raise BadValue("is no phone number") from None
+    written = _without_float(value)
+    number = _parsed(written, country)
+    if number is None:
+        raise BadValue("is no phone number")
     if not phonenumbers.is_valid_number(number):
         raise BadValue("is no valid phone number")
+    code = str(number.country_code)
+    if written != value and written.startswith(code):
+        # 4915123456789.0: a number of Germany that begins with 49, or one that has lost its +.
+        other = _parsed(f"+{written}", country)
+        if other is not None and other != number and phonenumbers.is_valid_number(other):
+            raise BadValue("could be two numbers: write it with + and the country's code")
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return e164, _KINDS.get(phonenumbers.number_type(number), "unknown")
 
 
+def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+
+
 def phone_kind(e164: str) -> str:
     """What kind of number it is: one of core.phone_kind; `unknown` where nothing is certain."""
-    try:
-        number = phonenumbers.parse(e164)
-    except phonenumbers.NumberParseException:
-        return "unknown"
-    return _KINDS.get(phonenumbers.number_type(number), "unknown")
+    number = _parsed(e164)
+    return "unknown" if number is None else _KINDS.get(phonenumbers.number_type(number), "unknown")
 
 
 def _without_float(value: str) -> str:
@@ -93,7 +103,7 @@ def _without_float(value: str) -> str:
         # 3.93E+11: the digits that are not written were rounded away. A whole part of more than one
         # digit is as good: 39.3401234567E10.
         missing = int(exponent) - len(fraction)
-        if missing > 0 or set(fraction[int(exponent) :]) > {"0"}:
+        if missing > 0 or fraction[int(exponent) :].strip("0"):
             raise BadValue("was shortened by a spreadsheet: its last digits are lost")
         return (sign + whole + fraction)[: len(sign + whole) + int(exponent)]
     if match := _FLOAT.fullmatch(bare.replace("-", "")):
@@ -101,12 +111,12 @@ def _without_float(value: str) -> str:
     elif match := _GROUPED_FLOAT.fullmatch(bare):
         digits, fraction = (part for part in match.groups() if part is not None)
     else:
-        return bare.removesuffix(".0")
+        return bare.removesuffix(".0") if bare.endswith(".0") else value
     if not fraction.strip("0"):
         return re.sub(r"[.,]", "", digits)
     if len(fraction) <= 2:
         raise BadValue("has a fraction, as a spreadsheet writes a number that is no text")
-    return bare
+    return value
 
 
 # ----------------------------------------------------------------------------------------- amounts
