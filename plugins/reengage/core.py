@@ -43,12 +43,16 @@ def take(
         elif source.entity == "interaction":
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
-            db.run(connection, "core/arrive", load_id=load_id)
+            db.run(
+                connection, "core/arrive",
+                load_id=load_id, are_zeros_nothing=source.zero == "nothing",
+            )  # fmt: skip
             db.run(connection, "core/note_late_purchases")
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            db.run(connection, "core/note_refunds")
+            _redo(connection, load_id, policy)
             db.run(connection, "outbox/redeem", load_id=load_id)
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
-            _redo(connection, load_id, policy)
             db.run(
                 connection, "core/note_product_source",
                 source=source.source, product_source=source.product_source,
@@ -169,6 +173,7 @@ def _tell_people(connection: Connection) -> None:
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
+    db.run(connection, "core/match_refunds")
     db.run(connection, "core/redo_activity", load_id=load_id, signals=list(policy.signals))
 
 

@@ -46,6 +46,11 @@ def close(
         connection, "outcome/close_returned",
         as_of=as_of, at=now, time_zone=zone, currency=currency,
     )  # fmt: skip
+    db.run(
+        connection, "outcome/recount_revenue",
+        since=as_of - timedelta(days=_window_days(policy)),
+        attribution_days=policy.attribution_days, currency=currency,
+    )  # fmt: skip
     ended = (
         db.run(
             connection,

@@ -20,6 +20,8 @@ from reengage.segments import is_gsm, plain
 
 NAME_LENGTH = 20
 ITEM_LENGTH = 30
+# Of a name or an item, so much is looked at: the work grows with its square.
+LONGEST_SAID = 500
 # What exports write where there is no name, and what strangers type to have it sent on.
 _NO_NAMES = {
     "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test", "stop",
@@ -42,7 +44,8 @@ def first_name(name: str | None) -> str | None:
     a web address or a placeholder is no name: nobody gets a stranger's link from us. Nor is a
     single letter; and what begins in lower case after a name is a note (Piero non chiamare).
     """
-    name = plain(" ".join(unicodedata.normalize("NFKC", name or "").split()))
+    said = (name or "")[:LONGEST_SAID]
+    name = plain(" ".join(unicodedata.normalize("NFKC", said).split()))
     if _NO_NAME.search(name) or name.casefold().strip(".") in _NO_NAMES:
         return None
     kept = "".join(c for c in name if c in " -'." or unicodedata.category(c)[0] in "LM")
@@ -70,7 +73,7 @@ def item_name(name: str | None) -> str | None:
     Control characters go, HTML's entities become what they stand for. What holds a web or mail
     address, markup or a telephone number is no name.
     """
-    text = unicodedata.normalize("NFC", html.unescape(name or ""))
+    text = unicodedata.normalize("NFC", html.unescape((name or "")[:LONGEST_SAID]))
     text = plain(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
     if _NO_ITEM.search(text) or text.casefold() in _NO_NAMES:
         return None

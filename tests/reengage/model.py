@@ -35,6 +35,7 @@ class Contact:
     status: str = "active"
     country: str | None = None
     lifecycle_class: str | None = None
+    is_landline: bool = False
 
 
 @dataclass(frozen=True)
@@ -442,6 +443,8 @@ class Model:
                 return "suppressed"
         if contact.phone is None:
             return "no_phone"
+        if contact.is_landline:
+            return "not_mobile"
         texted = [
             m
             for m in self.messages.values()

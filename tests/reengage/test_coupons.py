@@ -677,6 +677,67 @@ def test_the_first_use_of_a_code_redeems_it_and_the_later_ones_are_seen(
     ]
 
 
+def test_a_code_is_found_among_others_and_within_words(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    shop = Shop(warehouse, tmp_path)
+    said = {
+        "TZMPD-4QTHR": "SAVE5, TZMPD-4QTHR", "C2RXK-HFN6S": "code:C2RXK-HFN6S|amount:5.00",
+        "AAAA-BBBB": '["aaaa bbbb","X1"]', "CCCC-1111": "Used coupon CCCC 1111.",
+        "DDDD2222": "DDDD2222;", "E-F.G_H-1234": "e-f.g_h-1234", "SPRING-001": "SPRING-0012",
+    }  # fmt: skip
+    for place, (code, text) in enumerate(said.items()):
+        shop.coupon(code)
+        shop.say(f"o{place}", "2024-03-15T12:00Z", text, who=f"w{place}")
+    shop.coupon("FIRST-1")
+    shop.coupon("OTHER-2")
+    shop.say("both", "2024-03-15T12:00Z", "FIRST-1,OTHER-2")
+    shop.take()
+    expected = {code: f"shop:o{place}" for place, code in enumerate(said)}
+    del expected["SPRING-001"], said["SPRING-001"]
+    assert shop.redeemed() == expected | {"FIRST-1": "shop:both", "OTHER-2": "shop:both"}
+    shop.say("both", "2024-03-15T12:00Z", "OTHER-2")
+    shop.take()
+    assert shop.redeemed() == expected | {"OTHER-2": "shop:both"}
+
+
+@pytest.mark.parametrize("zero", ["signal", "nothing"])
+def test_an_order_of_nothing_is_a_purchase_only_where_a_coupon_of_ours_paid_it(
+    warehouse: sa.Engine, tmp_path: Path, zero: str
+) -> None:
+    shop = Shop(warehouse, tmp_path, zero=zero)
+    shop.coupon("SPRING-001")
+    add(World(warehouse, pool_policy(), is_new=True), "LEAKED-7")
+    shop.say("ours", "2024-03-15T12:00Z", "X, SPRING-001", "0")
+    shop.say("leaked", "2024-03-15T12:00Z", "LEAKED-7", "0.00", who="b")
+    shop.say("theirs", "2024-03-15T12:00Z", "FREEBIE", "0", who="c")
+    shop.say("gift", "2024-03-15T12:00Z", "", "0", who="d")
+    shop.say("unsaid", "2024-03-15T12:00Z", "", "", who="e")
+    shop.take()
+    kinds = dict(shop.feed.rows("SELECT source_event_id, kind::text FROM core.interaction"))
+    bought = dict.fromkeys(("ours", "leaked", "unsaid"), "purchase")
+    seen = {"theirs": "visit", "gift": "visit"} if zero == "signal" else {}
+    assert kinds == bought | seen
+    assert shop.redeemed() == {"SPRING-001": "shop:ours"}
+
+
+def test_an_order_that_went_back_whole_used_no_coupon(warehouse: sa.Engine, tmp_path: Path) -> None:
+    shop = Shop(warehouse, tmp_path)
+    shop.coupon("SPRING-001")
+    shop.say("bought", "2024-03-15T12:00Z", "SPRING-001", "50")
+    shop.take()
+    assert shop.redeemed() == {"SPRING-001": "shop:bought"}
+    shop.say("partly", "2024-03-16T12:00Z", "", "-20")
+    shop.take()
+    assert shop.redeemed() == {"SPRING-001": "shop:bought"}
+    shop.say("whole", "2024-03-17T12:00Z", "", "-50")
+    shop.take()
+    assert shop.redeemed() == {}
+    shop.say("whole", "2024-03-17T12:00Z", "", "-5")
+    shop.take()
+    assert shop.redeemed() == {"SPRING-001": "shop:bought"}
+
+
 def test_the_lines_of_an_order_are_one_use_of_their_sum(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
@@ -878,7 +939,9 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
             load._sql("UPDATE core.interaction SET coupon_code = :code, contact_id = :who"
                       " WHERE source_event_id = :event", code=code, who=who,
                       event=f"e{world.events}")  # fmt: skip
-        db.run(load.connection, "core/arrive", load_id=load.load_id)
+        db.run(load.connection, "core/arrive", load_id=load.load_id, are_zeros_nothing=False)
+        db.run(load.connection, "core/begin_corrected", contact_ids=[])
+        db.run(load.connection, "core/match_refunds")
         load._sql("INSERT INTO arrived (coupon_code) SELECT coupon_code FROM core.interaction"
                   " WHERE coupon_code IS NOT NULL")  # fmt: skip
         db.run(load.connection, "outbox/redeem", load_id=load.load_id)

@@ -59,6 +59,7 @@ def check(connection: sa.Connection, name: str) -> None:
             make(driver, needed)
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
+        make(driver, "core/match_refunds")
     if re.search(r"\b(kin|person|placed|claimed|touched_card)\b", text):
         for needed in ("load_cards", "begin_kin", "begin_people", "place_kin", "part_contacts"):
             make(driver, f"core/{needed}")

@@ -100,9 +100,10 @@ class Shop:
 
     def begin(self, load: Load) -> None:
         for contact_id in PEOPLE:
-            # Some have no phone, and some share one.
+            # Some have no phone, some share one, and some have a landline.
             number = None if contact_id % 17 == 0 else contact_id % 290
-            load.contact(contact_id, number, START - timedelta(days=60))
+            is_landline = number is not None and number % 19 == 0
+            load.contact(contact_id, number, START - timedelta(days=60), is_landline=is_landline)
             if contact_id % 11:
                 load.consent(contact_id, datetime(1997, 1, 1, tzinfo=UTC))
             load.interaction(contact_id, START - timedelta(days=self.random.randint(0, 20)))
@@ -244,8 +245,9 @@ def test_four_weeks_of_a_shop(warehouse: sa.Engine) -> None:
 
     # Nothing below is true because nothing happened.
     reasons = {r.reason for r in world.sql("SELECT DISTINCT reason FROM cohort.decision")}
-    assert reasons >= {"due", "opened", "no_consent", "suppressed", "no_phone", "duplicate_phone",
-                       "gap", "repeat", "daily_cap", "warm_up", "control"}  # fmt: skip
+    assert reasons >= {"due", "opened", "no_consent", "suppressed", "no_phone", "not_mobile",
+                       "duplicate_phone", "gap", "repeat", "daily_cap", "warm_up",
+                       "control"}  # fmt: skip
     assert {text.step for text in texts} == {"survey", "contest", "coupon"}
     assert shop.cancelled.keys() == {"stopped", "withdrawn", "returned"}
     versions = {r.policy_version for r in world.sql("SELECT policy_version FROM cohort.decision")}

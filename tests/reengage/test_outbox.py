@@ -368,10 +368,10 @@ def test_a_sender_whose_session_was_cut_hands_nothing_over_any_more(
 def test_what_happened_since_the_decision_cancels_with_its_reason(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
 ) -> None:
-    people(warehouse, *range(1, 20))
+    people(warehouse, *range(1, 21))
     late = {"not_after": NOW}
     old = {"as_of": AS_OF - timedelta(days=4)}
-    queue(warehouse, *(i for i in range(1, 20) if i not in (8, 9)))
+    queue(warehouse, *(i for i in range(1, 21) if i not in (8, 9)))
     queue(warehouse, 8, **late)
     queue(warehouse, 9, **old)
     withdrawn = {"source": "crm", "record_key": "w", "channel": "sms", "load_id": 2}
@@ -415,6 +415,11 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
             "WHERE contact_id = 17")  # fmt: skip
     execute(warehouse, "UPDATE cohort.episode SET closed_on = :d WHERE contact_id = 18", d=AS_OF)
     execute(warehouse, "DELETE FROM core.consent WHERE contact_id = 19")
+    execute(
+        warehouse,
+        "UPDATE core.contact SET phone_kind = CASE contact_id WHEN 20 THEN"
+        " CAST('fixed_line' AS core.phone_kind) ELSE 'mobile' END WHERE contact_id IN (1, 20)",
+    )
 
     result = sender(warehouse, sandbox.provider(), clock).run()
 
@@ -424,12 +429,12 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
         2: "no_consent", 3: "suppressed", 4: "suppressed", 5: "returned", 6: "opened",
         7: "phone_changed", 8: "too_late", 9: "too_old", 10: "suppressed", 13: "unclear_reply",
         15: "phone_changed", 16: "suppressed", 17: "phone_changed", 18: "returned",
-        19: "no_consent",
+        19: "no_consent", 20: "not_mobile",
     }  # fmt: skip
     sent = {i for i, (status, _) in told.items() if status == "accepted"}
     assert sent == {1, 11, 12, 14}
     assert sandbox.accepted() == Counter(str(key_of(i)) for i in sent)
-    assert (result.accepted, result.cancelled) == (4, 15)
+    assert (result.accepted, result.cancelled) == (4, 16)
     untouched = "SELECT count(*) FROM outbox.message WHERE status = 'cancelled' AND "
     assert fetch(warehouse, untouched + "(provider IS NOT NULL OR attempts > 0)") == [(0,)]
 

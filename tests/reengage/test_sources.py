@@ -305,7 +305,24 @@ def cleaned(**record: str | None) -> Good | Bad | None:
 
 @pytest.mark.parametrize(
     ("said", "amount"),
-    [("5", 5), ("-5.10", -5.1), ("1e3", 1000), ("1.5E-05", 0.000015), ("0E+99999999", 0)],
+    [
+        ("5", 5),
+        ("-5.10", -5.1),
+        ("1e3", 1000),
+        ("1.5E-05", 0.000015),
+        ("0E+99999999", 0),
+        ("1,5", 1.5),
+        ("1.234,56", 1234.56),
+        ("1,234.56", 1234.56),
+        ("1,234,567", 1234567),
+        ("0,125", 0.125),
+        ("1'234.50", 1234.5),
+        ("1 234,50", 1234.5),
+        ("(12,50)", -12.5),
+        ("12.50-", -12.5),
+        ("\u221212", -12),
+        ("1,23,456.00", 123456),
+    ],
 )
 def test_amounts(said: str, amount: float) -> None:
     row = cleaned(total=said)
@@ -315,7 +332,23 @@ def test_amounts(said: str, amount: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["five", "1_000", "٥", "inf", "1e9999999", "1e-9999999", "9" * 16, "1,5", "5 EUR"]
+    "said",
+    [
+        "five",
+        "1_000",
+        "٥",
+        "inf",
+        "1e9999999",
+        "1e-9999999",
+        "9" * 16,
+        "1,234",
+        "5 EUR",
+        "1.234,5.6",
+        "12 50",
+        "(5",
+        "--5",
+        "1,23,45",
+    ],
 )
 def test_what_is_no_amount_is_emptied_with_a_reason(said: str) -> None:
     row = cleaned(total=said)
@@ -333,8 +366,9 @@ def test_what_is_no_amount_is_emptied_with_a_reason(said: str) -> None:
 )  # fmt: skip
 def test_only_a_missing_id_or_an_unreadable_time_rejects(bad: dict[str, Any], why: str) -> None:
     row = cleaned(**bad)
-    assert isinstance(row, Bad)
-    assert re.search(why, row.reason)
+    # What another line of the order may still say is told with the row.
+    reason = row.reason if isinstance(row, Bad) else row and row.lacks
+    assert re.search(why, reason or "")
 
 
 def test_a_card_keeps_what_can_be_read_of_it() -> None:
@@ -349,7 +383,7 @@ def test_a_card_keeps_what_can_be_read_of_it() -> None:
     assert isinstance(row, Good)
     assert set(row.problems) == set(names) - {"first_name"}
     assert "335" not in " ".join(row.problems.values())
-    assert row.typed[4:6] == ("Null 😀", "Doe")
+    assert row.typed[5:7] == ("Null 😀", "Doe")
     for phone, country, e164 in (
         ("(212) 555-0123", None, "+12125550123"), ("335 1234567", "it", "+393351234567"),
         ("0039 335 1234567", "IT", "+393351234567"), ("3.93351E+11", "IT", None),
@@ -374,8 +408,8 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
         )
     ]  # fmt: skip
     assert facts == [True, False, False]
-    assert clean(order | {"type": "view", "who": None}) is None
-    assert isinstance(clean(order | {"who": None}), Bad)
+    assert clean(order | {"type": "view", "at": "soon"}) is None
+    assert isinstance(clean(order | {"at": "soon"}), Bad)
 
 
 CONSENT: dict[str, Any] = {
@@ -677,7 +711,8 @@ def test_killed_anywhere_and_run_again_core_is_the_same(
     assert kills >= 3
     disturbed = feed.rows(DIGEST)
     assert len(loaded(feed)) == 18_000
-    assert feed.rows("SELECT sum(purchases) FROM core.contact_activity") == [(18_000,)]
+    bought = feed.rows("SELECT sum(purchases) FROM core.contact_activity")
+    assert bought == [(17_997,)], "all but what cost nothing"
     with warehouse.begin() as connection:
         connection.execute(
             sa.text(

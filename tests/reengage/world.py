@@ -339,20 +339,23 @@ class Load:
         created_on: date | None = None,
         country: str | None = "US",
         lifecycle_class: str | None = None,
+        is_landline: bool = False,
     ) -> None:
         """A new card, or a known one that says something else now."""
         model, to = self.world.model, phone(number) if number is not None else None
         known = model.contacts.get(contact_id)
         binds = {"id": contact_id, "phone": to, "on": created_on, "load": self.load_id,
-                 "country": country, "class": lifecycle_class}  # fmt: skip
+                 "country": country, "class": lifecycle_class,
+                 "kind": "fixed_line" if is_landline else None}  # fmt: skip
         if known is None:
             known = model.contacts[contact_id] = Contact(contact_id, self.as_of, created_on, to)
             self.world.contacts.append(contact_id)
             self._sql(
                 "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, created_on,"
                 " first_source, first_source_contact_id, first_seen_on, updated_load_id,"
-                " first_name, country, lifecycle_class) VALUES (:id, :phone, :phone, :on, 'crm',"
-                " CAST(:id AS text), :seen, :load, 'Ada', :country, :class)",
+                " first_name, country, lifecycle_class, phone_kind) VALUES (:id, :phone, :phone,"
+                " :on, 'crm', CAST(:id AS text), :seen, :load, 'Ada', :country, :class,"
+                " CAST(:kind AS core.phone_kind))",
                 **binds, seen=self.as_of,
             )  # fmt: skip
             self._sql(
@@ -373,10 +376,12 @@ class Load:
             self._sql(
                 "UPDATE core.contact SET phone_e164 = :phone, phone_hash = :phone,"
                 " created_on = least(created_on, CAST(:on AS date)), updated_load_id = :load,"
-                " country = :country, lifecycle_class = :class WHERE contact_id = :id",
+                " country = :country, lifecycle_class = :class,"
+                " phone_kind = CAST(:kind AS core.phone_kind) WHERE contact_id = :id",
                 **binds,
             )
         known.country, known.lifecycle_class = country, lifecycle_class
+        known.is_landline = is_landline
         self.touched.add(contact_id)
 
     def interaction(self, contact_id: int, on: date, kind: str = "purchase") -> str:
@@ -385,8 +390,8 @@ class Load:
         self.world.model.interactions[event] = Interaction(event, contact_id, kind, on, 7)
         self._sql(
             "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
-            " occurred_on, amount, loaded_at, load_id) VALUES (:id, 'shop', :event,"
-            " CAST(:kind AS core.interaction_kind), :at, :on, 7, :at, :load)",
+            " occurred_on, amount, currency, loaded_at, load_id) VALUES (:id, 'shop', :event,"
+            " CAST(:kind AS core.interaction_kind), :at, :on, 7, 'USD', :at, :load)",
             id=contact_id, event=event, kind=kind, on=on, load=self.load_id,
             at=datetime(on.year, on.month, on.day, 17, tzinfo=UTC),
         )  # fmt: skip

@@ -34,6 +34,7 @@ due AS (
         reached.step,
         contact.phone_hash,
         contact.phone_e164,
+        contact.phone_kind,
         contact.first_source,
         contact.first_source_contact_id,
         coalesce(contact.country, :country) AS country,
@@ -185,6 +186,7 @@ judged AS (
                     )
             ) THEN 'suppressed'
             WHEN due.phone_e164 IS NULL THEN 'no_phone'
+            WHEN NOT core.may_be_mobile(due.phone_kind) THEN 'not_mobile'
             WHEN
                 texted.same_step_on > CAST(:as_of AS date) - CAST(:repeat_after_days AS integer)
                 THEN 'repeat'

@@ -43,7 +43,8 @@ fresh AS (
         max(lived.dated_on) FILTER (
             WHERE lived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(lived.dated_on) FILTER (WHERE lived.is_own) AS first_interaction_on,
+        min(lived.dated_on) FILTER (WHERE lived.is_own AND lived.kind <> 'refund')
+            AS first_interaction_on,
         count(*) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own) AS purchases,
         array_agg(DISTINCT lived.dated_on) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own)
             AS bought_on

@@ -29,7 +29,8 @@ anew AS (
         max(lived.occurred_on) FILTER (
             WHERE lived.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(lived.occurred_on) FILTER (WHERE lived.is_own) AS first_interaction_on,
+        min(lived.occurred_on) FILTER (WHERE lived.is_own AND lived.kind <> 'refund')
+            AS first_interaction_on,
         count(lived.kind) FILTER (WHERE lived.kind = 'purchase' AND lived.is_own) AS purchases
     FROM corrected
     LEFT JOIN lived ON corrected.contact_id = lived.contact_id

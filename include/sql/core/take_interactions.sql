@@ -29,5 +29,6 @@ ON CONFLICT (contact_id, source, source_event_id) DO UPDATE
         currency = excluded.currency,
         product_id = excluded.product_id,
         coupon_code = excluded.coupon_code,
+        is_settled = NULL,
         loaded_at = excluded.loaded_at,
         load_id = excluded.load_id;

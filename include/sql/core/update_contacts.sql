@@ -52,6 +52,7 @@ best AS (
         min(card.created_on) AS created_on,
         (array_agg(card.phone ORDER BY card.age) FILTER (WHERE card.phone IS NOT NULL))[1] AS phone,
         (array_agg(card.phone_hash ORDER BY card.age) FILTER (WHERE card.phone_hash IS NOT NULL))[1] AS phone_hash,
+        (array_agg(card.phone_kind ORDER BY card.age) FILTER (WHERE card.phone IS NOT NULL))[1] AS phone_kind,
         (array_agg(card.email ORDER BY card.age) FILTER (WHERE card.email IS NOT NULL))[1] AS email,
         (array_agg(card.first_name ORDER BY card.age) FILTER (WHERE card.first_name IS NOT NULL))[1] AS first_name,
         (array_agg(card.last_name ORDER BY card.age) FILTER (WHERE card.last_name IS NOT NULL))[1] AS last_name,
@@ -68,6 +69,7 @@ UPDATE core.contact AS contact
 SET
     phone_e164 = best.phone,
     phone_hash = best.phone_hash,
+    phone_kind = CAST(best.phone_kind AS core.phone_kind),
     email = best.email,
     first_name = best.first_name,
     last_name = best.last_name,

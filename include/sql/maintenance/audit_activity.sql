@@ -64,7 +64,8 @@ dated AS (
         max(done.occurred_on) FILTER (
             WHERE done.kind = ANY(CAST(:signals AS core.interaction_kind[]))
         ) AS last_signal_on,
-        min(done.occurred_on) FILTER (WHERE done.is_own) AS first_interaction_on,
+        min(done.occurred_on) FILTER (WHERE done.is_own AND done.kind <> 'refund')
+            AS first_interaction_on,
         count(*) FILTER (WHERE done.kind = 'purchase' AND done.is_own) AS purchases
     FROM done
     GROUP BY done.contact_id

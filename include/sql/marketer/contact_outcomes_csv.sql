@@ -12,6 +12,7 @@ SELECT
     first_open_at,
     returned_on,
     revenue,
+    nullif(cast(other_revenue AS text), '{}') AS other_revenue,
     cost
 FROM outcome.contact_outcome
 ORDER BY contact_id, dormant_since;

@@ -13,6 +13,7 @@ SELECT
     returned,
     opted_out,
     revenue,
+    nullif(cast(other_revenue AS text), '{}') AS other_revenue,
     cost
 FROM outcome.daily_step
 ORDER BY as_of, step, arm;

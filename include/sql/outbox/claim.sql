@@ -1,5 +1,5 @@
 -- Claim the next messages for one sender, and judge them once more: a stop, a withdrawal, an open,
--- a return, a new number, a reply that nobody has read yet or a late hour since the decision wins,
+-- a return, a new number or one that is no mobile, a reply that nobody has read yet or a late hour since the decision wins,
 -- and cancels the message.
 -- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
 -- own share of the contacts. A batch has one not_after, since the provider is given one for all.
@@ -53,6 +53,7 @@ judged AS MATERIALIZED (
                 OR contact.merged_into IS NOT NULL
                 OR coalesce(contact.phone_hash, '') <> message.phone_hash
                 THEN 'phone_changed'
+            WHEN NOT core.may_be_mobile(contact.phone_kind) THEN 'not_mobile'
             WHEN contact.status <> 'active' THEN 'suppressed'
             -- Two questions, each by its index.
             WHEN EXISTS (

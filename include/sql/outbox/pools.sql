@@ -12,7 +12,10 @@ FROM (
         pool_code.message_id,
         used.code_key IS NOT NULL AS is_used
     FROM outbox.pool_code AS pool_code
-    LEFT JOIN (SELECT DISTINCT used_code.code_key FROM outbox.used_code AS used_code) AS used
+    LEFT JOIN (
+        SELECT DISTINCT unnest(used_code.code_keys) AS code_key
+        FROM outbox.used_code AS used_code
+    ) AS used
         ON pool_code.code_key = used.code_key
 ) AS known
 GROUP BY known.pool

@@ -27,7 +27,7 @@ WHERE
     AND NOT EXISTS (
         SELECT 1
         FROM outbox.used_code AS used
-        WHERE used.code_key = pool_code.code_key
+        WHERE used.code_keys @> ARRAY[pool_code.code_key]
     );
 
 DELETE FROM drafted

@@ -15,7 +15,7 @@ WHERE
             AND NOT EXISTS (
                 SELECT 1
                 FROM outbox.used_code AS used
-                WHERE used.code_key = free.code_key
+                WHERE used.code_keys @> ARRAY[free.code_key]
             )
         ORDER BY free.place DESC
         LIMIT 1

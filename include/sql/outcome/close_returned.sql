@@ -1,5 +1,6 @@
--- Close the episodes whose contact came back, in either arm.
--- Grain: episode. Reads: cohort.episode, outbox.*, core.interaction. Writes: cohort.episode,
+-- Close the episodes whose contact came back, in either arm. What they spent is for
+-- outcome/recount_revenue.
+-- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
 -- outcome.contact_outcome. Parameters: as_of, at, time_zone, currency.
 -- Twice: a closed episode is not looked at again.
 WITH closing AS (
@@ -14,7 +15,7 @@ WITH closing AS (
 
 INSERT INTO outcome.contact_outcome (
     contact_id, dormant_since, arm, outcome, decided_on, steps_sent, first_open_at, returned_on,
-    revenue, cost, closed_at, if_unopened
+    cost, closed_at, if_unopened
 )
 SELECT
     closing.contact_id,
@@ -25,7 +26,6 @@ SELECT
     sent.steps_sent,
     opened.first_open_at,
     closing.returned_on,
-    spent.revenue,
     sent.cost,
     greatest(CAST(:at AS timestamptz), opened.last_hit_at),
     stop.outcome
@@ -74,12 +74,4 @@ CROSS JOIN
             message.contact_id = closing.contact_id
             AND message.dormant_since = closing.dormant_since
     ) AS opened
-CROSS JOIN
-    LATERAL (
-        SELECT coalesce(sum(interaction.amount), 0) AS revenue
-        FROM core.interaction AS interaction
-        WHERE
-            interaction.contact_id = closing.contact_id
-            AND interaction.occurred_on = closing.returned_on
-    ) AS spent
 ON CONFLICT (contact_id, dormant_since) DO NOTHING;

@@ -2,7 +2,9 @@
 --
 -- Due are the contacts who were written to or held back as control: what the arms are made of.
 -- A return counts within attribution_days after the decision, on the last step before it; revenue
--- is what the contact spent from the return until that window ends.
+-- is what the contact spent from the return until that window ends, less what they gave back in it,
+-- and never less than nothing: what is given back may be from before. It is of the brand's currency;
+-- the others stand apart, by currency.
 --
 -- Grain: as_of × step × arm. Reads: cohort.*, outbox.*, core.*. Writes: outcome.daily_step.
 -- Parameters: as_of, from_as_of, attribution_days, signals, currency (the brand's), at: now; it is
@@ -74,23 +76,69 @@ fared AS (
         ) AS hits
     CROSS JOIN LATERAL (
         SELECT
-            min(interaction.occurred_on) AS returned_on,
-            coalesce(sum(interaction.amount), 0) AS revenue
-        FROM core.interaction AS interaction
-        WHERE
-            interaction.contact_id = counted.contact_id
-            AND interaction.occurred_on > counted.as_of
-            AND interaction.occurred_on
-            <= least(
-                counted.as_of + CAST(:attribution_days AS integer),
-                coalesce(counted.next_as_of, 'infinity')
-            )
-            AND interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+            min(spent.returned_on) AS returned_on,
+            jsonb_object_agg(spent.currency, spent.revenue) FILTER (WHERE spent.revenue <> 0)
+                AS revenue
+        FROM (
+            SELECT
+                done.currency,
+                min(done.returned_on) AS returned_on,
+                greatest(sum(done.amount), 0) AS revenue
+            FROM (
+                SELECT
+                    coalesce(interaction.currency, '?') AS currency,
+                    interaction.occurred_on,
+                    interaction.amount,
+                    min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund') OVER ()
+                        AS returned_on
+                FROM core.interaction AS interaction
+                WHERE
+                    interaction.contact_id = counted.contact_id
+                    AND interaction.occurred_on > counted.as_of
+                    AND interaction.occurred_on
+                    <= least(
+                        counted.as_of + CAST(:attribution_days AS integer),
+                        coalesce(counted.next_as_of, 'infinity')
+                    )
+                    AND (
+                        interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+                        OR (interaction.kind = 'refund' AND interaction.is_settled IS NOT TRUE)
+                    )
+            ) AS done
+            WHERE done.occurred_on >= done.returned_on
+            GROUP BY done.currency
+        ) AS spent
     ) AS back
+),
+
+-- What each currency came to.
+money AS (
+    SELECT
+        fared.as_of,
+        fared.step,
+        fared.arm,
+        spent.currency,
+        sum(CAST(spent.revenue AS numeric)) AS revenue
+    FROM fared
+    CROSS JOIN LATERAL jsonb_each_text(fared.revenue) AS spent (currency, revenue)
+    GROUP BY fared.as_of, fared.step, fared.arm, spent.currency
+),
+
+earned AS (
+    SELECT
+        money.as_of,
+        money.step,
+        money.arm,
+        sum(money.revenue) FILTER (WHERE money.currency = :currency) AS revenue,
+        jsonb_object_agg(money.currency, money.revenue) FILTER (WHERE money.currency <> :currency)
+            AS other_revenue
+    FROM money
+    GROUP BY money.as_of, money.step, money.arm
 )
 
 INSERT INTO outcome.daily_step (
-    as_of, step, arm, due, sent, delivered, opened, returned, opted_out, revenue, cost, counted_at
+    as_of, step, arm, due, sent, delivered, opened, returned, opted_out, revenue,
+    other_revenue, cost, counted_at
 )
 SELECT
     fared.as_of,
@@ -102,11 +150,14 @@ SELECT
     count(*) FILTER (WHERE fared.is_opened),
     count(*) FILTER (WHERE fared.returned_on IS NOT NULL),
     count(*) FILTER (WHERE fared.is_opted_out),
-    sum(fared.revenue),
+    coalesce(min(earned.revenue), 0),
+    coalesce((array_agg(earned.other_revenue))[1], '{}'),
     coalesce(sum(fared.cost) FILTER (WHERE fared.is_sent), 0),
     -- A link service's clock may be ahead.
     greatest(CAST(:at AS timestamptz), max(fared.last_hit_at))
 FROM fared
+LEFT JOIN earned
+    ON fared.as_of = earned.as_of AND fared.step = earned.step AND fared.arm = earned.arm
 GROUP BY fared.as_of, fared.step, fared.arm
 ON CONFLICT (as_of, step, arm) DO UPDATE
     SET
@@ -117,5 +168,6 @@ ON CONFLICT (as_of, step, arm) DO UPDATE
         returned = excluded.returned,
         opted_out = excluded.opted_out,
         revenue = excluded.revenue,
+        other_revenue = excluded.other_revenue,
         cost = excluded.cost,
         counted_at = excluded.counted_at;

@@ -1,17 +1,16 @@
 -- Say what a file came to: counts from what was staged, and whether it was read whole.
--- Grain: one row, its counts. Reads: staged. Writes: raw.file. Parameters: file_id, problem,
--- is_complete, today: a row that is dated later (a typo, an order placed ahead) says nothing of
+-- Grain: one row, its counts. Reads: staged. Writes: raw.file. Parameters: file_id, rows_read (its
+-- rows; lines of one order are one by now), problem, is_complete, today: a row that is dated later (a typo, an order placed ahead) says nothing of
 -- how fresh the file is. Twice: the same values.
 UPDATE raw.file AS file
 SET
-    rows_read = found.rows_read,
+    rows_read = :rows_read,
     rows_rejected = found.rows_rejected,
     newest_on = found.newest_on,
     problem = :problem,
     is_complete = :is_complete
 FROM (
     SELECT
-        count(*) AS rows_read,
         count(*) FILTER (WHERE staged.reason IS NOT NULL) AS rows_rejected,
         max(staged.dated_on) FILTER (
             WHERE NOT staged.is_excluded AND staged.dated_on <= CAST(:today AS date)

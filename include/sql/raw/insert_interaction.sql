@@ -1,6 +1,6 @@
 -- Move a file's good rows from staging into raw: new keys, and new versions of known ones.
--- Of several rows with one key in a file the last counts.
--- Grain: source row. Reads: staged. Writes: raw.interaction. Parameters: load_id, file_id, source,
+-- A key stands in one staged row: raw/key_rows and raw/merge_lines have seen to it.
+-- Grain: source row, or order. Reads: staged. Writes: raw.interaction. Parameters: load_id, file_id, source,
 -- as_of. Twice: what is there already, unchanged, stays as it is.
 INSERT INTO raw.interaction (
     load_id, file_id, source, line, record_key, record_hash, dated_on, status, problems, record,
@@ -13,7 +13,7 @@ INSERT INTO raw.interaction (
     product_id,
     coupon_code
 )
-SELECT DISTINCT ON (staged.record_key)
+SELECT
     :load_id,
     :file_id,
     :source,
@@ -40,5 +40,5 @@ SELECT DISTINCT ON (staged.record_key)
     staged.coupon_code
 FROM staged
 WHERE staged.reason IS NULL
-ORDER BY staged.record_key ASC, staged.line DESC
+ORDER BY staged.line
 ON CONFLICT (source, record_key) WHERE status <> 'superseded' DO NOTHING;

@@ -8,6 +8,7 @@ SELECT
     consent.record_hash,
     consent.dated_on,
     FALSE AS is_excluded,
+    FALSE AS has_status,
     consent.problems,
     consent.record,
     consent.contact_source,

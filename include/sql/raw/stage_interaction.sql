@@ -8,6 +8,7 @@ SELECT
     interaction.record_hash,
     interaction.dated_on,
     FALSE AS is_excluded,
+    FALSE AS has_status,
     interaction.problems,
     interaction.record,
     interaction.contact_source,

@@ -8,6 +8,7 @@ SELECT
     product.record_hash,
     product.dated_on,
     FALSE AS is_excluded,
+    FALSE AS has_status,
     product.problems,
     product.record,
     product.source_product_id,

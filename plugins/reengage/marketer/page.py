@@ -347,6 +347,7 @@ def create_page(
             words = _words(connection)
             invented = db.run(connection, "marketer/has_invented").scalar_one()
             hits = db.run(connection, "marketer/hit_counts").all()
+            others = db.run(connection, "marketer/other_revenue").all()
         shown = sorted({row.as_of for row in daily}, reverse=True)[:PAGE_DAYS]
         more = any(row.as_of not in shown for row in daily)
         place = _placing(brand()["ladder"])
@@ -364,6 +365,7 @@ def create_page(
             is_latest=before is None,
             ended=ended,
             invented=invented,
+            others=others,
             hits=sorted(hits, key=lambda row: place(row.step)),
         )
 

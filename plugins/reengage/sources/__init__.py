@@ -112,8 +112,11 @@ class Source(_Part):
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
     another source (phone, email). product_source: whose product ids an interaction's are, where
     they are another source's. guests: many of its rows are of people without a card, so that
-    gates.max_unknown_share does not count them. complete_marker: a file whose content is the date
-    through which an event feed is complete.
+    gates.max_unknown_share does not count them. lines: where several rows of a file are one order,
+    whether their amounts are added, or each says the order's; not said, as first, and different
+    ones are told. zero: whether an order of 0 is a sign of life. decimal: the sign before the
+    decimals of amounts, where it is a comma or cannot be told from thousands. complete_marker: a
+    file whose content is the date through which an event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -137,6 +140,9 @@ class Source(_Part):
     verified: tuple[Literal["phone", "email"], ...] = ()
     product_source: str | None = None
     guests: bool = False
+    lines: Literal["first", "sum"] | None = None
+    zero: Literal["signal", "nothing"] = "signal"
+    decimal: Literal[".", ","] | None = None
     mapping_hash: str = ""
 
     @model_validator(mode="after")
@@ -156,6 +162,12 @@ class Source(_Part):
             raise ValueError("guests: says that rows may name nobody known, and these name nobody")
         if self.product_source is not None and "product_id" not in self.columns:
             raise ValueError("product_source: says whose product_id it is, and there is none")
+        if self.lines is not None and not {"source_event_id", "amount"} <= self.columns.keys():
+            raise ValueError("lines: needs a source_event_id, which the lines share, and an amount")
+        if "zero" in self.model_fields_set and "amount" not in self.columns:
+            raise ValueError("zero: says what an amount of 0 is, and there is no amount")
+        if self.decimal is not None and not {"amount", "price"} & self.columns.keys():
+            raise ValueError("decimal: is the sign in amounts and prices, and there are none")
         return self
 
     @property

@@ -4,9 +4,9 @@ import functools
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,17 +15,27 @@ import phonenumbers
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source
+from reengage.sources import Constant, KindColumn, Source, numerals
 from reengage.sources.ids import normal_id
+from reengage.sources.numerals import BadValue
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
-PLAIN_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
-LONGEST_NAME = 200
-LONGEST_URL = 2000
+WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
+# Characters of a field, before anything looks at what it says: an index holds no more, a text shows
+# none of it, and a pattern may take the square of its length. 200 where nothing else is said.
+LONGEST_FIELD = 200
+LONGEST = {"email": 254, "url": 2000, "image_url": 2000, "coupon_code": 500, "wording": 4000}
+# What rejects its row, where it is too long, instead of being emptied.
+REJECTING = {
+    "source_contact_id", "contact_source", "source_event_id", "source_product_id", "channel",
+    "purpose", "occurred_at", "granted_at", "withdrawn_at", "subscribed", "created_at",
+}  # fmt: skip
+# Counted on where other rules than before read the same card: its files are read again.
+RULES = {"contact": "2"}
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 YES = {"true", "t", "yes", "y", "on"}
@@ -52,9 +62,9 @@ ZONES = frozenset(available_timezones())
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
 TYPED: dict[str, tuple[str, ...]] = {
     "contact": (
-        "source_contact_id", "phone", "phone_hash", "email", "first_name", "last_name",
-        "language", "country", "time_zone", "lifecycle_class", "created_on", "loyalty_card_id",
-        "shop_account_id",
+        "source_contact_id", "phone", "phone_hash", "phone_kind", "email", "first_name",
+        "last_name", "language", "country", "time_zone", "lifecycle_class", "created_on",
+        "loyalty_card_id", "shop_account_id",
     ),
     "interaction": (
         "contact_source", "source_contact_id", "kind", "occurred_at", "amount", "currency",
@@ -81,7 +91,9 @@ class Moment(NamedTuple):
 class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
     of the mapping it was read by. record_key: the source's id; where it has none, a hash of the
-    record that ends in #1, until raw/key_rows counts its likes.
+    record that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does
+    not say itself, so that it is rejected unless another line of the order does. has_status:
+    whether a column that may exclude it says anything.
     """
 
     record_key: str
@@ -91,6 +103,8 @@ class Good(NamedTuple):
     problems: dict[str, str]
     record: str
     typed: tuple[Any, ...]
+    lacks: str | None = None
+    has_status: bool = False
 
 
 class Bad(NamedTuple):
@@ -98,10 +112,6 @@ class Bad(NamedTuple):
 
     reason: str
     record: str
-
-
-class BadValue(ValueError):
-    """Why a value is not what its column wants. Never holds the value: it may be personal."""
 
 
 class Cleaner:
@@ -118,12 +128,22 @@ class Cleaner:
         )
         # What no fact means: of a consent, that it is refused.
         self._clean_excluded = self._refusal if source.entity == "consent" else self._clean
-        self._named = list(source.named_columns.items())
+        self._named = [
+            (ours, theirs, sys.maxsize if ours in REJECTING else LONGEST.get(ours, LONGEST_FIELD))
+            for ours, theirs in source.named_columns.items()
+        ]
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
         self._kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
+        # With an id of its own, an order may stand in several rows.
         self._has_event_id = "source_event_id" in source.columns
+        is_order = source.entity == "interaction" and self._has_event_id
+        self._fillable = ("source_contact_id", "occurred_at") if is_order else ()
+        self._statuses = [*source.exclude, *([self._kind_column] if self._kind_column else [])]
+        # What the currency is where nothing is said: of an order, what its other lines say.
+        says_currency = is_order and isinstance(source.columns.get("currency"), str)
+        self._no_currency = None if says_currency else self.brand.currency
         self.meaning = _meaning(source, policy)
         self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
         self._constants = {
@@ -143,10 +163,14 @@ class Cleaner:
             if has_nul:
                 return Bad("holds NUL bytes", said)
         values: dict[str, str | None] = dict(self._constants)
-        for ours, theirs in self._named:
+        problems: dict[str, str] = {}
+        for ours, theirs, longest in self._named:
             value = record[theirs]
             if value:
                 value = value.strip()
+                if len(value) > longest:
+                    problems[ours] = f"is longer than {longest:,} characters"
+                    value = None
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
         is_fact = True
         if self._kind_column:
@@ -155,7 +179,7 @@ class Cleaner:
             is_fact = values["kind"] is not None
         for name, unwanted in self._exclude:
             is_fact = is_fact and (record[name] or "").strip() not in unwanted
-        problems: dict[str, str] = {}
+        lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
             is_fact = is_fact and not _says_no(values.get("subscribed"))
@@ -165,7 +189,7 @@ class Cleaner:
             return Bad(str(error), said) if is_fact else None
         return Good(
             key or f"{digest}#1", self.meaning + digest, dated_on, not is_fact, problems, said,
-            typed,
+            typed, lacks, any((record[name] or "").strip() for name in self._statuses),
         )  # fmt: skip
 
     def _said(self, record: dict[str, str | None]) -> str:
@@ -182,12 +206,16 @@ class Cleaner:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
         country = self._field("country", get("country"), problems, _country)
-        phone = self._field("phone", get("phone"), problems, lambda v: self._phone(v, country))
+        phone, phone_kind = self._field(
+            "phone", get("phone"), problems,
+            lambda said: numerals.phone(said, country or self.brand.country),
+        ) or (None, None)  # fmt: skip
         created = self._field("created_at", get("created_at"), problems, self._moment)
         typed = (
             contact_id,
             phone,
             phone_hash(phone, self.hash_key) if phone else None,
+            phone_kind,
             self._field("email", get("email"), problems, _email),
             get("first_name"),
             get("last_name"),
@@ -205,23 +233,29 @@ class Cleaner:
         self, values: dict[str, str | None], problems: dict[str, str]
     ) -> tuple[Any, ...]:
         get = values.get
-        contact_id = self._id(values, "source_contact_id")
         event_id = self._id(values, "source_event_id") if self._has_event_id else None
-        occurred = get("occurred_at")
-        if occurred is None:
+        # What another line of the order may say is missed when they are put together.
+        may_lack = event_id is not None
+        has_contact = not may_lack or get("source_contact_id") is not None
+        contact_id = self._id(values, "source_contact_id") if has_contact else None
+        occurred, moment = get("occurred_at"), None
+        if occurred is not None:
+            moment = self._moment(occurred, "occurred_at")
+        elif not may_lack:
             raise BadValue("occurred_at is missing")
-        moment = self._moment(occurred, "occurred_at")
+        currency = self._field("currency", get("currency"), problems, _currency)
         typed = (
             self._contact_source(values),
             contact_id,
             self._kind or get("kind") or "none",
-            moment.at,
-            self._field("amount", get("amount"), problems, _amount),
-            self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
+            moment and moment.at,
+            self._field("amount", get("amount"), problems, self._amount),
+            # What cannot be read may be any currency.
+            currency or (None if "currency" in problems else self._no_currency),
             self._field("product_id", get("product_id"), problems, _id),
             get("coupon_code"),
         )
-        return event_id, moment.on, typed
+        return event_id, moment and moment.on, typed
 
     def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         is_withdrawn, withdrawn = self._withdrawal(values, problems)
@@ -310,7 +344,7 @@ class Cleaner:
             self._field("category", get("category"), problems, _name),
             self._field("url", get("url"), problems, _url),
             self._field("image_url", get("image_url"), problems, _url),
-            self._field("price", get("price"), problems, _amount),
+            self._field("price", get("price"), problems, self._amount),
             self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
             self._field("available", get("available"), problems, _is_in_stock),
         )
@@ -351,6 +385,8 @@ class Cleaner:
 
     def _moment(self, value: str, name: str = "it") -> Moment:
         """A time as the source writes it. A date alone is the brand's and is not shifted."""
+        if len(value) > LONGEST_FIELD:
+            raise BadValue(f"{name} is no time that can be read")
         known = self._moments.get(value)
         if known is None:
             if len(self._moments) > 100_000:
@@ -393,14 +429,8 @@ class Cleaner:
             at = at.replace(tzinfo=self.zone)
         return Moment(at.astimezone(UTC), at.astimezone(brand).date())
 
-    def _phone(self, value: str, country: str | None) -> str:
-        try:
-            number = phonenumbers.parse(value, country or self.brand.country)
-        except phonenumbers.NumberParseException:
-            raise BadValue("is no phone number") from None
-        if not phonenumbers.is_valid_number(number):
-            raise BadValue("is no valid phone number")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    def _amount(self, value: str) -> str:
+        return numerals.amount(value, self.source.decimal)
 
 
 def _meaning(source: Source, policy: Policy) -> str:
@@ -408,6 +438,10 @@ def _meaning(source: Source, policy: Policy) -> str:
     said = source.model_dump_json(
         include={"kind", "columns", "exclude", "time_zone", "time_format"}
     )
+    # Where they are not said, a source means what it meant before there were such keys.
+    added = {"lines", "zero", "decimal"}
+    said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
+    said += RULES.get(source.entity, "")
     brand = policy.brand
     if source.entity == "consent":
         said += CONSENTS_READ
@@ -458,21 +492,6 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _amount(value: str) -> str:
-    """As PostgreSQL takes it: a plain number."""
-    if PLAIN_AMOUNT.fullmatch(value):
-        return value
-    try:
-        amount = Decimal(value) if value.isascii() and "_" not in value else None
-    except InvalidOperation:
-        amount = None
-    if amount is None:
-        raise BadValue("is no number")
-    if not amount.is_finite() or len(value) > 60 or (amount and not -20 < amount.adjusted() < 15):
-        raise BadValue("is no amount of money")
-    return f"{amount:f}"
-
-
 @functools.lru_cache(1000)
 def _currency(value: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", value):
@@ -483,8 +502,6 @@ def _currency(value: str) -> str:
 def _name(value: str) -> str:
     """A name in one line, as a text or a page can show it."""
     name = " ".join(value.split())
-    if len(name) > LONGEST_NAME:
-        raise BadValue(f"is longer than {LONGEST_NAME} characters")
     if not name.isprintable():
         raise BadValue("holds characters that cannot be shown")
     return name
@@ -499,14 +516,14 @@ def _url(value: str) -> str:
         raise BadValue("is no web address") from None
     if parts.scheme != "https" or not host or not HOST.fullmatch(host):
         raise BadValue("is no https address")
-    if "@" in parts.netloc or NOT_IN_URL.search(value) or len(value) > LONGEST_URL:
+    if "@" in parts.netloc or NOT_IN_URL.search(value):
         raise BadValue("is no web address that can be linked to")
     return value
 
 
 def _yes_or_no(value: str, yes: set[str], no: set[str], name: str = "") -> bool:
     """As people write it; yes, no: what else means so here."""
-    said = value if PLAIN_AMOUNT.fullmatch(value) else re.sub(r"[\s_-]", "", value).lower()
+    said = value if WHOLE_OR_DECIMAL.fullmatch(value) else re.sub(r"[\s_-]", "", value).lower()
     if said not in YES | NO | yes | no:
         raise BadValue(f"{name}is neither yes nor no")
     return said in YES | yes
@@ -522,7 +539,7 @@ def _says_no(value: str | None) -> bool:
 
 def _is_in_stock(value: str) -> bool:
     """Also as product feeds say it (in_stock, "out of stock"), or by how many there are."""
-    if PLAIN_AMOUNT.fullmatch(value):
+    if WHOLE_OR_DECIMAL.fullmatch(value):
         return float(value) > 0
     return _yes_or_no(value, IN_STOCK, OUT_OF_STOCK)
 

@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 # From so many new rows on the planner should know of them.
 MANY_ROWS = 10_000
 
-STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "problems",
-          "record")  # fmt: skip
+STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "has_status",
+          "problems", "record")  # fmt: skip
+
+# Rows of one file that may be one order: of a key that more rows share, something else is the key.
+MOST_LINES = 1_000
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,17 @@ class _Reader:
         notes = files.Notes()
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
         db.analyze(connection, "staged")
+        rows_read = db.run(connection, "raw/count_staged").scalar_one()
+        if entity == "interaction" and "source_event_id" not in self.source.columns:
+            db.run(connection, "raw/key_rows")
+        elif entity == "interaction":
+            self._merge_lines(connection, path)
         db.run(
             connection, "raw/finish_file",
             file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
+            rows_read=rows_read,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )  # fmt: skip
-        if entity == "interaction" and "source_event_id" not in self.source.columns:
-            db.run(connection, "raw/key_rows")
         db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
         if notes.problem is None:
             db.run(
@@ -210,22 +217,45 @@ class _Reader:
             text = text if path.name in text else f"{path.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
 
+    def _merge_lines(self, connection: Connection, path: Path) -> None:
+        """Make one row of an order that stands in several, and tell what may be meant otherwise."""
+        found = db.run(
+            connection, "raw/merge_lines",
+            are_added=self.source.lines == "sum", most_lines=MOST_LINES,
+            currency=self.policy.brand.currency,
+        ).one()  # fmt: skip
+        key = self.source.columns["source_event_id"]
+        if found.shared:
+            self._note(
+                f"{path.name}: {found.shared:,} ids in {key} stand on rows of different customers; "
+                "of each, the customer of its last row counts. Name the column that is the order's "
+                "id in source_event_id.", is_broken=False,
+            )  # fmt: skip
+        if found.unlike and self.source.lines is None:
+            self._note(
+                f"{path.name}: {found.unlike:,} orders have rows of different amounts, and the "
+                "first one counts. Say `lines: sum` where they are to be added, `lines: first` "
+                "where each is the whole order's.", is_broken=False,
+            )  # fmt: skip
+
     def _staged(self, path: Path, notes: files.Notes) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
         nothing = (None,) * len(TYPED[self.source.entity])
         rows = files.read(path, self.source, notes)
         try:
             what = f"{self.source.name}: {path.name}"
-            for line, said in progress(rows, what, "rows", files.about_rows(path, self.source)):
-                row = self.cleaner(said) if isinstance(said, dict) else said
+            for line, record in progress(rows, what, "rows", files.about_rows(path, self.source)):
+                row = self.cleaner(record) if isinstance(record, dict) else record
                 if row is None:
                     continue
                 if isinstance(row, Good):
                     problems = json.dumps(row.problems) if row.problems else None
-                    good = (line, None, row.record_key, row.record_hash, row.dated_on)
-                    yield (*good, row.is_excluded, problems, row.record, *row.typed)
+                    said = (line, row.lacks, row.record_key, row.record_hash, row.dated_on)
+                    flags = (row.is_excluded, row.has_status)
+                    yield (*said, *flags, problems, row.record, *row.typed)
                 else:
-                    yield (line, row.reason, None, None, None, False, None, row.record, *nothing)
+                    bad = (line, row.reason, None, None, None, False, False, None, row.record)
+                    yield (*bad, *nothing)
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)

@@ -1,0 +1,15 @@
+"""Values of enums that the next revisions use."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0019_values"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

@@ -1,0 +1,15 @@
+"""Refunds, codes among others, and what an order of nothing is."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0021"
+down_revision = "0020"
+
+FOLDER = Path(__file__).parents[1] / "0021_refunds"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

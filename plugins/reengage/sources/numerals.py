@@ -1,0 +1,194 @@
+"""Numbers as people, shops and spreadsheets write them: what is certain is read, nothing else.
+
+Amounts of money with points and commas, telephone numbers that went through a spreadsheet, and what
+kind of number a telephone number is.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Literal
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+Decimals = Literal[".", ","]
+
+# How core.phone_kind calls what phonenumbers knows of a number.
+_KINDS = {
+    PhoneNumberType.FIXED_LINE: "fixed_line",
+    PhoneNumberType.MOBILE: "mobile",
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: "fixed_line_or_mobile",
+    PhoneNumberType.TOLL_FREE: "toll_free",
+    PhoneNumberType.PREMIUM_RATE: "premium_rate",
+    PhoneNumberType.SHARED_COST: "shared_cost",
+    PhoneNumberType.VOIP: "voip",
+    PhoneNumberType.PERSONAL_NUMBER: "personal_number",
+    PhoneNumberType.PAGER: "pager",
+    PhoneNumberType.UAN: "uan",
+    PhoneNumberType.VOICEMAIL: "voicemail",
+}
+LONGEST_NUMBER = 60
+
+# A number in a spreadsheet's or a program's floating point: 3.93E+11, 393401234567.0 or
+# 393,401,234,567.00. Between the digits of the last there is one sign, and another one after them.
+_HAS_POWER = re.compile(r"\d[Ee][+-]?\d", re.ASCII)
+_POWER = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[Ee]\+?(\d{1,3})", re.ASCII)
+_FLOAT = re.compile(r"(\+?\d{4,15})[.,](\d+)", re.ASCII)
+_GROUPED_FLOAT = re.compile(
+    r"(\+?\d{1,3}(?:,\d{3})+)\.(\d{1,6})|(\+?\d{1,3}(?:\.\d{3})+),(\d{1,6})", re.ASCII
+)
+
+_PLAIN = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
+_SCIENTIFIC = re.compile(r"-?\d{1,20}(\.\d{1,20})?[Ee][+-]?\d{1,20}", re.ASCII)
+# Signs that people and ledgers put before, after or around a number: −5, 5-, (5).
+_SIGNED = re.compile(
+    r"(?P<open>\()?(?P<before>[+-])?(?P<digits>[^()+-]+)(?P<after>-)?(?P<close>\))?"
+)
+_BLANKS = re.compile(r"[\s'’\u00a0\u202f]")
+
+
+class BadValue(ValueError):
+    """Why a value is not what its column wants. Never holds the value: it may be personal."""
+
+
+# ------------------------------------------------------------------------------- telephone numbers
+
+
+def phone(value: str, country: str) -> tuple[str, str]:
+    """A telephone number as E.164 and its kind, one of core.phone_kind. country: of a number
+    without a country code.
+
+    Digits that a spreadsheet has turned into a float are restored where all of them are still
+    there. Raises BadValue where they are not, and for what is no valid number.
+    """
+    if len(value) > LONGEST_NUMBER:
+        raise BadValue(f"is longer than {LONGEST_NUMBER} characters")
+    written = _without_float(value)
+    number = _parsed(written, country)
+    if number is None:
+        raise BadValue("is no phone number")
+    if not phonenumbers.is_valid_number(number):
+        raise BadValue("is no valid phone number")
+    code = str(number.country_code)
+    if written != value and written.startswith(code):
+        # 4915123456789.0: a number of Germany that begins with 49, or one that has lost its +.
+        other = _parsed(f"+{written}", country)
+        if other is not None and other != number and phonenumbers.is_valid_number(other):
+            raise BadValue("could be two numbers: write it with + and the country's code")
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164, _KINDS.get(phonenumbers.number_type(number), "unknown")
+
+
+def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def phone_kind(e164: str) -> str:
+    """What kind of number it is: one of core.phone_kind; `unknown` where nothing is certain."""
+    number = _parsed(e164)
+    return "unknown" if number is None else _KINDS.get(phonenumbers.number_type(number), "unknown")
+
+
+def _without_float(value: str) -> str:
+    """The number's own digits, where a float has kept them all."""
+    # No group of digits is a single 0: 340.1234567.0 went through a float, too.
+    bare = re.sub(r"(?<=\d)[.,]0$", ".0", re.sub(r"[\s()/'’]", "", value))
+    if _HAS_POWER.search(bare):
+        power = _POWER.fullmatch(bare)
+        sign, whole, fraction, exponent = power.groups(default="") if power else ("", "", "", "99")
+        # 3.93E+11: the digits that are not written were rounded away. A whole part of more than one
+        # digit is as good: 39.3401234567E10.
+        missing = int(exponent) - len(fraction)
+        if missing > 0 or fraction[int(exponent) :].strip("0"):
+            raise BadValue("was shortened by a spreadsheet: its last digits are lost")
+        return (sign + whole + fraction)[: len(sign + whole) + int(exponent)]
+    if match := _FLOAT.fullmatch(bare.replace("-", "")):
+        digits, fraction = match.groups()
+    elif match := _GROUPED_FLOAT.fullmatch(bare):
+        digits, fraction = (part for part in match.groups() if part is not None)
+    else:
+        return bare.removesuffix(".0") if bare.endswith(".0") else value
+    if not fraction.strip("0"):
+        return re.sub(r"[.,]", "", digits)
+    if len(fraction) <= 2:
+        raise BadValue("has a fraction, as a spreadsheet writes a number that is no text")
+    return value
+
+
+# ----------------------------------------------------------------------------------------- amounts
+
+
+def amount(value: str, decimal: Decimals | None = None) -> str:
+    """An amount of money as PostgreSQL takes it: 1.234,56 is 1234.56, and (5.00) is -5.00.
+
+    decimal: the sign of the source's decimals. Without it a lone point is one, and a comma where it
+    can be nothing else; 1,234 may be either. Raises BadValue.
+    """
+    if decimal != "," and _PLAIN.fullmatch(value):
+        return value
+    return _amount(value, decimal)
+
+
+@lru_cache(4096)
+def _amount(value: str, decimal: Decimals | None) -> str:
+    if len(value) > LONGEST_NUMBER:
+        raise BadValue("is no amount of money")
+    if decimal != "," and _SCIENTIFIC.fullmatch(value):
+        return _written(value, is_negative=False)
+    signed = _SIGNED.fullmatch(_BLANKS.sub(" ", value.replace("\u2212", "-")).strip())
+    if not signed or bool(signed["open"]) != bool(signed["close"]):
+        raise BadValue("is no number")
+    minuses = [signed["open"] is not None, signed["before"] == "-", signed["after"] is not None]
+    if sum(minuses) > 1:
+        raise BadValue("is no number")
+    return _written(_digits(signed["digits"].strip(), decimal), is_negative=any(minuses))
+
+
+def _digits(text: str, decimal: Decimals | None) -> str:
+    """A number without a sign, with a point before its decimals and nothing between the others."""
+    mark = decimal or _decimal_mark(text)
+    whole, _, fraction = text.partition(mark) if mark else (text, "", "")
+    groups = re.split(r"[., ]", whole)
+    marks = set(re.findall(r"[., ]", whole))
+    # By thousands; in India what is above them by hundreds: 1,23,456.
+    sizes = {len(group) for group in groups[1:-1]}
+    is_grouped = 1 <= len(groups[0]) <= 3 and len(groups[-1]) == 3 and sizes in ({2}, {3}, set())
+    if len(marks) > 1 or (marks and not is_grouped):
+        raise BadValue("is no number" + (f" with decimals after {decimal!r}" if decimal else ""))
+    return "".join(groups) + (f".{fraction}" if fraction else "")
+
+
+def _decimal_mark(text: str) -> str | None:
+    """The sign before the decimals, where only one can be it; None where there are none."""
+    points, commas = text.count("."), text.count(",")
+    if points and commas:
+        last = max(".,", key=text.rfind)
+        return last if text.count(last) == 1 else None
+    if points == 1:
+        return "."
+    if commas != 1:
+        return None
+    whole, _, fraction = text.partition(",")
+    if len(fraction) != 3 or not 1 <= len(whole) <= 3 or whole.startswith("0"):
+        return ","
+    if " " in whole:
+        return ","
+    raise BadValue(
+        'could be thousands or decimals: say `decimal: ","` or `decimal: "."` in the source'
+    )
+
+
+def _written(text: str, is_negative: bool) -> str:
+    try:
+        number = Decimal(text) if text.isascii() and "_" not in text and " " not in text else None
+    except InvalidOperation:
+        number = None
+    if number is None:
+        raise BadValue("is no number")
+    if not number.is_finite() or (number and not -20 < number.adjusted() < 15):
+        raise BadValue("is no amount of money")
+    return f"{-number if is_negative else number:f}"
