@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,14 +15,16 @@ import phonenumbers
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source
+from reengage.sources import Constant, KindColumn, Source, folded
+from reengage.sources.files import Guessed
+from reengage.sources.names import makes_sense
+from reengage.sources.times import BadTime, Moment, Times
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
 JOINING_IDS = {"loyalty_card_id", "shop_account_id"}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
-DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
 PLAIN_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 LONGEST_NAME = 200
 LONGEST_URL = 2000
@@ -56,16 +58,10 @@ TYPED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-class Moment(NamedTuple):
-    """A time, and the brand's day it falls on."""
-
-    at: datetime
-    on: date
-
-
 class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
-    of the mapping it was read by. record_key: the source's id; where it has none, a hash of the
+    of the mapping it was read by; with a ~ where only case or blanks tell a value from the YAML's,
+    which once were compared. record_key: the source's id; where it has none, a hash of the
     record that ends in #1, until raw/key_rows counts its likes.
     """
 
@@ -96,19 +92,32 @@ class Cleaner:
         self.source = source
         self.brand = policy.brand
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+        self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
         self._moments: dict[str, Moment | BadValue] = {}
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
         self._named = list(source.named_columns.items())
+        self._names = [n for n in ("first_name", "last_name") if n in source.columns]
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
-        self._kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
+        kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
+        self._kinds = {folded(value): kind for value, kind in kinds.items()}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
         self._has_event_id = "source_event_id" in source.columns
         self.meaning = _meaning(source, policy)
-        self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
+        # What a word of the YAML is in the file, by how it is compared.
+        self._words = [
+            (
+                column,
+                {folded(word): {w for w in words if folded(w) == folded(word)} for word in words},
+            )
+            for column, words in source.value_rules.items()
+        ]
+        self._exclude = [
+            (name, frozenset(map(folded, values))) for name, values in source.exclude.items()
+        ]
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -133,22 +142,26 @@ class Cleaner:
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
             if ours in JOINING_IDS and value and (value.lower() in NO_ID or not value.strip("0-")):
                 values[ours] = None
-        is_fact = True
+        is_fact, is_anew = True, False
+        for column, words in self._words:
+            said_there = (record[column] or "").strip()
+            found = words.get(folded(said_there))
+            is_anew |= found is not None and said_there not in found
         if self._kind_column:
-            said_kind = (record[self._kind_column] or "").strip()
-            values["kind"] = self._kinds.get(said_kind)
+            values["kind"] = self._kinds.get(folded(record[self._kind_column]))
             is_fact = values["kind"] is not None
         for name, unwanted in self._exclude:
-            is_fact = is_fact and (record[name] or "").strip() not in unwanted
+            is_fact = is_fact and folded(record[name]) not in unwanted
         problems: dict[str, str] = {}
+        self._drop_odd_names(values, problems, is_guess=isinstance(record, Guessed))
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
             key, dated_on, typed = self._clean(values, problems)
         except BadValue as error:
             return Bad(str(error), said) if is_fact else None
         return Good(
-            key or f"{digest}#1", self.meaning + digest, dated_on, not is_fact, problems, said,
-            typed,
+            key or f"{digest}#1", self.meaning + digest + "~" * is_anew, dated_on, not is_fact,
+            problems, said, typed,
         )  # fmt: skip
 
     def _said(self, record: dict[str, str | None]) -> str:
@@ -158,6 +171,19 @@ class Cleaner:
             for column, name in self._json
         ]
         return "{" + ", ".join(said) + "}"
+
+    def _drop_odd_names(
+        self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
+    ) -> None:
+        """Nobody is greeted by letters that are not theirs."""
+        for name in self._names:
+            value = values[name]
+            if value is None or value.isascii():
+                continue
+            country = (values.get("country") or self.brand.country).upper()
+            if not makes_sense(value, country, is_guess=is_guess):
+                values[name] = None
+                problems[name] = "holds letters that make no sense: say the file's `encoding`"
 
     # --- the entities: (record_key, dated_on, typed values) ---------------------------------------
 
@@ -299,33 +325,10 @@ class Cleaner:
         return known
 
     def _parse(self, value: str) -> Moment:
-        brand = self.brand.zone
         try:
-            if self.source.time_format:
-                at = datetime.strptime(value, self.source.time_format)  # noqa: DTZ007
-                alone = not re.search("%[HIMSscXpf]", self.source.time_format)
-            elif match := DATE.fullmatch(value):
-                year, month, day = map(int, match.groups())
-                at = datetime(year, month, day)  # noqa: DTZ001
-                alone = True
-            elif re.fullmatch(r"\d{10}(\d{3})?", value):  # seconds or milliseconds since 1970
-                at = datetime.fromtimestamp(int(value) / (1000 if len(value) == 13 else 1), UTC)
-                alone = False
-            else:
-                at = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)| UTC$", "", value))
-                if value.endswith(" UTC"):
-                    at = at.replace(tzinfo=UTC)
-                alone = False
-        except (ValueError, OverflowError):
-            raise BadValue("is no time that can be read") from None
-        if not 1900 <= at.year <= 9000:
-            raise BadValue(f"is no time that can be true (year {at.year})")
-        if alone:
-            midnight = datetime.combine(at.date(), time.min, brand)
-            return Moment(midnight.astimezone(UTC), at.date())
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=self.zone)
-        return Moment(at.astimezone(UTC), at.astimezone(brand).date())
+            return self.times(value)
+        except BadTime as error:
+            raise BadValue(str(error)) from None
 
     def _phone(self, value: str, country: str | None) -> str:
         try:
@@ -342,6 +345,8 @@ def _meaning(source: Source, policy: Policy) -> str:
     said = source.model_dump_json(
         include={"kind", "columns", "exclude", "time_zone", "time_format"}
     )
+    if "%Z" in str(source.time_format):
+        said += "the zone counts"
     brand = policy.brand
     said += f"{brand.time_zone}{brand.country}{brand.currency}"
     return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()[:8]
