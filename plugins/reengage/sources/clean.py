@@ -153,7 +153,8 @@ class Cleaner:
         for name, unwanted in self._exclude:
             is_fact = is_fact and folded(record[name]) not in unwanted
         problems: dict[str, str] = {}
-        self._drop_odd_names(values, problems, is_guess=isinstance(record, Guessed))
+        if self._names:
+            self._drop_odd_names(values, problems, is_guess=isinstance(record, Guessed))
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
             key, dated_on, typed = self._clean(values, problems)

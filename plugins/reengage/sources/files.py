@@ -32,6 +32,7 @@ LONGEST_HEADER = 50  # lines
 # What a file may unpack to: so much in any case, else so many times its own size.
 MOST_UNPACKED, MOST_TIMES = 2 << 30, 200
 WIDE_GROUP = 128 << 20  # bytes of a Parquet row group that is read in small batches
+LONGEST_WORD = 4096  # bytes of what a Parquet file holds once for many rows
 MOST_NAMES = 200  # of keys that the YAML does not name
 _TOO_LONG: Any = object()
 
@@ -236,8 +237,8 @@ def _lines(
         for line in iter(partial(text.readline, LONGEST), ""):
             number += 1
             if len(line) == LONGEST and line[-1] != "\n":
-                _skip_line(text, raw, most)
                 yield Broken(f"is longer than {LONGEST:,} characters", line[:2000])
+                _skip_line(text, raw, most)
                 continue
             if number & 0xFFFF == 0:
                 _check_unpacked(raw, most)
@@ -555,38 +556,52 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
 
     columns = source.all_columns
     try:
-        with pq.ParquetFile(file) as probe:
-            schema = probe.schema_arrow
-            wide = [
-                probe.schema.column(at).path
-                for at in range(len(probe.schema))
-                if probe.schema.column(at).physical_type == "BYTE_ARRAY"
-                and probe.schema.column(at).path in columns
-            ]
-        parquet = pq.ParquetFile(file, read_dictionary=wide, buffer_size=LONGEST)
+        parquet = pq.ParquetFile(file, buffer_size=LONGEST)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{file.name} is no whole Parquet file: is it cut? ({error})") from error
     with parquet:
-        _check_header(file, source, [name_of(name) for name in schema.names])
-        notes.names |= {*map(name_of, schema.names)}
-        theirs = {name_of(name): name for name in schema.names}
-        taken = {name: theirs[name_of(name)] for name in columns}
+        names = parquet.schema_arrow.names
+        _check_header(file, source, [*map(name_of, names)])
+        notes.names |= {*map(name_of, names)}
+        theirs = {name_of(name): name for name in names}
+        taken = [theirs[name_of(name)] for name in columns]
+        texts = [
+            column.path
+            for column in map(parquet.schema.column, range(len(parquet.schema)))
+            if column.physical_type == "BYTE_ARRAY" and column.path in taken
+        ]
         number = 0
         try:
-            for group in range(parquet.num_row_groups):
-                rows = _batch_rows(file, parquet, group, {*taken.values()})
-                for batch in parquet.iter_batches(
-                    rows, row_groups=[group], columns=[*taken.values()], use_threads=False
-                ):
-                    values = [_values(batch.column(name)) for name in taken.values()]
-                    for row in zip(*values, strict=True) if values else ():
-                        number += 1
-                        yield number, _whole(dict(zip(columns, row, strict=True)))
+            # What stands in a row group once may be meant by a million rows of it: read so, a value
+            # is held once.
+            with pq.ParquetFile(file, buffer_size=LONGEST, read_dictionary=texts) as once:
+                for group in range(parquet.num_row_groups):
+                    rows = _batch_rows(file, parquet, group, {*taken})
+                    reader = once if _has_long_words(once, group, texts) else parquet
+                    batches = reader.iter_batches(rows, row_groups=[group], columns=taken)
+                    for batch in batches:
+                        values = [_values(batch.column(name)) for name in taken]
+                        for row in zip(*values, strict=True):
+                            number += 1
+                            yield number, _whole(dict(zip(columns, row, strict=True)))
         except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
             why = (
                 f"{file.name} breaks off after row {number:,} ({type(error).__name__}): is it cut?"
             )
             raise SourceError(why) from error
+
+
+def _has_long_words(once: Any, group: int, texts: list[str]) -> bool:
+    """Whether the words that a row group holds once are too long to be written out for each row."""
+    import pyarrow.compute as pc
+
+    for batch in once.iter_batches(1, row_groups=[group], columns=texts) if texts else ():
+        for column in batch.columns:
+            longest = pc.max(pc.binary_length(column.dictionary)).as_py()
+            if longest and longest > LONGEST_WORD:
+                return True
+        break
+    return False
 
 
 def _batch_rows(file: Path, parquet: Any, place: int, names: set[str]) -> int:
