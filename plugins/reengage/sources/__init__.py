@@ -1,7 +1,6 @@
 """Where data comes from: source files (YAML) and what they say about the retailer's data."""
 
 import codecs
-import functools
 import hashlib
 import os
 import re
@@ -129,7 +128,6 @@ Strings = Annotated[
 ]
 
 
-@functools.lru_cache(maxsize=4096)
 def folded(value: str | None) -> str:
     """A value as `exclude` and `map` compare it: without case and blanks."""
     return "".join((value or "").split()).casefold()

@@ -81,6 +81,14 @@ class Bad(NamedTuple):
     record: str
 
 
+class _Verdict(NamedTuple):
+    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's."""
+
+    is_fact: bool
+    is_anew: bool
+    kind: str | None
+
+
 class BadValue(ValueError):
     """Why a value is not what its column wants. Never holds the value: it may be personal."""
 
@@ -103,21 +111,14 @@ class Cleaner:
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
         kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
-        self._kinds = {folded(value): kind for value, kind in kinds.items()}
+        self._kinds = {**{folded(value): kind for value, kind in kinds.items()}, **kinds}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
         self._has_event_id = "source_event_id" in source.columns
         self.meaning = _meaning(source, policy)
-        # What a word of the YAML is in the file, by how it is compared.
-        self._words = [
-            (
-                column,
-                {folded(word): {w for w in words if folded(w) == folded(word)} for word in words},
-            )
-            for column, words in source.value_rules.items()
-        ]
-        self._exclude = [
-            (name, frozenset(map(folded, values))) for name, values in source.exclude.items()
-        ]
+        # What the values of a column mean that the YAML has words for, as they come.
+        self._verdicts: dict[str, dict[str | None, _Verdict]] = {
+            column: {} for column in source.value_rules
+        }
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -128,7 +129,7 @@ class Cleaner:
         """One record as a Good or a Bad row; None where it is no fact and cannot be one either,
         such as a cancelled order without a date. Never raises for what is in the record.
         """
-        said = self._said(record)
+        said, is_guess = self._said(record), isinstance(record, Guessed)
         if "\\u0000" in said or "\\ud" in said:  # NUL; half a character, or an emoji
             record, has_nul = _storable(record)
             said = self._said(record)
@@ -143,18 +144,16 @@ class Cleaner:
             if ours in JOINING_IDS and value and (value.lower() in NO_ID or not value.strip("0-")):
                 values[ours] = None
         is_fact, is_anew = True, False
-        for column, words in self._words:
-            said_there = (record[column] or "").strip()
-            found = words.get(folded(said_there))
-            is_anew |= found is not None and said_there not in found
-        if self._kind_column:
-            values["kind"] = self._kinds.get(folded(record[self._kind_column]))
-            is_fact = values["kind"] is not None
-        for name, unwanted in self._exclude:
-            is_fact = is_fact and folded(record[name]) not in unwanted
+        for column, known in self._verdicts.items():
+            word = record[column]
+            verdict = known.get(word) or self._judge(column, word, known)
+            is_fact &= verdict.is_fact
+            is_anew |= verdict.is_anew
+            if column == self._kind_column:
+                values["kind"] = verdict.kind
         problems: dict[str, str] = {}
         if self._names:
-            self._drop_odd_names(values, problems, is_guess=isinstance(record, Guessed))
+            self._drop_odd_names(values, problems, is_guess=is_guess)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
             key, dated_on, typed = self._clean(values, problems)
@@ -172,6 +171,24 @@ class Cleaner:
             for column, name in self._json
         ]
         return "{" + ", ".join(said) + "}"
+
+    def _judge(
+        self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
+    ) -> "_Verdict":
+        """What a value of a column means by the words of the YAML, whatever its case and blanks."""
+        exact, word = (value or "").strip(), folded(value)
+        words = self.source.value_rules[column]
+        kind, is_fact = None, True
+        if column == self._kind_column:
+            kind = self._kinds.get(exact) or self._kinds.get(word)
+            is_fact = kind is not None
+        unwanted = self.source.exclude.get(column, ())
+        is_fact = is_fact and word not in map(folded, unwanted)
+        is_anew = exact not in words and word in map(folded, words)
+        if len(known) > 10_000:
+            known.clear()
+        known[value] = _Verdict(is_fact, is_anew, kind)
+        return known[value]
 
     def _drop_odd_names(
         self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
