@@ -1,4 +1,4 @@
--- Whether core has taken no load yet that read a file by this mapping.
+-- Whether core has taken no load yet that read a whole file by this mapping.
 -- Grain: one row. Reads: raw.file, raw.load. Parameters: source, entity, mapping_hash. Writes nothing.
 SELECT
     NOT EXISTS (
@@ -8,6 +8,7 @@ SELECT
         WHERE
             file.source = :source
             AND file.mapping_hash = :mapping_hash
+            AND file.is_complete
             AND load.entity = :entity
             AND load.status = 'loaded'
     ) AS is_new;

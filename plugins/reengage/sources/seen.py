@@ -6,9 +6,9 @@ value of `kind`. One small file proves nothing, and a rule that matched before i
 was ever seen is kept in raw.seen, a few words a source, and a load is compared with that rather
 than with the whole of raw. Told are, while a load has rows:
 
-- a word of `exclude` or `kind` that was never said, with what is said there instead;
-- a column that never had a value: each time where it guards (a withdrawal, an exclusion), else once
-  after the YAML was changed;
+- a rule of `exclude` or `kind` none of whose words was ever said, with what is said there instead;
+  a single word that was not, and a column that never had a value, once after the YAML was changed
+  (each time where the column guards: a withdrawal, an exclusion);
 - a key that is gone while keys have come that were never there: it may have been renamed;
 - a word that comes for the first time where a rule looks, and that no rule names.
 """
@@ -104,9 +104,8 @@ class Past:
 
     def __init__(self, connection: Connection, source: Source) -> None:
         self.source = source
-        rows = db.run(
-            connection, "raw/seen", source=source.source, entity=source.entity
-        ).all()  # fmt: skip
+        who = {"source": source.source, "entity": source.entity}
+        rows = db.run(connection, "raw/seen", **who).all()
         self.ever = {(row.what, row.name, row.value) for row in rows}
         self.before = {(row.what, row.name, row.value) for row in rows if row.is_before}
 
@@ -134,10 +133,10 @@ class Past:
                 told.append(f"no row ever had a value in {column} ({uses}): is it called so?")
         for column in source.value_rules:
             if column in filled:
-                told += self._words(seen, column)
+                told += self._words(seen, column, is_new_mapping=is_new_mapping)
         return told
 
-    def _words(self, seen: Seen, column: str) -> list[str]:
+    def _words(self, seen: Seen, column: str, *, is_new_mapping: bool) -> list[str]:
         source, told = self.source, []
         known = {
             folded(value) for what, name, value in self.ever if (what, name) == ("value", column)
@@ -148,7 +147,8 @@ class Past:
         said = [f"{value} ({rows:,})" for value, rows in seen.said(column)[:MOST_TOLD]]
         instead = f"; it says {', '.join(said)}" if said else ""
         for rule, words in rules:
-            if never := [word for word in words if folded(word) not in known]:
+            never = [word for word in words if folded(word) not in known]
+            if never and (is_new_mapping or len(never) == len([*words])):
                 told.append(f"{rule}: {column} was never {' or '.join(never)}{instead}")
         before = {
             folded(value) for what, name, value in self.before if (what, name) == ("value", column)
@@ -160,7 +160,7 @@ class Past:
             if folded(value) not in before | named
         ][:MOST_TOLD]
         is_kind = rules[-1][0] == "kind"
-        if new and (before or is_kind) and not (told and instead):
+        if new and (before or (is_kind and not told)):
             told.append(
                 f"{column} says {', '.join(new)} for the first time"
                 + (": `map` does not name it, so it is left out" if is_kind else ": is it a fact?")
