@@ -8,7 +8,7 @@ ALPHABETS = [
     frozenset(letters)
     for letters in (
         "àâæçéèêëîïôœùûüÿ", "äöüß", "åäöéü", "æøåéöäü", "áéíóúüñ", "àáâãçéêíóôõúü", "àèéìíîòóù",
-        "àçèéíïòóúü", "áéíóúýþæöð", "áâäéèêëíîïóôöúûü", "áíóúýæøð",
+        "àçèéíïòóúü", "áéíóúýþæöð", "áâäéèêëíîïóôöúûü",
     )
 ]  # fmt: skip
 # Where another encoding is the usual one, so that even what makes sense is likely wrong: ø is ř.
