@@ -176,7 +176,7 @@ def _policy(_: argparse.Namespace) -> None:
     from reengage import hours
     from reengage.messages import Templates
     from reengage.policy import read_policy
-    from reengage.sources import files, read_sources
+    from reengage.sources import files, folders, read_sources
     from reengage.web.pages import Pages
 
     policy = read_policy()
@@ -189,7 +189,7 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{settings().policy}: {remark}\n")
     wrong = []
     for source in read_sources():
-        found = files.find(source)
+        found = folders.find(source)
         said = f"{len(found):,} file(s)" if found else "no file there yet"
         try:
             for file in found[-1:]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from reengage.errors import ConfigurationError, SourceError
 from reengage.policy import CouponOffer, Policy, Step
 from reengage.progress import progress
 from reengage.segments import plain
+from reengage.sources.files import said_delimiter
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +236,7 @@ def out_of_codes(connection: Connection, pool: str, missing: int) -> str:
 # A code is typed, and sent in a text: letters, digits, and the signs that break it up.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,38}[A-Za-z0-9]")
 # What heads a column of codes in the languages of the texts, without spaces, hyphens and
-# underscores. Any other word may be a code.
+# underscores. Another word is one where the codes below it look otherwise.
 _HEADINGS = frozenset(
     {
         "code", "codes", "coupon", "coupons", "couponcode", "couponcodes", "voucher", "vouchers",
@@ -247,6 +249,9 @@ _HEADINGS = frozenset(
         "código", "códigos", "codigo", "codigos", "cupón", "cupones", "cupon",
     }
 )  # fmt: skip
+
+
+HEADER_SAMPLE = 1000  # codes that a first line is compared with
 
 
 @dataclass
@@ -271,7 +276,10 @@ class Upload:
         if len(self.refused) > most:
             out.append(f"… and {len(self.refused) - most:,} more lines")
         if self.has_header:
-            out.append("The first line was taken for a header, and left out.")
+            out.append(
+                "The first line was taken for a header, and left out: if it is a code, put it "
+                "further down."
+            )
         rate = f"{self.rows / self.seconds:,.0f} a second" if self.seconds else "at once"
         out.append(
             f"{self.rows:,} rows, {rate}: {self.new:,} new, {self.known:,} known already, "
@@ -282,7 +290,8 @@ class Upload:
 
 def upload(engine: Engine, pool: str, file: Path, now: datetime) -> Upload:
     """Add the codes of a CSV file, one a line, to a pool. A first line that says "code", in the
-    languages of the texts, is a header. Twice: all of them are known.
+    languages of the texts, or that looks like none of the codes below it, is a header: one code too
+    few costs nothing, a customer who is sent a header does. Twice: all of them are known.
 
     now: aware. Raises SourceError for a file that cannot be read, and ConfigurationError for a pool
     that a policy could not name.
@@ -326,11 +335,18 @@ _REFUSED = {
 
 def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
     """The lines that hold a code, by number; the others are counted as refused."""
-    cells = ((number, _cells(line)) for number, line in enumerate(lines, 1) if line.strip())
-    for place, (number, found) in enumerate(cells):
-        if place == 0 and _is_header(found):
-            result.has_header = True
-            continue
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    delimiter = None
+    head = list(islice(numbered, 1))
+    if head and (delimiter := said_delimiter(head[0][1])):
+        head = []
+    cells = ((number, _cells(line, delimiter)) for number, line in chain(head, numbered))
+    first = list(islice(cells, 1))
+    sample = list(islice(cells, HEADER_SAMPLE))
+    if first and _is_header(first[0][1], [found for _, found in sample]):
+        result.has_header = True
+        first = []
+    for number, found in chain(first, sample, cells):
         result.rows += 1
         if len(found) > 1:
             result.refused.append((number, f"{len(found)} columns, and one is wanted"))
@@ -342,18 +358,31 @@ def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
             yield number, found[0]
 
 
-def _cells(line: str) -> list[str]:
-    """What a line holds, but for what is empty."""
-    if not re.search(r"[,;\t\"]", line):
+def _cells(line: str, delimiter: str | None) -> list[str]:
+    """What a line holds, but for what is empty. delimiter: what the file says it is."""
+    if not re.search(r"[,;\t|\"]", line):
         return [line.strip()]
-    delimiter = next((sign for sign in ";\t" if sign in line), ",")
-    row = next(csv.reader([line.strip()], delimiter=delimiter), [])
+    sign = delimiter or next((sign for sign in ";\t|" if sign in line), ",")
+    row = next(csv.reader([line.strip()], delimiter=sign), [])
     return [cell.strip() for cell in row if cell.strip()]
 
 
-def _is_header(cells: list[str]) -> bool:
+def _is_header(cells: list[str], below: list[list[str]]) -> bool:
+    """Whether the first line's cells head a column of codes, whose first lines are below."""
     words = [re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", cell)).lower() for cell in cells]
-    return len(words) == 1 and words[0] in _HEADINGS
+    if len(words) == 1 and words[0] in _HEADINGS:
+        return True
+    codes = [found[0] for found in below if len(found) == 1 and _CODE.fullmatch(found[0])]
+    if len(cells) != 1 or not codes or any(char.isdigit() for char in cells[0]):
+        return False
+    if any(heading in words[0] for heading in _HEADINGS if len(heading) > 3):
+        return True
+    lengths = {len(code) for code in codes}
+    return (
+        all(any(char.isdigit() for char in code) for code in codes)
+        or (cells[0] != cells[0].upper() and all(code == code.upper() for code in codes))
+        or (len(codes) > 1 and len(lengths) == 1 and len(cells[0]) not in lengths)
+    )
 
 
 def lines(connection: Connection, policy: Policy, pool: str = "") -> list[str]:

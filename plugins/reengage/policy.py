@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from reengage.errors import ConfigurationError
+from reengage.plain_yaml import LONGEST, Loader, Misread
 from reengage.settings import settings
 
 Kind = Literal["purchase", "visit", "loyalty", "email_open", "email_click", "reply", "login"]
@@ -687,7 +688,7 @@ def read_policy(path: Path | None = None) -> Policy:
     Raises ConfigurationError: the file, the line, what is wrong and what is allowed.
     """
     path = path or settings().policy
-    text, content = read_yaml(path, "policy", _Loader)
+    text, content = read_yaml(path, "policy")
     if not isinstance(content, dict):
         raise ConfigurationError(f"The policy {path} is no YAML mapping: see include/journey.yaml.")
     content = {**content, "steps": _with_pages(content.get("steps"))}
@@ -698,33 +699,19 @@ def read_policy(path: Path | None = None) -> Policy:
         raise ConfigurationError(f"The policy {path} {explain(error, text)}") from error
 
 
-def read_yaml(
-    path: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader
-) -> tuple[str, Any]:
+def read_yaml(path: Path, what: str, loader: type[Loader] = Loader) -> tuple[str, Any]:
     """The text of a YAML file, and what it says. what: for people, "policy".
 
-    Raises ConfigurationError for one that cannot be read, or is no YAML.
+    Raises ConfigurationError for one that cannot be read, is no YAML, or says what YAML would read
+    otherwise (plain_yaml).
     """
     try:
+        if (size := path.stat().st_size) > LONGEST:
+            raise Misread(f"it has {size:,} bytes, and such a file has at most {LONGEST:,}")
         text = path.read_text(encoding="utf-8")
         return text, yaml.load(text, loader)
-    except (OSError, yaml.YAMLError, ValueError) as error:  # a day that there is not, or no UTF-8
+    except (OSError, yaml.YAMLError, ValueError) as error:  # ValueError: Misread, or no UTF-8
         raise ConfigurationError(f"The {what} {path} cannot be read: {error}") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader; a day that there is not (2027-02-29) stays text, for the policy to refuse
-    with its line.
-    """
-
-    def construct_yaml_timestamp(self, node: Any) -> Any:
-        try:
-            return super().construct_yaml_timestamp(node)
-        except ValueError:
-            return node.value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
 def _with_pages(steps: Any) -> Any:

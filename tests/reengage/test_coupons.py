@@ -213,7 +213,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         "line 10: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
         "line 12: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
     ]
-    assert said[-2] == "The first line was taken for a header, and left out."
+    assert said[-2].startswith("The first line was taken for a header, and left out")
     assert re.fullmatch(r"10 rows, [\d,]+ a second: 3 new, 0 known already, 7 refused\.", said[-1])
     rows = world.sql("SELECT code FROM outbox.pool_code WHERE pool = 'spring' ORDER BY place")
     assert [row.code for row in rows] == ["SPRING-1", "SPRING-2", "SPRING-5"]
@@ -227,8 +227,16 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
 @pytest.mark.parametrize(
     ("lines", "has_header", "new"),
     [
-        (["WELCOMEBACK", "SPRING-1", "SPRING-2"], False, 3),
-        (["PROMOSPRING", "spring-1"], False, 2),
+        (["WELCOMEBACK", "SPRINGSUN"], False, 2),
+        (["SPRING-1", "WELCOMEBACK", "SPRING-2"], False, 3),
+        (["Rabattkod", "SPRING-1", "SPRING-2"], True, 2),
+        (["AKTIONSCODE", "SPRING-1"], True, 1),
+        (["rabattkod", "WINTERSUN"], True, 1),
+        (["RABATTKOD", "QWERTZUI", "ASDFGHJK"], True, 2),
+        (["Welcome", "spring"], False, 2),
+        (["sep=;\n", "code", "AUT-00001"], True, 1),
+        (["", '"sep=,"', "AUT-00001,", "AUT-00002"], False, 2),
+        (["SEP=|", "Kod|", "AUT-00001|"], True, 1),
         (["", " Coupon Code ", "SPRING-1"], True, 1),
         (["쿠폰 코드", "SPRING-1"], True, 1),
         (["co\u0301digo", "SPRING-1"], True, 1),

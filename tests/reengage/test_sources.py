@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,12 +28,13 @@ from hypothesis import strategies as st
 from reengage import core
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy, read_policy
-from reengage.sources import Source, files, read_source, read_sources
+from reengage.sources import Source, files, folders, read_source, read_sources
 from reengage.sources.clean import Bad, Cleaner, Good
 from reengage.sources.load import Load, load_source
 
 POLICY = read_policy()
 AS_OF = date(2024, 3, 31)
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def clock() -> datetime:
@@ -395,6 +397,62 @@ def test_a_card_keeps_what_can_be_read_of_it() -> None:
         assert (row.typed[2] is None) == (e164 is None)
 
 
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [("2026-05-20 02:30:00 UTC", "02:30"), ("2026-05-20 04:30 Europe/Rome", "02:30"),
+     ("2026-07-20 04:30 EST", "09:30"), ("2026-05-20 04:30 EDT", "08:30"),
+     ("2026-05-20 04:30 JST", None), ("2026-05-20T04:30:00 GMT+2", "02:30"),
+     ("2026-05-20 04:30 BST", "no"), ("2026-05-20 04:30 PM", "no")],
+)  # fmt: skip
+def test_the_zone_that_a_time_names_counts(said: str, at: str | None) -> None:
+    for format in (None, ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %Z",
+                          "%Y-%m-%d %H:%M %Z"]):  # fmt: skip
+        source = plain_source(time_zone="America/New_York", time_format=format)
+        row = Cleaner(source, POLICY, "key")({"id": "1", "who": "1", "at": said, "total": None})
+        if at == "no":
+            assert isinstance(row, Bad) and said not in row.reason
+        else:
+            assert isinstance(row, Good)
+            moment = row.typed[3].astimezone(UTC)
+            assert f"{moment:%H:%M}" == (at or "19:30")
+
+
+NAMED = {"source_contact_id": "id", "first_name": "name", "country": {"value": "FR"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "country", "name"),
+    [("Zoë".encode("cp1252"), "FR", "Zoë"), ("Søren".encode("cp1252"), "DK", "Søren"),
+     ("D’Angelo".encode("cp1252"), "IT", "D’Angelo"), ("Łukasz".encode("cp1250"), "FR", None),
+     ("Jiří".encode("cp1250"), "FR", None), ("Ondřej".encode("cp1250"), "CZ", None),
+     ("Анна".encode("cp1251"), "FR", None), ("지수".encode("euc-kr"), "US", None),
+     ("Łukasz".encode(), "PL", "Łukasz"), ("José".encode().decode("cp1252").encode(), "ES", None),
+     ("Zo�".encode(), "FR", None)],
+)  # fmt: skip
+def test_a_name_of_letters_that_make_no_sense_is_none(
+    tmp_path: Path, written: bytes, country: str, name: str | None
+) -> None:
+    columns = NAMED | {"country": {"value": country}}
+    source = plain_source(entity="contact", kind=None, columns=columns)
+    (tmp_path / "x.csv").write_bytes(b"id,name\n1," + written + b"\n")
+    [(_, said)] = files.read(tmp_path / "x.csv", source, files.Notes())
+    assert isinstance(said, dict)
+    row = Cleaner(source, POLICY, "key")(said)
+    assert isinstance(row, Good)
+    assert row.typed[4] == name
+    assert ("first_name" in row.problems) == (name is None)
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso-8859-2", "utf-16-le", "utf-8", "utf-8-sig"])
+def test_a_file_is_read_in_the_encoding_that_its_source_says(tmp_path: Path, encoding: str) -> None:
+    source = plain_source(entity="contact", kind=None, columns=NAMED, encoding=encoding)
+    (tmp_path / "x.csv").write_bytes("id,name\n1,Łukasz\n2,Ĺ\n".encode(encoding))
+    notes = files.Notes()
+    found = [row["name"] for _, row in files.read(tmp_path / "x.csv", source, notes)
+             if isinstance(row, dict)]  # fmt: skip
+    assert (found, notes.text()) == (["Łukasz", "Ĺ"], None)
+
+
 def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     source = plain_source(
         kind={"column": "type", "map": {"order": "purchase"}}, exclude={"status": ["cancelled"]}
@@ -405,11 +463,12 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
         isinstance(row, Good) and not row.is_excluded
         for row in (
             clean(order), clean(order | {"status": " cancelled "}), clean(order | {"type": "view"}),
+            clean(order | {"status": "Can celled"}), clean(order | {"type": " ORDER"}),
         )
     ]  # fmt: skip
-    assert facts == [True, False, False]
-    assert clean(order | {"type": "view", "at": "soon"}) is None
-    assert isinstance(clean(order | {"at": "soon"}), Bad)
+    assert facts == [True, False, False, False, True]
+    assert clean(order | {"type": "view", "who": None}) is None
+    assert isinstance(clean(order | {"who": None}), Bad)
 
 
 CONSENT: dict[str, Any] = {
@@ -757,6 +816,117 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peaks[1] < peaks[0] * 1.15
 
 
+def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Path) -> None:
+    """A line, a field, a value in Parquet: in a process of its own, for its memory."""
+    columns = {"source_event_id": "oid", "source_contact_id": "cid", "occurred_at": "at",
+               "amount": "amt", "product_id": "pid"}  # fmt: skip
+    (tmp_path / "_source.yaml").write_text(
+        json.dumps({"source": "shop", "entity": "interaction", "kind": "purchase",
+                    "connector": "files", "path": "x", "columns": columns})
+    )  # fmt: skip
+    row, much = "1,C1,2024-03-01,5,p\n", "x" * (1 << 20)
+    with gzip.open(tmp_path / "line.csv.gz", "wt", compresslevel=1) as out:
+        out.write(f"oid,cid,at,amt,pid\n{row}2,")
+        out.writelines(much for _ in range(500))
+        out.write(f"\n{row}")
+    with (tmp_path / "field.csv").open("w") as out:
+        out.write(f'oid,cid,at,amt,pid\n{row}2,"')
+        out.writelines(f"{much}\n" for _ in range(200))
+        out.write(f'",2024-03-01,5,p\n{row}')
+    good = json.dumps({"oid": "1", "cid": "1", "at": "2024-03-01", "amt": 5, "pid": 7}) + "\n"
+    with (tmp_path / "line.jsonl").open("w") as out:
+        out.write(good + '{"oid": "')
+        out.writelines(much for _ in range(200))
+        out.write('"}\n' + good)
+    shutil.copy(CASES / "bombs/orders_bomb.parquet", tmp_path / "bomb.parquet")
+    probe = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from reengage.sources import files, read_source
+        source = read_source(Path(sys.argv[1]))
+        for name in sys.argv[2:]:
+            good, why = 0, set()
+            for _, row in files.read(Path(name), source, files.Notes()):
+                good += isinstance(row, dict)
+                why |= {row.reason} if isinstance(row, files.Broken) else set()
+            print(good, *sorted(why))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    """)
+    names = [str(tmp_path / n) for n in ("line.csv.gz", "field.csv", "line.jsonl", "bomb.parquet")]
+    said = subprocess.run(
+        [sys.executable, "-c", probe, str(tmp_path / "_source.yaml"), *names],
+        check=True, capture_output=True, text=True, timeout=120,
+    ).stdout.splitlines()  # fmt: skip
+    assert said[0] == said[2] == "2 is longer than 1,048,576 characters"
+    assert said[1].startswith("2 a quote is left open")
+    assert said[3] == "0 pid is longer than 1,048,576 characters"
+    assert int(said[4]) < 400
+
+
+def test_a_path_means_files_and_no_tools(tmp_path: Path) -> None:
+    """What is a file of the source, and what of it a folder and two globs find."""
+    names = ["a.csv", "day=1/b.csv", "day=1/_x=2/c.csv", "[old]/d.csv", "[old]/e.txt"]
+    tools = ["_tmp/a.csv", "_delta_log/0.json", ".git/a.csv", "__MACOSX/a.csv", "day=1/.b.csv.crc",
+             "~$a.csv", "@eaDir/a.csv", "$RECYCLE.BIN/a.csv", "day=1/_SUCCESS", "b.csv.part",
+             "c.csv~"]  # fmt: skip
+    for name in [*names, *tools, "_out/f.csv"]:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    (tmp_path / "day=1/up").symlink_to(tmp_path)  # a way back up is no way down
+
+    def found(path: str) -> set[str]:
+        source = plain_source(path=f"{tmp_path}/{path}")
+        return {str(file.relative_to(tmp_path)) for file in folders.find(source)}
+
+    assert found("") == {*names}
+    assert found("**/*") == {*names}
+    assert found("**/*.csv") == {*names[:4]}
+    assert found("[old]/*.csv") == {"[old]/d.csv"}
+    assert found("[o]*/[d].csv") == set()
+    assert found("day=1/_*/[c].csv") == {"day=1/_x=2/c.csv"}
+    assert found("_out/*.csv") == found("_o*/*") == {"_out/f.csv"}
+    assert found("nowhere/*.csv") == set()
+
+
+def test_a_key_of_json_that_only_some_rows_have_is_no_noise(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path, exclude={"state": ["gone"]})
+
+    def told(name: str, *rows: dict[str, Any]) -> str:
+        whole = [{"id": f"{name}{n}", "who": 1, "at": "2024-03-01"} | r for n, r in enumerate(rows)]
+        (feed.folder / name).write_text("\n".join(map(json.dumps, whole)))
+        return " ".join(feed.take().notes)
+
+    assert "no row ever had a value in state (exclude)" in told("a.jsonl", {"total": 5})
+    assert told("b.jsonl", {"total": 5, "state": "GONE "}, {"state": "here"}) == ""
+    assert told("c.jsonl", {"total": 6}, {"total": 7}) == ""
+    assert "state (exclude) any more, and phase is new" in told("d.jsonl", {"phase": "gone"})
+    assert "state says lost (1 rows) for the first" in told("e.jsonl", {"state": "lost"})
+    assert len(loaded(feed)) == 6
+    # What may be somebody's is kept by nobody.
+    feed.said["exclude"] = {"who": ["9"]}
+    assert "9" in " ".join(feed.take().notes)
+    assert feed.rows("SELECT count(*) FROM raw.seen WHERE what = 'value' AND name = 'who'") == [
+        (0,)
+    ]
+
+
+def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
+    source = plain_source()
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"id":"1","who":"1","at":"2024-03-01","at":"2024-03-09","total":5}\n')
+    [(_, row)] = files.read(file, source, files.Notes())
+    assert isinstance(row, files.Broken) and row.reason == "says at twice"
+    names, columns = ["id", "who", "at", "total", "at"], [pa.array(["1"])] * 5
+    pq.write_table(pa.table(columns, names=names), tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match=r"2 columns called at .columns 3 and 5"):
+        list(files.read(tmp_path / "x.parquet", source, files.Notes()))
+    fine = plain_source(columns={"source_contact_id": "who", "occurred_at": "total"})
+    assert len(list(files.read(tmp_path / "x.parquet", fine, files.Notes()))) == 1
+
+
 # --- the YAML ------------------------------------------------------------------------------------
 
 
@@ -766,7 +936,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
      ({"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}}, "fone is none of"),
      ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "America/New_York"),
      ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour"),
-     ({"product_source": "catalog"}, "product_source: says whose product_id")],
+     ({"product_source": "catalog"}, "product_source: says whose product_id"),
+     ({"encoding": "latin-99"}, "is no encoding that is known: write one like cp1250"),
+     ({"time_format": ["%Y", "%d.%m.%Q"]}, "%d.%m.%Q has a part that is none of strptime's"),
+     ({"columns": {"source_contact_id": 1, "occurred_at": ["x"]}}, "write the name of a column")],
 )  # fmt: skip
 def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
@@ -774,6 +947,41 @@ def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any],
     with pytest.raises(ConfigurationError, match=re.escape(told)) as error:
         assert feed.source
     assert "_source.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [("columns: {source_contact_id: id, phone: NO}", 'line 5.*write "NO", in quotes'),
+     ("columns: {source_contact_id: id}\nexclude: {optin: [no]}", 'line 6.*write "no", in quotes'),
+     ("columns: {source_contact_id: id}\nexclude: {on: [x]}", 'line 6: .* write "on", in quotes'),
+     ("columns: {source_contact_id: id}\nsource: b", "line 6: source stands in line 1 already"),
+     ("columns: &a {source_contact_id: id}\nexclude: *a", "line 6: .a repeats what"),
+     ("columns: {<<: {phone: a}, source_contact_id: id}", "line 5: << is not understood"),
+     (f"columns: {'[' * 99}{']' * 99}", "line 5: more than 50 levels"),
+     ("columns: {[a]: id}", "line 5: a key is one word")],
+)  # fmt: skip
+def test_yaml_that_reads_otherwise_than_it_looks_is_refused_with_its_line(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(f"source: crm\nentity: contact\nconnector: files\npath: x\n{change}\n")
+    with pytest.raises(ConfigurationError, match=told) as error:
+        read_source(file)
+    assert "x.yaml" in str(error.value)
+
+
+def test_what_a_source_writes_is_read_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "source: crm\nentity: contact\nconnector: files\npath: x\nrequired: yes\ntime_zone:\n"
+        "columns: {source_contact_id: 007, last_name: {value: 1_000}, phone: 12:30}\n"
+        "exclude: {is_test: [true, 1], day: 2026-05-20}\n"
+    )
+    source = read_source(file)
+    assert source.all_columns == ["007", "12:30", "is_test", "day"]
+    assert source.exclude == {"is_test": ("true", "1"), "day": ("2026-05-20",)}
+    assert source.columns["last_name"].value == "1_000"  # type: ignore[union-attr]
+    assert (source.required, source.time_zone) == (True, None)
 
 
 def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from reengage.local.day import SENDS_AT
 from reengage.local.stack import warehouse
 from reengage.policy import Policy, read_policy
 from reengage.settings import LINKS_VARIABLE, settings
-from reengage.sources import Source, files, read_sources
+from reengage.sources import Source, folders, read_sources
 
 ANY_PORT = 50_000  # as long as the one that a first run will choose
 ENDS = {
@@ -75,7 +75,7 @@ def _unread(engine: sa.Engine, sources: list[Source]) -> list[str]:
         }
     newer = []
     for source in sources:
-        for file in files.find(source):
+        for file in folders.find(source):
             stat = file.stat()
             now = stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
             if known.get((source.source, str(file))) != now:

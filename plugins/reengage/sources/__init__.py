@@ -1,12 +1,15 @@
 """Where data comes from: source files (YAML) and what they say about the retailer's data."""
 
+import codecs
 import hashlib
 import os
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +19,7 @@ from pydantic import (
 )
 
 from reengage.errors import ConfigurationError
+from reengage.plain_yaml import Texts, Unquoted, as_read
 from reengage.policy import Kind, TimeZone, explain, read_yaml
 from reengage.settings import settings
 
@@ -80,6 +84,19 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 
+# What takes somebody out, or says what a row means: a row without it would be read as another.
+GUARDING = {"withdrawn_at", "channel", "purpose", "contact_source"}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, Unquoted):
+        raise ValueError(as_read(value))
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,19 +104,63 @@ class _Part(BaseModel):
 class Constant(_Part):
     """A value that every row has."""
 
-    value: str | int | float | bool
+    value: Text
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"value"}:
+        if not isinstance(value["value"], str):
+            raise ValueError("value: write one text, in quotes")
+        _text(value["value"])
+    elif not isinstance(value, str | Constant):
+        raise ValueError("write the name of a column, or {value: …} for what every row has")
+    return _text(value)
 
 
 class KindColumn(_Part):
     """The kind of interaction is in a column. Rows of values that `map` does not name are left."""
 
-    column: str
-    map: dict[str, Kind]
+    column: Text
+    map: dict[Text, Kind]
 
 
 Strings = Annotated[
-    tuple[str, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])
+    tuple[Text, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])
 ]
+
+
+def folded(value: str | None) -> str:
+    """A value as `exclude` and `map` compare it: without case and blanks."""
+    return "".join((value or "").split()).casefold()
+
+
+def _encoding(name: str) -> str:
+    try:
+        found = codecs.lookup(name)
+    except LookupError:
+        found = None
+    if found is None or not found._is_text_encoding or found.name in _NO_FILES:
+        raise ValueError(
+            "is no encoding that is known: write one like cp1250 (Windows, Central Europe), cp1251 "
+            "(Cyrillic), iso-8859-2, utf-16-le, euc-kr"
+        )
+    return found.name
+
+
+_NO_FILES = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"}
+
+
+def _formats(value: Any) -> Any:
+    for said in value if isinstance(value, list | tuple) else [value]:
+        try:
+            datetime.strptime("", str(said))  # noqa: DTZ007
+        except ValueError as error:
+            if "directive" in str(error) or "stray" in str(error):
+                raise ValueError(
+                    f"{said} has a part that is none of strptime's: write it like "
+                    '"%d.%m.%Y %H:%M" or "%Y-%m-%d %H:%M:%S %z"'
+                ) from None
+    return value
 
 
 class Source(_Part):
@@ -107,8 +168,9 @@ class Source(_Part):
 
     time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
     for it. broken_files: whether a file of a required source that is empty, cut or without a named
-    column stops the day; the good rows load either way. time_format: as of strptime, where times
-    are not ISO 8601. exclude: rows that are no facts, by column and values. identities: whose ids
+    column stops the day; the good rows load either way. encoding: of text files that are not UTF-8.
+    time_format: as of strptime, where times are not ISO 8601; of several the first that fits.
+    exclude: rows that are no facts, by column and values. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
     another source (phone, email). product_source: whose product ids an interaction's are, where
     they are another source's. guests: many of its rows are of people without a card, so that
@@ -119,26 +181,27 @@ class Source(_Part):
     file whose content is the date through which an event feed is complete.
     """
 
-    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    source: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
     entity: Entity
     kind: Kind | KindColumn | None = None
     connector: Literal["files"]
-    path: str
+    path: Text
     format: Literal["csv", "jsonl", "parquet"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    time_zone: TimeZone | None = None
-    time_format: str | None = None
+    encoding: Annotated[Text, AfterValidator(_encoding)] | None = None
+    time_zone: Annotated[TimeZone, BeforeValidator(_text)] | None = None
+    time_format: Annotated[Text | tuple[Text, ...], BeforeValidator(_formats)] | None = None
     required: bool = False
     broken_files: Literal["warn", "stop"] = "warn"
-    complete_marker: str | None = None
-    columns: dict[str, str | Constant]
-    exclude: dict[str, Strings] = {}
+    complete_marker: Text | None = None
+    columns: dict[Text, Annotated[Text | Constant, BeforeValidator(_named)]]
+    exclude: dict[Text, Strings] = {}
     identities: dict[Literal["loyalty_card_id", "shop_account_id"], str] = {
         "loyalty_card_id": "loyalty",
         "shop_account_id": "shop",
     }
     verified: tuple[Literal["phone", "email"], ...] = ()
-    product_source: str | None = None
+    product_source: Text | None = None
     guests: bool = False
     lines: Literal["first", "sum"] | None = None
     zero: Literal["signal", "nothing"] = "signal"
@@ -186,6 +249,38 @@ class Source(_Part):
         kind = [self.kind.column] if isinstance(self.kind, KindColumn) else []
         return list(dict.fromkeys([*self.named_columns.values(), *self.exclude, *kind]))
 
+    @property
+    def value_rules(self) -> dict[str, tuple[str, ...]]:
+        """The values that the YAML names, by the file's column: of `exclude`, and of `kind`."""
+        rules: dict[str, tuple[str, ...]] = dict(self.exclude)
+        if isinstance(self.kind, KindColumn):
+            column = self.kind.column
+            rules[column] = (*rules.get(column, ()), *self.kind.map)
+        return rules
+
+    @property
+    def needed_columns(self) -> set[str]:
+        """The file's columns without which none of its rows can be taken."""
+        needed = {*REQUIRED[self.entity], "source_event_id"}
+        if self.entity == "consent" and len({"granted_at", "withdrawn_at"} & {*self.columns}) == 1:
+            needed |= {"granted_at", "withdrawn_at"}
+        columns = {theirs for ours, theirs in self.named_columns.items() if ours in needed}
+        return columns | ({self.kind.column} if isinstance(self.kind, KindColumn) else set())
+
+    @property
+    def guarding_columns(self) -> set[str]:
+        """The file's columns without which a row would be read as something else."""
+        named = self.named_columns.items()
+        return {*self.value_rules, *(theirs for ours, theirs in named if ours in GUARDING)}
+
+    def uses_of(self, column: str) -> list[str]:
+        """What the YAML takes a column of the file for."""
+        uses = [ours for ours, theirs in self.named_columns.items() if theirs == column]
+        uses += ["exclude"] if column in self.exclude else []
+        return uses + (
+            ["kind"] if isinstance(self.kind, KindColumn) and self.kind.column == column else []
+        )
+
 
 def expand(text: str, where: str) -> str:
     """The text with ${NAME} filled in from the environment; REENGAGE_HOME is always known.
@@ -203,7 +298,7 @@ def expand(text: str, where: str) -> str:
 
 def read_source(file: Path) -> Source:
     """One source YAML. Raises ConfigurationError: the file, the key, what is allowed."""
-    text, content = read_yaml(file, "source")
+    text, content = read_yaml(file, "source", Texts)
     if not isinstance(content, dict):
         raise ConfigurationError(f"The source {file} is no YAML mapping.")
     try:
@@ -211,7 +306,7 @@ def read_source(file: Path) -> Source:
             {**content, "mapping_hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
         )
     except ValidationError as error:
-        raise ConfigurationError(f"The source {file} {explain(error)}") from error
+        raise ConfigurationError(f"The source {file} {explain(error, text)}") from error
     path = Path(expand(source.path, str(file)))
     marker = source.complete_marker and expand(source.complete_marker, str(file))
     return source.model_copy(

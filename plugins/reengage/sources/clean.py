@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,15 +15,17 @@ import phonenumbers
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source, numerals
+from reengage.sources import Constant, KindColumn, Source, folded, numerals
+from reengage.sources.files import Guessed
 from reengage.sources.ids import normal_id
+from reengage.sources.names import makes_sense
 from reengage.sources.numerals import BadValue
+from reengage.sources.times import BadTime, Moment, Times
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
 NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
-DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 # Characters of a field, before anything looks at what it says: an index holds no more, a text shows
 # none of it, and a pattern may take the square of its length. 200 where nothing else is said.
@@ -81,19 +83,13 @@ TYPED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-class Moment(NamedTuple):
-    """A time, and the brand's day it falls on."""
-
-    at: datetime
-    on: date
-
-
 class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
-    of the mapping it was read by. record_key: the source's id; where it has none, a hash of the
-    record that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does
-    not say itself, so that it is rejected unless another line of the order does. has_status:
-    whether a column that may exclude it says anything.
+    of the mapping it was read by; with a ~ where only case or blanks tell a value from the YAML's,
+    which once were compared. record_key: the source's id; where it has none, a hash of the record
+    that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does not
+    say itself, so that it is rejected unless another line of the order does. has_status: whether a
+    column that may exclude it says anything.
     """
 
     record_key: str
@@ -114,6 +110,14 @@ class Bad(NamedTuple):
     record: str
 
 
+class _Verdict(NamedTuple):
+    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's."""
+
+    is_fact: bool
+    is_anew: bool
+    kind: str | None
+
+
 class Cleaner:
     """Turns the records of one source into typed rows."""
 
@@ -121,6 +125,7 @@ class Cleaner:
         self.source = source
         self.brand = policy.brand
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+        self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
         self._moments: dict[str, Moment | BadValue] = {}
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
@@ -132,9 +137,11 @@ class Cleaner:
             (ours, theirs, sys.maxsize if ours in REJECTING else LONGEST.get(ours, LONGEST_FIELD))
             for ours, theirs in source.named_columns.items()
         ]
+        self._names = [n for n in ("first_name", "last_name") if n in source.columns]
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
-        self._kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
+        kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
+        self._kinds = {**{folded(value): kind for value, kind in kinds.items()}, **kinds}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
         # With an id of its own, an order may stand in several rows.
         self._has_event_id = "source_event_id" in source.columns
@@ -145,7 +152,10 @@ class Cleaner:
         says_currency = is_order and isinstance(source.columns.get("currency"), str)
         self._no_currency = None if says_currency else self.brand.currency
         self.meaning = _meaning(source, policy)
-        self._exclude = [(name, frozenset(values)) for name, values in source.exclude.items()]
+        # What the values of a column mean that the YAML has words for, as they come.
+        self._verdicts: dict[str, dict[str | None, _Verdict]] = {
+            column: {} for column in source.value_rules
+        }
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -156,7 +166,7 @@ class Cleaner:
         """One record as a Good or a Bad row; None where it is no fact and cannot be one either,
         such as a cancelled order without a date. Never raises for what is in the record.
         """
-        said = self._said(record)
+        said, is_guess = self._said(record), isinstance(record, Guessed)
         if "\\u0000" in said or "\\ud" in said:  # NUL; half a character, or an emoji
             record, has_nul = _storable(record)
             said = self._said(record)
@@ -172,13 +182,16 @@ class Cleaner:
                     problems[ours] = f"is longer than {longest:,} characters"
                     value = None
             values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
-        is_fact = True
-        if self._kind_column:
-            said_kind = (record[self._kind_column] or "").strip()
-            values["kind"] = self._kinds.get(said_kind)
-            is_fact = values["kind"] is not None
-        for name, unwanted in self._exclude:
-            is_fact = is_fact and (record[name] or "").strip() not in unwanted
+        is_fact, is_anew = True, False
+        for column, known in self._verdicts.items():
+            word = record[column]
+            verdict = known.get(word) or self._judge(column, word, known)
+            is_fact &= verdict.is_fact
+            is_anew |= verdict.is_anew
+            if column == self._kind_column:
+                values["kind"] = verdict.kind
+        if self._names:
+            self._drop_odd_names(values, problems, is_guess=is_guess)
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         try:
@@ -188,8 +201,9 @@ class Cleaner:
         except BadValue as error:
             return Bad(str(error), said) if is_fact else None
         return Good(
-            key or f"{digest}#1", self.meaning + digest, dated_on, not is_fact, problems, said,
-            typed, lacks, any((record[name] or "").strip() for name in self._statuses),
+            key or f"{digest}#1", self.meaning + digest + "~" * is_anew, dated_on, not is_fact,
+            problems, said, typed, lacks,
+            any((record[name] or "").strip() for name in self._statuses),
         )  # fmt: skip
 
     def _said(self, record: dict[str, str | None]) -> str:
@@ -199,6 +213,37 @@ class Cleaner:
             for column, name in self._json
         ]
         return "{" + ", ".join(said) + "}"
+
+    def _judge(
+        self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
+    ) -> "_Verdict":
+        """What a value of a column means by the words of the YAML, whatever its case and blanks."""
+        exact, word = (value or "").strip(), folded(value)
+        words = self.source.value_rules[column]
+        kind, is_fact = None, True
+        if column == self._kind_column:
+            kind = self._kinds.get(exact) or self._kinds.get(word)
+            is_fact = kind is not None
+        unwanted = self.source.exclude.get(column, ())
+        is_fact = is_fact and word not in map(folded, unwanted)
+        is_anew = exact not in words and word in map(folded, words)
+        if len(known) > 10_000:
+            known.clear()
+        known[value] = _Verdict(is_fact, is_anew, kind)
+        return known[value]
+
+    def _drop_odd_names(
+        self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
+    ) -> None:
+        """Nobody is greeted by letters that are not theirs."""
+        for name in self._names:
+            value = values[name]
+            if value is None or value.isascii():
+                continue
+            country = (values.get("country") or self.brand.country).upper()
+            if not makes_sense(value, country, is_guess=is_guess):
+                values[name] = None
+                problems[name] = "holds letters that make no sense: say the file's `encoding`"
 
     # --- the entities: (record_key, dated_on, typed values) ---------------------------------------
 
@@ -401,33 +446,10 @@ class Cleaner:
         return known
 
     def _parse(self, value: str) -> Moment:
-        brand = self.brand.zone
         try:
-            if self.source.time_format:
-                at = datetime.strptime(value, self.source.time_format)  # noqa: DTZ007
-                alone = not re.search("%[HIMSscXpf]", self.source.time_format)
-            elif match := DATE.fullmatch(value):
-                year, month, day = map(int, match.groups())
-                at = datetime(year, month, day)  # noqa: DTZ001
-                alone = True
-            elif re.fullmatch(r"\d{10}(\d{3})?", value):  # seconds or milliseconds since 1970
-                at = datetime.fromtimestamp(int(value) / (1000 if len(value) == 13 else 1), UTC)
-                alone = False
-            else:
-                at = datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)| UTC$", "", value))
-                if value.endswith(" UTC"):
-                    at = at.replace(tzinfo=UTC)
-                alone = False
-        except (ValueError, OverflowError):
-            raise BadValue("is no time that can be read") from None
-        if not 1900 <= at.year <= 9000:
-            raise BadValue(f"is no time that can be true (year {at.year})")
-        if alone:
-            midnight = datetime.combine(at.date(), time.min, brand)
-            return Moment(midnight.astimezone(UTC), at.date())
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=self.zone)
-        return Moment(at.astimezone(UTC), at.astimezone(brand).date())
+            return self.times(value)
+        except BadTime as error:
+            raise BadValue(str(error)) from None
 
     def _amount(self, value: str) -> str:
         return numerals.amount(value, self.source.decimal)
@@ -442,6 +464,8 @@ def _meaning(source: Source, policy: Policy) -> str:
     added = {"lines", "zero", "decimal"}
     said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
     said += RULES.get(source.entity, "")
+    if "%Z" in str(source.time_format):
+        said += "the zone counts"
     brand = policy.brand
     if source.entity == "consent":
         said += CONSENTS_READ

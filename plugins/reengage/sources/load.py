@@ -23,8 +23,9 @@ from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.settings import secret
-from reengage.sources import ENTITIES, Source, files, read_sources
-from reengage.sources.clean import TYPED, Cleaner, Good
+from reengage.sources import ENTITIES, Source, files, folders, read_sources
+from reengage.sources.clean import TYPED, Bad, Cleaner, Good
+from reengage.sources.seen import Past, Seen
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +134,13 @@ class _Reader:
         self.cleaner = Cleaner(source, policy, secret("phones"))
         self.table = f"raw.{source.entity}"
         self.who = {"source": source.source, "entity": source.entity}
-        self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}"
+        # Since words are compared without case and blanks, files of before are read once more.
+        words = "-folded" if source.value_rules else ""
+        self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
+        self.seen = Seen(source)
         self.notes: list[str] = []
         self.broken: list[str] = []  # files that could not be read whole
+        self.refused: list[str] = []  # those of them that lack what the YAML names
 
     def load(self) -> Load:
         with self.engine.begin() as connection:
@@ -149,7 +154,7 @@ class _Reader:
             load_id: int = db.run(
                 connection, "raw/begin_load", **self.who, as_of=self.as_of, at=self.clock()
             ).scalar_one()
-        found = files.find(self.source)
+        found = folders.find(self.source)
         for path in found:
             try:
                 stamp = self._stamp(path)
@@ -186,8 +191,16 @@ class _Reader:
         entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
         file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
         db.run(connection, f"raw/stage_{entity}")
-        notes = files.Notes()
-        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes))
+        notes, seen = files.Notes(), Seen(self.source)
+        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
+        if notes.is_refused:
+            connection.exec_driver_sql("TRUNCATE staged")
+        else:
+            seen.names = notes.names
+            past = Past(connection, self.source)
+            notes.told += past.renamed(notes.absent, notes.names)
+            seen.keep(connection, load_id)
+            self.seen.add(seen)
         db.analyze(connection, "staged")
         rows_read = db.run(connection, "raw/count_staged").scalar_one()
         if entity == "interaction" and "source_event_id" not in self.source.columns:
@@ -216,6 +229,7 @@ class _Reader:
         if text := notes.text():
             text = text if path.name in text else f"{path.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
+            self.refused += [text] if notes.is_refused else []
 
     def _merge_lines(self, connection: Connection, path: Path) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
@@ -238,14 +252,19 @@ class _Reader:
                 "where each is the whole order's.", is_broken=False,
             )  # fmt: skip
 
-    def _staged(self, path: Path, notes: files.Notes) -> Iterator[tuple[Any, ...]]:
+    def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
         nothing = (None,) * len(TYPED[self.source.entity])
         rows = files.read(path, self.source, notes)
         try:
             what = f"{self.source.name}: {path.name}"
             for line, record in progress(rows, what, "rows", files.about_rows(path, self.source)):
-                row = self.cleaner(record) if isinstance(record, dict) else record
+                row: Good | Bad | files.Broken | None
+                if isinstance(record, dict):
+                    seen(record)
+                    row = self.cleaner(record)
+                else:
+                    row = record
                 if row is None:
                     continue
                 if isinstance(row, Good):
@@ -259,6 +278,7 @@ class _Reader:
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
+            notes.is_refused = isinstance(error, files.Refused)
 
     def _finish(self, load_id: int, paths: list[str]) -> Load:
         with self.engine.begin() as connection:
@@ -287,6 +307,17 @@ class _Reader:
                     f"{r.what}; the first is line {r.first_line:,}"
                     for r in db.run(connection, "raw/odd_withdrawals", load_id=load_id)
                 ]
+            if counts.rows_read:
+                is_new = db.run(
+                    connection, "raw/is_mapping_new",
+                    source=self.source.source, entity=self.source.entity,
+                    mapping_hash=self.mapping_hash,
+                ).scalar_one()  # fmt: skip
+                past = Past(connection, self.source)
+                self.notes += [
+                    f"{self.source.name}: {told}"
+                    for told in past.unmatched(self.seen, is_new_mapping=is_new)
+                ]
             problem = self._problem(paths, counts, has_rows)
             db.run(
                 connection, "raw/note_load",
@@ -306,6 +337,12 @@ class _Reader:
                 f"cannot be read, more than {most:.0%}. {self._told()} Mend the file or the "
                 "source's YAML and run the day again; the rows are in raw.reject with their "
                 "reasons."
+            )
+        if self.refused and self.source.entity == "consent" and not self._may_warn():
+            return (
+                f"{name}: a file of consents is not taken, so whoever withdrew in it would be "
+                f"texted. {self._told()} Mend the source's YAML or the file, or take it away (or "
+                "say `broken_files: warn`), and run the day again."
             )
         if not self.source.required:
             return None
@@ -332,6 +369,11 @@ class _Reader:
                 "`broken_files: warn`), and run the day again."
             )
         return None
+
+    def _may_warn(self) -> bool:
+        """Whether the YAML says itself that such a file stops nobody."""
+        said = self.source.model_fields_set
+        return "broken_files" in said and self.source.broken_files == "warn"
 
     def _told(self) -> str:
         """The first of the notes, for a message."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from string import Formatter
 from zoneinfo import ZoneInfo
 
-import yaml
 from babel.dates import format_date, format_time, get_timezone_location
 from babel.lists import format_list
 from babel.numbers import format_decimal
@@ -15,7 +14,7 @@ from markupsafe import Markup, escape
 
 from reengage.errors import ConfigurationError
 from reengage.messages import locale_of
-from reengage.policy import Brand
+from reengage.policy import Brand, read_yaml
 
 Texts = Mapping[str, Markup]
 
@@ -144,10 +143,7 @@ class Voice:
 
 def _read(file: Path) -> dict[str, str]:
     """The texts of a file by part and key: survey.title."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"The texts {file} cannot be read: {error}") from error
+    _, content = read_yaml(file, "texts")
     if not isinstance(content, dict) or not all(isinstance(c, dict) for c in content.values()):
         raise ConfigurationError(f"{file} holds no texts: see en.yaml beside it.")
     texts = {f"{part}.{key}": text for part, keys in content.items() for key, text in keys.items()}

@@ -1,0 +1,15 @@
+"""What was ever seen of a source."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0023"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0023_seen"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

@@ -1,0 +1,130 @@
+"""Times as a source writes them: what they say, and the brand's day they fall on."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+DATE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})", re.ASCII)
+ZONE = re.compile(r"[A-Za-z][A-Za-z_]*(?:[/+-]\w+)*(?::\d\d)?", re.ASCII)
+WITH_ZONE = re.compile(rf"(\S.*\d)\s+({ZONE.pattern})", re.ASCII)
+OFFSET = re.compile(r"(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?", re.ASCII | re.IGNORECASE)
+# What several countries do not use for several zones, in hours. CST, IST and BST are read where the
+# source's own zone, or the brand's, is called so.
+KNOWN = {
+    "UTC": 0, "UT": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2,
+    "EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
+    "PDT": -7, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+}  # fmt: skip
+
+
+class BadTime(ValueError):
+    """Why a value is no time. Never holds the value."""
+
+
+class Moment(NamedTuple):
+    """A time, and the brand's day it falls on."""
+
+    at: datetime
+    on: date
+
+
+class Times:
+    """Reads the times of one source.
+
+    formats: as of strptime, the first that fits; none: ISO 8601, or seconds or milliseconds since
+    1970. zone: of what names none. A date alone is a day of the brand's and is not shifted.
+    """
+
+    def __init__(
+        self, formats: str | Sequence[str] | None, zone: ZoneInfo, brand: ZoneInfo
+    ) -> None:
+        said = [formats] if isinstance(formats, str) else formats or ()
+        self._formats = [(format, set(re.findall("%.", format))) for format in said]
+        self._zone = zone
+        self._brand = brand
+
+    def __call__(self, value: str) -> Moment:
+        """Raises BadTime."""
+        try:
+            at, is_day = self._formatted(value) if self._formats else self._plain(value)
+        except BadTime:
+            raise
+        except (ValueError, OverflowError):
+            raise BadTime("is no time that can be read") from None
+        if not 1900 <= at.year <= 9000:
+            raise BadTime(f"is no time that can be true (year {at.year})")
+        if is_day:
+            midnight = datetime.combine(at.date(), time.min, self._brand)
+            return Moment(midnight.astimezone(UTC), at.date())
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=self._zone)
+        return Moment(at.astimezone(UTC), at.astimezone(self._brand).date())
+
+    def _plain(self, value: str) -> tuple[datetime, bool]:
+        if match := DATE.fullmatch(value):
+            year, month, day = map(int, match.groups())
+            return datetime(year, month, day), True  # noqa: DTZ001
+        if re.fullmatch(r"\d{10}(\d{3})?", value):
+            seconds = int(value) / (1000 if len(value) == 13 else 1)
+            return datetime.fromtimestamp(seconds, UTC), False
+        if match := WITH_ZONE.fullmatch(value):
+            at = datetime.fromisoformat(match[1])
+            return self._in_zone(at, match[2]), False
+        return datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", value)), False
+
+    def _formatted(self, value: str) -> tuple[datetime, bool]:
+        """By the first format that fits; a zone that is not known is told only where none does."""
+        told: ValueError = ValueError()
+        for format, parts in self._formats:
+            try:
+                if "%Z" in parts:
+                    at = self._named_zone(value, format)
+                else:
+                    at = datetime.strptime(value, format)  # noqa: DTZ007
+            except BadTime as error:
+                told = error
+            except ValueError:
+                continue
+            else:
+                return at, not parts & {"%H", "%I", "%M", "%S", "%c", "%X", "%p", "%f"}
+        raise told
+
+    def _named_zone(self, value: str, format: str) -> datetime:
+        """strptime knows hardly a zone's name, and drops it: whichever word of the value can stand
+        there instead of UTC is the zone.
+        """
+        for word in ZONE.finditer(value):
+            try:
+                at = datetime.strptime(  # noqa: DTZ007
+                    f"{value[: word.start()]}UTC{value[word.end() :]}", format
+                )
+            except ValueError:
+                continue
+            return self._in_zone(at, word[0])
+        raise ValueError
+
+    def _in_zone(self, at: datetime, name: str) -> datetime:
+        if at.utcoffset() is not None:  # %z beside it says so, and in figures
+            return at
+        if match := OFFSET.fullmatch(name):
+            ahead = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+            return at.replace(tzinfo=timezone(-ahead if match[1] == "-" else ahead))
+        short = name.upper()
+        for zone in (self._zone, self._brand):
+            if (offset := _offsets(zone, at.year).get(short)) is not None:
+                return at.replace(tzinfo=timezone(offset))
+        if short in KNOWN:
+            return at.replace(tzinfo=timezone(timedelta(hours=KNOWN[short])))
+        if "/" in name and name in available_timezones():
+            return at.replace(tzinfo=ZoneInfo(name))
+        raise BadTime("names a time zone that is not known: UTC, +02:00 and Europe/Rome are")
+
+
+@lru_cache(maxsize=1000)
+def _offsets(zone: ZoneInfo, year: int) -> dict[str, timedelta]:
+    """What a zone calls its times in a year (CET, CEST), and how far ahead of UTC they are."""
+    months = [datetime(max(year, 1), month, 1, tzinfo=zone) for month in range(1, 13)]
+    return {str(at.tzname()).upper(): at.utcoffset() or timedelta() for at in months}
