@@ -8,16 +8,20 @@ from datetime import date
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db
+from reengage import db, numbers
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
+from reengage.settings import phone_keys
 from reengage.sources import Source
 
 log = logging.getLogger(__name__)
 
 # From so many rows on a load may change what the planner should know of core.
 MANY_ROWS = 10_000
+
+# Whose other spellings are worked out in one go.
+NUMBERS_AT_ONCE = 5_000
 
 # Of one load that may hold one id of another source, and be one person.
 MOST_CARDS = 5
@@ -38,6 +42,7 @@ def take(
         if status == "stopped":
             raise DayStopped(f"{source.name}: stopped. Mend its data, then run the day again.")
         _follow_policy(connection, policy, load_id)
+        _follow_numbers(connection)
         if source.entity == "contact":
             _contacts(connection, source, load_id, as_of, policy)
         elif source.entity == "interaction":
@@ -100,11 +105,34 @@ def _contacts(
         db.run(connection, "core/merge_contacts", **ids, load_id=load_id)
         merged.update(ids["merged_ids"], ids["kept_ids"])
     db.run(connection, "core/update_contacts", load_id=load_id)
+    _note_aliases(connection, load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if merged:
         log.info("%s: %s contacts turned out to be others", source.name, f"{len(merged):,}")
         db.run(connection, "core/begin_corrected", contact_ids=sorted(merged))
         _redo(connection, load_id, policy)
+
+
+def _follow_numbers(connection: Connection) -> None:
+    """The spellings of all numbers are noted anew when the rules, or the keys, are others."""
+    value = numbers.version(phone_keys())
+    if db.run(connection, "core/derived_from", name="numbers").scalar() != value:
+        _note_aliases(connection, None)
+        db.run(connection, "core/derive_from", name="numbers", value=value)
+
+
+def _note_aliases(connection: Connection, load_id: int | None) -> None:
+    """Note by which other hashes the numbers of a load's contacts (None: of all) are known."""
+    keys = phone_keys()
+    for rows in db.stream(
+        connection, "core/phones_to_alias", NUMBERS_AT_ONCE,
+        load_id=load_id, pattern=numbers.pattern(keys),
+    ):  # fmt: skip
+        pairs = [pair for row in rows for pair in numbers.aliases(row.phone_e164, keys)]
+        db.run(
+            connection, "core/add_aliases",
+            phone_hashes=[own for own, _ in pairs], alias_hashes=[other for _, other in pairs],
+        )  # fmt: skip
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:

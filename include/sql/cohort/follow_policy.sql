@@ -4,7 +4,7 @@
 -- the ladder's sake, unless the card, the consent or a suppression has changed since, or it now
 -- comes after a step that waits. A clock that is gone hands over to the first that is left.
 -- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
--- core.consent, core.suppression. Writes: cohort.episode, core.derived_from.
+-- core.consent, core.suppression, core.phone_alias. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
@@ -30,6 +30,16 @@ lifted AS (
     GROUP BY GROUPING SETS ((suppression.contact_id), (suppression.phone_hash))
 ),
 
+-- The same, of another spelling of the number.
+lifted_alias AS (
+    SELECT
+        alias.alias_hash AS phone_hash,
+        max(lifted.lifted_at) AS lifted_at
+    FROM lifted
+    INNER JOIN core.phone_alias AS alias ON lifted.phone_hash = alias.phone_hash
+    GROUP BY alias.alias_hash
+),
+
 -- Open episodes, and what changed last that may have stood in the way.
 open AS (
     SELECT
@@ -38,7 +48,7 @@ open AS (
         episode.last_step,
         episode.is_waiting,
         greatest(contact.updated_load_id, consented.load_id) AS changed_load_id,
-        greatest(own.lifted_at, numbers.lifted_at) AS lifted_at,
+        greatest(own.lifted_at, numbers.lifted_at, spelled.lifted_at) AS lifted_at,
         coalesce(dormancy.pace, episode.pace) AS pace,
         coalesce(
             clock.behaviour,
@@ -60,6 +70,7 @@ open AS (
         ) AS consented
     LEFT JOIN lifted AS own ON episode.contact_id = own.contact_id
     LEFT JOIN lifted AS numbers ON contact.phone_hash = numbers.phone_hash
+    LEFT JOIN lifted_alias AS spelled ON contact.phone_hash = spelled.phone_hash
     WHERE episode.closed_on IS NULL
 ),
 
