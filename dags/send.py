@@ -44,17 +44,13 @@ def send() -> None:
     def hand_over() -> dict[str, int]:
         import logging
 
-        from reengage import cohort
         from reengage.outbox import Sender, take_replies
         from reengage.runtime import current_run, provider, warehouse
 
         run, engine = current_run(needs_day=False), warehouse()
         partner = provider(run)
         take_replies(engine, partner, run.policy, run.clock)
-        try:
-            sent = Sender(engine, partner, run.policy, run.clock).run()
-        finally:
-            cohort.hold_unread(engine, run.policy)
+        sent = Sender(engine, partner, run.policy, run.clock).run()
         logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
         return vars(sent)
 

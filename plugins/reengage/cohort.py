@@ -165,7 +165,8 @@ def stop(connection: Connection, policy: Policy, as_of: date, reason: str, now: 
 
 def hold_unread(engine: Engine, policy: Policy) -> None:
     """Let whose text was called off for a reply that nobody has read wait for it: the step is not
-    used up. After each sending; a day that is decided does it first. Twice: nothing is left.
+    used up. After each sending that found one; a day that is decided does it first. Twice: nothing
+    is left.
     """
     with engine.begin() as connection, db.exclusive(connection, "journey"):
         _hold_unread(connection, policy)

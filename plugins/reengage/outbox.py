@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, hours, messages, numbers, replies
+from reengage import cohort, db, hours, messages, numbers, replies
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
+from reengage.opt_out import apply_replies
 from reengage.pace import SharedPace
 from reengage.policy import Policy
 from reengage.progress import progress
@@ -167,6 +168,7 @@ class Sender:
         # session ends, however it ends. No clock has to be trusted to tell the dead from the slow.
         self.claim = secrets.randbits(62)
         self._keeping = threading.Lock()
+        self._found_unread = False
 
     def run(self) -> Sent:
         """Reconcile what an earlier run left in doubt, send what is due, and reconcile again.
@@ -189,6 +191,8 @@ class Sender:
                     keeper.execute(
                         sa.text("SELECT pg_advisory_unlock(:claim)"), {"claim": self.claim}
                     )
+        if self._found_unread:
+            cohort.hold_unread(self.engine, self.policy)
         with self.engine.connect() as connection:
             result.in_doubt = db.run(connection, "outbox/pending").one().in_doubt
         return result
@@ -269,6 +273,7 @@ class Sender:
             ).all()
         if not rows:
             return None
+        self._found_unread |= any(row.obstacle == "unread_reply" for row in rows)
         default = self.policy.brand.time_zone
         clear = [
             _Claimed(
@@ -711,39 +716,6 @@ def _insert_replies(
             new += 1
             found[meaning] += 1
     return new
-
-
-def apply_replies(engine: Engine, policy: Policy, clock: Clock) -> None:
-    """Let the replies that were kept take effect: a stop opts its number out, a start takes back
-    what a stop by reply did; and what nobody has read within `replies.hold_days` counts as a stop.
-    Twice: what has taken effect does not again.
-    """
-    channel, now = policy.consent.channel, clock()
-    unread_since = now - timedelta(days=policy.replies.hold_days)
-    # One at a time: a start that was read before a newer stop came would take that one back.
-    with engine.begin() as alone, db.exclusive(alone, "replies"):
-        with engine.begin() as connection:
-            counted = db.run(
-                connection, "outbox/count_unread", received_until=unread_since, at=now
-            ).rowcount
-        if counted:
-            log.warning(
-                "%s replies were read by nobody for %s days, and count as a stop: see Replies on "
-                "the page", f"{counted:,}", policy.replies.hold_days,
-            )  # fmt: skip
-        for stop in db.run(alone, "outbox/stops_to_apply", channel=channel).all():
-            with engine.begin() as connection:
-                db.run(
-                    connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
-                    channel=channel, source="unread" if stop.is_unread else "reply",
-                    at=stop.received_at,
-                )  # fmt: skip
-        for start in db.run(alone, "outbox/starts_to_apply", channel=channel).all():
-            with engine.begin() as connection:
-                db.run(
-                    connection, "core/opt_in_phone", phone_hash=start.phone_hash,
-                    channel=channel, at=start.received_at, is_unread_only=False,
-                )  # fmt: skip
 
 
 def _take_receipts(

@@ -16,7 +16,10 @@ WITH lifted AS (
         AND suppression.reason = 'opted_out'
         AND core.is_by_reply(suppression.source)
         AND (suppression.source = 'unread' OR NOT CAST(:is_unread_only AS boolean))
-        AND suppression.since < :at
+        AND (
+            suppression.since < :at
+            OR (suppression.source = 'unread' AND suppression.since = :at)
+        )
         AND suppression.lifted_at IS NULL
     RETURNING suppression.contact_id, suppression.suppression_id
 )

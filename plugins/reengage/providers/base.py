@@ -113,8 +113,8 @@ LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected
 class LogEntry:
     """One message as the provider's log has it now. suppress: why the number is not to be texted
     again. price is of the whole message; occurred_at is aware, when this status came about (None:
-    not told). bulk_id: the hand-over that it is about, where the provider says so. is_of_account: refused for
-    want of what the account lacks, as everybody would be.
+    not told). bulk_id: the hand-over that it is about, where the provider says so. is_of_account:
+    refused for want of what the account lacks, as everybody would be.
     """
 
     message_id: str

@@ -197,7 +197,7 @@ class Infobip(BulkProvider):
     def reply_pages(self, number: str) -> Iterator[Told]:
         while True:
             told = self._inbox()
-            if told != Told():
+            if told.replies or told.receipts or told.unread:
                 yield told
             # One that is not understood may be told for ever.
             if not told.replies:

@@ -4,6 +4,7 @@ ADD COLUMN counted_at timestamptz;  -- when it was taken for a stop unread
 
 CREATE INDEX reply_counted ON outbox.reply (counted_at)
 WHERE counted_at IS NOT NULL AND reviewed_at IS NULL;
+CREATE INDEX reply_reviewed ON outbox.reply (reviewed_at) WHERE meaning <> 'stop';
 CREATE INDEX reply_stop ON outbox.reply (phone_hash, received_at) WHERE meaning = 'stop';
 
 -- What a claim called off for an unread reply, and is decided anew.
