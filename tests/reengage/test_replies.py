@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 import re
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,12 +17,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from retailer import Retailer, opened
+from test_cases import _deliver
 from test_web import served
 from world import create_app
 
-from reengage import messages, numbers, opt_out, outbox, replies
+from reengage import cohort, db, messages, numbers, opt_out, outbox, replies
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
+from reengage.local.postgres import EmbeddedServer
 from reengage.policy import read_policy
 from reengage.providers import Account, provider_for
 from reengage.providers.base import Reply, Told, Webhook
@@ -256,17 +260,18 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=6,
 )
-told_fields = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(("messageId", "from", "to", "text", "cleanText", "keyword", "receivedAt", "status", "error", "price", "messageCount", "doneAt", "sentAt", "bulkId", "new"), anything),
+FIELDS = (
+    "messageId", "from", "to", "text", "cleanText", "keyword", "receivedAt", "status", "error",
+    "price", "messageCount", "doneAt", "sentAt", "bulkId", "new",
 )  # fmt: skip
+told_fields = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, anything))
 
 
 def heard(account: Account, body: bytes, url: str = "https://l.example/h") -> Told:
     return provider_for(account, 1).hear(Webhook(url, {}, body, is_known=True), NOW)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(anything | told_fields, max_size=4), st.lists(anything | told_fields, max_size=4))
 def test_a_stop_is_heard_whatever_is_told_with_it(before: list[Any], after: list[Any]) -> None:
     stop = {"messageId": "p2", "from": STOPPED, "text": "STOP", "receivedAt": RECEIVED}
@@ -481,3 +486,231 @@ def test_a_number_that_is_somebody_elses_now_is_texted_no_more(
     assert standing(warehouse) == [(0, "number_reassigned", "provider", at, None)] * 2
     assert statuses(warehouse) == {1: "active"}
     assert rows(warehouse, "SELECT error FROM outbox.webhook") == [("2 unread",)]
+
+
+# --- through days ---------------------------------------------------------------------------------
+
+PLAIN_DAY = CASES / "plain-day"
+ANN = "+12125550101"
+FIRST, SECOND = date(2026, 5, 20), date(2026, 5, 21)
+
+
+@pytest.fixture
+def retailer(warehouse: sa.Engine, tmp_path: Path) -> Retailer:
+    """Of whose customers one, Ann, is due for the survey on FIRST."""
+    found = Retailer(warehouse, opened(PLAIN_DAY, tmp_path), {"hours": {"sunday_from": "12:00"}})
+    _deliver({f.name: f.name for f in PLAIN_DAY.glob("*.csv")}, PLAIN_DAY, tmp_path / "data", 0)
+    return found
+
+
+def say(retailer: Retailer, text: str, at: datetime, number: str = ANN) -> None:
+    retailer.phones.inbox.append(Reply(f"r{at.isoformat()}{text}", number, text, at))
+    retailer.clock.move_to(max(retailer.clock(), at))
+    outbox.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
+
+
+def answer(retailer: Retailer, meaning: Any) -> None:
+    """What a person says of the newest reply."""
+    (reply_id,) = retailer.sql("SELECT max(reply_id) FROM outbox.reply")[0]
+    opt_out.review(retailer.engine, reply_id, meaning, "sms", retailer.clock())
+
+
+def test_nobody_is_texted_before_their_reply_is_read(retailer: Retailer) -> None:
+    for text in (CASES / "stop-other-words/replies.txt").read_text(encoding="utf-8").splitlines():
+        if replies.meaning(text) == "unclear":
+            say(retailer, text, retailer.at(FIRST, 9) - timedelta(days=1))
+    first = retailer.day(FIRST)
+    assert (first.texted, first.decided["K1"]) == ({}, "hold unread_reply")
+    answer(retailer, "unclear")
+    second = retailer.day(SECOND)
+    assert (second.texted, second.decided["K1"]) == ({"K1": "survey"}, "send due")
+
+
+def test_a_text_that_is_called_off_for_a_reply_does_not_use_its_step_up(
+    retailer: Retailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(retailer, "_send", lambda _: None)
+        retailer.morning(FIRST)
+    assert retailer._decided(FIRST)["K1"] == "send due"
+    say(retailer, "who is this?", retailer.clock() + timedelta(minutes=1))
+    retailer._send(FIRST)
+    called_off = "SELECT CAST(status AS text), error_code FROM outbox.message"
+    assert retailer.sql(called_off) == [("cancelled", "unread_reply")]
+    assert retailer._decided(FIRST)["K1"] == "hold unread_reply"
+    state = "SELECT next_step, next_due_on, done_position, is_waiting FROM cohort.episode"
+    state += " WHERE contact_id = (SELECT contact_id FROM outbox.message)"
+    assert retailer.sql(state) == [("survey", SECOND, 0, True)]
+    cohort.hold_unread(retailer.engine, retailer.policy)
+    retailer.evening(FIRST)
+    assert retailer.sql(state) == [("survey", SECOND, 0, True)]
+    assert retailer.day(SECOND).decided["K1"] == "hold unread_reply"
+    answer(retailer, "unclear")
+    assert retailer.day(SECOND + timedelta(days=1)).texted == {"K1": "survey"}
+
+
+@pytest.mark.parametrize("how", ["start", "person: none", "person: start", "none", "stop"])
+def test_unread_for_long_a_reply_is_a_stop_that_start_or_a_person_takes_back(
+    retailer: Retailer, how: str
+) -> None:
+    at = retailer.at(FIRST, 9) - timedelta(days=8)
+    retailer.day(FIRST - timedelta(days=10))
+    say(retailer, "???", at)
+    assert statuses(retailer.engine) == {1: "active", 2: "active", 3: "active"}
+    assert retailer.day(FIRST).decided["K1"] == "hold suppressed"
+    assert statuses(retailer.engine)[1] == "unsubscribed"
+    assert [row[1:4] for row in standing(retailer.engine)] == [("opted_out", "unread", at)] * 2
+    if how == "start":
+        say(retailer, "START", retailer.clock())
+    elif how == "stop":  # a clear one is not taken back with the other
+        say(retailer, "STOP", retailer.clock())
+        answer_oldest(retailer, "unclear")
+    elif how != "none":
+        answer(retailer, "unclear" if how == "person: none" else "start")
+    is_back = how not in ("none", "stop")
+    opt_out.apply_replies(retailer.engine, retailer.policy, retailer.clock)
+    assert statuses(retailer.engine)[1] == ("active" if is_back else "unsubscribed")
+    assert len(standing(retailer.engine)) == (0 if is_back else 2)
+    assert retailer.day(SECOND).texted == ({"K1": "survey"} if is_back else {})
+
+
+def answer_oldest(retailer: Retailer, meaning: Any) -> None:
+    (reply_id,) = retailer.sql("SELECT min(reply_id) FROM outbox.reply")[0]
+    opt_out.review(retailer.engine, reply_id, meaning, "sms", retailer.clock())
+
+
+def test_a_start_that_a_person_reads_takes_back_no_later_stop(retailer: Retailer) -> None:
+    retailer.day(FIRST)
+    at = retailer.clock()
+    say(retailer, "STOP", at)
+    say(retailer, "ok, send me texts again", at + timedelta(minutes=1))
+    answer(retailer, "start")
+    assert statuses(retailer.engine)[1] == "active"
+    say(retailer, "hm, send me texts again!", at + timedelta(minutes=2))
+    say(retailer, "STOP", at + timedelta(minutes=3))
+    (reply_id,) = retailer.sql("SELECT reply_id FROM outbox.reply WHERE text LIKE 'hm%'")[0]
+    opt_out.review(retailer.engine, reply_id, "start", "sms", retailer.clock())
+    assert statuses(retailer.engine)[1] == "unsubscribed"
+
+
+@pytest.mark.parametrize("reason", ["hard_bounce", "number_reassigned", "opted_out"])
+def test_case_bounce_new_number(warehouse: sa.Engine, tmp_path: Path, reason: str) -> None:
+    case = CASES / "bounce-new-number"
+    retailer = Retailer(warehouse, opened(PLAIN_DAY, tmp_path))
+    (tmp_path / "sources/cards.yaml").write_text(
+        "{source: crm, entity: contact, connector: files, path: ../data/cards.csv,"
+        " columns: {source_contact_id: id, phone: mobile}}",
+        encoding="utf-8",
+    )
+    files = {
+        "consents": "id,granted\nSA,2025-01-02T10:00:00Z\n",
+        "orders": "order,customer,at,total\n1,SA,2026-04-15,20.00\n",
+    }
+    for name, text in files.items():
+        (tmp_path / f"data/{name}.csv").write_text(text, encoding="utf-8")
+    _deliver({"cards.csv": "day1.csv"}, case, tmp_path / "data", 1)
+    retailer.day(FIRST - timedelta(days=7))
+    rows(
+        warehouse,
+        "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
+        " SELECT contact_id, phone_hash, 'sms', CAST(:reason AS core.suppression_reason),"
+        " 'receipt', '2026-05-14Z' FROM core.contact",
+        reason=reason,
+    )
+    assert retailer.day(FIRST).decided["SA"] == "hold suppressed"
+    standing_for = "SELECT count(*) FROM core.suppression"
+    _deliver({"cards.csv": "day2.csv"}, case, tmp_path / "data", 2)
+    second = retailer.day(SECOND)
+    is_of_person = reason == "opted_out"
+    assert second.decided["SA"] == ("hold suppressed" if is_of_person else "send due")
+    assert second.texted == ({} if is_of_person else {"SA": "survey"})
+    with warehouse.connect() as connection:
+        told = db.run(connection, "marketer/contact_suppressions", contact_id=1).all()
+        stands = db.run(
+            connection, "story/standing", contact_id=1, as_of=None, end_of_day=None, signals=[]
+        ).one()
+    assert [row.reason for row in told] == ([reason] if is_of_person else [])
+    assert bool(stands.suppressed_for) == is_of_person
+    assert rows(warehouse, standing_for) == [(1,)]
+
+
+def test_a_number_in_two_spellings_is_one(warehouse: sa.Engine, tmp_path: Path) -> None:
+    retailer = Retailer(warehouse, opened(PLAIN_DAY, tmp_path))
+    cards = ["id,first,mobile,country,created"]
+    cards += [f"A{n},,{phone},AR,2025-01-01" for n, phone in enumerate(
+        ["+54 9 11 2345 6789", "+54 11 2345 6789", "+54 9 351 234 5678", "+54 351 234 5678",
+         "+52 55 1234 5678"]
+    )]  # fmt: skip
+    ids = [f"A{n}" for n in range(5)]
+    files = {
+        "cards": cards,
+        "consents": ["id,granted", *(f"{i},2025-01-02T10:00:00Z" for i in ids)],
+        "orders": ["order,customer,at,total", *(f"{i},{i},2026-04-15,20.00" for i in ids)],
+    }
+    for name, lines in files.items():
+        (tmp_path / f"data/{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    say(retailer, "STOP", retailer.at(FIRST, 9) - timedelta(days=1), "whatsapp:+543512345678")
+    say(retailer, "STOP", retailer.at(FIRST, 9) - timedelta(days=1), "5215512345678")
+    first = retailer.day(FIRST)
+    assert first.decided == {
+        "A0": "send due", "A1": "hold duplicate_phone", "A2": "hold suppressed",
+        "A3": "hold suppressed", "A4": "hold suppressed",
+    }  # fmt: skip
+    # What comes back to a text finds its contact, however the provider writes the number.
+    say(retailer, "basta", retailer.clock() + timedelta(minutes=1), "+541123456789")
+    assert statuses(warehouse)[1] == statuses(warehouse)[2] == "unsubscribed"
+    say(retailer, "START", retailer.clock() + timedelta(minutes=2), "+5491123456789")
+    assert statuses(warehouse)[1] == statuses(warehouse)[2] == "active"
+    aliases = retailer.sql("SELECT phone_hash, alias_hash FROM core.phone_alias")
+    assert {(b, a) for a, b in aliases} == set(aliases) and len(aliases) == 6
+
+
+def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = f"old_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(
+        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
+        isolation_level="AUTOCOMMIT", poolclass=sa.NullPool,
+    )  # fmt: skip
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
+    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+    try:
+        db.migrate(engine, "0012")
+        number = messages.phone_hash("+541123456789", phone_keys()[0])
+        add_contact(engine, 70, "+541123456789")
+        rows(
+            engine,
+            "INSERT INTO outbox.message (contact_id, message_id, dormant_since, step, channel,"
+            " as_of, phone_hash, encoding, segments, not_before, not_after, status, status_at,"
+            " error_code) VALUES (70, gen_random_uuid(), '2026-01-01', 'survey', 'sms',"
+            " '2026-02-01', :number, 'GSM-7', 1, '2026-02-02Z', '2026-02-03Z', 'cancelled',"
+            " '2026-02-02Z', 'unclear_reply')",
+            number=number,
+        )
+        rows(
+            engine,
+            "INSERT INTO outbox.receipt (provider, message_id, status, raw_code, suppress,"
+            " occurred_at, received_at) VALUES ('infobip', 'x', 'rejected', 'c', 'opted_out',"
+            " '2026-02-02Z', '2026-02-02Z')",
+        )
+        db.migrate(engine)
+        assert rows(engine, "SELECT error_code FROM outbox.message") == [("unread_reply",)]
+        told = Reply("r", "+5491123456789", "STOP", NOW)
+        assert keep(engine, "infobip", told) == {"stop": 1}
+        assert statuses(engine) == {70: "unsubscribed"}
+        assert rows(engine, "SELECT phone_hash FROM outbox.reply") == [(number,)]
+        retailer = Retailer(engine, opened(PLAIN_DAY, tmp_path))
+        files = {file.name: file.name for file in PLAIN_DAY.glob("*.csv")}
+        _deliver(files, PLAIN_DAY, tmp_path / "data", 0)
+        assert retailer.day(FIRST).texted == {"K1": "survey"}
+        other = messages.phone_hash("+5491123456789", phone_keys()[0])
+        aliases = {(number, other), (other, number)}
+        query = "SELECT phone_hash, alias_hash FROM core.phone_alias"
+        assert set(rows(engine, query)) == aliases
+    finally:
+        engine.dispose()
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')

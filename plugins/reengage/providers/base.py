@@ -674,8 +674,13 @@ def _uri_parts(uri: str) -> dict[str, Any]:
 def said(value: Any) -> str:
     """A value as text that the warehouse takes: of none empty, of another type its JSON."""
     if not isinstance(value, str):
-        value = "" if value is None else json.dumps(value, default=str, ensure_ascii=False)
+        is_number = isinstance(value, Decimal)
+        value = "" if value is None else value if is_number else _as_json(value)
     return str(value).replace("\0", "").encode(errors="replace").decode()
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
 
 
 def named(value: Any, item: Any) -> str:
@@ -683,7 +688,7 @@ def named(value: Any, item: Any) -> str:
     name = said(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if name and len(name) <= LONGEST_ID:
         return name
-    text = json.dumps(item, default=str, sort_keys=True)
+    text = _as_json(item)
     return f"unnamed-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:32]}"
 
 

@@ -229,7 +229,7 @@ class Infobip(BulkProvider):
     def _told(self, body: bytes) -> Told:
         """What `{"results": […]}` tells, item by item: none takes another with it."""
         try:
-            items = json.loads(body, parse_float=Decimal)["results"]
+            items = json.loads(body, parse_float=Decimal, parse_int=_whole)["results"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return Told(unread=[body])
         receipts, heard, unread = [], [], []
@@ -240,7 +240,7 @@ class Infobip(BulkProvider):
                 else:
                     receipts.append(self._entry(item))
             except Exception:  # of whatever kind: what is told once is never dropped
-                unread.append(json.dumps({"results": [item]}, default=str).encode())
+                unread.append(json.dumps({"results": [item]}, default=float).encode())
         return Told(receipts, heard, unread=unread)
 
     def test(self) -> str:
@@ -256,6 +256,8 @@ def _is_reply(item: dict[str, Any]) -> bool:
 
 def _reply(item: dict[str, Any]) -> Reply:
     sender, keyword = item["from"], said(item.get("keyword"))
+    if isinstance(sender, Decimal) and abs(sender) < 10**16 and sender == int(sender):
+        sender = int(sender)  # 1.2125551012E10
     if isinstance(sender, bool) or not isinstance(sender, (str, int)) or not said(sender).strip():
         raise ValueError("no sender")
     text = said(item.get("text")) or said(item.get("cleanText")) or keyword
@@ -268,6 +270,11 @@ def _reply(item: dict[str, Any]) -> Reply:
         # The account's own words for a stop, which Infobip has found at the text's beginning.
         flag="stop" if replies.meaning(keyword) == "stop" else None,
     )
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number; one of more digits than anything is, which Python would refuse, as text."""
+    return int(digits) if len(digits) < 100 else digits
 
 
 def _suppress(said_of_it: dict[str, Any]) -> Suppress | None:
