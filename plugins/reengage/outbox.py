@@ -614,7 +614,7 @@ def _map_batch(
             if error:
                 log.error(
                     "webhook %s of %s cannot be mapped, or not all of it (%s): it is kept, and "
-                    "tried again by the next run of reengage_outcomes",
+                    "tried again by the next run of reengage_replies",
                     row.webhook_id, provider.name, error,
                 )  # fmt: skip
             db.run(
@@ -653,7 +653,7 @@ def _keep_page(
             )  # fmt: skip
             log.error(
                 "a reply that %s told cannot be read: it is kept (outbox.webhook %s), and tried "
-                "again by the next run of reengage_outcomes", provider.name, webhook_id,
+                "again by the next run of reengage_replies", provider.name, webhook_id,
             )  # fmt: skip
             found["unread"] += 1
             new += 1

@@ -1,10 +1,10 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
 -- were over when it was decided. What was held for good is not looked at again for
--- the ladder's sake, unless the card, the consent or a suppression has changed since, or it now
--- comes after a step that waits. A clock that is gone hands over to the first that is left.
+-- the ladder's sake, unless the card, the consent or a suppression has changed since, a reply was
+-- read, or it now comes after a step that waits. A clock that is gone hands over to the first that is left.
 -- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
--- core.consent, core.suppression, core.phone_alias. Writes: cohort.episode, core.derived_from.
+-- core.consent, core.suppression, core.phone_alias, outbox.reply. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
@@ -19,15 +19,28 @@ WITH rung AS (
         )
 ),
 
--- When suppressions were lifted last, by contact and by number.
+-- When suppressions were lifted last, or replies read, by contact and by number.
 lifted AS (
     SELECT
-        suppression.contact_id,
-        suppression.phone_hash,
-        max(suppression.lifted_at) AS lifted_at
-    FROM core.suppression AS suppression
-    WHERE suppression.lifted_at IS NOT NULL
-    GROUP BY GROUPING SETS ((suppression.contact_id), (suppression.phone_hash))
+        change.contact_id,
+        change.phone_hash,
+        max(change.at) AS lifted_at
+    FROM (
+        SELECT
+            suppression.contact_id,
+            suppression.phone_hash,
+            suppression.lifted_at AS at
+        FROM core.suppression AS suppression
+        WHERE suppression.lifted_at IS NOT NULL
+        UNION ALL
+        SELECT
+            NULL AS contact_id,
+            reply.phone_hash,
+            reply.reviewed_at AS at
+        FROM outbox.reply AS reply
+        WHERE reply.meaning <> 'stop' AND reply.reviewed_at IS NOT NULL
+    ) AS change
+    GROUP BY GROUPING SETS ((change.contact_id), (change.phone_hash))
 ),
 
 -- The same, of another spelling of the number.
