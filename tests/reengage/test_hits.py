@@ -909,7 +909,7 @@ def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(
     meaning = replies.meaning
 
     def broken(*said: str) -> str:
-        return meaning(*said) if "STOP" in said else str(1 / 0)
+        return str(1 / 0) if "hello" in said else meaning(*said)
 
     monkeypatch.setattr(replies, "meaning", broken)
     hooked.tick()  # type: ignore[attr-defined]

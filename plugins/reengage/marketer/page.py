@@ -223,6 +223,7 @@ def create_page(
             lines = db.run(connection, "marketer/waterfall", day=day).all()
             messages = db.run(connection, "marketer/message_statuses", day=day).all()
             gates = db.run(connection, "marketer/gates", day=day).all()
+            waiting = db.run(connection, "marketer/count_replies").scalar_one()
             # Who is barely active is known of today alone.
             wanted = barely(day) if day == days[0] else None
             barely_active = wanted and _count_barely_active(connection, wanted)
@@ -231,6 +232,7 @@ def create_page(
             request,
             "day.html",
             section="day",
+            waiting=waiting,
             words=words,
             days=days,
             day=day,

@@ -97,6 +97,7 @@ BOUNCED: dict[str, Suppress | None] = {
     **REFUSED,
     "30005": "hard_bounce",
     "30006": "hard_bounce",
+    "63014": "opted_out",  # they have blocked us, or opted out, in a channel of its own
 }
 VALIDITY_OVER = "30036"
 

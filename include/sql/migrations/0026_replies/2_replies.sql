@@ -33,7 +33,7 @@ SET
 WHERE about = 'cohort.reason' AND word = 'suppressed';
 
 UPDATE core.word
-SET label = 'Replied', sentence = 'Nothing is sent to the number until a person has read it.'
+SET label = 'Replied', sentence = 'A person reads it; until then nothing is sent to the number.'
 WHERE about = 'outbox.reply_meaning' AND word = 'unclear';
 
 UPDATE core.word
