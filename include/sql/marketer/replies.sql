@@ -21,26 +21,35 @@ WITH waiting AS (
             OR (NOT cast(:is_counted AS boolean) AND reply.meaning = 'unclear')
         )
     GROUP BY reply.phone_hash
+),
+
+shown AS (
+    SELECT
+        waiting.*,
+        count(*) OVER () AS waiting
+    FROM waiting
+    ORDER BY waiting.first_id
+    LIMIT cast(:row_limit AS bigint)
 )
 
 SELECT
-    waiting.reply_id,
-    waiting.first_at,
-    waiting.texts,
-    waiting.times,
+    shown.reply_id,
+    shown.first_at,
+    shown.texts,
+    shown.times,
+    shown.waiting,
     array(
         SELECT contact.contact_id
         FROM core.contact AS contact
         WHERE
-            contact.phone_hash = any(core.phone_hashes(waiting.phone_hash))
+            contact.phone_hash = any(core.phone_hashes(shown.phone_hash))
             AND contact.merged_into IS NULL
         ORDER BY contact.contact_id
         LIMIT 3
     ) AS contact_ids,
     last_text.step,
-    last_text.accepted_at,
-    count(*) OVER () AS waiting
-FROM waiting
+    last_text.accepted_at
+FROM shown
 LEFT JOIN
     LATERAL (
         SELECT
@@ -48,11 +57,10 @@ LEFT JOIN
             message.accepted_at
         FROM outbox.message AS message
         WHERE
-            message.phone_hash = any(core.phone_hashes(waiting.phone_hash))
-            AND message.accepted_at <= waiting.last_at
+            message.phone_hash = any(core.phone_hashes(shown.phone_hash))
+            AND message.accepted_at <= shown.last_at
         ORDER BY message.accepted_at DESC
         LIMIT 1
     ) AS last_text
     ON TRUE
-ORDER BY waiting.first_id
-LIMIT cast(:row_limit AS bigint);
+ORDER BY shown.first_id;
