@@ -480,7 +480,7 @@ def test_a_number_that_is_somebody_elses_now_is_texted_no_more(
         "data": {"to_number": "+5491123456789", "from_number": "+12125550100",
                  "is_reassigned": True, "timestamp": "2026-03-02T00:00:00Z"},
     }  # fmt: skip
-    others = [{"type": "com.twilio.else", "data": {}}, None]
+    others = [{"type": "com.twilio.else", "data": {}}, {**event, "data": {"to_number": None}}]
     call(hooked, TWILIO, json.dumps([*others, event]).encode())
     at = datetime(2026, 3, 2, tzinfo=UTC)
     assert standing(warehouse) == [(0, "number_reassigned", "provider", at, None)] * 2

@@ -310,7 +310,9 @@ class Twilio(SingleProvider):
                     continue
                 at = when(datetime.fromisoformat, data.get("timestamp"), item.get("time")) or now
                 number = data["to_number"]
-                verdicts.append(Verdict(number, "number_reassigned", min(at, now)))
+                if not isinstance(number, str):
+                    raise ValueError("no number")
+                verdicts.append(Verdict(said(number), "number_reassigned", min(at, now)))
             except UNREADABLE:
                 unread.append(json.dumps(item).encode())
         return Told(verdicts=verdicts, unread=unread)
