@@ -3,7 +3,8 @@
 
 Runs every 5 minutes, apart from the sending: a sender that was killed in the middle keeps its run
 for up to two minutes, and a stop does not wait for that. Asks the provider for replies and receipts,
-and maps what it has called in; a stop takes effect at once, before anything more is claimed.
+and maps what it has called in; a stop takes effect at once, before anything more is claimed. What
+nobody has read within `replies.hold_days` counts as a stop from here on.
 
 **When it fails**
 
@@ -11,6 +12,7 @@ and maps what it has called in; a stop takes effect at once, before anything mor
 |---|---|
 | the provider is away, or refuses the key | nothing, or mend the connection `reengage_sms`; what was not told yet is asked for again |
 | a guard refused (rehearsal beside a real provider, no provider) | the message says which |
+| the log says that a reply cannot be read | it is kept in `outbox.webhook`, and tried again by each run: compare the provider's module with its current API |
 | the task was killed | nothing: what was kept is applied by the next run |
 """
 

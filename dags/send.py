@@ -49,7 +49,7 @@ def send() -> None:
 
         run, engine = current_run(needs_day=False), warehouse()
         partner = provider(run)
-        take_replies(engine, partner, run.policy)
+        take_replies(engine, partner, run.policy, run.clock)
         sent = Sender(engine, partner, run.policy, run.clock).run()
         logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
         return vars(sent)

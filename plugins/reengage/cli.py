@@ -172,8 +172,8 @@ def _started() -> str:
 
 
 def _policy(_: argparse.Namespace) -> None:
-    """check the policy, its texts and pages, the hours, and the sources"""
-    from reengage import hours
+    """check the policy, its texts, pages, hours and words, and the sources"""
+    from reengage import hours, numbers, replies
     from reengage.messages import Templates
     from reengage.policy import read_policy
     from reengage.sources import files, folders, read_sources
@@ -181,6 +181,8 @@ def _policy(_: argparse.Namespace) -> None:
 
     policy = read_policy()
     hours.check(policy.hours)
+    replies.words()
+    numbers.forms()
     Templates(policy)
     Pages(policy)
     ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)

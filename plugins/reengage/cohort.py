@@ -113,6 +113,7 @@ def decide_in(
                 log.warning("%s was let go, but not all of its texts: they are due again", left)
                 db.run(connection, "cohort/take_back_drafts", as_of=left, at=begun)
                 _advance(connection, policy, left)
+            _hold_unread(connection, policy)
             contacts = _follow_policy(connection, policy, as_of)
             db.run(connection, "core/lift_pauses", as_of=as_of, at=begun)
             new = catch_up(connection, policy, as_of, clock)
@@ -160,6 +161,24 @@ def stop(connection: Connection, policy: Policy, as_of: date, reason: str, now: 
     """
     db.run(connection, "cohort/stop_day", as_of=as_of, reason=reason, at=now)
     _advance(connection, policy, as_of)
+
+
+def hold_unread(engine: Engine, policy: Policy) -> None:
+    """Let whose text was called off for a reply that nobody has read wait for it: the step is not
+    used up. After each sending that found one; a day that is decided does it first. Twice: nothing
+    is left.
+    """
+    with engine.begin() as connection, db.exclusive(connection, "journey"):
+        _hold_unread(connection, policy)
+
+
+def _hold_unread(connection: Connection, policy: Policy) -> None:
+    for held in db.run(connection, "cohort/hold_unread").all():
+        log.info(
+            "%s texts of %s wait until a person has read a reply",
+            f"{len(held.contact_ids):,}", held.as_of,
+        )  # fmt: skip
+        _advance(connection, policy, held.as_of, held.contact_ids)
 
 
 def counts(connection: Connection, as_of: date) -> DayCounts:
@@ -247,10 +266,13 @@ def _hold(connection: Connection, as_of: date, reason: str, contact_ids: Collect
     )  # fmt: skip
 
 
-def _advance(connection: Connection, policy: Policy, as_of: date) -> None:
+def _advance(
+    connection: Connection, policy: Policy, as_of: date, contact_ids: list[int] | None = None
+) -> None:
+    """Move the episodes that were decided on a day on; those of contact_ids alone, if given."""
     db.run(
         connection, "cohort/advance_episodes",
-        as_of=as_of, **policy.climb,
+        as_of=as_of, **policy.climb, contact_ids=contact_ids,
     )  # fmt: skip
 
 

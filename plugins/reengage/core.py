@@ -8,16 +8,20 @@ from datetime import date
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, identity
+from reengage import db, identity, numbers
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
+from reengage.settings import phone_keys
 from reengage.sources import Source
 
 log = logging.getLogger(__name__)
 
 # From so many rows on a load may change what the planner should know of core.
 MANY_ROWS = 10_000
+
+# Whose other spellings are worked out in one go.
+NUMBERS_AT_ONCE = 5_000
 
 # Of one source that may hold one id of another: what more of them hold is a placeholder.
 MOST_CARDS = 5
@@ -38,6 +42,7 @@ def take(
         if status == "stopped":
             raise DayStopped(f"{source.name}: stopped. Mend its data, then run the day again.")
         _follow_policy(connection, policy, load_id)
+        _follow_numbers(connection)
         if source.entity == "contact":
             _contacts(connection, source, load_id, as_of, policy)
         elif source.entity == "interaction":
@@ -102,6 +107,7 @@ def _contacts(
         # Who holds what is known only now.
         changed.update(db.run(connection, "core/changed_contacts").scalars())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
+    _note_aliases(connection, load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
@@ -170,6 +176,28 @@ def _tell_people(connection: Connection) -> None:
     db.run(connection, "core/begin_people")
     nodes = db.run(connection, "core/kin_nodes").scalars()
     db.copy(connection, "person", ("node", "person"), ((n, groups.of(n)) for n in nodes))
+
+
+def _follow_numbers(connection: Connection) -> None:
+    """The spellings of all numbers are noted anew when the rules, or the keys, are others."""
+    value = numbers.version(phone_keys())
+    if db.run(connection, "core/derived_from", name="numbers").scalar() != value:
+        _note_aliases(connection, None)
+        db.run(connection, "core/note_derived", name="numbers", value=value)
+
+
+def _note_aliases(connection: Connection, load_id: int | None) -> None:
+    """Note by which other hashes the numbers of a load's contacts (None: of all) are known."""
+    keys = phone_keys()
+    for rows in db.stream(
+        connection, "core/phones_to_alias", NUMBERS_AT_ONCE,
+        load_id=load_id, pattern=numbers.pattern(keys),
+    ):  # fmt: skip
+        pairs = [pair for row in rows for pair in numbers.aliases(row.phone_e164, keys)]
+        db.run(
+            connection, "core/add_aliases",
+            phone_hashes=[own for own, _ in pairs], alias_hashes=[other for _, other in pairs],
+        )  # fmt: skip
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:

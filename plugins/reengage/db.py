@@ -120,6 +120,18 @@ def run(
     return result
 
 
+def stream(
+    connection: Connection, name: str, rows_at_once: int, **binds: Any
+) -> Iterator[Sequence[Any]]:
+    """The rows of include/sql/<name>.sql, one statement, some at a time: memory stays flat. Others
+    may run in the same transaction meanwhile.
+    """
+    ((clause, _),) = _statements(name, None)
+    options = {"stream_results": True, "max_row_buffer": rows_at_once}
+    with connection.execute(clause, binds, execution_options=options) as result:
+        yield from result.partitions(rows_at_once)
+
+
 def names() -> list[str]:
     """The names of all statements, without the migrations: stage/statement."""
     return sorted(

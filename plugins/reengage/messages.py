@@ -1,4 +1,4 @@
-"""Texts and what belongs to them: what a message says, costs, and what a reply means.
+"""Texts and what belongs to them: what a message says, and what it costs.
 
 Nothing here reads a clock, a database or the network.
 """
@@ -8,14 +8,13 @@ import hmac
 import re
 import secrets
 import traceback
-import unicodedata
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from babel import Locale, UnknownLocaleError
 from jinja2 import (
@@ -458,7 +457,7 @@ class Templates:
         return replace(coupon, code=code or coupon.code), now
 
 
-# ------------------------------------------------------------------------ identity and opt-out
+# ------------------------------------------------------------------------ identity
 
 _NAMESPACE = uuid.UUID("4f1c1f0e-6c0e-5d0b-9a57-2f3b7c8d1e60")
 
@@ -476,65 +475,3 @@ def phone_hash(phone_e164: str, key: str) -> str:
     if not re.fullmatch(r"\+[1-9][0-9]{4,14}", phone_e164):
         raise ValueError("A phone number must be in E.164 (+12125550123) before it is hashed.")
     return hmac.new(key.encode(), phone_e164.encode(), hashlib.sha256).hexdigest()
-
-
-Meaning = Literal["stop", "start", "unclear"]
-
-# FCC 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel, unsubscribe; the words that
-# Twilio and AWS act on; and the same in the languages of the brands' customers.
-_STOP_WORDS = """
-    stop stopall quit end revoke optout cancel unsubscribe remove td arret arreter desabonner
-    desinscrire berhenti batal annulla cancellami disiscrivimi basta alto baja cancelar parar
-    stopp abmelden abbestellen afmelden sair pare 수신거부 거부
-"""
-_STOP = frozenset(_STOP_WORDS.split())
-_STOP_PHRASES = frozenset({"opt out", "opt me out"})
-# What carriers and Twilio take for the wish to be texted again; but not YES, which may answer the
-# question in a text: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
-_START = frozenset({"start", "unstop", "optin", "opt in", "수신동의"})
-_POLITE = frozenset({"please", "pls", "plz", "ok", "okay", "hi", "hello", "hey", "yes", "just"})
-# Any reasonable wording counts, says the FCC: what may be one is for a person to read.
-_MAYBE = re.compile(
-    r"\b(stop\w*|stpo|sotp|stp|unsub\w*|quit|cancel\w*|remove\w*|delete|revoke\w*|optout|opt out"
-    r"|opt me out|opting out|no more|no longer|never again|wrong number|wrong person"
-    r"|leave me alone|take me off|off (your|the|this) list|not interested|no (thanks|thank you)"
-    r"|(do not|dont|don t|never|quit|cease|please no) (text|txt|message|msg|contact|send|write|sms)"
-    r"\w*|cease|spam\w*|scam\w*|harass\w*|lawyer|attorney|illegal|gdpr|ftc|fcc"
-    r"|arret\w*|berhenti|batal|annulla\w*|cancella\w*|disiscriv\w*|desabonn\w*|desinscri\w*"
-    r"|abmeld\w*|abbestell\w*|afmeld\w*)\b|수신|거부|중단|그만"
-)
-
-
-def meaning(text: str) -> Meaning | None:
-    """What a reply says about being written to: "stop", "start", "unclear" (perhaps stop), or None.
-
-    A stop word that is the whole text or its first word, a polite one aside, is a stop. A longer
-    text that may mean it is unclear: a person reads it, and nothing is sent until then. A start
-    word must be the whole text.
-    """
-    plain = unicodedata.normalize("NFKC", text).replace("🛑", " stop ").casefold()
-    plain = "".join(
-        char for char in unicodedata.normalize("NFD", plain) if unicodedata.category(char) != "Mn"
-    )
-    plain = unicodedata.normalize("NFC", re.sub(r"['’`´]", "", plain))
-    words = re.sub(r"[\W_]+", " ", plain).split()
-    while len(words) > 1 and words[0] in _POLITE:
-        words.pop(0)
-    if not words:
-        return None
-    if (
-        words[0] in _STOP
-        or " ".join(words[:2]) in _STOP_PHRASES
-        or " ".join(words[:3]) in _STOP_PHRASES
-        or "".join(words) in _STOP
-        or words[0].startswith("수신거부")
-    ):
-        return "stop"
-    if " ".join(words) in _START:
-        return "start"
-    return "unclear" if _MAYBE.search(" ".join(words)) else None
-
-
-def is_stop(text: str) -> bool:
-    """Whether a reply is a clear stop."""
-    return meaning(text) == "stop"

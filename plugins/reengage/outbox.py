@@ -6,6 +6,8 @@ as the provider's references. Whatever is killed, whenever: a claimed message is
 unless the provider's own log proves that it was not sent.
 """
 
+import hashlib
+import hmac
 import logging
 import secrets
 import threading
@@ -22,9 +24,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, hours, messages
+from reengage import cohort, db, hours, messages, numbers, replies
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
+from reengage.opt_out import apply_replies
 from reengage.pace import SharedPace
 from reengage.policy import Policy
 from reengage.progress import progress
@@ -33,13 +36,15 @@ from reengage.providers.base import (
     Answer,
     Handed,
     LogEntry,
+    Misread,
     Outcome,
     Outgoing,
     Provider,
     Reply,
+    Told,
     Webhook,
 )
-from reengage.settings import secret
+from reengage.settings import phone_keys, secret
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,8 @@ LANES = 4
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 POLL_HOURS = 48
 WEBHOOKS_AT_ONCE = 500
+# No reply is told that late: a time before it is none.
+OLDEST_REPLY = timedelta(days=60)
 # An absence counts as proof only well within the time for which the provider keeps its log.
 LOG_MARGIN = timedelta(hours=1)
 
@@ -161,6 +168,7 @@ class Sender:
         # session ends, however it ends. No clock has to be trusted to tell the dead from the slow.
         self.claim = secrets.randbits(62)
         self._keeping = threading.Lock()
+        self._found_unread = False
 
     def run(self) -> Sent:
         """Reconcile what an earlier run left in doubt, send what is due, and reconcile again.
@@ -183,6 +191,8 @@ class Sender:
                     keeper.execute(
                         sa.text("SELECT pg_advisory_unlock(:claim)"), {"claim": self.claim}
                     )
+        if self._found_unread:
+            cohort.hold_unread(self.engine, self.policy)
         with self.engine.connect() as connection:
             result.in_doubt = db.run(connection, "outbox/pending").one().in_doubt
         return result
@@ -263,6 +273,7 @@ class Sender:
             ).all()
         if not rows:
             return None
+        self._found_unread |= any(row.obstacle == "unread_reply" for row in rows)
         default = self.policy.brand.time_zone
         clear = [
             _Claimed(
@@ -506,9 +517,9 @@ def _is_uuid(text: str) -> bool:
 def poll(engine: Engine, provider: Provider, policy: Policy, clock: Clock) -> Counter[str]:
     """Ask the provider what people replied and what became of accepted messages; apply it.
 
-    Returns counts of what is new: by status, and of `stop`, `start`, `unclear` and `other` replies.
-    Twice: what is known is not counted or applied again. Raises ProviderError where the provider
-    cannot be asked about one of the two; the other is taken all the same.
+    Returns counts of what is new: by status, and of `stop`, `start` and `unclear` replies, and of
+    what is `unread`. Twice: what is known is not counted or applied again. Raises ProviderError
+    where the provider cannot be asked about one of the two; the other is taken all the same.
     """
     found = Counter[str]()
     try:
@@ -524,20 +535,24 @@ def take_replies(
     """Ask the provider what people replied, map what it has called in, and let the stops take
     effect: before each sending, so that a stop of this morning is heard this morning.
 
-    Returns counts of what is new: `stop`, `start`, `unclear` and `other`, and the statuses of
-    receipts that were called in. Twice: what is known is neither counted nor applied again. Raises
-    ProviderError where the provider cannot be asked.
+    Returns counts of what is new: `stop`, `start` and `unclear` replies, what is `unread`, and the
+    statuses of receipts that were called in. Twice: what is known is neither counted nor applied
+    again. Raises ProviderError where the provider cannot be asked.
     """
     found = Counter[str]()
     try:
         found += map_webhooks(engine, provider, policy, clock, is_retrying=True)
+        seen = set[str]()
         # A reply may be told only once, so a page is kept before the next one is asked for.
-        for replies in provider.reply_pages(policy.brand.sender):
-            if not _keep_replies(engine, provider.name, replies, found):
+        for told in provider.reply_pages(policy.brand.sender):
+            ids = {reply.reply_id for reply in told.replies}
+            new = _keep_page(engine, provider, policy, told, clock(), found)
+            if not new and not (provider.tells_once and ids - seen):
                 break
+            seen |= ids
     finally:
         # Also those that were kept by a run that was killed.
-        apply_replies(engine, policy.consent.channel)
+        apply_replies(engine, policy, clock)
     return found
 
 
@@ -554,9 +569,9 @@ def map_webhooks(
     for has_failed in (False, True) if is_retrying else (False,):
         after: int | None = 0
         while after is not None:
-            after = _map_batch(engine, provider, clock, has_failed, after, found)
+            after = _map_batch(engine, provider, policy, clock, has_failed, after, found)
     if found["stop"] or found["start"]:  # which are looked for among all that were ever kept
-        apply_replies(engine, policy.consent.channel)
+        apply_replies(engine, policy, clock)
     if found:
         with engine.begin() as connection:
             apply_receipts(connection, policy.consent.channel, clock())
@@ -566,6 +581,7 @@ def map_webhooks(
 def _map_batch(
     engine: Engine,
     provider: Provider,
+    policy: Policy,
     clock: Clock,
     has_failed: bool,
     after: int,
@@ -588,10 +604,9 @@ def _map_batch(
                     webhook = Webhook(row.url, {}, bytes(row.body), is_known=True)
                     told = provider.hear(webhook, row.received_at)
                     new = Counter[str]()
-                    _insert_replies(connection, provider.name, told.replies, new)
-                    new.update(_insert_receipts(connection, provider.name, told.receipts, clock()))
+                    _insert_told(connection, provider.name, policy, told, row.received_at, new)
                 found += new
-                error = f"{told.unread} unread" if told.unread else None
+                error = f"{len(told.unread)} unread" if told.unread else None
             except Exception as failure:
                 # Of any kind: one webhook must not keep the stops behind it from being heard. Its
                 # name alone: the text may quote the body.
@@ -599,7 +614,7 @@ def _map_batch(
             if error:
                 log.error(
                     "webhook %s of %s cannot be mapped, or not all of it (%s): it is kept, and "
-                    "tried again by the next run of reengage_outcomes",
+                    "tried again by the next run of reengage_replies",
                     row.webhook_id, provider.name, error,
                 )  # fmt: skip
             db.run(
@@ -609,63 +624,98 @@ def _map_batch(
     return rows[-1].webhook_id if rows else None
 
 
-def _keep_replies(
-    engine: Engine, provider: str, replies: Sequence[Reply], found: Counter[str]
+def _keep_page(
+    engine: Engine,
+    provider: Provider,
+    policy: Policy,
+    told: Told,
+    now: datetime,
+    found: Counter[str],
 ) -> int:
-    """Keep replies, all in one transaction and before anything is done about them; how many are
-    new.
+    """Keep a page of replies, all in one transaction and before anything is done about them; how
+    many are new. What cannot be read is kept as it came, beside the webhooks that cannot: it is
+    told, and tried again by each run until a newer version can read it.
     """
+    key = secret("phones").encode()
     with engine.begin() as connection:
-        return _insert_replies(connection, provider, replies, found)
+        new = _insert_told(connection, provider.name, policy, told, now, found)
+        for body in told.unread:
+            digest = hmac.new(key, b"poll\0" + body, hashlib.sha256).hexdigest()
+            webhook_id = db.run(
+                connection, "outbox/insert_webhook",
+                provider=provider.name, digest=digest, url="poll", body=body, at=now,
+            ).scalar()  # fmt: skip
+            if webhook_id is None:
+                continue
+            db.run(
+                connection, "outbox/webhook_mapped",
+                webhook_id=webhook_id, at=None, error="1 unread",
+            )  # fmt: skip
+            log.error(
+                "a reply that %s told cannot be read: it is kept (outbox.webhook %s), and tried "
+                "again by the next run of reengage_replies", provider.name, webhook_id,
+            )  # fmt: skip
+            found["unread"] += 1
+            new += 1
+    return new
+
+
+def _insert_told(
+    connection: Connection,
+    provider: str,
+    policy: Policy,
+    told: Told,
+    now: datetime,
+    found: Counter[str],
+) -> int:
+    """Keep what was told at `now`; how many replies are new."""
+    new = _insert_replies(connection, provider, policy, told.replies, now, found)
+    found.update(_insert_receipts(connection, provider, told.receipts, now))
+    for verdict in told.verdicts:
+        number = numbers.number_of(verdict.number, policy.brand.country)
+        if number is None:
+            log.warning("%s told of something that is no phone number; it is left out", provider)
+            continue
+        found[verdict.suppress] += db.run(
+            connection, "core/suppress_number",
+            phone_hashes=list(numbers.hashes(number, phone_keys())),
+            channel=policy.consent.channel, reason=verdict.suppress, source="provider",
+            at=verdict.at,
+        ).rowcount  # fmt: skip
+    return new
 
 
 def _insert_replies(
-    connection: Connection, provider: str, replies: Sequence[Reply], found: Counter[str]
+    connection: Connection,
+    provider: str,
+    policy: Policy,
+    told: Sequence[Reply],
+    now: datetime,
+    found: Counter[str],
 ) -> int:
-    key, new = secret("phones"), 0
-    for reply in replies:
-        try:
-            phone_hash = messages.phone_hash(reply.sender, key)
-        except ValueError:  # a short code or a name: nobody whom we text
-            log.warning("a reply came from something that is no phone number; it is left out")
-            continue
-        text = reply.text.replace("\0", "").encode(errors="replace").decode()
-        meaning = messages.meaning(text)
+    keys, new = phone_keys(), 0
+    for reply in told:
+        meaning = replies.meaning(reply.text, *reply.beside)
+        if reply.flag == "stop" or (reply.flag and meaning != "stop"):
+            meaning = reply.flag
+        # A clock that is ahead of ours would put a stop off; one that stands still forgets it.
+        at = min(reply.received_at or now, now)
+        at = now if at < now - OLDEST_REPLY else at
         kept = db.run(
             connection,
             "outbox/insert_reply",
             provider=provider,
             provider_reply_id=reply.reply_id,
-            phone_hash=phone_hash,
-            text=db.redact(text),
-            meaning=meaning or "unclear",
-            received_at=reply.received_at,
-            reviewed_at=None if meaning else reply.received_at,
+            phone_hashes=list(numbers.sender_hashes(reply.sender, policy.brand.country, keys)),
+            text=db.redact(reply.text.replace("\0", "").encode(errors="replace").decode()),
+            meaning=meaning,
+            received_at=at,
+            reviewed_at=None if meaning == "unclear" else at,
         ).rowcount
         if kept:
             new += 1
-            found[meaning or "other"] += 1
+            found[meaning] += 1
     return new
-
-
-def apply_replies(engine: Engine, channel: str) -> None:
-    """Let the replies that were kept take effect: a stop opts its number out, a start takes back
-    what a stop by reply did. Twice: what has taken effect does not again.
-    """
-    # One at a time: a start that was read before a newer stop came would take that one back.
-    with engine.begin() as alone, db.exclusive(alone, "replies"):
-        for stop in db.run(alone, "outbox/stops_to_apply", channel=channel).all():
-            with engine.begin() as connection:
-                db.run(
-                    connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
-                    channel=channel, source="reply", at=stop.received_at,
-                )  # fmt: skip
-        for start in db.run(alone, "outbox/starts_to_apply", channel=channel).all():
-            with engine.begin() as connection:
-                db.run(
-                    connection, "core/opt_in_phone", phone_hash=start.phone_hash,
-                    channel=channel, at=start.received_at,
-                )  # fmt: skip
 
 
 def _take_receipts(
@@ -679,9 +729,14 @@ def _take_receipts(
         if provider.prices_late:
             unpriced = db.run(connection, "outbox/unpriced", provider=provider.name, since=since)
             bulks.update(unpriced.scalars())
+    misread: Misread | None = None
     try:
         for bulk_id in progress(sorted(bulks), "receipts", "bulks", total=len(bulks)):
-            entries = _read_log(engine, provider, bulk_id)
+            try:
+                entries = _read_log(engine, provider, bulk_id)
+            except Misread as error:
+                # One entry takes no other with it, nor another bulk's.
+                entries, misread = error.entries, error
             done = [entry for entry in entries if entry.status != "accepted"]
             found.update(_keep_receipts(engine, provider.name, done, now))
             if provider.prices_late:
@@ -689,6 +744,8 @@ def _take_receipts(
     finally:
         with engine.begin() as connection:
             apply_receipts(connection, channel, now)
+    if misread:
+        raise misread
 
 
 def apply_receipts(connection: Connection, channel: str, at: datetime) -> None:
@@ -726,7 +783,7 @@ def _insert_receipts(
         segments=[e.segments for e in entries],
         prices=[e.price for e in entries],
         currencies=[e.currency for e in entries],
-        occurred=[e.occurred_at for e in entries],
+        occurred=[e.occurred_at or now for e in entries],
         bulk_ids=[e.bulk_id for e in entries],
     ).scalars().all()  # fmt: skip
 

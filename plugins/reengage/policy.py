@@ -474,6 +474,12 @@ class Sending(_Part):
         return max(named, default=limits["default"])
 
 
+class Replies(_Part):
+    """hold_days: after so many days a reply that nobody has read counts as a stop."""
+
+    hold_days: int = Field(default=7, ge=1, le=10)
+
+
 class Links(_Part):
     valid_days: Days
 
@@ -547,6 +553,7 @@ class Policy(_Part):
     hours: Hours
     sending: Sending
     prices: dict[str, Annotated[float, Field(ge=0)]] = {"default": 0}
+    replies: Replies = Replies()
     links: Links
     attribution_days: Days
     gates: Gates

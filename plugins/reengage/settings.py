@@ -79,6 +79,13 @@ def secret(name: str) -> str:
     return file.read_text(encoding="utf-8").strip()
 
 
+def phone_keys() -> tuple[str, ...]:
+    """The keys that numbers are hashed with, the newest first: what an older one has written is
+    found by it.
+    """
+    return (secret("phones"),)
+
+
 def warehouse_url() -> str:
     """The warehouse's address for SQLAlchemy, for processes that run without Airflow.
 

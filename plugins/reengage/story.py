@@ -144,6 +144,8 @@ def standing(
             f"They are on the do-not-contact list ({row.suppressed_for.lower()}), so no text goes "
             "to them."
         )
+    if row.is_unread and row.reason != "unread_reply":
+        said.append("A reply of theirs waits to be read (Replies), so no text goes to them.")
     return " ".join(said)
 
 

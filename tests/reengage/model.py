@@ -21,8 +21,8 @@ from reengage.policy import Behaviour, Policy
 HANDED_OVER = {"sending", "accepted", "delivered", "undelivered", "expired", "unknown"}
 # Held back by what passes: tried again the next day.
 WAITING = {
-    "gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval", "stock",
-    "template",
+    "unread_reply", "gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval",
+    "stock", "template",
 }  # fmt: skip
 
 
@@ -62,6 +62,19 @@ class Suppression:
     reason: str
     since: datetime
     lifted_at: datetime | None = None
+
+
+# Said of a number, and not of who had it.
+OF_NUMBER = {"hard_bounce", "number_reassigned"}
+
+
+@dataclass
+class Reply:
+    """One that is neither a stop nor a start."""
+
+    phone: str
+    received_at: datetime
+    is_read: bool = False
 
 
 @dataclass
@@ -129,6 +142,7 @@ class Model:
         self.interactions: dict[str, Interaction] = {}
         self.consents: list[Consent] = []
         self.suppressions: list[Suppression] = []
+        self.replies: list[Reply] = []
         self.messages: dict[tuple[int, date, str], Message] = {}
         self.episodes: dict[tuple[int, date], Episode] = {}
         self.decided: list[date] = []
@@ -438,9 +452,13 @@ class Model:
         if expires is not None and latest.granted_at < end - timedelta(days=expires):
             return "consent_expired"
         for s in self.suppressions:
-            is_theirs = s.contact_id == contact.contact_id or (s.phone and s.phone == contact.phone)
+            is_person = s.contact_id == contact.contact_id and s.reason not in OF_NUMBER
+            is_theirs = is_person or (s.phone and s.phone == contact.phone)
             if is_theirs and s.lifted_at is None and s.since < end:
                 return "suppressed"
+        for reply in self.replies:
+            if reply.phone == contact.phone and not reply.is_read and reply.received_at < end:
+                return "unread_reply"
         if contact.phone is None:
             return "no_phone"
         if contact.is_landline:

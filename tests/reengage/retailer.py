@@ -18,7 +18,7 @@ from reengage import cohort, core, db, gates, outbox, outcome, quality
 from reengage.clock import SimulatedClock
 from reengage.errors import DayStopped, ReengageError
 from reengage.policy import Policy, read_policy
-from reengage.providers.base import Answer, Outcome, Outgoing, Reply
+from reengage.providers.base import Answer, Outcome, Outgoing, Reply, Told
 from reengage.sources import read_sources
 from reengage.sources.load import load_source
 
@@ -40,6 +40,7 @@ class Phones:
     knows_our_ids: bool = True
     prices_late: bool = False
     tells_replies: bool = True
+    tells_once: bool = True
     is_sandbox: bool = True
     arrival: timedelta = timedelta(0)
     taken: list[Outgoing] = field(default_factory=list)
@@ -58,9 +59,9 @@ class Phones:
     def receipts(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
-    def reply_pages(self, _: str) -> Iterator[list[Reply]]:
+    def reply_pages(self, _: str) -> Iterator[Told]:
         told, self.inbox = self.inbox, []
-        yield told
+        yield Told(replies=told)
 
 
 @dataclass(frozen=True)

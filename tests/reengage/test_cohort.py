@@ -155,18 +155,25 @@ def tell(
                 load.consent(who, *said)
 
     def people_act(as_of: date, hour: float) -> None:
-        """Hits, stops, and stops taken back."""
+        """Hits, stops, and stops taken back; replies that are read some day; bad numbers."""
         if not world.contacts:
             return
         at = world.at(as_of, hour)
         seen = sorted(k for k, m in world.model.messages.items() if m.accepted_at)
-        for what in draw(st.lists(some(["open", "open", "scan", "stop", "start"]), max_size=2)):
+        deeds = ["open", "open", "scan", "stop", "start", "reply", "read", "bounce"]
+        for what in draw(st.lists(some(deeds), max_size=2)):
             if what in ("open", "scan") and seen:
                 world.hit(draw(some(seen)), at, what == "open")
             elif what == "stop":
                 world.stop(draw(some(people)), at)
             elif what == "start":
                 world.start_again(draw(some(people)), at)
+            elif what == "reply":
+                world.reply(draw(some(people)), at)
+            elif what == "read":
+                world.read(at)
+            elif what == "bounce":
+                world.bounce(draw(some(people)), at)
 
     def gates(as_of: date) -> None:
         """Mostly open; sometimes one is closed, or nobody comes to say either."""

@@ -17,7 +17,7 @@ from world import START, Load, World, small_policy
 from reengage import cohort, outbox
 from reengage.errors import DayStopped
 from reengage.policy import WarmUp
-from reengage.providers.base import Answer, Outcome, Outgoing, Reply
+from reengage.providers.base import Answer, Outcome, Outgoing, Told
 from reengage.sources import Source
 
 PEOPLE = range(1, 301)
@@ -68,7 +68,7 @@ class Phones:
     def log(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+    def reply_pages(self, number: str) -> Iterator[Told]:
         return iter(())
 
 

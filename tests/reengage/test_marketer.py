@@ -47,7 +47,8 @@ REASONS = {  # reason: (action, contacts of the survey, contacts of the contest)
     "opened": ("skip", 0, 2),
     "no_consent": ("hold", 3, 1),
     "consent_expired": ("hold", 1, 0),
-    "suppressed": ("hold", 2, 1),
+    "suppressed": ("hold", 1, 1),
+    "unread_reply": ("hold", 1, 0),
     "no_phone": ("hold", 1, 1),
     "repeat": ("skip", 1, 0),
     "duplicate_phone": ("hold", 1, 0),
@@ -835,7 +836,7 @@ def replied(warehouse: sa.Engine) -> sa.Engine:
         ) VALUES
             ('twilio', 'a', 'key-1', 'no more <b>please</b>', 'unclear', '2026-03-10 10:00Z', NULL),
             ('twilio', 'b', 'key-2', 'thanks', 'unclear', '2026-03-10 11:00Z', '2026-03-10 11:00Z'),
-            ('twilio', 'c', 'key-2', 'STOP', 'stop', '2026-03-10 12:00Z', NULL)
+            ('twilio', 'c', 'key-2', 'STOP', 'stop', '2026-03-10 12:00Z', '2026-03-10 12:00Z')
         """,
     )
     return warehouse
@@ -856,7 +857,11 @@ def read(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(
     ("meant", "then"),
-    [("stop", ("stop", True, "unsubscribed")), ("go-on", ("unclear", True, "active"))],
+    [
+        ("stop", ("stop", True, "unsubscribed")),
+        ("go-on", ("unclear", True, "active")),
+        ("start", ("start", True, "active")),
+    ],
 )
 def test_a_person_says_what_a_reply_means_once(
     replied: sa.Engine, meant: str, then: tuple[Any, ...]
@@ -873,6 +878,41 @@ def test_a_person_says_what_a_reply_means_once(
     other = "stop" if meant == "go-on" else "go-on"
     assert client.post(f"/replies/{reply_id}/{other}", headers=OURS).status_code == 200
     assert read(replied) == [then]
+
+
+def test_the_replies_of_a_number_are_answered_together(replied: sa.Engine) -> None:
+    execute(
+        replied,
+        """
+        INSERT INTO outbox.reply (
+            provider, provider_reply_id, phone_hash, text, meaning, received_at, counted_at
+        ) VALUES
+            ('twilio', 'd', 'key-1', '', 'unclear', '2026-03-10 13:00Z', NULL),
+            ('twilio', 'e', 'key-3', 'hm', 'stop', '2026-03-01 13:00Z', '2026-03-08 13:00Z')
+        """,
+        "INSERT INTO core.phone_alias VALUES ('key-1', 'key-9'), ('key-9', 'key-1')",
+        "UPDATE core.contact SET phone_hash = 'key-9'",
+        """
+        INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
+        VALUES (0, 'key-3', 'sms', 'opted_out', 'unread', '2026-03-01 13:00Z')
+        """,
+        "INSERT INTO outbox.webhook (provider, digest, url, received_at, error)"
+        " VALUES ('infobip', 'd', 'poll', '2026-03-09 10:00Z', '1 unread')",
+    )
+    client = client_of(replied)
+    page = client.get("/replies").text
+    assert "1 number waits" in page and "a picture, or an empty text" in page
+    assert 'href="contact/1"' in page and "nobody we know" in page
+    assert "counts as a stop from 17 Mar 2026" in page and "could not be read" in page
+    first, second = re.findall(r'action="replies/(\d+)/go-on"', page)
+    for reply_id in (first, second):
+        client.post(f"/replies/{reply_id}/go-on", headers=OURS)
+    page = client.get("/replies").text
+    assert "none to read" in page and "Count as a stop" not in page
+    left = "SELECT phone_hash FROM core.suppression WHERE lifted_at IS NULL"
+    with replied.connect() as connection:
+        # What a clear STOP has done stays.
+        assert connection.execute(sa.text(left)).scalars().all() == ["key-2"]
 
 
 @pytest.mark.parametrize(

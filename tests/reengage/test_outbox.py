@@ -33,6 +33,7 @@ from reengage.providers import (
     Provider,
     ProviderUnavailable,
     Reply,
+    Told,
     Webhook,
     base,
     provider_for,
@@ -131,6 +132,7 @@ class Scripted:
 
     name, max_batch, log_hours, spread_seconds = "infobip", 1000, 48.0, 0.0
     knows_our_ids, prices_late, arrival = True, False, timedelta(0)
+    tells_once = True
 
     def limits(self, sender: str) -> dict[str, float | None]:
         return {"scripted": None}
@@ -151,9 +153,9 @@ class Scripted:
 
         return called
 
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+    def reply_pages(self, number: str) -> Iterator[Told]:
         while page := self.replies():
-            yield page
+            yield Told(replies=page)
 
 
 def phone(contact_id: int) -> str:
@@ -427,7 +429,7 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
     reasons = {i: code for i, (status, code) in told.items() if status == "cancelled"}
     assert reasons == {
         2: "no_consent", 3: "suppressed", 4: "suppressed", 5: "returned", 6: "opened",
-        7: "phone_changed", 8: "too_late", 9: "too_old", 10: "suppressed", 13: "unclear_reply",
+        7: "phone_changed", 8: "too_late", 9: "too_old", 10: "suppressed", 13: "unread_reply",
         15: "phone_changed", 16: "suppressed", 17: "phone_changed", 18: "returned",
         19: "no_consent", 20: "not_mobile",
     }  # fmt: skip
@@ -1077,14 +1079,14 @@ def test_replies_opt_out_by_phone_or_wait_for_a_person(
         reply(4, "Thanks!\0 \ud800"),
         Reply("short", "+INFO", "STOP", NOW),
     ]
-    assert poll(warehouse, clock, replies=texts) == {"stop": 1, "unclear": 1, "other": 1}
+    assert poll(warehouse, clock, replies=texts) == {"stop": 2, "unclear": 2}
     assert poll(warehouse, clock, replies=texts) == {}
     kept = dict(fetch(warehouse, "SELECT provider_reply_id, text FROM outbox.reply"))
-    assert set(kept) == {"r1", "r3", "r4"} and "555" not in kept["r3"]
-    assert sender(warehouse, sandbox.provider(), clock).run().accepted == 1
+    assert set(kept) == {"r1", "r3", "r4", "short"} and "555" not in kept["r3"]
+    assert sender(warehouse, sandbox.provider(), clock).run().accepted == 0
     assert states(warehouse) == {
         1: ("cancelled", "opted_out"), 2: ("cancelled", "opted_out"),
-        3: ("cancelled", "unclear_reply"), 4: ("accepted", None),
+        3: ("cancelled", "unread_reply"), 4: ("cancelled", "unread_reply"),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import FastAPI
-from model import Consent, Contact, Interaction, Model, Suppression
+from model import Consent, Contact, Interaction, Model, Reply, Suppression
 
 from reengage import cohort, db, outbox, outcome, web
 from reengage.clock import SimulatedClock
@@ -23,7 +23,7 @@ TABLES = (
     "raw.load", "core.derived_from", "core.contact", "core.contact_identity", "core.interaction",
     "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.gate",
     "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message", "outbox.link",
-    "outbox.hit", "outbox.coupon",
+    "outbox.hit", "outbox.coupon", "outbox.reply",
     "outcome.contact_outcome", "outcome.daily_step", "history.cohort_day", "history.return_curve",
 )  # fmt: skip
 
@@ -229,6 +229,42 @@ class World:
             "UPDATE core.suppression SET lifted_at = :at"
             " WHERE contact_id = :id AND reason = 'opted_out' AND lifted_at IS NULL",
             id=contact_id, at=at,
+        )  # fmt: skip
+
+    def reply(self, contact_id: int, at: datetime) -> None:
+        """The person writes something back that is neither a stop nor a start."""
+        if (phone := self.model.contacts[contact_id].phone) is None:
+            return
+        self.model.replies.append(Reply(phone, at))
+        self.sql(
+            "INSERT INTO outbox.reply (provider, provider_reply_id, phone_hash, text, meaning,"
+            " received_at) VALUES ('infobip', :id, :phone, '?', 'unclear', :at)",
+            id=uuid.uuid4().hex, phone=phone, at=at,
+        )  # fmt: skip
+
+    def read(self, at: datetime) -> None:
+        """Somebody reads the replies, and none is a stop."""
+        phones = {reply.phone for reply in self.model.replies if not reply.is_read}
+        for reply in self.model.replies:
+            reply.is_read = True
+        self.model.changed |= {
+            c.contact_id for c in self.model.contacts.values() if c.phone in phones
+        }
+        self.sql("UPDATE outbox.reply SET reviewed_at = :at WHERE reviewed_at IS NULL", at=at)
+
+    def bounce(self, contact_id: int, at: datetime) -> None:
+        """The provider says that the person's number is bad for good."""
+        phone = self.model.contacts[contact_id].phone
+        if phone is None or any(
+            (s.contact_id, s.phone, s.reason) == (contact_id, phone, "hard_bounce")
+            for s in self.model.suppressions
+        ):
+            return
+        self.model.suppressions.append(Suppression(contact_id, phone, "hard_bounce", at))
+        self.sql(
+            "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
+            " VALUES (:id, :phone, 'sms', 'hard_bounce', 'receipt', :at)",
+            id=contact_id, phone=phone, at=at,
         )  # fmt: skip
 
     # --- comparing --------------------------------------------------------------------------------

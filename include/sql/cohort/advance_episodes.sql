@@ -2,7 +2,7 @@
 -- in which arm they are, and when they are looked at next. After a decision that waiting would not
 -- change the next threshold is due, or none; after the others, tomorrow.
 -- Grain: episode decided on as_of. Reads: cohort.decision. Writes: cohort.episode.
--- Parameters: as_of, ladder, is_in_order. Twice: the same values.
+-- Parameters: as_of, ladder, is_in_order, contact_ids (NULL: all of the day). Twice: the same values.
 WITH rung AS (
     SELECT
         known.behaviour,
@@ -48,7 +48,12 @@ taken AS (
     INNER JOIN cohort.episode AS episode
         ON today.contact_id = episode.contact_id AND today.dormant_since = episode.dormant_since
     LEFT JOIN rung AS this ON episode.behaviour = this.behaviour AND every.step = this.step
-    WHERE today.as_of = :as_of
+    WHERE
+        today.as_of = :as_of
+        AND (
+            CAST(:contact_ids AS bigint[]) IS NULL
+            OR today.contact_id = ANY(CAST(:contact_ids AS bigint[]))
+        )
 ),
 
 told AS (

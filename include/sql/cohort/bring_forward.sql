@@ -1,7 +1,9 @@
 -- Evaluate held episodes again whose contact's card or consent has changed since, or whose
--- suppression (the contact's, or the number's) was lifted: what stood in the way may be gone.
+-- suppression (the contact's, or the number's) was lifted, or whose reply was read: what stood in the
+-- way may be gone.
 -- Control stays control, and a ladder that is used up stays so.
--- Grain: episode. Reads: core.contact, core.consent, core.suppression. Writes: cohort.episode.
+-- Grain: episode. Reads: core.contact, core.consent, core.suppression, core.phone_alias,
+-- outbox.reply. Writes: cohort.episode.
 -- Parameters: after_load_id, after, as_of, rungs (of the ladder). Twice: the same date.
 UPDATE cohort.episode AS episode
 SET
@@ -29,4 +31,22 @@ WHERE
         FROM core.suppression AS suppression
         INNER JOIN core.contact AS contact ON suppression.phone_hash = contact.phone_hash
         WHERE suppression.lifted_at > CAST(:after AS timestamptz)
+        UNION ALL
+        SELECT contact.contact_id
+        FROM core.suppression AS suppression
+        INNER JOIN core.phone_alias AS alias ON suppression.phone_hash = alias.phone_hash
+        INNER JOIN core.contact AS contact ON alias.alias_hash = contact.phone_hash
+        WHERE suppression.lifted_at > CAST(:after AS timestamptz)
+        UNION ALL
+        -- What a person has read since, however long ago it was written.
+        SELECT contact.contact_id
+        FROM outbox.reply AS reply
+        INNER JOIN core.contact AS contact ON reply.phone_hash = contact.phone_hash
+        WHERE reply.meaning <> 'stop' AND reply.reviewed_at > CAST(:after AS timestamptz)
+        UNION ALL
+        SELECT contact.contact_id
+        FROM outbox.reply AS reply
+        INNER JOIN core.phone_alias AS alias ON reply.phone_hash = alias.phone_hash
+        INNER JOIN core.contact AS contact ON alias.alias_hash = contact.phone_hash
+        WHERE reply.meaning <> 'stop' AND reply.reviewed_at > CAST(:after AS timestamptz)
     );

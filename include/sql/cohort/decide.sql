@@ -5,9 +5,11 @@
 -- is written. The caps let the most recently active through first. Control is asked last, so that
 -- both arms are made of contacts who would otherwise be written to.
 --
--- A person is a contact with those that were merged into it, and whoever has its number.
+-- A person is a contact with those that were merged into it, and whoever has its number, in every
+-- spelling. What is said of a number alone holds whoever has it now, and nobody who had it.
 --
--- Grain: episode due on as_of. Reads: cohort.episode, core.*, outbox.message, outbox.judged_hit.
+-- Grain: episode due on as_of. Reads: cohort.episode, core.*, outbox.message, outbox.judged_hit,
+-- outbox.reply.
 -- Writes: cohort.decision. Parameters: as_of, end_of_day (the first instant after as_of in the
 -- brand's zone), ladder, is_in_order, purpose, channel, country (of contacts without one),
 -- expires_after_days, consent_clocks, repeat_after_days, gap_days, daily_cap, warm_up_cap,
@@ -33,6 +35,7 @@ due AS (
         CAST(:as_of AS date) - episode.dormant_since AS inactive_days,
         reached.step,
         contact.phone_hash,
+        core.phone_hashes(contact.phone_hash) AS phone_hashes,
         contact.phone_e164,
         contact.phone_kind,
         contact.first_source,
@@ -120,6 +123,16 @@ texted AS (
             message.as_of,
             message.status
         FROM due
+        INNER JOIN core.phone_alias AS alias ON due.phone_hash = alias.phone_hash
+        INNER JOIN outbox.message AS message ON alias.alias_hash = message.phone_hash
+        UNION ALL
+        SELECT
+            due.contact_id,
+            due.step,
+            message.step,
+            message.as_of,
+            message.status
+        FROM due
         INNER JOIN core.contact_identity AS identity ON due.contact_id = identity.contact_id
         INNER JOIN outbox.message AS message ON message.contact_id = identity.original_contact_id
         WHERE identity.original_contact_id <> identity.contact_id
@@ -181,10 +194,22 @@ judged AS (
                     AND suppression.channel = :channel
                     AND suppression.since < :end_of_day
                     AND (
-                        suppression.contact_id = due.contact_id
-                        OR suppression.phone_hash = due.phone_hash
+                        (
+                            suppression.contact_id = due.contact_id
+                            AND NOT core.is_of_number(suppression.reason)
+                        )
+                        OR suppression.phone_hash = ANY(due.phone_hashes)
                     )
             ) THEN 'suppressed'
+            WHEN EXISTS (
+                SELECT 1
+                FROM outbox.reply AS reply
+                WHERE
+                    reply.phone_hash = ANY(due.phone_hashes)
+                    AND reply.meaning = 'unclear'
+                    AND reply.reviewed_at IS NULL
+                    AND reply.received_at < :end_of_day
+            ) THEN 'unread_reply'
             WHEN due.phone_e164 IS NULL THEN 'no_phone'
             WHEN NOT core.may_be_mobile(due.phone_kind) THEN 'not_mobile'
             WHEN
@@ -195,7 +220,7 @@ judged AS (
                 FROM core.contact AS other
                 INNER JOIN core.contact_activity AS theirs ON other.contact_id = theirs.contact_id
                 WHERE
-                    other.phone_hash = due.phone_hash
+                    other.phone_hash = ANY(due.phone_hashes)
                     AND other.contact_id <> due.contact_id
                     AND other.merged_into IS NULL
                     AND other.status <> 'erased'
@@ -304,7 +329,7 @@ SELECT
         END AS cohort.action
     ) AS action,
     CAST(concluded.reason AS cohort.reason) AS reason,
-    concluded.reason NOT IN ('gap', 'daily_cap', 'warm_up') AS is_final,
+    concluded.reason NOT IN ('unread_reply', 'gap', 'daily_cap', 'warm_up') AS is_final,
     :policy_version
 FROM concluded
 ON CONFLICT (contact_id, as_of) DO NOTHING;

@@ -1,10 +1,10 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
 -- were over when it was decided. What was held for good is not looked at again for
--- the ladder's sake, unless the card, the consent or a suppression has changed since, or it now
--- comes after a step that waits. A clock that is gone hands over to the first that is left.
+-- the ladder's sake, unless the card, the consent or a suppression has changed since, a reply was
+-- read, or it now comes after a step that waits. A clock that is gone hands over to the first that is left.
 -- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
--- core.consent, core.suppression. Writes: cohort.episode, core.derived_from.
+-- core.consent, core.suppression, core.phone_alias, outbox.reply. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
@@ -19,15 +19,38 @@ WITH rung AS (
         )
 ),
 
--- When suppressions were lifted last, by contact and by number.
+-- When suppressions were lifted last, or replies read, by contact and by number.
 lifted AS (
     SELECT
-        suppression.contact_id,
-        suppression.phone_hash,
-        max(suppression.lifted_at) AS lifted_at
-    FROM core.suppression AS suppression
-    WHERE suppression.lifted_at IS NOT NULL
-    GROUP BY GROUPING SETS ((suppression.contact_id), (suppression.phone_hash))
+        change.contact_id,
+        change.phone_hash,
+        max(change.at) AS lifted_at
+    FROM (
+        SELECT
+            suppression.contact_id,
+            suppression.phone_hash,
+            suppression.lifted_at AS at
+        FROM core.suppression AS suppression
+        WHERE suppression.lifted_at IS NOT NULL
+        UNION ALL
+        SELECT
+            NULL AS contact_id,
+            reply.phone_hash,
+            reply.reviewed_at AS at
+        FROM outbox.reply AS reply
+        WHERE reply.meaning <> 'stop' AND reply.reviewed_at IS NOT NULL
+    ) AS change
+    GROUP BY GROUPING SETS ((change.contact_id), (change.phone_hash))
+),
+
+-- The same, of another spelling of the number.
+lifted_alias AS (
+    SELECT
+        alias.alias_hash AS phone_hash,
+        max(lifted.lifted_at) AS lifted_at
+    FROM lifted
+    INNER JOIN core.phone_alias AS alias ON lifted.phone_hash = alias.phone_hash
+    GROUP BY alias.alias_hash
 ),
 
 -- Open episodes, and what changed last that may have stood in the way.
@@ -38,7 +61,7 @@ open AS (
         episode.last_step,
         episode.is_waiting,
         greatest(contact.updated_load_id, consented.load_id) AS changed_load_id,
-        greatest(own.lifted_at, numbers.lifted_at) AS lifted_at,
+        greatest(own.lifted_at, numbers.lifted_at, spelled.lifted_at) AS lifted_at,
         coalesce(dormancy.pace, episode.pace) AS pace,
         coalesce(
             clock.behaviour,
@@ -60,6 +83,7 @@ open AS (
         ) AS consented
     LEFT JOIN lifted AS own ON episode.contact_id = own.contact_id
     LEFT JOIN lifted AS numbers ON contact.phone_hash = numbers.phone_hash
+    LEFT JOIN lifted_alias AS spelled ON contact.phone_hash = spelled.phone_hash
     WHERE episode.closed_on IS NULL
 ),
 

@@ -2,7 +2,7 @@
 -- Grain: a contact and, where it was merged into another since its message, the other one: they are
 -- one person. Messages to the number that are not out yet are cancelled, whosever they are: an
 -- opt-out holds for the number.
--- Reads: core.contact. Writes: core.suppression, core.contact (status), outbox.message.
+-- Reads: core.contact, core.phone_alias. Writes: core.suppression, core.contact (status), outbox.message.
 -- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is
 -- not known (then the contact's own); channel; source: what wrote it, landing or reply; at: when.
 -- Running it twice leaves the first opt-out as it is, but for a source that is harder to take back:
@@ -28,8 +28,8 @@ ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lift
 DO UPDATE
     SET source = excluded.source
     WHERE
-    suppression.source IN ('reply', 'provider', 'receipt')
-    AND excluded.source NOT IN ('reply', 'provider', 'receipt');
+    core.is_by_reply(suppression.source)
+    AND NOT core.is_by_reply(excluded.source);
 
 UPDATE core.contact
 SET status = 'unsubscribed'
@@ -59,5 +59,5 @@ WHERE
             FROM core.contact AS merged
             WHERE merged.contact_id = :contact_id
         )
-        OR phone_hash = CAST(:phone_hash AS text)
+        OR phone_hash = ANY(core.phone_hashes(CAST(:phone_hash AS text)))
     );

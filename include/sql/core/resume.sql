@@ -1,7 +1,7 @@
 -- End a break that a person asked for, because they press the button for it. That they did is kept
 -- where there is none, too: a break that was asked for before, but comes later, does not begin.
 -- Grain: suppression of the contact, of the one it was merged into, or of the number.
--- Reads: core.contact. Writes: core.suppression. Parameters: contact_id; phone_hash: of the number,
+-- Reads: core.contact, core.phone_alias. Writes: core.suppression. Parameters: contact_id; phone_hash: of the number,
 -- NULL where it is not known; channel; at: when; a break that was asked for later stays, as an
 -- opt-out does. Twice: nothing is left to lift.
 UPDATE core.suppression
@@ -18,7 +18,7 @@ WHERE
             FROM core.contact AS contact
             WHERE contact.contact_id = :contact_id
         )
-        OR suppression.phone_hash = CAST(:phone_hash AS text)
+        OR suppression.phone_hash = ANY(core.phone_hashes(CAST(:phone_hash AS text)))
     );
 
 INSERT INTO core.suppression (contact_id, channel, reason, source, since, lifted_at)

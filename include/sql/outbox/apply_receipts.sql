@@ -1,7 +1,7 @@
 -- Map the receipts that are new onto their messages. A success never overwrites a failure: another
 -- segment may have failed. A receipt of a message that is queued or cancelled proves that it was
 -- sent; but for a refusal, which may be of an account without credit: that message is sent later.
--- A number that is bad for good is suppressed. Receipts of messages that nobody knows are kept,
+-- A number that is bad for good, or somebody else's now, is suppressed. Receipts of messages that nobody knows are kept,
 -- unapplied to anything. One statement: a receipt that comes meanwhile waits for the next run.
 -- Returns the numbers that have opted out with the provider, and since when: whoever runs this runs
 -- core/opt_out_phone for each, in the same transaction.
@@ -32,13 +32,13 @@ bounced AS (
         message.contact_id,
         message.phone_hash,
         :channel,
-        'hard_bounce'::core.suppression_reason,
+        fresh.suppress,
         'receipt',
         min(fresh.occurred_at) AS since
     FROM fresh
     INNER JOIN outbox.message AS message ON fresh.message_id = message.message_id
-    WHERE fresh.suppress = 'hard_bounce'
-    GROUP BY message.contact_id, message.phone_hash
+    WHERE core.is_of_number(fresh.suppress)
+    GROUP BY message.contact_id, message.phone_hash, fresh.suppress
     ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, '')))
     WHERE lifted_at IS NULL DO NOTHING
 ),

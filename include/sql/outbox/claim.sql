@@ -1,9 +1,9 @@
 -- Claim the next messages for one sender, and judge them once more: a stop, a withdrawal, an open,
--- a return, a new number or one that is no mobile, a reply that nobody has read yet or a late hour since the decision wins,
--- and cancels the message.
+-- a return, a new number or one that is no mobile, a reply that nobody has read yet, or a late hour
+-- since the decision wins, and cancels the message.
 -- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
 -- own share of the contacts. A batch has one not_after, since the provider is given one for all.
--- Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
+-- A number is looked up in every spelling. Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
 -- Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
 -- today, purpose, clocks. Twice: what is claimed or cancelled is not queued any more.
@@ -30,7 +30,9 @@ WITH due AS MATERIALIZED (
 ),
 
 next AS MATERIALIZED (
-    SELECT due.*
+    SELECT
+        due.*,
+        core.phone_hashes(due.phone_hash) AS phone_hashes
     FROM due
     WHERE due.not_after = (SELECT min(every.not_after) FROM due AS every)
 ),
@@ -62,7 +64,7 @@ judged AS MATERIALIZED (
                 WHERE
                     suppression.lifted_at IS NULL
                     AND suppression.channel = message.channel
-                    AND suppression.phone_hash = message.phone_hash
+                    AND suppression.phone_hash = ANY(message.phone_hashes)
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT 1
@@ -71,17 +73,16 @@ judged AS MATERIALIZED (
                     suppression.lifted_at IS NULL
                     AND suppression.channel = message.channel
                     AND suppression.contact_id = message.contact_id
-                    -- A number that is bad says nothing about the next one.
-                    AND suppression.reason <> 'hard_bounce'
+                    AND NOT core.is_of_number(suppression.reason)
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT 1
                 FROM outbox.reply AS reply
                 WHERE
-                    reply.phone_hash = message.phone_hash
+                    reply.phone_hash = ANY(message.phone_hashes)
                     AND reply.meaning = 'unclear'
                     AND reply.reviewed_at IS NULL
-            ) THEN 'unclear_reply'
+            ) THEN 'unread_reply'
             WHEN
                 consent.granted_at IS NULL
                 OR greatest(consent.withdrawn_at, elsewhere.stopped_at) >= consent.granted_at

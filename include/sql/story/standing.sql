@@ -54,12 +54,24 @@ SELECT
                 AND CAST(suppression.reason AS text) = word.word
         WHERE
             (
-                suppression.contact_id = contact.contact_id
-                OR suppression.phone_hash = contact.phone_hash
+                (
+                    suppression.contact_id = contact.contact_id
+                    AND NOT core.is_of_number(suppression.reason)
+                )
+                OR suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
             )
             AND suppression.lifted_at IS NULL
             AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
-    ) AS suppressed_for
+    ) AS suppressed_for,
+    EXISTS(
+        SELECT 1
+        FROM outbox.reply AS reply
+        WHERE
+            reply.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
+            AND reply.meaning = 'unclear'
+            AND reply.reviewed_at IS NULL
+            AND reply.received_at < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+    ) AS is_unread
 FROM core.contact AS contact
 CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
 LEFT JOIN cohort.dormancy AS dormancy ON contact.contact_id = dormancy.contact_id

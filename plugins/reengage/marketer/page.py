@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from math import ceil
@@ -27,10 +27,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from reengage import db, story
+from reengage import db, opt_out, story
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
+from reengage.replies import Meaning
 from reengage.settings import TEMPLATES
 from reengage.story import day_text
 
@@ -152,11 +153,12 @@ def create_page(
         try:
             current = policy()
         except ConfigurationError:
-            return {"zone": ZoneInfo("UTC"), "currency": "", "ladder": []}
+            return {"zone": ZoneInfo("UTC"), "currency": "", "ladder": [], "hold_days": None}
         return {
             "zone": current.brand.zone,
             "currency": current.brand.currency,
             "ladder": [step.name for step in current.steps],
+            "hold_days": current.replies.hold_days,
         }
 
     def barely(as_of: date) -> dict[str, Any] | None:
@@ -221,6 +223,7 @@ def create_page(
             lines = db.run(connection, "marketer/waterfall", day=day).all()
             messages = db.run(connection, "marketer/message_statuses", day=day).all()
             gates = db.run(connection, "marketer/gates", day=day).all()
+            waiting = db.run(connection, "marketer/count_replies").scalar_one()
             # Who is barely active is known of today alone.
             wanted = barely(day) if day == days[0] else None
             barely_active = wanted and _count_barely_active(connection, wanted)
@@ -229,6 +232,7 @@ def create_page(
             request,
             "day.html",
             section="day",
+            waiting=waiting,
             words=words,
             days=days,
             day=day,
@@ -392,23 +396,27 @@ def create_page(
     @app.get("/replies", response_class=HTMLResponse)
     def replies(request: Request) -> Response:
         with _reading(engine_factory) as connection:
-            found = db.run(connection, "marketer/replies", row_limit=PAGE_ROWS).all()
-        return show(request, "replies.html", section="replies", replies=found)
+            unread, counted = (
+                db.run(
+                    connection, "marketer/replies", is_counted=is_counted, row_limit=PAGE_ROWS
+                ).all()
+                for is_counted in (False, True)
+            )
+            return show(
+                request,
+                "replies.html",
+                section="replies",
+                unread=unread,
+                counted=counted,
+                kept=db.run(connection, "marketer/unread_webhooks").one(),
+            )
 
     @app.post("/replies/{reply_id}/{meant}", dependencies=[Depends(_own_page), *write_guard])
-    def review(reply_id: int, meant: Literal["stop", "go-on"]) -> Response:
+    def review(reply_id: int, meant: Literal["stop", "go-on", "start"]) -> Response:
         if not 0 <= reply_id < 2**63:
             raise _Missing("There is no such reply.")
-        with _engine(engine_factory).begin() as connection:
-            row = db.run(
-                connection, "marketer/review_reply",
-                reply_id=reply_id, is_stop=meant == "stop", at=clock(),
-            ).first()  # fmt: skip
-            if row and meant == "stop":
-                db.run(
-                    connection, "core/opt_out_phone",
-                    phone_hash=row.phone_hash, channel=CHANNEL, source="reply", at=row.received_at,
-                )  # fmt: skip
+        meaning: Meaning = "unclear" if meant == "go-on" else meant
+        opt_out.review(_engine(engine_factory), reply_id, meaning, CHANNEL, clock())
         # One that somebody else has read meanwhile is no longer in the list, which says enough.
         return RedirectResponse("../../replies", 303, _PRIVATE)
 
@@ -662,6 +670,11 @@ def _day(value: date | None) -> str:
     return "–" if value is None else day_text(value)
 
 
+def _after(value: datetime, days: int, zone: ZoneInfo) -> date:
+    """The day on which so many days since a time are over."""
+    return (value + timedelta(days=days)).astimezone(zone).date()
+
+
 def _time(value: datetime | None, zone: ZoneInfo) -> str:
     if value is None:
         return "–"
@@ -707,6 +720,7 @@ def _templates() -> Environment:
     environment.filters.update(
         day=_day,
         time=_time,
+        after=_after,
         number=_number,
         money=_money,
         share=_share,

@@ -5,18 +5,19 @@ out? Only a request that never left, or that the provider says it did not proces
 everything else that is no clear answer is UNKNOWN, and is looked up in the provider's own log.
 """
 
+import hashlib
 import ipaddress
 import json
 import logging
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
@@ -27,8 +28,16 @@ from urllib3.exceptions import ProxyError as TunnelError
 
 from reengage.errors import ConfigurationError, ProviderError
 from reengage.providers.pace import LocalPace, Pace
+from reengage.replies import Meaning
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# How an entry of a log that is not as its description says fails to be read.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+LONGEST_ID = 200  # of what the warehouse's indexes hold
+MOST_SEGMENTS = 1000
 
 CONNECT_SECONDS = 5.0
 POOL = 16
@@ -60,8 +69,9 @@ class Outgoing:
     text: str = field(repr=False)
 
 
-# Why a refusal says that the number is not to be texted again.
-Suppress = Literal["hard_bounce", "opted_out"]
+# Why a provider says that the number is not to be texted again: of each, only what its own list of
+# codes says of the number, never what it says of a text, a sender or the account.
+Suppress = Literal["hard_bounce", "opted_out", "number_reassigned"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,8 @@ class Handed:
 
 # The code of a message for which no turn came in time: it was not sent.
 HELD_BACK = "held_back"
+# The code of a 2xx that is no JSON.
+UNREADABLE_BODY = "unreadable"
 
 LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected"]
 
@@ -100,9 +112,9 @@ LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected
 @dataclass(frozen=True)
 class LogEntry:
     """One message as the provider's log has it now. suppress: why the number is not to be texted
-    again. price is of the whole message; occurred_at is aware, when this status came about.
-    bulk_id: the hand-over that it is about, where the provider says so. is_of_account: refused for
-    want of what the account lacks, as everybody would be.
+    again. price is of the whole message; occurred_at is aware, when this status came about (None:
+    not told). bulk_id: the hand-over that it is about, where the provider says so. is_of_account:
+    refused for want of what the account lacks, as everybody would be.
     """
 
     message_id: str
@@ -112,19 +124,33 @@ class LogEntry:
     segments: int | None
     price: Decimal | None
     currency: str | None
-    occurred_at: datetime
+    occurred_at: datetime | None
     bulk_id: str | None = None
     is_of_account: bool = False
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A text that somebody sent back. sender is E.164; received_at is aware."""
+    """A text that somebody sent back. sender: as the provider writes it, a number or a name;
+    received_at: aware, None where it is not told. beside: what came with it that may say what it
+    means, such as a button's label; flag: what the provider itself took it for.
+    """
 
     reply_id: str
     sender: str = field(repr=False)
     text: str = field(repr=False)
-    received_at: datetime
+    received_at: datetime | None
+    beside: tuple[str, ...] = field(default=(), repr=False)
+    flag: Meaning | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a provider says of a number as such, whoever has it. number is E.164; at is aware."""
+
+    number: str = field(repr=False)
+    suppress: Suppress
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -142,11 +168,14 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Told:
-    """What a webhook told. unread: parts of it that could not be read."""
+    """What a webhook, or a page that was polled, told. unread: parts of it that could not be
+    read, each in a form that `hear` takes once it can.
+    """
 
     receipts: Sequence[LogEntry] = ()
     replies: Sequence[Reply] = ()
-    unread: int = 0
+    verdicts: Sequence[Verdict] = ()
+    unread: Sequence[bytes] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -171,6 +200,16 @@ class ProviderUnavailable(ProviderError):
     """The provider cannot be asked just now. Nothing was learned; ask again later."""
 
 
+class Misread(ProviderUnavailable):
+    """Something of what the provider told came in a form that is not understood. entries: what
+    could be read of a log; what is not among them may be there all the same.
+    """
+
+    def __init__(self, message: str, entries: Sequence[LogEntry] = ()) -> None:
+        super().__init__(message)
+        self.entries = list(entries)
+
+
 class AccountRefused(ProviderError):
     """The account, not a message, was refused: its key, its credit, its sender. It would be so for
     everybody, so the run stops.
@@ -185,19 +224,20 @@ class AccountRefused(ProviderError):
 
 
 class WebhookRefused(ProviderError):
-    """A webhook is not signed by the provider, or is none that it sends. Nothing was taken."""
+    """A webhook is not signed by the provider. Nothing was taken."""
 
 
 @dataclass(frozen=True)
 class Exchange:
     """A request and what came of it: ACCEPTED means that `content`, JSON, says so. hold_seconds:
-    how long it is better that nobody begins another.
+    how long it is better that nobody begins another. body: of a 2xx, as it came.
     """
 
     outcome: Outcome
     code: str
     content: Any = None
     hold_seconds: float = 0
+    body: bytes = field(default=b"", repr=False)
 
 
 class Provider(ABC):
@@ -218,6 +258,8 @@ class Provider(ABC):
     knows_our_ids: ClassVar[bool] = True
     # Whether it tells what people reply; else a STOP by reply is not heard.
     tells_replies: ClassVar[bool] = True
+    # Whether a reply is told once alone: a page of which all is known is not the last one then.
+    tells_once: ClassVar[bool] = False
     # Whether a price is told only some time after the delivery, and is asked for until it is.
     prices_late: ClassVar[bool] = False
     # How long a text may be on its way to the phone where no end can be named; else the provider
@@ -312,22 +354,25 @@ class Provider(ABC):
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         """What the provider's own log holds of a bulk: each message handed over, with its latest
         status (a message that was handed over twice is there twice). Proof of absence only within
-        `log_hours` of the hand-over. Raises ProviderUnavailable where the log cannot be read.
+        `log_hours` of the hand-over. Raises ProviderUnavailable where the log cannot be read, and
+        Misread, with the others, where an entry cannot.
 
         handed: the bulk's messages, needed unless the provider knows our ids.
         """
 
     @abstractmethod
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
-        """The texts that came back to our number (E.164; a name takes none), page by page. Some
-        providers tell each only once, so store a page before asking for the next; others begin
-        with the newest, so stop at a page of which all is known. Raises ProviderUnavailable.
+    def reply_pages(self, number: str) -> Iterator[Told]:
+        """The texts that came back to our number (E.164; a name takes none), page by page. Where
+        `tells_once`, store a page before asking for the next; else the newest come first, so stop
+        at a page of which all is known. Raises ProviderUnavailable. What a page holds never raises:
+        one reply that cannot be read takes no other with it.
         """
 
     def hear(self, webhook: Webhook, now: datetime) -> Told:
         """What a webhook of this provider tells; now: aware, when it came. Asks nobody.
 
-        Raises WebhookRefused where it is not signed as the connection says, or cannot be read.
+        Raises WebhookRefused where it is not signed as the connection says. What it holds never
+        raises: what cannot be read is `unread`.
         """
         raise WebhookRefused(f"{self.title} sends no webhooks; its receipts are polled.")
 
@@ -413,11 +458,12 @@ class Provider(ABC):
         status = answer.status_code
         try:
             content = json.loads(answer.content, parse_float=Decimal)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if 200 <= status < 300:
             outcome = Outcome.UNKNOWN if content is None else Outcome.ACCEPTED
-            return Exchange(outcome, str(status) if content is not None else "unreadable", content)
+            code = str(status) if content is not None else UNREADABLE_BODY
+            return Exchange(outcome, code, content, body=answer.content)
         code = self._error_code(content)
         hold = _hold_seconds(answer)
         if judged := self._judge(code):
@@ -458,11 +504,28 @@ class Provider(ABC):
         kind = "The local sandbox" if self.is_sandbox else self.title
         return f"{kind} answers at {_host(self.account.base_url)}, and takes the key."
 
-    def _misread(self, what: str) -> ProviderUnavailable:
-        return ProviderUnavailable(
-            f"{self.name}'s {what} came in a form that is not understood, so nothing was taken "
-            f"from it. Compare providers/{self.name}.py with {self.title}'s current API."
+    def _misread(self, what: str, entries: Sequence[LogEntry] = ()) -> Misread:
+        return Misread(
+            f"{self.name}'s {what} came, in whole or in part, in a form that is not understood, so "
+            "that part was not taken from it. Compare "
+            f"providers/{self.name}.py with {self.title}'s current API.",
+            entries,
         )
+
+    def _entries(self, items: Iterable[T], read: Callable[[T], LogEntry | None]) -> list[LogEntry]:
+        """What `read` makes of a log's items (None: of nobody here). Raises Misread, with the
+        others, where it fails for one: left out, it would read as a message that was never sent.
+        """
+        entries, is_whole = [], True
+        for item in items:
+            try:
+                if entry := read(item):
+                    entries.append(entry)
+            except UNREADABLE:
+                is_whole = False
+        if not is_whole:
+            raise self._misread("log", entries)
+        return entries
 
 
 class BulkProvider(Provider):
@@ -603,6 +666,68 @@ def _uri_parts(uri: str) -> dict[str, Any]:
         "port": parts.port,
         "extra": extra,
     }
+
+
+# --- what is told, whatever its type --------------------------------------------------------------
+
+
+def said(value: Any) -> str:
+    """A value as text that the warehouse takes: of none empty, of another type its JSON."""
+    if not isinstance(value, str):
+        is_number = isinstance(value, Decimal)
+        value = "" if value is None else value if is_number else _as_json(value)
+    return str(value).replace("\0", "").encode(errors="replace").decode()
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
+
+
+def named(value: Any, item: Any) -> str:
+    """An id as the provider gives it; where it gives none, a hash of the item."""
+    name = said(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if name and len(name) <= LONGEST_ID:
+        return name
+    text = _as_json(item)
+    return f"unnamed-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def message_named(value: Any) -> str:
+    """The id of a message in a receipt. Raises ValueError where there is none."""
+    name = said(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not name or len(name) > LONGEST_ID:
+        raise ValueError("no id")
+    return name
+
+
+def when(read: Callable[[Any], datetime], *values: Any) -> datetime | None:
+    """The first of the times that can be read, and has a zone."""
+    for value in values:
+        try:
+            at = read(value)
+            if at.tzinfo is not None and at.year < 9999:
+                return at
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            continue
+    return None
+
+
+def count_of(value: Any) -> int | None:
+    """How many segments; None where that is not told, or not yet ("0")."""
+    try:
+        count = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return count if 0 < count <= MOST_SEGMENTS else None
+
+
+def amount_of(value: Any) -> Decimal | None:
+    """What a message costs; None where that is not told."""
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError:
+        return None
+    return abs(amount) if amount.is_finite() and abs(amount) < 10**6 else None
 
 
 class _Unasked(logging.Filter):

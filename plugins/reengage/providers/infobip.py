@@ -7,7 +7,6 @@ by. A rejected message comes inside a 200, so each one is judged.
 import base64
 import hmac
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,8 +15,9 @@ from typing import Any, ClassVar
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from reengage.errors import ProviderError
+from reengage import replies
 from reengage.providers.base import (
+    UNREADABLE_BODY,
     AccountRefused,
     Answer,
     BulkProvider,
@@ -28,9 +28,16 @@ from reengage.providers.base import (
     Outcome,
     Outgoing,
     Reply,
+    Suppress,
     Told,
     Webhook,
     WebhookRefused,
+    amount_of,
+    count_of,
+    message_named,
+    named,
+    said,
+    when,
 )
 
 PAGE = 1000
@@ -50,6 +57,18 @@ STATUS: dict[str, LogStatus] = {
 NO_CREDIT = ("REJECTED_NOT_ENOUGH_CREDITS", "REJECTED_PREPAID_PACKAGE_EXPIRED")
 NO_SENDER = ("REJECTED_SOURCE", "REJECTED_SENDER")
 NO_ROUTE = ("REJECTED_ROUTE_NOT_AVAILABLE", "REJECTED_DESTINATION_NOT_REGISTERED")
+# Of the same page: what is said of the number. `permanent` is not: it says that this message, sent
+# again unchanged, fails again, as a text that a filter stops does.
+OF_NUMBER: dict[str, Suppress] = {
+    "EC_UNKNOWN_SUBSCRIBER": "hard_bounce",
+    "EC_UNIDENTIFIED_SUBSCRIBER": "hard_bounce",
+    "REJECTED_DESTINATION": "hard_bounce",
+    "REJECTED_DND": "opted_out",
+    "REJECTED_DESTINATION_BLOCKLISTED": "opted_out",
+    "EC_SC_BLOCKED_BY_END_USER": "opted_out",
+}
+# Content that is blocked says a stop where its description does: "MO: STOP".
+CONTENT_BLOCKED = "EC_CONTENT_BLOCKED"
 
 
 class _Key(AuthBase):
@@ -61,9 +80,6 @@ class _Key(AuthBase):
         return request
 
 
-log = logging.getLogger(__name__)
-
-
 class Infobip(BulkProvider):
     """The connection's password is the API key."""
 
@@ -71,6 +87,7 @@ class Infobip(BulkProvider):
     title: ClassVar[str] = "Infobip"
     max_batch = 1000
     log_hours: ClassVar[float] = 48
+    tells_once: ClassVar[bool] = True
 
     def _auth(self) -> AuthBase:
         return _Key(self.account.password)
@@ -105,13 +122,15 @@ class Infobip(BulkProvider):
             known = STATUS.get(str(status.get("groupName")))
             if known is None or "messageId" not in item:
                 continue
+            # Only REJECTED is a refusal; whatever else is told later was taken now.
+            is_refused = known == "rejected"
             yield Answer(
                 message_id=item["messageId"],
-                # Only REJECTED is a refusal; whatever else is told later was taken now.
-                outcome=Outcome.REJECTED if known == "rejected" else Outcome.ACCEPTED,
+                outcome=Outcome.REJECTED if is_refused else Outcome.ACCEPTED,
                 provider_message_id=item["messageId"],
                 raw_code=status.get("name", ""),
-                segments=(item.get("details") or {}).get("messageCount"),
+                segments=count_of((item.get("details") or {}).get("messageCount")),
+                suppress=_suppress(status) if is_refused else None,
             )
 
     def _refusal(self, code: str) -> AccountRefused | None:
@@ -136,7 +155,7 @@ class Infobip(BulkProvider):
         return str(content.get("errorCode") or older.get("messageId") or "")
 
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
-        return [self._entry(item) for item in self._pages(bulkId=bulk_id)]
+        return self._entries(self._pages(bulkId=bulk_id), self._entry)
 
     def _pages(self, **parameters: Any) -> Iterator[dict[str, Any]]:
         while True:
@@ -151,46 +170,47 @@ class Infobip(BulkProvider):
             parameters["cursor"] = cursor
 
     def _entry(self, item: dict[str, Any]) -> LogEntry:
-        try:
-            status, error = item["status"], item.get("error") or {}
-            price, count = item.get("price") or {}, item.get("messageCount")
-            each = price.get("pricePerMessage")
-            failed = status["groupName"] not in ("ACCEPTED", "PENDING", "DELIVERED")
-            return LogEntry(
-                message_id=item["messageId"],
-                status=STATUS[status["groupName"]],
-                raw_code=(error.get("name") if failed else None) or status["name"],
-                suppress="hard_bounce" if failed and error.get("permanent") is True else None,
-                segments=count,
-                price=None if each is None else Decimal(each) * (count or 1),
-                currency=price.get("currency"),
-                occurred_at=_time(item.get("doneAt") or item["sentAt"]),
-                bulk_id=item.get("bulkId"),
-                is_of_account=failed and self._refusal(status["name"]) is not None,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            # An entry that is skipped would read as a message that was never sent.
-            raise self._misread("log") from error
+        """An entry of the log, or a delivery report. Raises one of UNREADABLE where it does not say
+        what became of which message; what else it says badly is not told.
+        """
+        status = item["status"]
+        group, name = STATUS[status["groupName"]], said(status.get("name"))[:100]
+        error, price = (
+            part if isinstance(part, dict) else {}
+            for part in (item.get("error"), item.get("price"))
+        )
+        count, each = count_of(item.get("messageCount")), amount_of(price.get("pricePerMessage"))
+        is_failed = group not in ("accepted", "delivered")
+        return LogEntry(
+            message_id=message_named(item["messageId"]),
+            status=group,
+            raw_code=(said(error.get("name"))[:100] if is_failed else "") or name,
+            suppress=(_suppress(error) or _suppress(status)) if is_failed else None,
+            segments=count,
+            price=None if each is None else each * (count or 1),
+            currency=None if each is None else said(price.get("currency"))[:10] or None,
+            occurred_at=when(_time, item.get("doneAt"), item.get("sentAt")),
+            bulk_id=said(item.get("bulkId")) or None,
+            is_of_account=is_failed and self._refusal(name) is not None,
+        )
 
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
-        while page := self.replies():
-            yield page
+    def reply_pages(self, number: str) -> Iterator[Told]:
+        while True:
+            told = self._inbox()
+            if told.replies or told.receipts or told.unread:
+                yield told
+            # One that is not understood may be told for ever.
+            if not told.replies:
+                return
 
-    def replies(self) -> list[Reply]:
-        """The next page of texts that came back; each is told only once."""
-        content = self._read("/sms/1/inbox/reports", limit=PAGE)
-        found = []
-        try:
-            items = list(content["results"])
-        except (KeyError, TypeError) as error:
-            raise self._misread("inbox") from error
-        for item in items:
-            # Each is told once: one that cannot be read must not take the others with it.
-            try:
-                found.append(_reply(item))
-            except (KeyError, TypeError, ValueError, AttributeError):
-                log.warning("a reply in infobip's inbox cannot be read, and is left out")
-        return found
+    def _inbox(self) -> Told:
+        """The next page of texts that came back: each is told only once, so that nothing of it is
+        let go, whatever its form.
+        """
+        exchange = self._exchange("GET", "/sms/1/inbox/reports", params={"limit": PAGE})
+        if exchange.outcome is not Outcome.ACCEPTED and exchange.code != UNREADABLE_BODY:
+            raise self._unavailable(exchange.code)
+        return self._told(exchange.body)
 
     def hear(self, webhook: Webhook, now: datetime) -> Told:
         """Delivery reports, or replies, as Infobip posts them: it signs in by HTTP Basic, with the
@@ -204,35 +224,65 @@ class Infobip(BulkProvider):
                 "A webhook did not sign in with the webhook secret of the connection reengage_sms. "
                 "Set one there, and the same in Infobip's portal."
             )
+        return self._told(webhook.body)
+
+    def _told(self, body: bytes) -> Told:
+        """What `{"results": […]}` tells, item by item: none takes another with it."""
         try:
-            items = list(json.loads(webhook.body, parse_float=Decimal)["results"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise WebhookRefused(
-                "A webhook of Infobip's is neither receipts nor replies."
-            ) from error
-        receipts, replies, unread = [], [], 0
-        for item in items:
+            items = json.loads(body, parse_float=Decimal, parse_int=_whole)["results"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return Told(unread=[body])
+        receipts, heard, unread = [], [], []
+        for item in items if isinstance(items, list) else [] if items is None else [items]:
             try:
-                if "status" in item:
-                    receipts.append(self._entry(item))
+                if _is_reply(item):
+                    heard.append(_reply(item))
                 else:
-                    replies.append(_reply(item))
-            except (KeyError, TypeError, ValueError, AttributeError, ProviderError):
-                unread += 1
-        return Told(receipts, replies, unread)
+                    receipts.append(self._entry(item))
+            except Exception:  # of whatever kind: what is told once is never dropped
+                unread.append(json.dumps({"results": [item]}, default=float).encode())
+        return Told(receipts, heard, unread=unread)
 
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
         return self._works()
 
 
+def _is_reply(item: dict[str, Any]) -> bool:
+    """Whether somebody's text, and no report on ours: that says a status."""
+    status = item.get("status")
+    return bool(item.get("from")) and not (isinstance(status, dict) and "groupName" in status)
+
+
 def _reply(item: dict[str, Any]) -> Reply:
+    sender, keyword = item["from"], said(item.get("keyword"))
+    if isinstance(sender, Decimal) and abs(sender) < 10**16 and sender == int(sender):
+        sender = int(sender)  # 1.2125551012E10
+    if isinstance(sender, bool) or not isinstance(sender, (str, int)) or not said(sender).strip():
+        raise ValueError("no sender")
+    text = said(item.get("text")) or said(item.get("cleanText")) or keyword
+    sender = said(sender).strip()
     return Reply(
-        reply_id=item["messageId"],
-        sender="+" + item["from"].lstrip("+"),
-        text=item["text"],
-        received_at=_time(item["receivedAt"]),
+        reply_id=named(item.get("messageId"), item),
+        sender=f"+{sender}" if sender.isdecimal() and sender[0] != "0" else sender,
+        text=text,
+        received_at=when(_time, item.get("receivedAt")),
+        # The account's own words for a stop, which Infobip has found at the text's beginning.
+        flag="stop" if replies.meaning(keyword) == "stop" else None,
     )
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number; one of more digits than anything is, which Python would refuse, as text."""
+    return int(digits) if len(digits) < 100 else digits
+
+
+def _suppress(said_of_it: dict[str, Any]) -> Suppress | None:
+    """Why the number is not to be texted again, by a status or an error of Infobip's list."""
+    name = said_of_it.get("name")
+    if name == CONTENT_BLOCKED and "MO: STOP" in said(said_of_it.get("description")).upper():
+        return "opted_out"
+    return OF_NUMBER.get(name) if isinstance(name, str) else None
 
 
 def _password(webhook: Webhook) -> str:

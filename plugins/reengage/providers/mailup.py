@@ -27,8 +27,10 @@ from reengage.providers.base import (
     LogStatus,
     Outcome,
     Outgoing,
-    Reply,
     Suppress,
+    Told,
+    said,
+    when,
 )
 from reengage.providers.single import SingleProvider
 from reengage.segments import segments
@@ -208,11 +210,11 @@ class MailUp(SingleProvider):
 
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         first = _first_of_number(handed)
-        found = []
         # The first hand-over with a campaign's name makes it. None: nothing of the bulk arrived.
         campaigns = self._items(
             f"/Sms/List/{self._list}/Messages", filterby=f"\"Subject=='{bulk_id}'\""
         )
+        items: list[Any] = []
         for campaign in list(campaigns):
             try:
                 number = int(campaign["idMessage"])
@@ -220,13 +222,8 @@ class MailUp(SingleProvider):
                     raise ValueError("another campaign")
             except (KeyError, TypeError, ValueError) as error:
                 raise self._misread("list of campaigns") from error
-            for item in self._items(f"/Sms/{number}/Sendings/ReportDetails"):
-                try:
-                    if message_id := first.get("+" + item["Receiver"].lstrip("+0")):
-                        found.append(_entry(item, message_id))
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise self._misread("report") from error
-        return found
+            items += self._items(f"/Sms/{number}/Sendings/ReportDetails")
+        return self._entries(items, lambda item: _entry(item, first))
 
     def _items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         page = 0
@@ -275,7 +272,7 @@ class MailUp(SingleProvider):
             self._token = (token, time.monotonic() + seconds - 60)
             return _Bearer(token)
 
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+    def reply_pages(self, number: str) -> Iterator[Told]:
         # MailUp tells no replies: whoever wants to stop uses the link.
         return iter(())
 
@@ -311,8 +308,12 @@ def _in_order(messages: Sequence[Outgoing], answers: Sequence[Answer]) -> list[A
     ]
 
 
-def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
-    status, code = STATUS[item["Status"]], item.get("ErrorCode") or ""
+def _entry(item: dict[str, Any], first: dict[str, str]) -> LogEntry | None:
+    """A line of the report; None where its number is none of the bulk's."""
+    message_id = first.get("+" + item["Receiver"].lstrip("+0"))
+    if message_id is None:
+        return None
+    status, code = STATUS[item["Status"]], said(item.get("ErrorCode"))[:100]
     if status == "undelivered" and code.startswith("EXPIRED"):
         status = "expired"
     return LogEntry(
@@ -324,7 +325,7 @@ def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
         segments=None,
         price=None,
         currency=None,
-        occurred_at=_time(item["SentDate"]),
+        occurred_at=when(_time, item.get("SentDate")),
     )
 
 

@@ -8,7 +8,8 @@ comes some time after the delivery.
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,8 +19,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from reengage import replies
 from reengage.errors import ConfigurationError
 from reengage.providers.base import (
+    UNREADABLE,
     Account,
     AccountRefused,
     Answer,
@@ -32,8 +35,15 @@ from reengage.providers.base import (
     Reply,
     Suppress,
     Told,
+    Verdict,
     Webhook,
     WebhookRefused,
+    amount_of,
+    count_of,
+    message_named,
+    named,
+    said,
+    when,
 )
 from reengage.providers.single import SingleProvider
 
@@ -87,8 +97,17 @@ BOUNCED: dict[str, Suppress | None] = {
     **REFUSED,
     "30005": "hard_bounce",
     "30006": "hard_bounce",
+    "63014": "opted_out",  # they have blocked us, or opted out, in a channel of its own
 }
 VALIDITY_OVER = "30036"
+
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: what Twilio itself took a reply
+# for, whatever its words; it has blocked the number, or lets it be texted again. HELP says neither.
+FLAGS: dict[str, replies.Meaning] = {"STOP": "stop", "START": "start"}
+# https://www.twilio.com/docs/events/event-types/messaging/compliance-toolkit, by Event Streams.
+REASSIGNED = "com.twilio.messaging.reassigned-number.detected"
+# Of a message that came in; a status callback has another.
+INBOUND = (None, "", "received", "receiving")
 
 
 class Twilio(SingleProvider):
@@ -156,7 +175,7 @@ class Twilio(SingleProvider):
             Outcome.REJECTED if failed else Outcome.ACCEPTED,
             provider_message_id=content["sid"],
             raw_code=code,
-            segments=_count(content.get("num_segments")),
+            segments=count_of(content.get("num_segments")),
             price=_price(content),
             currency=_currency(content),
             suppress=REFUSED.get(code) if failed else None,
@@ -181,19 +200,26 @@ class Twilio(SingleProvider):
         # By threads: a request for each message, since nothing in Twilio's log names a batch.
         with ThreadPoolExecutor(READERS, thread_name_prefix=self.name) as pool:
             found = list(pool.map(self._look_up, handed))
-        return [entry for entries in found for entry in entries]
+        entries = [entry for entries, _ in found for entry in entries]
+        if not all(is_whole for _, is_whole in found):
+            raise self._misread("log", entries)
+        return entries
 
-    def _look_up(self, handed: Handed) -> list[LogEntry]:
+    def _look_up(self, handed: Handed) -> tuple[list[LogEntry], bool]:
+        """What the log holds of a message, and whether all of that could be read."""
         if sid := handed.provider_message_id:
-            content = self._read(f"{self._path}/Messages/{sid}.json")
-            return [self._understand(_entry, content, handed.message_id)]
-        # Not by DateSent: what Twilio has taken and not sent yet has none: it would read as absent.
-        # By the number alone it is one page: nobody is texted a thousand times.
-        return [
-            self._understand(_entry, item, handed.message_id)
-            for item in self._listed(PAGE, To=handed.to)
-            if self._understand(_is_of, item, handed)
-        ]
+            items = [self._read(f"{self._path}/Messages/{sid}.json")]
+        else:
+            # Not by DateSent: what Twilio has taken and not sent yet has none: it would read as
+            # absent. By the number alone it is one page: nobody is texted a thousand times.
+            try:
+                items = [i for i in self._listed(PAGE, To=handed.to) if _is_of(i, handed)]
+            except UNREADABLE:
+                return [], False
+        try:
+            return [_entry(item, handed.message_id) for item in items], True
+        except UNREADABLE:
+            return [], False
 
     def _listed(self, size: int, **parameters: Any) -> Iterator[dict[str, Any]]:
         path: str | None = f"{self._path}/Messages.json?" + urlencode(
@@ -210,52 +236,52 @@ class Twilio(SingleProvider):
             yield from items
             path = page.get("next_page_uri")
 
-    def _understand(self, read: Callable[..., T], *what: Any) -> T:
-        """What `read` makes of an entry. One that is skipped would read as never sent."""
-        try:
-            return read(*what)
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise self._misread("log") from error
-
     # --- what comes back --------------------------------------------------------------------------
 
-    def reply_pages(self, number: str) -> Iterator[list[Reply]]:
+    def reply_pages(self, number: str) -> Iterator[Told]:
         number = self.account.extra.get("reply_number") or number
         if not number.startswith("+"):
             return
-        page: list[Reply] = []
+        page: list[Any] = []
         for item in self._listed(REPLIES, To=number):
-            page.append(self._understand(_reply, item))
+            page.append(item)
             if len(page) == REPLIES:
-                yield page
+                yield _told(page)
                 page = []
         if page:
-            yield page
+            yield _told(page)
 
     def hear(self, webhook: Webhook, now: datetime) -> Told:
-        """A status callback or an incoming message, as Twilio posts them. It tells no time: what it
-        tells occurred `now`.
+        """A status callback, an incoming message, or an event of Event Streams, as Twilio posts
+        them. A form tells no time: what it tells occurred `now`.
         """
         if not webhook.is_known and not is_signed(webhook, self.account.password):
             raise WebhookRefused(
                 "A webhook is not signed with the Auth Token of the connection reengage_sms. Check "
                 "the token, and that the address is the one that Twilio was given."
             )
+        if webhook.body.lstrip()[:1] in (b"{", b"["):
+            return self._events(webhook.body, now)
         form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))
-        sid = form.get("MessageSid") or form.get("SmsSid")
+        form = {name: said(value) for name, value in form.items()}
+        sid = form.get("MessageSid") or form.get("SmsSid") or form.get("SmsMessageSid")
         status = form.get("MessageStatus") or form.get("SmsStatus")
-        if sid and status in (None, "received") and form.get("From") and "Body" in form:
-            return Told(replies=[Reply(sid, form["From"], form["Body"], now)])
+        if form.get("From") and status in INBOUND and (sid or "Body" in form):
+            return Told(replies=[_heard(form, named(sid, form))])
         if sid and status in STATUS:
             code = form.get("ErrorCode") or ""
-            named = dict(parse_qsl(urlsplit(webhook.url).query)).get(MESSAGE_ID)
+            queried = dict(parse_qsl(urlsplit(webhook.url).query)).get(MESSAGE_ID)
             known = _status(status, code)
+            try:
+                message_id = message_named(queried or sid)
+            except ValueError:
+                return Told(unread=[webhook.body])
             return Told(
                 receipts=[
                     LogEntry(
-                        message_id=named or sid,
+                        message_id=message_id,
                         status=known,
-                        raw_code=code or status,
+                        raw_code=code[:100] or status,
                         suppress=_suppress(known, code),
                         segments=None,
                         price=None,
@@ -264,7 +290,32 @@ class Twilio(SingleProvider):
                     )
                 ]
             )
-        raise WebhookRefused("A webhook of Twilio's is neither a receipt nor a reply.")
+        return Told(unread=[webhook.body])
+
+    def _events(self, body: bytes, now: datetime) -> Told:
+        """What a JSON body tells: events, one or several; or what was kept of a page of replies."""
+        try:
+            items = json.loads(body)
+        except (ValueError, RecursionError):
+            return Told(unread=[body])
+        if isinstance(items, dict) and isinstance(items.get("messages"), list):
+            return _told(items["messages"])
+        verdicts, unread = [], []
+        for item in items if isinstance(items, list) else [items]:
+            try:
+                if item["type"] != REASSIGNED:
+                    raise ValueError("another event")
+                data = item["data"]
+                if data.get("is_reassigned") is False:
+                    continue
+                at = when(datetime.fromisoformat, data.get("timestamp"), item.get("time")) or now
+                number = data["to_number"]
+                if not isinstance(number, str):
+                    raise ValueError("no number")
+                verdicts.append(Verdict(said(number), "number_reassigned", min(at, now)))
+            except UNREADABLE:
+                unread.append(json.dumps(item).encode())
+        return Told(verdicts=verdicts, unread=unread)
 
     def test(self) -> str:
         self._read(f"{self._path}.json")
@@ -327,24 +378,50 @@ def _is_of(item: dict[str, Any], handed: Handed) -> bool:
 
 
 def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
-    code = str(item.get("error_code") or "")
+    code = said(item.get("error_code"))[:100]
     status = _status(item["status"], code)
-    at = item.get("date_updated") or item.get("date_sent") or item["date_created"]
     return LogEntry(
         message_id=message_id,
         status=status,
         raw_code=code or item["status"],
         suppress=_suppress(status, code),
-        segments=_count(item.get("num_segments")),
+        segments=count_of(item.get("num_segments")),
         price=_price(item),
         currency=_currency(item),
-        occurred_at=parsedate_to_datetime(at),
-    )
+        occurred_at=when(
+            parsedate_to_datetime,
+            item.get("date_updated"), item.get("date_sent"), item.get("date_created"),
+        ),
+    )  # fmt: skip
+
+
+def _told(items: Sequence[Any]) -> Told:
+    """The replies of a page of the log, item by item: none takes another with it."""
+    heard, unread = [], []
+    for item in items:
+        try:
+            heard.append(_reply(item))
+        except Exception:  # of whatever kind: it is kept as it came
+            unread.append(json.dumps({"messages": [item]}, default=str).encode())
+    return Told(replies=heard, unread=unread)
 
 
 def _reply(item: dict[str, Any]) -> Reply:
-    at = item.get("date_sent") or item["date_created"]
-    return Reply(item["sid"], item["from"], item["body"] or "", parsedate_to_datetime(at))
+    sender = item["from"]
+    if not isinstance(sender, str) or not said(sender).strip():
+        raise ValueError("no sender")
+    at = when(parsedate_to_datetime, item.get("date_sent"), item.get("date_created"))
+    return Reply(named(item.get("sid"), item), said(sender), said(item.get("body")), at)
+
+
+def _heard(form: dict[str, str], reply_id: str) -> Reply:
+    """An incoming message: a text, a picture without one, or the press of a button where there are
+    any (https://www.twilio.com/docs/messaging/guides/webhook-request).
+    """
+    pressed = [form[name] for name in ("ButtonText", "ButtonPayload") if form.get(name)]
+    text = form.get("Body") or (pressed[0] if pressed else "")
+    flag = FLAGS.get(form.get("OptOutType", "").strip().upper())
+    return Reply(reply_id, form["From"], text, None, tuple(pressed), flag)
 
 
 def _status(status: str, code: str) -> LogStatus:
@@ -355,15 +432,10 @@ def _suppress(status: LogStatus, code: str) -> Suppress | None:
     return BOUNCED.get(code) if status in ("undelivered", "rejected") else None
 
 
-def _count(text: Any) -> int | None:
-    # "0" as long as Twilio has not made the parts.
-    return int(text) or None if text else None
-
-
 def _price(item: dict[str, Any]) -> Decimal | None:
     """What we pay, which Twilio writes as a negative amount; None until it is known."""
-    return abs(Decimal(item["price"])) if item.get("price") else None
+    return amount_of(item["price"]) if item.get("price") else None
 
 
 def _currency(item: dict[str, Any]) -> str | None:
-    return str(item["price_unit"]).upper() if item.get("price") else None
+    return said(item.get("price_unit")).upper()[:10] or None if item.get("price") else None

@@ -1,0 +1,15 @@
+"""Two new reasons: a reply that nobody has read, and a number that is somebody else's now."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0025"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0025_reasons"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

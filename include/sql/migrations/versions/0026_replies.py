@@ -1,0 +1,15 @@
+"""Replies that a person reads; one number in several spellings; suppressions of a number."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0026"
+down_revision = "0025"
+
+FOLDER = Path(__file__).parents[1] / "0026_replies"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
