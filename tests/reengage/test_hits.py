@@ -125,7 +125,8 @@ def test_all_that_say_they_are_programs_are_known_and_no_persons_browser() -> No
 @pytest.mark.parametrize(
     ("method", "agent", "purpose", "rule"),
     [
-        ("GET", IPHONE, "", None),
+        ("GET", IPHONE, "", "browser"),
+        ("GET", "Some Messenger 7", "", None),
         ("HEAD", IPHONE, "", "not_a_get"),
         ("GET", IPHONE, "prefetch;prerender", "prefetch"),
         ("GET", IPHONE, "preview", "prefetch"),
@@ -138,6 +139,76 @@ def test_a_request_is_judged_by_what_it_says(
     method: str, agent: str, purpose: str, rule: str | None
 ) -> None:
     assert rule_of_request(method, agent, purpose) == rule
+
+
+CHROME = PEOPLE[1]
+CASE = Path(__file__).parents[1] / "cases/preview-agents/agents.txt"
+STALE = "Mozilla/5.0 (X11; Ubuntu; Linux i686; rv:24.0) Gecko/20100101 Firefox/24.0"
+PREVIEWS = [
+    *CASE.read_text(encoding="utf-8").replace(f"{STALE}\n", "").splitlines(),
+    f"{CHROME} OutlookMobileCloudService/2.0",
+    f"{CHROME} SamsungMessages/15.2",
+    "com.google.android.apps.messaging/20240910 (Linux; U; Android 14) Cronet/126.0",
+    "MobileSMS/1.0 CFNetwork/1498.700.2 Darwin/23.6.0",
+    "Viber/21.0.0.5 CFNetwork/1498.700.2 Darwin/23.6.0",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+    "AndroidDownloadManager/13 (Linux; U; Android 13; SM-A536B)",
+    f"{CHROME} (compatible; Barracuda Sentinel (EE))",
+]
+# Named nowhere: what people use too, or what nobody knows.
+DOUBTS = [
+    STALE,
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.10; rv:38.0) Gecko/20100101 Firefox/38.0",
+    "Mozilla/5.0 (Linux; Android 13; SM-G991B; wv) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Version/4.0 Chrome/137.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Mobile/15E148 KAKAOTALK/25.1.0 (INAPP)",
+    f"{CHROME} Newcomer/1.0",
+    "Some Messenger 7",
+]
+
+
+@pytest.mark.parametrize("leads_away", [False, True])
+def test_what_fetches_a_link_and_touches_nothing_is_no_person(
+    client: httpx.Client, warehouse: sa.Engine, leads_away: bool
+) -> None:
+    """Unless it is a person's browser on a link that leads away, where nobody can touch a page."""
+    target = "landing:https://shop.example/hello" if leads_away else "landing:survey"
+    link = sent(warehouse, "survey", target=target)
+    for agent in (*PREVIEWS, *DOUBTS, *PEOPLE):
+        client.get(f"/{link}", headers=by(HOME, agent))
+    asked = "SELECT user_agent, verdict FROM outbox.hit INNER JOIN outbox.judged_hit USING (hit_id)"
+    assert dict(map(tuple, rows(warehouse, asked))) == {
+        **dict.fromkeys(PREVIEWS, "machine"),
+        **dict.fromkeys(DOUBTS, "unsure"),
+        **dict.fromkeys(PEOPLE, "human" if leads_away else "unsure"),
+    }
+    judged = len(PREVIEWS) + len(DOUBTS) + len(PEOPLE)
+    assert judge(as_service(warehouse)) == (judged, 0), "judged again, it is the same"
+
+
+def test_a_touch_confirms_the_same_visitors_fetches_before_and_after_and_no_others(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    link = sent(warehouse, "survey")
+    for path, where in (("", HOME), ("", OFFICE), ("/seen", HOME), ("", HOME)):
+        client.get(f"/{link}{path}", headers=by(where))
+    client.get(f"/{link}", headers=by(HOME) | {"Purpose": "prefetch"})
+    expected = [
+        ("human", "confirmed"), ("unsure", "no_sign"), ("human", "confirmed"),
+        ("human", "confirmed"), ("machine", "prefetch"),
+    ]  # fmt: skip
+    assert verdicts(warehouse) == expected
+    assert judge(as_service(warehouse)) == (5, 0)
+    assert verdicts(warehouse) == expected
+
+
+def test_a_link_that_leads_away_no_more_shows_a_page_that_can_be_touched(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    link = sent(warehouse, "survey", target="landing:https://shop.example/", expires_at=NOW)
+    assert client.get(f"/{link}", headers=by(HOME)).status_code == 410
+    assert verdicts(warehouse) == [("unsure", "no_sign")]
 
 
 def test_a_hit_sooner_than_anybody_reads_is_a_machines(
@@ -185,7 +256,7 @@ def test_a_hand_on_the_page_is_a_persons_unless_it_says_that_it_is_a_program(
         "INNER JOIN outbox.judged_hit AS judged USING (contact_id, hit_id) ORDER BY hit_id",
     )
     assert kinds == [
-        ("view", "too_soon", "machine"), ("beacon", "confirmed", "human"),
+        ("view", "confirmed", "human"), ("beacon", "confirmed", "human"),
         ("view", "crawler", "machine"), ("beacon", "crawler", "machine"),
         ("view", "prefetch", "machine"), ("beacon", "prefetch", "machine"),
     ]  # fmt: skip
@@ -219,9 +290,9 @@ def test_history_is_judged_again_by_the_rules_of_today(warehouse: sa.Engine) -> 
         )  # fmt: skip
     before = [verdict for verdict, _ in verdicts(warehouse)]
     assert before == ["human", "human", "machine", *["human"] * MANY_LINKS]
-    assert judge(warehouse) == (3 + MANY_LINKS, 1 + MANY_LINKS)
+    assert judge(warehouse) == (3 + MANY_LINKS, 2 + MANY_LINKS)
     assert verdicts(warehouse) == [
-        ("human", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
+        ("unsure", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
         *[("machine", "many_links")] * MANY_LINKS,
     ]  # fmt: skip
     assert judge(warehouse) == (3 + MANY_LINKS, 0)
