@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from test_web import (
     NOW,
     PHONE,
+    QUIET,
     add_contact,
     add_link,
     add_message,
@@ -41,8 +42,9 @@ from test_web import (
 )
 from world import as_service, create_app
 
-from reengage import db, maintenance, messages, outbox
+from reengage import db, maintenance, messages, outbox, outcome
 from reengage.clock import SimulatedClock
+from reengage.local.postgres import EmbeddedServer
 from reengage.policy import Policy, Question, read_policy
 from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
@@ -1104,3 +1106,85 @@ def test_the_carriers_words_start(text: str) -> None:
 @pytest.mark.parametrize("text", ["YES", "start over", "when do you start?", "I will not start"])
 def test_what_may_answer_something_else_does_not_start(text: str) -> None:
     assert messages.meaning(text) != "start"
+
+
+# ------------------------------------------------------------------- a warehouse of before
+
+
+@pytest.fixture
+def before(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """A warehouse of before verdicts could be unsure."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+    db.migrate(engine, "0012")
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{name}"')
+
+
+def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(
+    before: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    """And then outcomes, contacts and figures follow: nobody is given up over a doubt."""
+    touched, fetched, scanned = who = (1, 2, 3)
+    day, closed_on, noon = date(2026, 11, 30), date(2026, 12, 30), NOW + timedelta(hours=1)
+    agents = dict.fromkeys((touched, fetched), IPHONE) | {scanned: PREVIEWS[0]}
+    for contact_id in who:
+        add_contact(before, contact_id)
+        add_message(before, contact_id, "survey")
+        link = add_link(before, contact_id, "survey")
+        (message_id,) = rows(before, f"SELECT message_id FROM outbox.link WHERE code = '{link}'")[0]
+        kinds = ["view", "beacon"] if contact_id == touched else ["view"]
+        for kind in kinds:
+            insert(
+                before, "outbox.hit", code=link, contact_id=contact_id, message_id=message_id,
+                at=noon, kind=kind, method="GET", purpose="", user_agent=agents[contact_id],
+                address_hash="home",
+            )  # fmt: skip
+        key = {"contact_id": contact_id, "dormant_since": QUIET}
+        insert(
+            before, "core.contact_activity", contact_id=contact_id, visible_on=QUIET,
+            updated_load_id=1,
+        )  # fmt: skip
+        insert(before, "cohort.dormancy", **key, behaviour="any", pace=1)
+        insert(before, "cohort.episode", **key, opened_on=day, closed_on=closed_on, is_opened=True)
+        insert(
+            before, "cohort.decision", **key, as_of=day, inactive_days=30, step="survey",
+            prior_sends=0, prior_opens=0, action="send", reason="due", policy_version="1",
+        )  # fmt: skip
+        insert(
+            before, "outcome.contact_outcome", **key, arm="treatment", outcome="active",
+            decided_on=closed_on, steps_sent=1, first_open_at=noon, if_unopened="unsubscribed",
+            closed_at=NOW + timedelta(days=30),
+        )  # fmt: skip
+    insert(
+        before, "outcome.daily_step", as_of=day, step="survey", arm="treatment", due=3, sent=3,
+        delivered=3, opened=3, returned=0, opted_out=0, revenue=0, cost=0,
+        counted_at=NOW + timedelta(days=30),
+    )  # fmt: skip
+    with before.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule) SELECT contact_id,"
+            " hit_id, 3, CASE kind WHEN 'view' THEN 'no_sign' ELSE 'confirmed' END::outbox.rule"
+            " FROM outbox.hit"
+        )
+    db.migrate(before)
+    assert {verdict for verdict, _ in verdicts(before)} == {"human"}
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()
+
+    assert judge(before) == (4, 2)
+    assert [verdict for verdict, _ in verdicts(before)] == ["human", "human", "unsure", "machine"]
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed(
+        not_active=2, given_up=1, days=1
+    )
+    ended = "SELECT outcome::text FROM outcome.contact_outcome ORDER BY contact_id"
+    assert rows(before, ended) == [("active",), ("unreachable",), ("unsubscribed",)]
+    assert statuses(before) == {1: "active", 2: "active", 3: "unsubscribed"}
+    assert [row[3] for row in standing(before)] == ["inactivity"]
+    assert rows(before, "SELECT opened FROM outcome.daily_step") == [(1,)]
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()
