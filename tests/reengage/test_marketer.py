@@ -642,7 +642,7 @@ def test_story_of_a_contact(client: TestClient) -> None:
         "11 Mar 2026, 10:00 Text of the survey: delivered",
         "infobip reported on the survey: delivered",
         "fetched by a machine",
-        "11 Mar 2026, 11:00 Opened the page of the survey",
+        "11 Mar 2026, 11:00 Clicked the link of the survey",
         "On the do-not-contact list: said stop",
         "The quiet spell ended: said stop",
     ]
