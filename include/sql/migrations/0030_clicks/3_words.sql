@@ -38,10 +38,6 @@ FROM (
         NULL
     ),
     (
-        'outbox.rule', 'confirmed', 'Their hand was on the page',
-        NULL
-    ),
-    (
         'outbox.rule', 'no_sign', 'Too little to tell',
         NULL
     ),
