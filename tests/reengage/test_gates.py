@@ -203,7 +203,7 @@ def test_giving_up_half_of_a_base_is_seen(warehouse: sa.Engine) -> None:
     assert verdict.is_open and verdict.measured == 0.5, "4 of 8 are at the limit"
     end(7, 2)
     verdict = judged(world)["unsubscribes"]
-    assert not verdict.is_open and "5 of 8 contacts were given up" in verdict.said
+    assert not verdict.is_open and "5 of 8 contacts were left to rest" in verdict.said
     with pytest.raises(DayStopped, match="max_given_up_share"):
         go(world)
     reasons = {row.reason for row in world.sql("SELECT reason FROM cohort.decision")}
@@ -222,7 +222,10 @@ def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engi
             since=START + timedelta(days=before), on=DAY - timedelta(days=before),
         )  # fmt: skip
     said = judged(world)["unsubscribes"].said
-    assert f"1 of 2 contacts were given up, unopened, since {DAY - timedelta(days=12)}" in said
+    assert (
+        f"1 of 2 contacts were left to rest, without a click, since {DAY - timedelta(days=12)}"
+        in said
+    )
 
 
 def test_a_gate_does_not_open_by_being_closed_for_long(warehouse: sa.Engine) -> None:

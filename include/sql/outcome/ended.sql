@@ -1,8 +1,8 @@
--- How the episodes that are over ended.
--- Grain: outcome. Reads: outcome.contact_outcome. No parameters. Writes nothing.
+-- How the episodes that are over ended, as the pages say it.
+-- Grain: ending. Reads: outcome.ended. No parameters. Writes nothing.
 SELECT
-    contact_outcome.outcome,
+    ended.label AS outcome,
     count(*) AS contacts
-FROM outcome.contact_outcome AS contact_outcome
-GROUP BY contact_outcome.outcome
-ORDER BY contact_outcome.outcome;
+FROM outcome.ended AS ended
+GROUP BY ended.outcome, ended.label
+ORDER BY ended.outcome, ended.label;

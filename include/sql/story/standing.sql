@@ -45,24 +45,8 @@ SELECT
         WHEN coalesce(CAST(:as_of AS date) >= latest.as_of, TRUE) AND message.status <> 'accepted'
             THEN message_word.label
     END AS message_said,
-    (
-        SELECT min(coalesce(word.label, CAST(suppression.reason AS text)))
-        FROM core.suppression AS suppression
-        LEFT JOIN core.word AS word
-            ON
-                word.about = 'core.suppression_reason'
-                AND CAST(suppression.reason AS text) = word.word
-        WHERE
-            (
-                (
-                    suppression.contact_id = contact.contact_id
-                    AND NOT core.is_of_number(suppression.reason)
-                )
-                OR suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
-            )
-            AND suppression.lifted_at IS NULL
-            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
-    ) AS suppressed_for,
+    suppressed.reason AS suppressed_reason,
+    coalesce(suppressed_word.label, CAST(suppressed.reason AS text)) AS suppressed_for,
     EXISTS(
         SELECT 1
         FROM outbox.reply AS reply
@@ -109,12 +93,28 @@ LEFT JOIN outbox.message AS message
         AND decision.step = message.step
         AND decision.as_of = message.as_of
         AND decision.action = 'send'
-LEFT JOIN outcome.contact_outcome AS contact_outcome
+LEFT JOIN outcome.ended AS ended
+    ON contact.contact_id = ended.contact_id AND episode.dormant_since = ended.dormant_since
+CROSS JOIN
+    LATERAL (
+        -- Resting is said only where nobody said stop: the first of the enum.
+        SELECT min(suppression.reason) AS reason
+        FROM core.suppression AS suppression
+        WHERE
+            (
+                (
+                    suppression.contact_id = contact.contact_id
+                    AND NOT core.is_of_number(suppression.reason)
+                )
+                OR suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
+            )
+            AND suppression.lifted_at IS NULL
+            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+    ) AS suppressed
+LEFT JOIN core.word AS suppressed_word
     ON
-        contact.contact_id = contact_outcome.contact_id
-        AND episode.dormant_since = contact_outcome.dormant_since
-LEFT JOIN core.word AS ended
-    ON ended.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = ended.word
+        suppressed_word.about = 'core.suppression_reason'
+        AND CAST(suppressed.reason AS text) = suppressed_word.word
 LEFT JOIN core.word AS reason
     ON reason.about = 'cohort.reason' AND CAST(decision.reason AS text) = reason.word
 LEFT JOIN core.word AS message_word
