@@ -407,9 +407,14 @@ class WarmUp(_Part):
 
 
 class Caps(_Part):
-    """How many may be written to in a day; None: all who are due."""
+    """How many may be written to in a day; None: all who are due.
+
+    order: whom the caps let through: the most recently active first; who has been due longest
+    first; or of each step its share of those due, the most recently active first within it.
+    """
 
     per_day: int | None = Field(default=None, ge=1)
+    order: Literal["recent", "waiting", "shared"] = "recent"
     warm_up: WarmUp | None = None
 
 

@@ -52,6 +52,7 @@ PLAIN: dict[str, Any] = {
 }
 CAPS: dict[str, Any] = {
     "per_day": st.sampled_from([None, 1, 2]),
+    "order": st.sampled_from(["recent", "waiting", "shared"]),
     "warm_up": st.none()
     | st.builds(
         WarmUp,
