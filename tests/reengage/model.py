@@ -380,8 +380,8 @@ class Model:
     def _let_through(
         self, judged: list[tuple[Episode, Decision]]
     ) -> list[tuple[Episode, Decision]]:
-        """Caps, then control, in the order of the caps: of those for whom nothing else stands in the
-        way. Control is not written to, so it takes nobody's place.
+        """Caps, in their order, then control: of those for whom nothing else stands in the way.
+        Control is not written to, so it takes nobody's place.
         """
         per_day, warm_up = self.policy.caps.per_day, self._warm_up_cap()
         ahead, through = 0, []

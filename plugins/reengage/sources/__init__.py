@@ -194,7 +194,7 @@ def read_source(file: Path) -> Source:
             {**content, "mapping_hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
         )
     except ValidationError as error:
-        raise ConfigurationError(f"The source {file} {explain(error)}") from error
+        raise ConfigurationError(f"The source {file} {explain(error, text, Source)}") from error
     path = Path(expand(source.path, str(file)))
     marker = source.complete_marker and expand(source.complete_marker, str(file))
     return source.model_copy(
