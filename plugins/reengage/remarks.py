@@ -11,15 +11,18 @@ from reengage.policy import Policy, Step, Words
 
 # How money is written in prizes and offers, and whose money that may be.
 _DOLLARS = "USD CAD AUD NZD SGD HKD TWD MXN CLP COP ARS"
-_MONEY = {
+_SIGNS = {
     r"US\s?\$": "USD", r"(?:CA|C)\s?\$": "CAD", r"(?:AU|A)\s?\$": "AUD", r"NZ\s?\$": "NZD",
-    r"R\$": "BRL", r"HK\s?\$": "HKD", r"S\$": "SGD", r"(?<![A-Z])\s?\$": _DOLLARS,
-    r"[Dd]ollar[si]?|[Dd]olar|달러": _DOLLARS,
-    "€|[Ee]uros?|유로": "EUR", "£|[Pp]ounds?|[Ss]terline|파운드": "GBP EGP",
-    "¥|円|엔": "JPY CNY", "元|위안": "CNY", "₩|원|[Ww]on": "KRW", r"Rp\.?|[Rr]upiah|루피아": "IDR",
-    "₹|[Rr]upees?": "INR", "₺": "TRY", "₽": "RUB", "₫": "VND", "฿|[Bb]aht": "THB", "₱": "PHP",
-    "₪": "ILS", "₴": "UAH", "zł": "PLN", "Kč": "CZK", "kr\\.?": "SEK NOK DKK ISK", "Ft": "HUF",
-    "RM": "MYR", "[Ff]rancs?|[Ff]ranchi": "CHF XOF XAF",
+    r"R\$": "BRL", r"HK\s?\$": "HKD", r"S\$": "SGD", r"(?<![A-Z])\$": _DOLLARS, "€": "EUR",
+    "£": "GBP EGP", "¥": "JPY CNY", "₩": "KRW", r"Rp\.?": "IDR", "₹": "INR", "₺": "TRY", "₽": "RUB",
+    "₫": "VND", "฿": "THB", "₱": "PHP", "₪": "ILS", "₴": "UAH", "zł": "PLN", "Kč": "CZK",
+    r"kr\.?": "SEK NOK DKK ISK", "Ft": "HUF", "RM": "MYR",
+}  # fmt: skip
+_WORDS = {  # behind the number alone: who won 3 prizes won no money
+    "[Dd]ollar[si]?|[Dd]olar|달러": _DOLLARS, "[Ee]uros?|유로": "EUR", "엔|円": "JPY",
+    "元|위안": "CNY",
+    "[Pp]ounds?|[Ss]terline|파운드": "GBP EGP", "[Ww]on|원": "KRW", "[Rr]upiah|루피아": "IDR",
+    "[Rr]upees?": "INR", "[Bb]aht": "THB", "[Ff]rancs?|[Ff]ranchi": "CHF XOF XAF",
 }  # fmt: skip
 _CODES = (
     "USD CAD AUD NZD EUR GBP JPY CNY KRW IDR INR CHF SEK NOK DKK PLN CZK HUF BRL MXN SGD HKD TWD "
@@ -87,9 +90,11 @@ def _amounts(text: str) -> Iterator[tuple[str, list[str]]]:
     two readings that begin alike, the one that says more.
     """
     found: dict[int, tuple[str, list[str]]] = {}
-    signs = {**_MONEY, **{rf"\b{code}\b": code for code in _CODES.split()}}
-    for sign, currencies in signs.items():
-        for match in re.finditer(rf"(?:{sign})\s?{_NUMBER}|{_NUMBER}\s?(?:{sign})(?!\w*\d)", text):
+    signs = {**_SIGNS, **{code: code for code in _CODES.split()}}
+    for sign, currencies in [*signs.items(), *_WORDS.items()]:
+        behind = rf"{_NUMBER}\s?(?:{sign})(?![A-Za-z])"
+        before = rf"(?<![A-Za-z])(?:{sign})\s?{_NUMBER}|" if sign in signs else ""
+        for match in re.finditer(before + behind, text):
             at = re.search(r"\d", match[0])
             start = match.start() + (at.start() if at else 0)
             if len(match[0].strip()) > len(found.get(start, ("", []))[0]):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reengage import remarks
 from reengage.errors import ConfigurationError
 from reengage.policy import read_policy
 
@@ -86,7 +87,7 @@ MISTAKES = [
     ('sender: "+12125550100"', "sender: +12125550100", 'write it in quotes: "+12125550100"'),
     ("salt: spring", "salt: 2026", 'control.salt: write it in quotes: "2026" (it says 2026)'),
     ("currency: USD", "currency: [USD]", "brand.currency: write a text, like USD, not a list"),
-    ("  support:", "  shop_url: www.shop.example\n  support:", "that begins with https://, like"),
+    ("shop_url: https:", "shop_url: http:", "that begins with https://, like"),
     ("value: 15,", "value: 15 %,", "steps.coupon.coupon.value: write a number: 15 (it says 15 %)"),
     ("value: 15,", "value: .inf,", "steps.coupon.coupon.value: write a number, like 15"),
     ("kind: percent,", "", "steps.coupon.coupon.kind: is missing: write `kind: percent`"),
@@ -207,6 +208,56 @@ def test_a_day_that_there_is_not_is_named_with_its_line(tmp_path: Path) -> None:
         ConfigurationError, match=rf"line {number}: steps\.contest\.contest\.closes_on: "
     ):
         read_policy(file)
+
+
+@pytest.mark.parametrize(
+    ("currency", "prize", "promises"),
+    [
+        ("USD", "One of three $100 gift cards", None),
+        ("CAD", "Una di tre carte regalo da 100 $", None),
+        ("EUR", "One of three $100 gift cards", "$100"),
+        ("USD", "Una di tre carte regalo da 100 €", "100 €"),
+        ("USD", "Une carte de 1 000,50 euros", "1 000,50 euros"),
+        ("USD", "A card of CA$ 50", "CA$ 50"),
+        ("USD", "US$50, or 50 US$", None),
+        ("USD", "A card of 250 CHF", "250 CHF"),
+        ("KRW", "10만원 상당, 100달러 기프트 카드 (3명)", "100달러"),
+        ("IDR", "Kartu hadiah Rp100.000", None),
+        ("GBP", "2 tickets, 3 nights and 1 eurostar ride", None),
+        ("EUR", "A weekend in Rome for 2, or won 3 tickets", None),
+        ("USD", "A card of 100,000 won", "100,000 won"),
+    ],
+)
+def test_a_prize_in_another_currency_than_the_brands_is_told(
+    currency: str, prize: str, promises: str | None
+) -> None:
+    policy = read_policy(SHIPPED)
+    step = policy.step("contest")
+    assert step.contest
+    contest = step.contest.model_copy(update={"prize": {"": prize}})
+    policy = policy.model_copy(
+        update={
+            "brand": policy.brand.model_copy(update={"currency": currency}),
+            "steps": (step.model_copy(update={"contest": contest}),),
+        }
+    )
+    told = [remark for remark in remarks.of_policy(policy) if "promises" in remark]
+    if promises is None:
+        assert told == []
+    else:
+        (said,) = told
+        assert f"steps.contest.contest.prize promises {promises}, and the brand's" in said
+
+
+def test_the_shipped_policy_leaves_nothing_to_remark() -> None:
+    assert remarks.of_policy(read_policy(SHIPPED)) == []
+
+
+def test_a_percentage_that_is_written_as_a_share_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "journey.yaml"
+    file.write_text(SHIPPED.read_text(encoding="utf-8").replace("value: 15,", "value: 0.15,"))
+    (said,) = remarks.of_policy(read_policy(file))
+    assert "0.15 percent, less than one: for 15 percent write 15" in said
 
 
 def test_an_approval_that_comes_too_late_to_send_is_refused(tmp_path: Path) -> None:
