@@ -84,7 +84,7 @@ judge: $(READY)  ## judge again who opened links, people or machines, after the 
 	@$(REENGAGE) judge
 
 .PHONY: bench
-bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web) SIZE=1 (millions) VERBOSE=1
+bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web, first_week) SIZE=1 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)
 
 .PHONY: audit
@@ -93,7 +93,7 @@ audit: $(READY)  ## is what the days kept up what a recompute says? make audit S
 
 .PHONY: test
 test: $(READY)  ## the whole suite, in its own home
-	@$(REENGAGE) browser
+	@$(REENGAGE) tools
 	@$(VENV)/bin/pytest -n 2 $(TESTS)
 
 .PHONY: lint

@@ -1,5 +1,5 @@
-"""A retailer's folder, taken through days as the DAGs' tasks do it: files, checks, core, decisions,
-gates, texts, outcomes. Only Airflow around it and the provider are left out.
+"""A retailer's folder, taken through days as the DAGs' tasks do it: files, core, decisions, gates,
+texts, outcomes. Left out are Airflow, Great Expectations (seconds a day), and the provider.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from reengage import cohort, core, db, gates, outbox, outcome, quality
+from reengage import cohort, core, db, gates, outbox, outcome
 from reengage.clock import SimulatedClock
-from reengage.errors import ReengageError
+from reengage.errors import DayStopped, ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.providers.base import Answer, Outcome, Outgoing, Reply
 from reengage.sources import read_sources
@@ -100,19 +100,33 @@ class Retailer:
         """One day: loaded and decided on as_of + 1 at 10:00 of the brand's time, sent when phones
         may ring, closed at 22:00.
         """
+        day = self.morning(as_of)
+        self.evening(as_of)
+        return day
+
+    def morning(self, as_of: date) -> Day:
+        """A day up to its texts."""
         notes: list[str] = []
         stopped = None
-        self.clock.move_to(self._at(as_of, time(10)))
+        self.clock.move_to(self.at(as_of, 10))
         try:
             self._load(as_of, notes)
             self._decide(as_of)
         except ReengageError as error:
             stopped = str(error)
         self._send(as_of)
-        self.clock.move_to(max(self.clock(), self._at(as_of, time(22))))
+        return Day(self._texted(as_of), self._decided(as_of), tuple(notes), stopped)
+
+    def evening(self, as_of: date) -> None:
+        """The end of a day: receipts and replies, outcomes."""
+        self.clock.move_to(max(self.clock(), self.at(as_of, 22)))
         outbox.poll(self.engine, self.phones, self.policy, self.clock)
         outcome.write(self.engine, self.policy, as_of, self.clock)
-        return Day(self._texted(as_of), self._decided(as_of), tuple(notes), stopped)
+
+    def at(self, as_of: date, hour: int) -> datetime:
+        """The hour of the brand's day after as_of."""
+        on = as_of + timedelta(days=1)
+        return datetime.combine(on, time(hour), self.policy.brand.zone).astimezone(UTC)
 
     def sql(self, text: str, **binds: Any) -> list[Any]:
         """What a statement returns."""
@@ -124,7 +138,8 @@ class Retailer:
         sources = read_sources(self.folder / "sources")
         loads = [load_source(self.engine, s, self.policy, as_of, self.clock) for s in sources]
         notes += [note for load in loads for note in load.notes]
-        quality.validate(self.engine, loads, self.policy, as_of)
+        if problems := [load.problem for load in loads if load.problem]:
+            raise DayStopped("\n".join(problems))
         for load in loads:
             core.take(self.engine, load.source, load.load_id, as_of, self.policy, self.clock)
         cohort.check_fresh(self.engine, sources, as_of)
@@ -137,18 +152,15 @@ class Retailer:
 
     def _send(self, as_of: date) -> None:
         while True:
+            outbox.take_replies(self.engine, self.phones, self.policy, self.clock)
             outbox.Sender(self.engine, self.phones, self.policy, self.clock).run()
             with self.engine.connect() as connection:
                 pending = db.run(connection, "outbox/pending").one()
             if not pending.queued or pending.last_not_before <= self.clock():
                 return
-            if pending.first_not_before >= self._at(as_of + timedelta(days=1), time(10)):
+            if pending.first_not_before >= self.at(as_of + timedelta(days=1), 10):
                 return
             self.clock.move_to(max(self.clock(), pending.first_not_before))
-
-    def _at(self, as_of: date, hour: time) -> datetime:
-        on = as_of + timedelta(days=1)
-        return datetime.combine(on, hour, self.policy.brand.zone).astimezone(UTC)
 
     def _texted(self, as_of: date) -> dict[str, str]:
         ids = [one.message_id for one in self.phones.taken]
