@@ -2,7 +2,7 @@
 ### Outcomes: what came back, and what became of each contact
 
 Runs at 22:00 of the brand's time for the day before. `poll` asks the provider for receipts and
-replies; `close` ends the episodes that are over, moves their contacts to active or unsubscribed, and
+replies; `close` ends the episodes that are over, moves their contacts to active, or to rest without a click, and
 recounts the figures of the days that can still change.
 
 **When it fails**

@@ -257,8 +257,8 @@ def _unsubscribes(connection: Connection, policy: Policy, as_of: date) -> Verdic
         said += f" ({share:.1%}, limit {gate.max_opt_out_share:.1%})"
     else:
         said += f" (under {gate.at_least:,} texts say nothing)"
-    said += f"; {left.given_up:,} of {left.contacts:,} contacts were given up, unopened, since "
-    said += f"{left.from_day}"
+    said += f"; {left.given_up:,} of {left.contacts:,} contacts were left to rest, without a "
+    said += f"click, since {left.from_day}"
     if left.contacts:
         share = left.given_up / left.contacts
         shares["max_given_up_share"] = share, gate.max_given_up_share

@@ -24,7 +24,7 @@ LOOK_BACK = timedelta(days=1)
 def close(
     connection: Connection, policy: Policy, as_of: date, clock: Clock, *, over_on: date
 ) -> int:
-    """Note who came back or opened, close the episodes that are over, write their outcomes, and
+    """Note who came back or clicked, close the episodes that are over, write their outcomes, and
     move their contacts. Returns how many contacts are new to the journey.
 
     over_on: the day through which ladders may have ended. Before as_of is decided that is an
@@ -53,6 +53,7 @@ def close(
             as_of=over_on,
             after_load_id=seen.last_load_id,
             close_after_days=policy.close_after_days,
+            unsubscribe_after_texts=policy.unsubscribe_after_texts,
             channel=policy.consent.channel,
             at=now,
             time_zone=zone,
@@ -133,15 +134,18 @@ def _window_days(policy: Policy) -> int:
 class Followed:
     """What has changed since verdicts are others.
 
-    opened, not_opened: open episodes that count as opened now, and that no longer do. active,
-    not_active: closed ones with the outcome `active` now, and without it. first_opens: closed ones
-    of which only the first open is another. revived, given_up: contacts. days: with other figures.
+    opened, not_opened: open episodes that count as clicked now, and that no longer do. active,
+    not_active: closed ones with the outcome `active` now, and without it. unsure, not_unsure:
+    others, too little to tell now, and no longer. first_opens: closed ones of which only the first
+    click is another. revived, given_up: contacts. days: with other figures.
     """
 
     opened: int = 0
     not_opened: int = 0
     active: int = 0
     not_active: int = 0
+    unsure: int = 0
+    not_unsure: int = 0
     first_opens: int = 0
     revived: int = 0
     given_up: int = 0
@@ -152,14 +156,16 @@ class Followed:
         told = [
             f"{count:,} {said}"
             for count, said in (
-                (self.opened, "open episodes count as opened now."),
-                (self.not_opened, "open episodes no longer count as opened."),
-                (self.active, "closed episodes were opened after all: their outcome is active."),
-                (self.not_active, "closed episodes were opened by machines: not active any more."),
-                (self.first_opens, "closed episodes keep their outcome; their first open changes."),
-                (self.revived, "contacts who had been given up are active again."),
-                (self.given_up, "contacts are given up: nothing but a machine spoke for them."),
-                (self.days, "days have another number of opened texts."),
+                (self.opened, "open episodes count as clicked now."),
+                (self.not_opened, "open episodes no longer count as clicked."),
+                (self.active, "closed episodes were clicked after all: their outcome is active."),
+                (self.not_active, "closed episodes were clicked by nobody: not active any more."),
+                (self.unsure, "closed episodes are too little to tell now: not given up over."),
+                (self.not_unsure, "closed episodes are no longer too little to tell."),
+                (self.first_opens, "closed episodes keep their outcome; their first click moves."),
+                (self.revived, "contacts who were resting without a click are active again."),
+                (self.given_up, "contacts are resting now: nobody but a machine spoke for them."),
+                (self.days, "days have another number of clicked texts."),
             )
             if count
         ]
@@ -179,8 +185,9 @@ def follow_verdicts(
     It compares what is written with what the verdicts say, not with former verdicts; so it finishes
     what was killed, and changes nothing where none is another. A closed episode is judged by the
     hits up to its close: `active` where one is a person's, else what it would have been then
-    (`unsubscribed`, `unreachable`, `control`); `returned` and `opted_out` stay. Who was given up
-    and had opened is active again. Who was not, because of a machine, is given up only if nothing
+    (`unsubscribed`, but `unreachable` where one is unsure; `unreachable`, `control`); `returned`
+    and `opted_out` stay. Who was given up and had clicked, or may have, is active again. Who was
+    not, because of a machine, is given up only if nothing
     since speaks for them: no signal, human hit, newer episode, consent, or stop taken back; so a
     doubt leaves a contact active. An opt-out is neither lifted nor added to. Of the days' figures
     only the texts opened depend on verdicts, so only they change. Decisions and texts stay.

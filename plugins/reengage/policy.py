@@ -610,7 +610,7 @@ class SizeGate(_Part):
 
 class UnsubscribeGate(_Part):
     """max_opt_out_share: of the texts accepted in the last over_days, from at_least texts on.
-    max_given_up_share: of all contacts, given up for not opening within close_after_days.
+    max_given_up_share: of all contacts, given up without a click within close_after_days.
     """
 
     max_opt_out_share: Share = 0.1
@@ -642,7 +642,8 @@ class Policy(_Part):
     """Everything a marketer decides. `version` names the text it was read from.
 
     mode: sandbox texts nobody, and is refused beside a real provider; live is refused beside the
-    sandbox, which would take customers for texted who were not.
+    sandbox, which would take customers for texted who were not. unsubscribe_after_texts: who got
+    so many in a quiet spell and clicked none is given up; who got fewer keeps their status.
     """
 
     version: str
@@ -654,6 +655,7 @@ class Policy(_Part):
     thresholds: Thresholds = Thresholds()
     barely_active_after_days: Days = 14
     close_after_days: Days
+    unsubscribe_after_texts: int = Field(default=1, ge=1)
     cooldown_days: Days
     repeat_after_days: Days
     gap_days: int = Field(ge=0, examples=[7])
@@ -782,15 +784,22 @@ class Policy(_Part):
     @property
     def remarks(self) -> list[str]:
         """What is allowed, and is hardly meant: sentences for whoever checks the policy."""
+        said = []
         longest = max(behaviour.days[-1] for behaviour in self.behaviours) * self.thresholds.scale
         ends = round(longest) + self.close_after_days
-        if self.links.valid_days > ends:
-            return []
-        return [
-            f"links.valid_days ({self.links.valid_days}) ends before the journey does, {ends} days "
-            "after somebody went quiet: who opens a link late finds a page that says so, and "
-            "nothing to answer"
-        ]
+        if self.links.valid_days <= ends:
+            said.append(
+                f"links.valid_days ({self.links.valid_days}) ends before the journey does, {ends} "
+                "days after somebody went quiet: who opens a link late finds a page that says so, "
+                "and nothing to answer"
+            )
+        if self.unsubscribe_after_texts > len(self.steps):
+            said.append(
+                f"unsubscribe_after_texts ({self.unsubscribe_after_texts}) is more than the ladder "
+                f"has steps ({len(self.steps)}): nobody gets so many texts in a quiet spell, so "
+                "nobody is ever left to rest, however few they click"
+            )
+        return said
 
     def price(self, country: str | None) -> float:
         """Of one segment to a country, in the brand's currency, as the policy expects it."""

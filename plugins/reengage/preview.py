@@ -31,8 +31,8 @@ AUDIENCE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A decided day. decisions: rows of step, action, reason, contacts, in the order in which the
-    reasons are checked; texts: rows of step, country, encoding, texts, segments, money,
+    """A decided day. decisions: rows of step, action, reason, its label, contacts, in the order in
+    which the reasons are checked; texts: rows of step, country, encoding, texts, segments, money,
     first_not_before, last_not_before; samples: a text by (step, its language), its codes hidden;
     before: contacts written to by step on before_on, the last day that went out.
 
@@ -275,7 +275,7 @@ def _waterfall(plan: Plan, shown: Sequence[str]) -> list[str]:
     for row in plan.decisions:
         due[row.step] += row.contacts
         if row.action != "send":
-            counted.setdefault(f"  {row.action} {row.reason}", Counter())[row.step] += row.contacts
+            counted.setdefault(f"  {row.label}", Counter())[row.step] += row.contacts
     named = {"due": due, **counted, "to be written to": plan.sends}
     return [
         _row(name, [*(f"{by_step[step]:,}" for step in shown), f"{by_step.total():,}"])

@@ -139,7 +139,12 @@ def standing(
         said += _between_spells(row, policy)
     else:
         said += _in_a_spell(row, policy)
-    if row.suppressed_for and row.reason != "suppressed":
+    if row.suppressed_reason == "inactivity":
+        said.append(
+            "They are resting: they clicked none of the texts that arrived, so no text goes to "
+            "them until they show a sign of life."
+        )
+    elif row.suppressed_reason and row.reason != "suppressed":
         said.append(
             f"They are on the do-not-contact list ({row.suppressed_for.lower()}), so no text goes "
             "to them."
@@ -209,7 +214,7 @@ def _next(row: sa.Row[Any], policy: Policy) -> str:
     wait = timedelta(days=policy.close_after_days)
     if row.is_opened and row.last_sent_on:
         return (
-            "They opened it, so nothing more is sent: unless they come back before, the spell is "
+            "They clicked it, so nothing more is sent: unless they come back before, the spell is "
             f"closed on {day_text(row.last_sent_on + wait)}."
         )
     if row.next_due_on:

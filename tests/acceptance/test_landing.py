@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ from reengage.settings import INCLUDE
 from reengage.web import create_app
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
+Hand = Callable[[Page], object]
+ANDROID = (  # the browser of the tests calls itself headless, which is a machine's sign
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 "
+    "Mobile Safari/537.36"
+)
 PHONE = {"width": 360, "height": 740}
 
 # What a stranger's eyes and a screen reader need, judged from what the browser has really made.
@@ -305,6 +310,54 @@ def test_the_way_to_the_shop_is_on_every_page_and_a_tap_on_it_is_a_persons(
     kinds = rows(warehouse, "SELECT DISTINCT kind::text FROM outbox.hit ORDER BY kind::text")
     assert kinds == [("beacon",), ("view",)]
     context.close()
+
+
+def test_a_tap_anywhere_or_a_scroll_is_a_hand_on_the_page_and_a_look_is_none(
+    site: str, browser: Browser, warehouse: sa.Engine
+) -> None:
+    """On a phone, as it is held: a thumb on the words, beside them, or drawn over the screen."""
+
+    def tap(where: str, *, x: float | None = None) -> Hand:
+        def hand(page: Page) -> None:
+            box = page.locator(where).bounding_box()
+            assert box
+            page.touchscreen.tap(box["x"] + 5 if x is None else x, box["y"] + 8)
+
+        return hand
+
+    def scroll(page: Page) -> None:
+        thumb = page.context.new_cdp_session(page)
+        for kind, at in [("touchStart", 600), *(("touchMove", y) for y in range(580, 200, -20))]:
+            point = {"x": 180, "y": at}
+            thumb.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        thumb.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    hands: dict[str, Hand] = {
+        "only looks": lambda page: None,
+        "taps the heading": tap("h1"),
+        "taps the brand's name": tap("header"),
+        "taps the margin": tap("h1", x=3),
+        "scrolls": scroll,
+        "reads with the keyboard": lambda page: page.keyboard.press("PageDown"),
+    }
+    for what, hand in hands.items():
+        context = browser.new_context(
+            viewport=PHONE, has_touch=True, is_mobile=True, user_agent=ANDROID
+        )
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(f"{site}/surveyAB1")
+        hand(page)
+        page.wait_for_timeout(150)
+        expected = [] if what == "only looks" else [f"{site}/surveyAB1/seen"]
+        assert asked[1:] == expected, what
+        assert page.evaluate(SHIFT) == 0, what
+        context.close()
+    verdicts = "SELECT kind::text, verdict FROM outbox.judged_hit ORDER BY hit_id"
+    found = rows(warehouse, verdicts)
+    assert found.count(("view", "unsure")) == len(hands), "their address is this machine's"
+    assert found.count(("beacon", "human")) == len(hands) - 1
 
 
 def test_every_page_can_be_read_by_everybody(browser: Browser, policy: Policy) -> None:

@@ -73,11 +73,16 @@ class Message:
     phone: str
     status: str = "draft"
     accepted_at: datetime | None = None
-    hits: list[tuple[datetime, bool]] = field(default_factory=list)  # when, and whether human
+    hits: list[tuple[datetime, str]] = field(default_factory=list)  # when, and by whom
 
     @property
     def opened_at(self) -> list[datetime]:
-        return sorted(at for at, is_human in self.hits if is_human)
+        return sorted(at for at, who in self.hits if who == "human")
+
+    @property
+    def is_doubted(self) -> bool:
+        """Something followed its link, and it is too little to tell whether somebody did."""
+        return "unsure" in {who for _, who in self.hits}
 
 
 @dataclass(frozen=True)
@@ -582,9 +587,11 @@ class Model:
             return "active"
         if episode.arm == "control":
             return "control"
-        if any(m.status == "delivered" for m in messages) and not is_void:
-            return "unsubscribed"
-        return "unreachable"
+        arrived = [m for m in messages if m.status == "delivered"]
+        if is_void or any(m.is_doubted for m in messages):
+            return "unreachable"
+        enough = len(arrived) >= self.policy.unsubscribe_after_texts
+        return "unsubscribed" if enough else "unreachable"
 
     def _end(self, episode: Episode, on: date, outcome: str, now: datetime) -> None:
         episode.closed_on, episode.outcome, episode.due_on = on, outcome, None

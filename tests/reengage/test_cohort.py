@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from world import LINKS, START, Load, World, small_policy
+from world import LINKS, RULES, START, Load, World, small_policy
 
 from reengage import cohort, messages
 from reengage.errors import ConfigurationError, DayStopped, PastDayError
@@ -47,6 +47,7 @@ PLAIN: dict[str, Any] = {
     "repeat_after_days": st.integers(1, 12),
     "gap_days": st.integers(0, 4),
     "close_after_days": st.integers(1, 5),
+    "unsubscribe_after_texts": st.integers(1, 3),
     "cooldown_days": st.integers(1, 6),
     "signals": st.sampled_from([SIGNALS, ("purchase", "email_open")]),
 }
@@ -161,9 +162,11 @@ def tell(
             return
         at = world.at(as_of, hour)
         seen = sorted(k for k, m in world.model.messages.items() if m.accepted_at)
-        for what in draw(st.lists(some(["open", "open", "scan", "stop", "start"]), max_size=2)):
-            if what in ("open", "scan") and seen:
-                world.hit(draw(some(seen)), at, what == "open")
+        for what in draw(
+            st.lists(some(["human", "human", "machine", "unsure", "stop", "start"]), max_size=2)
+        ):
+            if what in RULES and seen:
+                world.hit(draw(some(seen)), at, what)
             elif what == "stop":
                 world.stop(draw(some(people)), at)
             elif what == "start":
@@ -727,7 +730,7 @@ def test_a_ladder_is_climbed_to_its_end_before_another_begins(warehouse: sa.Engi
     quiet(world, range(1, 2), days=3)
     world.decide(DAY)
     world.fate((1, DAY - timedelta(days=3), "survey"), "delivered", world.at(DAY, 11))
-    world.hit((1, DAY - timedelta(days=3), "survey"), world.at(DAY, 13), True)
+    world.hit((1, DAY - timedelta(days=3), "survey"), world.at(DAY, 13))
     for days in range(1, 45):
         if days == 36:
             world.follow(small_policy(cooldown_days=20))

@@ -137,7 +137,8 @@ class Shop:
         world.load(as_of, told)
 
     def answer(self, as_of: date) -> None:
-        """Most texts arrive; some are opened, some by machines, some answered with a stop."""
+        """Most texts arrive; some are clicked, by people, by machines or nobody
+        knows by whom, some answered with a stop."""
         world = self.world
         for key, message in sorted(world.model.messages.items()):
             if message.status == "accepted":
@@ -146,8 +147,9 @@ class Shop:
                     key, "delivered" if arrives else "undelivered", message.accepted_at or START
                 )
                 deed = self.random.random()
-                if arrives and deed < 0.3:
-                    world.hit(key, world.at(as_of, 15), is_human=deed < 0.2)
+                if arrives and deed < 0.36:
+                    who = "human" if deed < 0.2 else "machine" if deed < 0.3 else "unsure"
+                    world.hit(key, world.at(as_of, 15), who)
                 elif deed > 0.96:
                     world.stop(key[0], world.at(as_of, 16))
 

@@ -203,7 +203,7 @@ def test_giving_up_half_of_a_base_is_seen(warehouse: sa.Engine) -> None:
     assert verdict.is_open and verdict.measured == 0.5, "4 of 8 are at the limit"
     end(7, 2)
     verdict = judged(world)["unsubscribes"]
-    assert not verdict.is_open and "5 of 8 contacts were given up" in verdict.said
+    assert not verdict.is_open and "5 of 8 contacts were left to rest" in verdict.said
     with pytest.raises(DayStopped, match="max_given_up_share"):
         go(world)
     reasons = {row.reason for row in world.sql("SELECT reason FROM cohort.decision")}

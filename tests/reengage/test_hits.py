@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from test_web import (
     NOW,
     PHONE,
+    QUIET,
     add_contact,
     add_link,
     add_message,
@@ -41,8 +42,9 @@ from test_web import (
 )
 from world import as_service, create_app
 
-from reengage import db, maintenance, messages, outbox
+from reengage import db, maintenance, messages, outbox, outcome
 from reengage.clock import SimulatedClock
+from reengage.local.postgres import EmbeddedServer
 from reengage.policy import Policy, Question, read_policy
 from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
@@ -125,7 +127,8 @@ def test_all_that_say_they_are_programs_are_known_and_no_persons_browser() -> No
 @pytest.mark.parametrize(
     ("method", "agent", "purpose", "rule"),
     [
-        ("GET", IPHONE, "", None),
+        ("GET", IPHONE, "", "browser"),
+        ("GET", "Some Messenger 7", "", None),
         ("HEAD", IPHONE, "", "not_a_get"),
         ("GET", IPHONE, "prefetch;prerender", "prefetch"),
         ("GET", IPHONE, "preview", "prefetch"),
@@ -138,6 +141,76 @@ def test_a_request_is_judged_by_what_it_says(
     method: str, agent: str, purpose: str, rule: str | None
 ) -> None:
     assert rule_of_request(method, agent, purpose) == rule
+
+
+CHROME = PEOPLE[1]
+CASE = Path(__file__).parents[1] / "cases/preview-agents/agents.txt"
+STALE = "Mozilla/5.0 (X11; Ubuntu; Linux i686; rv:24.0) Gecko/20100101 Firefox/24.0"
+PREVIEWS = [
+    *CASE.read_text(encoding="utf-8").replace(f"{STALE}\n", "").splitlines(),
+    f"{CHROME} OutlookMobileCloudService/2.0",
+    f"{CHROME} SamsungMessages/15.2",
+    "com.google.android.apps.messaging/20240910 (Linux; U; Android 14) Cronet/126.0",
+    "MobileSMS/1.0 CFNetwork/1498.700.2 Darwin/23.6.0",
+    "Viber/21.0.0.5 CFNetwork/1498.700.2 Darwin/23.6.0",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+    "AndroidDownloadManager/13 (Linux; U; Android 13; SM-A536B)",
+    f"{CHROME} (compatible; Barracuda Sentinel (EE))",
+]
+# Named nowhere: what people use too, or what nobody knows.
+DOUBTS = [
+    STALE,
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.10; rv:38.0) Gecko/20100101 Firefox/38.0",
+    "Mozilla/5.0 (Linux; Android 13; SM-G991B; wv) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Version/4.0 Chrome/137.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+    "Gecko) Mobile/15E148 KAKAOTALK/25.1.0 (INAPP)",
+    f"{CHROME} Newcomer/1.0",
+    "Some Messenger 7",
+]
+
+
+@pytest.mark.parametrize("leads_away", [False, True])
+def test_what_fetches_a_link_and_touches_nothing_is_no_person(
+    client: httpx.Client, warehouse: sa.Engine, leads_away: bool
+) -> None:
+    """Unless it is a person's browser on a link that leads away, where nobody can touch a page."""
+    target = "landing:https://shop.example/hello" if leads_away else "landing:survey"
+    link = sent(warehouse, "survey", target=target)
+    for agent in (*PREVIEWS, *DOUBTS, *PEOPLE):
+        client.get(f"/{link}", headers=by(HOME, agent))
+    asked = "SELECT user_agent, verdict FROM outbox.hit INNER JOIN outbox.judged_hit USING (hit_id)"
+    assert dict(map(tuple, rows(warehouse, asked))) == {
+        **dict.fromkeys(PREVIEWS, "machine"),
+        **dict.fromkeys(DOUBTS, "unsure"),
+        **dict.fromkeys(PEOPLE, "human" if leads_away else "unsure"),
+    }
+    judged = len(PREVIEWS) + len(DOUBTS) + len(PEOPLE)
+    assert judge(as_service(warehouse)) == (judged, 0), "judged again, it is the same"
+
+
+def test_a_touch_confirms_the_same_visitors_fetches_before_and_after_and_no_others(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    link = sent(warehouse, "survey")
+    for path, where in (("", HOME), ("", OFFICE), ("/seen", HOME), ("", HOME)):
+        client.get(f"/{link}{path}", headers=by(where))
+    client.get(f"/{link}", headers=by(HOME) | {"Purpose": "prefetch"})
+    expected = [
+        ("human", "confirmed"), ("unsure", "no_sign"), ("human", "confirmed"),
+        ("human", "confirmed"), ("machine", "prefetch"),
+    ]  # fmt: skip
+    assert verdicts(warehouse) == expected
+    assert judge(as_service(warehouse)) == (5, 0)
+    assert verdicts(warehouse) == expected
+
+
+def test_a_link_that_leads_away_no_more_shows_a_page_that_can_be_touched(
+    client: httpx.Client, warehouse: sa.Engine
+) -> None:
+    link = sent(warehouse, "survey", target="landing:https://shop.example/", expires_at=NOW)
+    assert client.get(f"/{link}", headers=by(HOME)).status_code == 410
+    assert verdicts(warehouse) == [("unsure", "no_sign")]
 
 
 def test_a_hit_sooner_than_anybody_reads_is_a_machines(
@@ -185,7 +258,7 @@ def test_a_hand_on_the_page_is_a_persons_unless_it_says_that_it_is_a_program(
         "INNER JOIN outbox.judged_hit AS judged USING (contact_id, hit_id) ORDER BY hit_id",
     )
     assert kinds == [
-        ("view", "too_soon", "machine"), ("beacon", "confirmed", "human"),
+        ("view", "confirmed", "human"), ("beacon", "confirmed", "human"),
         ("view", "crawler", "machine"), ("beacon", "crawler", "machine"),
         ("view", "prefetch", "machine"), ("beacon", "prefetch", "machine"),
     ]  # fmt: skip
@@ -219,9 +292,9 @@ def test_history_is_judged_again_by_the_rules_of_today(warehouse: sa.Engine) -> 
         )  # fmt: skip
     before = [verdict for verdict, _ in verdicts(warehouse)]
     assert before == ["human", "human", "machine", *["human"] * MANY_LINKS]
-    assert judge(warehouse) == (3 + MANY_LINKS, 1 + MANY_LINKS)
+    assert judge(warehouse) == (3 + MANY_LINKS, 2 + MANY_LINKS)
     assert verdicts(warehouse) == [
-        ("human", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
+        ("unsure", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
         *[("machine", "many_links")] * MANY_LINKS,
     ]  # fmt: skip
     assert judge(warehouse) == (3 + MANY_LINKS, 0)
@@ -1033,3 +1106,85 @@ def test_the_carriers_words_start(text: str) -> None:
 @pytest.mark.parametrize("text", ["YES", "start over", "when do you start?", "I will not start"])
 def test_what_may_answer_something_else_does_not_start(text: str) -> None:
     assert messages.meaning(text) != "start"
+
+
+# ------------------------------------------------------------------- a warehouse of before
+
+
+@pytest.fixture
+def before(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """A warehouse of before verdicts could be unsure."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+    db.migrate(engine, "0012")
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{name}"')
+
+
+def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(
+    before: sa.Engine, policy: Policy, clock: SimulatedClock
+) -> None:
+    """And then outcomes, contacts and figures follow: nobody is given up over a doubt."""
+    touched, fetched, scanned = who = (1, 2, 3)
+    day, closed_on, noon = date(2026, 11, 30), date(2026, 12, 30), NOW + timedelta(hours=1)
+    agents = dict.fromkeys((touched, fetched), IPHONE) | {scanned: PREVIEWS[0]}
+    for contact_id in who:
+        add_contact(before, contact_id)
+        add_message(before, contact_id, "survey")
+        link = add_link(before, contact_id, "survey")
+        (message_id,) = rows(before, f"SELECT message_id FROM outbox.link WHERE code = '{link}'")[0]
+        kinds = ["view", "beacon"] if contact_id == touched else ["view"]
+        for kind in kinds:
+            insert(
+                before, "outbox.hit", code=link, contact_id=contact_id, message_id=message_id,
+                at=noon, kind=kind, method="GET", purpose="", user_agent=agents[contact_id],
+                address_hash="home",
+            )  # fmt: skip
+        key = {"contact_id": contact_id, "dormant_since": QUIET}
+        insert(
+            before, "core.contact_activity", contact_id=contact_id, visible_on=QUIET,
+            updated_load_id=1,
+        )  # fmt: skip
+        insert(before, "cohort.dormancy", **key, behaviour="any", pace=1)
+        insert(before, "cohort.episode", **key, opened_on=day, closed_on=closed_on, is_opened=True)
+        insert(
+            before, "cohort.decision", **key, as_of=day, inactive_days=30, step="survey",
+            prior_sends=0, prior_opens=0, action="send", reason="due", policy_version="1",
+        )  # fmt: skip
+        insert(
+            before, "outcome.contact_outcome", **key, arm="treatment", outcome="active",
+            decided_on=closed_on, steps_sent=1, first_open_at=noon, if_unopened="unsubscribed",
+            closed_at=NOW + timedelta(days=30),
+        )  # fmt: skip
+    insert(
+        before, "outcome.daily_step", as_of=day, step="survey", arm="treatment", due=3, sent=3,
+        delivered=3, opened=3, returned=0, opted_out=0, revenue=0, cost=0,
+        counted_at=NOW + timedelta(days=30),
+    )  # fmt: skip
+    with before.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule) SELECT contact_id,"
+            " hit_id, 3, CASE kind WHEN 'view' THEN 'no_sign' ELSE 'confirmed' END::outbox.rule"
+            " FROM outbox.hit"
+        )
+    db.migrate(before)
+    assert {verdict for verdict, _ in verdicts(before)} == {"human"}
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()
+
+    assert judge(before) == (4, 2)
+    assert [verdict for verdict, _ in verdicts(before)] == ["human", "human", "unsure", "machine"]
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed(
+        not_active=2, given_up=1, days=1
+    )
+    ended = "SELECT outcome::text FROM outcome.contact_outcome ORDER BY contact_id"
+    assert rows(before, ended) == [("active",), ("unreachable",), ("unsubscribed",)]
+    assert statuses(before) == {1: "active", 2: "active", 3: "unsubscribed"}
+    assert [row[3] for row in standing(before)] == ["inactivity"]
+    assert rows(before, "SELECT opened FROM outcome.daily_step") == [(1,)]
+    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from world import START, Load, World, small_policy
+from world import RULES, START, Load, World, small_policy
 
 from reengage import cli, db, maintenance, outcome
 from reengage.messages import message_id
@@ -61,23 +61,26 @@ def end(world: World, day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stopped", "back", "opened", "fate", "outcome", "status"),
+    ("stopped", "back", "hits", "fate", "outcome", "status"),
     [
-        (True, True, True, "delivered", "opted_out", "unsubscribed"),
-        (True, False, False, "delivered", "opted_out", "unsubscribed"),
-        (False, True, True, "delivered", "returned", "active"),
-        (False, False, True, "delivered", "active", "active"),
-        (False, False, False, "delivered", "unsubscribed", "unsubscribed"),
-        (False, False, False, "undelivered", "unreachable", "active"),
-        (False, False, False, "unknown", "unreachable", "active"),
+        (True, True, ["human"], "delivered", "opted_out", "unsubscribed"),
+        (True, False, [], "delivered", "opted_out", "unsubscribed"),
+        (True, False, ["unsure"], "delivered", "opted_out", "unsubscribed"),
+        (False, True, ["human"], "delivered", "returned", "active"),
+        (False, False, ["unsure", "human"], "delivered", "active", "active"),
+        (False, False, [], "delivered", "unsubscribed", "unsubscribed"),
+        (False, False, ["machine"], "delivered", "unsubscribed", "unsubscribed"),
+        (False, False, ["machine", "unsure"], "delivered", "unreachable", "active"),
+        (False, False, [], "undelivered", "unreachable", "active"),
+        (False, False, [], "unknown", "unreachable", "active"),
     ],
 )
 def test_the_first_outcome_that_fits_is_written(
-    world: World, stopped: bool, back: bool, opened: bool, fate: str, outcome: str, status: str
+    world: World, stopped: bool, back: bool, hits: list[str], fate: str, outcome: str, status: str
 ) -> None:
     world.fate(SURVEY, fate, world.at(START, 11))
-    if opened:
-        world.hit(SURVEY, world.at(START, 12))
+    for who in hits:
+        world.hit(SURVEY, world.at(START, 12), who)
     if stopped:
         world.stop(1, world.at(START, 13))
     world.load(
@@ -91,7 +94,31 @@ def test_the_first_outcome_that_fits_is_written(
     assert outcome_of(world) == [outcome]
 
 
-@pytest.mark.parametrize("sign", ["signal", "late signal", "hit", "machine", "email_open"])
+@pytest.mark.parametrize(
+    ("arrived", "outcome", "status"),
+    [(1, "unreachable", "active"), (2, "unsubscribed", "unsubscribed")],
+)
+def test_so_many_texts_as_the_policy_says_must_have_arrived_before_anybody_is_given_up(
+    world: World, arrived: int, outcome: str, status: str
+) -> None:
+    changes: dict[str, Any] = {"close_after_days": 40, "unsubscribe_after_texts": 2}
+    world.follow(small_policy(ladder=(3, 40, 99), **changes))
+    world.fate(SURVEY, "delivered", world.at(START, 11))
+    second = START + timedelta(days=37)
+    world.load(second)
+    world.decide(second)
+    fate = "delivered" if arrived == 2 else "undelivered"
+    world.fate((1, LONG_AGO, "contest"), fate, world.at(second, 11))
+    world.load(second + timedelta(days=1))
+    world.decide(second + timedelta(days=1))
+    end(world, second + timedelta(days=1))
+    assert (outcome_of(world), status_of(world)) == ([outcome], status)
+    assert standing(world) == ({(1, "inactivity")} if arrived == 2 else set())
+
+
+@pytest.mark.parametrize(
+    "sign", ["signal", "late signal", "hit", "machine", "unsure", "email_open"]
+)
 def test_a_sign_of_life_lifts_inactivity_and_nothing_else_does(world: World, sign: str) -> None:
     world.fate(SURVEY, "delivered", world.at(START, 11))
     world.load(AFTER)
@@ -99,8 +126,8 @@ def test_a_sign_of_life_lifts_inactivity_and_nothing_else_does(world: World, sig
     end(world, AFTER)
     assert status_of(world) == "unsubscribed"
     later = AFTER + timedelta(days=1)
-    if sign in ("hit", "machine"):
-        world.hit(SURVEY, world.at(later, -0.5), sign == "hit")
+    if sign in ("hit", "machine", "unsure"):
+        world.hit(SURVEY, world.at(later, -0.5), "human" if sign == "hit" else sign)
     on = START - timedelta(days=1) if sign == "late signal" else later
     kind = "email_open" if sign == "email_open" else "purchase"
     is_row = sign in ("signal", "late signal", "email_open")
@@ -160,14 +187,14 @@ def test_a_cost_is_in_the_brands_currency_or_what_the_policy_expects(
 # --- what follows where a verdict is another ------------------------------------------------------
 
 
-def judge_anew(world: World, key: Key, is_human: bool) -> None:
-    """The rules of today take the hits on a message for a person's, or a machine's."""
+def judge_anew(world: World, key: Key, who: str) -> None:
+    """The rules of today take the hits on a message for human, machine or unsure."""
     world.sql(
         "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)"
         " SELECT contact_id, hit_id, 9, CAST(:rule AS outbox.rule) FROM outbox.hit"
         " WHERE message_id = :id"
         " ON CONFLICT (contact_id, hit_id) DO UPDATE SET rule = excluded.rule",
-        id=message_id(*key, "sms"), rule="no_sign" if is_human else "crawler",
+        id=message_id(*key, "sms"), rule=RULES[who],
     )  # fmt: skip
 
 
@@ -213,13 +240,13 @@ class Doubtful:
     verdict of then and one of today. The same, whichever of the two is known on the day.
     """
 
-    PEOPLE = range(1, 41)
+    PEOPLE = range(1, 61)
     FOLLOWED = 9  # the day after which today's verdicts are known; before it nobody begins anew
 
     def __init__(self, engine: sa.Engine, seed: int, *, is_known: bool) -> None:
         policy = small_policy(ladder={"survey": 3}, attribution_days=2, repeat_after_days=3)
         self.world, self.seed, self.is_known = World(engine, policy), seed, is_known
-        self.hits: dict[Key, list[tuple[int, bool, bool]]] = {}
+        self.hits: dict[Key, list[tuple[int, str, str]]] = {}
 
     def dice(self, *about: Any) -> Random:
         return Random(f"{self.seed} {about}")
@@ -242,7 +269,7 @@ class Doubtful:
             if message.as_of == as_of and message.status == "queued":
                 world.fate(key, dice.choice(FATES), world.at(as_of, hour))
             elif message.accepted_at and dice.random() < 0.12:
-                then, today = dice.random() < 0.5, dice.random() < 0.5
+                then, today = dice.choice(list(RULES)), dice.choice(list(RULES))
                 world.hit(key, world.at(as_of, hour), today if self.is_known else then)
                 hit = world.sql("SELECT max(hit_id) FROM outbox.hit")[0][0]
                 self.hits.setdefault(key, []).append((hit, then, today))
@@ -251,7 +278,7 @@ class Doubtful:
 
     def judge(self, *, is_today: bool) -> None:
         rows = [
-            {"who": key[0], "hit": hit, "rule": "no_sign" if (then, now)[is_today] else "crawler"}
+            {"who": key[0], "hit": hit, "rule": RULES[(then, now)[is_today]]}
             for key, hits in self.hits.items()
             for hit, then, now in hits
         ]
@@ -297,11 +324,13 @@ def test_outcomes_are_what_they_were_had_the_verdicts_been_so_from_the_start(
     doubtful.days(0, Doubtful.FOLLOWED)
     before = written(doubtful.world)
     assert before["decisions"] == expected["decisions"]
+    changed = set[str]()
     for is_today, outcomes in ((True, expected), (False, before), (True, expected)):
         doubtful.judge(is_today=is_today)
         found = follow(doubtful.world)
         assert written(doubtful.world) == outcomes
-    assert all(vars(found).values()), f"the history holds all that can change: {found}"
+        changed |= {what for what, count in vars(found).items() if count}
+    assert changed == vars(Followed()).keys(), "the history holds all that can change"
 
     # The days after it, too.
     doubtful.world.model, doubtful.is_known = model, True
@@ -324,8 +353,8 @@ def opener(world: World) -> World:
 
 LATER = AFTER + timedelta(days=1)
 SPOKEN = (
-    "nothing", "a signal", "an open", "a machine", "a consent", "a start", "a stop", "a merge",
-    "a newer episode",
+    "nothing", "a signal", "an open", "a machine", "a doubt", "a consent", "a start", "a stop",
+    "a merge", "a newer episode",
 )  # fmt: skip
 
 
@@ -362,9 +391,10 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     world.load(later, speak)
     world.decide(later)
     for key in surveys.values():
-        judge_anew(world, key, False)
+        judge_anew(world, key, "machine")
     world.hit(surveys["an open"], world.at(later, 12))
-    world.hit(surveys["a machine"], world.at(later, 12), False)
+    world.hit(surveys["a machine"], world.at(later, 12), "machine")
+    world.hit(surveys["a doubt"], world.at(later, 12), "unsure")
     for what in ("a start", "a stop"):
         world.stop(who[what], world.at(later, 12))
     world.start_again(who["a start"], world.at(later, 13))
@@ -376,7 +406,7 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     )  # fmt: skip
 
     found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
-    given_up = {who["nothing"], who["a machine"]}
+    given_up = {who["nothing"], who["a machine"], who["a doubt"]}
     assert (found.not_active, found.given_up) == (len(who), len(given_up))
     assert outcome_of(world) == ["unsubscribed"] * len(who)
     statuses = "SELECT contact_id FROM core.contact WHERE status = 'unsubscribed'"
@@ -390,7 +420,7 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     assert [row.contact_id for row in world.sql(cooling)] == [who["a newer episode"]]
 
     for key in surveys.values():
-        judge_anew(world, key, True)
+        judge_anew(world, key, "human")
     found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
     assert (found.active, found.revived) == (len(who), len(given_up))
     assert {row.contact_id for row in world.sql(statuses)} == {who["a stop"]}
@@ -400,26 +430,26 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
 def test_who_came_back_by_a_machine_is_given_up_again(opener: World) -> None:
     """Whether the evening, or an earlier judging, had believed it."""
     world = opener
-    judge_anew(world, SURVEY, False)
+    judge_anew(world, SURVEY, "machine")
     follow(world)
     world.hit(SURVEY, world.at(AFTER, 23))
     world.load(LATER)
     world.decide(LATER)
     assert status_of(world) == "active"
-    judge_anew(world, SURVEY, False)
+    judge_anew(world, SURVEY, "machine")
     assert follow(world) == Followed(given_up=1)
     assert status_of(world) == "unsubscribed"
-    judge_anew(world, SURVEY, True)
+    judge_anew(world, SURVEY, "human")
     follow(world)
     assert (outcome_of(world), status_of(world)) == (["active"], "active")
 
 
 def test_no_verdict_lifts_an_opt_out(opener: World) -> None:
     world = opener
-    judge_anew(world, SURVEY, False)
+    judge_anew(world, SURVEY, "machine")
     follow(world)
     world.stop(1, world.at(AFTER, 23))
-    judge_anew(world, SURVEY, True)
+    judge_anew(world, SURVEY, "human")
     assert follow(world).revived == 1
     assert (outcome_of(world), status_of(world)) == (["active"], "unsubscribed")
     assert standing(world) == {(1, "opted_out")}
@@ -427,14 +457,14 @@ def test_no_verdict_lifts_an_opt_out(opener: World) -> None:
 
 def test_a_receipt_that_came_after_the_close_changes_no_outcome(opener: World) -> None:
     opener.sql("UPDATE outbox.message SET status = 'undelivered'")
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     follow(opener)
     assert outcome_of(opener) == ["unsubscribed"]
 
 
 def test_an_episode_of_which_it_is_not_known_when_it_closed_stays_as_it_is(opener: World) -> None:
     opener.sql("UPDATE outcome.contact_outcome SET closed_at = NULL")
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     assert (follow(opener).days, outcome_of(opener)) == (1, ["active"])
 
 
@@ -442,16 +472,16 @@ def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None
     """The outcomes of before the migration are given what it can find out."""
     text = (SQL / "migrations/0011_verdicts/1_outcome.sql").read_text(encoding="utf-8")
     backfill = text[text.index("UPDATE outcome.contact_outcome") :]
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     follow(opener)
-    for is_human, outcomes in ((True, ["active"]), (False, ["unsubscribed"])):
+    for who, outcomes in (("human", ["active"]), ("machine", ["unsubscribed"])):
         before = written(opener)
         opener.sql("UPDATE outcome.contact_outcome SET closed_at = NULL, if_unopened = NULL")
         opener.sql("UPDATE outcome.daily_step SET counted_at = NULL")
         opener.sql(backfill)
         assert follow(opener) == Followed()
         assert written(opener)["contacts"] == before["contacts"]
-        judge_anew(opener, SURVEY, is_human)
+        judge_anew(opener, SURVEY, who)
         assert follow(opener).days == 1
         assert outcome_of(opener) == outcomes
 
@@ -460,7 +490,7 @@ def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None
 def test_what_was_killed_is_finished_by_the_next_run(
     opener: World, monkeypatch: pytest.MonkeyPatch, killed_in: str
 ) -> None:
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     run = db.run
 
     def dies(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
@@ -478,7 +508,7 @@ def test_what_was_killed_is_finished_by_the_next_run(
 
 
 def test_contacts_beyond_the_time_that_is_judged_stay(opener: World) -> None:
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     after = opener.at(START, 12) + timedelta(seconds=1)
     args = (opener.engine, opener.policy, opener.clock)
     assert outcome.follow_verdicts(*args, since=after) == Followed()
@@ -488,7 +518,7 @@ def test_contacts_beyond_the_time_that_is_judged_stay(opener: World) -> None:
 
 def test_the_evening_follows_what_was_judged_again_since_the_day(opener: World) -> None:
     opener.hit(SURVEY, opener.at(AFTER, 9))  # kept while the warehouse was away, brought now
-    judge_anew(opener, SURVEY, False)
+    judge_anew(opener, SURVEY, "machine")
     opener.write(AFTER)
     assert (outcome_of(opener), status_of(opener)) == (["unsubscribed"], "unsubscribed")
 
@@ -499,9 +529,9 @@ def test_make_judge_says_what_has_changed(
     opener.sql("UPDATE outbox.hit SET user_agent = 'AhrefsSiteAudit/6.1'")
     for told in (
         "1 are taken for something else than before.\n"
-        "1 closed episodes were opened by machines: not active any more.\n"
-        "1 contacts are given up: nothing but a machine spoke for them.\n"
-        "1 days have another number of opened texts.\n",
+        "1 closed episodes were clicked by nobody: not active any more.\n"
+        "1 contacts are resting now: nobody but a machine spoke for them.\n"
+        "1 days have another number of clicked texts.\n",
         "0 are taken for something else than before.\n"
         "Outcomes and figures agree with the verdicts: nothing had to change.\n",
     ):

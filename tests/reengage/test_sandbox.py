@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import requests
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from smsutil import split as reference
 
@@ -32,6 +32,7 @@ from reengage.sandbox.recipients import (
     HUMANS,
     SCANNER,
     Deed,
+    beacon_path,
     deeds,
     link_path,
     opt_out_form,
@@ -576,6 +577,7 @@ class Web:
     url: str
     hits: list[tuple[datetime, str, str, str]]
     fail_at: int | None = None
+    leads_away: bool = False
 
 
 @pytest.fixture
@@ -592,15 +594,23 @@ def web() -> Iterator[Callable[[SimulatedClock], Web]]:
             web.hits.append((clock(), request.method, request.url.path + body, agent))
 
         @app.get("/{code}")
-        async def page(code: str, request: Request) -> HTMLResponse:
+        async def page(code: str, request: Request) -> Response:
             note(request)
+            if web.leads_away:
+                return RedirectResponse("https://shop.invalid/", 302)
             if code == "code00000":
                 return HTMLResponse("gone", 404)
             return HTMLResponse(
+                f'<style>main:hover {{ background: url("/{code}/seen") }}</style>'
                 f'<form method="post" action="/{code}/survey"><input name="q"></form>'
                 f'<form method="post" action="/{code}/opt-out">'
                 '<input type="hidden" name="token" value="t&amp;1"></form>'
             )
+
+        @app.get("/{code}/seen")
+        async def seen(request: Request) -> Response:
+            note(request)
+            return Response()
 
         @app.post("/{code}/opt-out")
         async def opt_out(code: str, request: Request) -> RedirectResponse:
@@ -778,9 +788,16 @@ def test_a_failing_link_service_stops_the_people_and_a_rerun_goes_on(
     kinds = Counter(deed.kind for deed in expected)
     posts = sum(method == "POST" for _, method, *_ in service.hits)
     assert posts == kinds["opt_out"]
-    humans = sum(method == "GET" and agent != SCANNER for _, method, _, agent in service.hits)
-    # A browser follows the redirect after a press.
-    assert humans == kinds["open"] + 2 * kinds["opt_out"]
+    asked = [
+        path for _, method, path, agent in service.hits if method == "GET" and agent != SCANNER
+    ]
+    touched = [path for path in asked if path.endswith("/seen")]
+    # A browser follows the redirect after a press, and the page on which it died is opened again.
+    again = len(asked) - len(touched) - kinds["open"] - 2 * kinds["opt_out"]
+    assert again in (0, 1)
+    # Not everybody who opens a page touches it.
+    assert kinds["opt_out"] < len(touched) < kinds["open"] + kinds["opt_out"]
+    assert len(set(touched)) == len(touched)
     with pytest.raises(SandboxError, match="does not answer"):
         accept(tmp_path, 300, START + timedelta(days=26), "new")
         Recipients(tmp_path, "seed", "http://127.0.0.1:9", identify, clock).live(
@@ -897,6 +914,22 @@ def test_a_reply_is_told_when_its_time_has_come_and_once(sandbox: Sandbox, web: 
 )
 def test_the_link_in_a_text(text: str, path: str) -> None:
     assert link_path(text) == path
+
+
+def test_a_page_says_what_a_browser_asks_for_when_it_is_touched() -> None:
+    page = '<style>main:hover { background-image: url("/abcDEF123/seen") }</style>'
+    assert beacon_path(page) == "/abcDEF123/seen"
+    assert beacon_path("<p>hello</p>") == ""
+
+
+def test_nobody_follows_a_link_out_of_the_service(tmp_path: Path, web: Any) -> None:
+    clock = SimulatedClock(START)
+    service = web(clock)
+    service.leads_away = True
+    accept(tmp_path, 200)
+    done = people(tmp_path, service, clock).live(START + timedelta(days=25))
+    assert done["open"] and done["opt_out"]
+    assert not [path for _, _, path, _ in service.hits if path.endswith("/seen")]
 
 
 def test_a_page_without_the_form_is_posted_to_all_the_same() -> None:

@@ -76,7 +76,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         " :at, :at FROM outbox.message",
         at=sent + timedelta(minutes=2),
     )
-    world.hit(key, sent + timedelta(hours=1), is_human=False)
+    world.hit(key, sent + timedelta(hours=1), "machine")
     world.hit(key, sent + timedelta(hours=2))
     world.sql(
         "INSERT INTO outbox.reply (provider, provider_reply_id, phone_hash, text, meaning,"

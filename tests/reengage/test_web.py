@@ -217,7 +217,7 @@ def test_a_prefetch_and_a_head_are_recorded_as_what_they_are(
     assert [hit[6] for hit in hits(warehouse)] == ["prefetch, prefetch;prerender", "", "", ""]
     assert [hit[3] for hit in hits(warehouse)] == ["GET", "HEAD", "GET", "GET"]
     verdicts = rows(warehouse, "SELECT verdict FROM outbox.judged_hit ORDER BY hit_id")
-    assert [verdict for (verdict,) in verdicts] == ["machine", "machine", "machine", "human"]
+    assert [verdict for (verdict,) in verdicts] == ["machine", "machine", "machine", "unsure"]
 
 
 def test_a_path_out_of_the_service_is_refused(client: httpx.Client) -> None:

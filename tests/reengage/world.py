@@ -17,13 +17,15 @@ from reengage.clock import SimulatedClock
 from reengage.messages import message_id
 from reengage.policy import Caps, Policy, Step, read_policy
 
+# A rule for each verdict.
+RULES = {"human": "confirmed", "machine": "crawler", "unsure": "no_sign"}
 LINKS = "http://127.0.0.1:1/r"
 START = date(1998, 1, 1)
 TABLES = (
     "raw.load", "core.derived_from", "core.contact", "core.contact_identity", "core.interaction",
     "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.gate",
     "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message", "outbox.link",
-    "outbox.hit", "outbox.coupon",
+    "outbox.hit", "outbox.verdict", "outbox.coupon",
     "outcome.contact_outcome", "outcome.daily_step", "history.cohort_day", "history.return_curve",
 )  # fmt: skip
 
@@ -69,7 +71,7 @@ def small_policy(**changes: Any) -> Policy:
         "close_after_days": 3, "cooldown_days": 4, "repeat_after_days": 8, "gap_days": 2,
         "control": policy.control.model_copy(update={"share": share}), "steps": steps,
         "consent": policy.consent.model_copy(update=consent), "caps": Caps(**caps),
-        "entry": "by_days",
+        "entry": "by_days", "unsubscribe_after_texts": 1,
     }  # fmt: skip
     return policy.model_copy(update=values | changes)
 
@@ -188,13 +190,16 @@ class World:
             message = self.model.messages[row.contact_id, row.dormant_since, row.step]
             message.status, message.accepted_at = row.status, row.accepted_at
 
-    def hit(self, key: tuple[int, date, str], at: datetime, is_human: bool = True) -> None:
-        self.model.messages[key].hits.append((at, is_human))
+    def hit(self, key: tuple[int, date, str], at: datetime, who: str = "human") -> None:
+        """Something follows the link of a text: human, machine, or unsure."""
+        self.model.messages[key].hits.append((at, who))
         self.sql(
-            "INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent,"
-            " purpose) VALUES ('c', :contact, :id, :at, 'view', 'GET', 'Mozilla/5.0', :purpose)",
-            contact=key[0], id=message_id(*key, "sms"), at=at,
-            purpose="" if is_human else "prefetch",
+            "WITH hit AS (INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method,"
+            " user_agent, purpose) VALUES ('c', :contact, :id, :at, 'view', 'GET', 'Mozilla/5.0',"
+            " '') RETURNING contact_id, hit_id)"
+            " INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)"
+            " SELECT contact_id, hit_id, 9, CAST(:rule AS outbox.rule) FROM hit",
+            contact=key[0], id=message_id(*key, "sms"), at=at, rule=RULES[who],
         )  # fmt: skip
 
     def stop(self, contact_id: int, at: datetime) -> None:

@@ -1,6 +1,7 @@
 -- purpose: each step of a page of days, latest day first, treatment beside control
--- grain: day x step; reads: outcome.daily_step (by its key); writes: nothing
--- parameters: before (date: only earlier days, null: from the latest); day_limit
+-- grain: day x step; reads: outcome.daily_step (by its key), cohort.day; writes: nothing
+-- parameters: before (date: only earlier days, null: from the latest); day_limit; attribution_days
+--             (null: not known)
 -- twice: it only reads
 WITH days AS (
     SELECT DISTINCT as_of
@@ -13,6 +14,8 @@ WITH days AS (
 SELECT
     daily.as_of,
     daily.step,
+    outcome.is_window_open(daily.as_of, cast(:attribution_days AS integer), latest.as_of) AS is_open,
+    daily.as_of + cast(:attribution_days AS integer) AS ends_on,
     coalesce(sum(daily.due) FILTER (WHERE daily.arm = 'treatment'), 0) AS due,
     coalesce(sum(daily.sent) FILTER (WHERE daily.arm = 'treatment'), 0) AS sent,
     coalesce(sum(daily.delivered) FILTER (WHERE daily.arm = 'treatment'), 0) AS delivered,
@@ -26,5 +29,6 @@ SELECT
     coalesce(sum(daily.revenue) FILTER (WHERE daily.arm = 'control'), 0) AS control_revenue
 FROM days
 INNER JOIN outcome.daily_step AS daily ON days.as_of = daily.as_of
-GROUP BY daily.as_of, daily.step
+CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
+GROUP BY daily.as_of, daily.step, latest.as_of
 ORDER BY daily.as_of DESC, daily.step ASC;

@@ -1,8 +1,8 @@
 -- Judge the hits of some time by the rules of a version, as outbox/record_hit does one by one.
 -- Grain: hit; returns how many, and how many verdicts are others than before. Reads: outbox.hit,
--- outbox.message, outbox.judged_hit. Writes: outbox.verdict.
+-- outbox.message, outbox.link, outbox.judged_hit. Writes: outbox.verdict.
 -- Parameters: from_at, to_at (exclusive); methods, agents, purposes, saids: what requests say of
--- themselves, each once, with the rule of a machine that it fits or NULL; many_links, many_seconds:
+-- themselves, each once, with the rule that it fits or NULL; many_links, many_seconds:
 -- one visitor with so many links in so long is a machine; version.
 -- Twice: the same verdicts, and nothing is written.
 WITH said AS (
@@ -32,12 +32,14 @@ taken AS MATERIALIZED (
         hit.address_hash,
         said.rule,
         message.accepted_at,
+        outbox.leads_away(link.target, link.expires_at, hit.at) AS leads_away,
         before.verdict
     FROM outbox.hit AS hit
     INNER JOIN outbox.message AS message
         ON hit.contact_id = message.contact_id AND hit.message_id = message.message_id
     INNER JOIN outbox.judged_hit AS before
         ON hit.contact_id = before.contact_id AND hit.hit_id = before.hit_id
+    LEFT JOIN outbox.link AS link ON hit.code = link.code
     LEFT JOIN said
         ON
             hit.method = said.method
@@ -93,27 +95,35 @@ ruled AS (
         taken.verdict,
         outbox.rule_of(
             taken.kind,
-            taken.address_hash <> '' AND EXISTS (
-                SELECT 1
-                FROM outbox.hit AS press
-                WHERE
-                    press.contact_id = taken.contact_id
-                    AND press.code = taken.code
-                    AND press.kind = 'press'
-                    AND press.address_hash = taken.address_hash
-                    AND press.user_agent = taken.user_agent
-            ),
-            coalesce(
-                taken.rule,
-                CASE
-                    WHEN crowded.links >= CAST(:many_links AS integer)
-                        THEN CAST('many_links' AS outbox.rule)
-                END
-            ),
+            done.is_pressed,
+            done.is_touched,
+            CASE
+                WHEN
+                    crowded.links >= CAST(:many_links AS integer)
+                    AND NOT outbox.says_machine(taken.rule)
+                    THEN CAST('many_links' AS outbox.rule)
+                ELSE taken.rule
+            END,
+            taken.leads_away,
             taken.at,
             taken.accepted_at
         ) AS rule
     FROM taken
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                coalesce(bool_or(theirs.kind = 'press'), FALSE) AS is_pressed,
+                coalesce(
+                    bool_or(outbox.is_touch(theirs.kind, theirs.method, theirs.purpose)), FALSE
+                ) AS is_touched
+            FROM outbox.hit AS theirs
+            WHERE
+                taken.address_hash <> ''
+                AND theirs.contact_id = taken.contact_id
+                AND theirs.code = taken.code
+                AND theirs.address_hash = taken.address_hash
+                AND theirs.user_agent = taken.user_agent
+        ) AS done
     LEFT JOIN crowded
         ON
             taken.address_hash = crowded.address_hash
@@ -137,6 +147,6 @@ written AS (
 SELECT
     count(*) AS judged,
     count(*) FILTER (
-        WHERE ruled.verdict <> CASE WHEN outbox.is_human(ruled.rule) THEN 'human' ELSE 'machine' END
+        WHERE ruled.verdict <> outbox.verdict_of(ruled.rule, CAST(:version AS integer))
     ) AS changed
 FROM ruled;

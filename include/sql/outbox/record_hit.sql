@@ -7,8 +7,8 @@
 -- core.product. Writes: outbox.hit, outbox.verdict.
 -- Parameters: hits: a JSON array of {code; hit_key: of this request; at: when; kind: view, beacon or
 -- press; method: of HTTP; user_agent and purpose: as the request's headers say, '' without;
--- address_hash: '' where it is not known; said: the rule of a machine that the request fits, null
--- for none}; contests: a JSON object of contests by step; version: of the rules; channel: of the
+-- address_hash: '' where it is not known; said: the rule that the request fits by what it says of
+-- itself, null for none}; contests: a JSON object of contests by step; version: of the rules; channel: of the
 -- suppression.
 -- A message's coupons are looked for one by one: the planner, who has not seen the day's yet, might
 -- else read all there ever were.
@@ -70,6 +70,8 @@ hit AS (
     RETURNING contact_id, hit_id, hit_key
 ),
 
+-- What the same visitor does with the same link, now or earlier. Aggregated: of an EXISTS the planner
+-- would read all hits there ever were.
 judged AS (
     INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)
     SELECT
@@ -78,48 +80,69 @@ judged AS (
         :version,
         outbox.rule_of(
             link.kind,
-            -- Counted: of an EXISTS the planner would read all presses there ever were.
-            link.address_hash <> '' AND (
-                SELECT count(*)
-                FROM outbox.hit AS earlier
-                WHERE
-                    earlier.contact_id = link.contact_id
-                    AND earlier.code = link.code
-                    AND earlier.kind = 'press'
-                    AND earlier.address_hash = link.address_hash
-                    AND earlier.user_agent = link.user_agent
-            ) + (
-                SELECT count(*)
-                FROM link AS other
-                WHERE
-                    other.code = link.code
-                    AND other.kind = 'press'
-                    AND other.address_hash = link.address_hash
-                    AND other.user_agent = link.user_agent
-            ) > 0,
+            done.is_pressed,
+            done.is_touched,
             link.said,
+            outbox.leads_away(link.target, link.expires_at, link.at),
             link.at,
             link.accepted_at
         )
     FROM hit
     INNER JOIN link ON hit.hit_key = link.hit_key
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                coalesce(bool_or(theirs.kind = 'press'), FALSE) AS is_pressed,
+                coalesce(
+                    bool_or(outbox.is_touch(theirs.kind, theirs.method, theirs.purpose)), FALSE
+                ) AS is_touched
+            FROM (
+                SELECT
+                    earlier.kind,
+                    earlier.method,
+                    earlier.purpose
+                FROM outbox.hit AS earlier
+                WHERE
+                    earlier.contact_id = link.contact_id
+                    AND earlier.code = link.code
+                    AND earlier.address_hash = link.address_hash
+                    AND earlier.user_agent = link.user_agent
+                UNION ALL
+                SELECT
+                    other.kind,
+                    other.method,
+                    other.purpose
+                FROM link AS other
+                WHERE
+                    other.code = link.code
+                    AND other.address_hash = link.address_hash
+                    AND other.user_agent = link.user_agent
+            ) AS theirs
+            WHERE link.address_hash <> ''
+        ) AS done
 ),
 
--- A press says that what the same visitor fetched before was fetched by a person.
+-- A press or a touch says that what the same visitor fetched before was fetched by a person.
 confirmed AS (
     UPDATE outbox.verdict AS verdict
     SET rule = 'confirmed', version = :version
     FROM link
     INNER JOIN outbox.hit AS earlier ON link.contact_id = earlier.contact_id
     WHERE
-        link.kind = 'press'
-        AND link.address_hash <> ''
+        link.address_hash <> ''
         AND earlier.code = link.code
         AND earlier.kind = 'view'
         AND earlier.address_hash = link.address_hash
         AND earlier.user_agent = link.user_agent
         AND verdict.contact_id = earlier.contact_id
         AND verdict.hit_id = earlier.hit_id
+        AND (
+            link.kind = 'press'
+            OR (
+                outbox.is_touch(link.kind, link.method, link.purpose)
+                AND NOT outbox.says_machine(verdict.rule)
+            )
+        )
 )
 
 SELECT

@@ -1,13 +1,16 @@
 -- Close the episodes whose ladder is over: close_after_days after the last send or final hold, once
 -- no step can follow; for an opener, after the last send. Where several outcomes fit, the first of
 -- outcome.outcome is written (returned is close_returned's).
+-- Given up is who got unsubscribe_after_texts and clicked none, where no link was fetched of which it
+-- is too little to tell by whom.
 -- An episode whose dormancy never was (a correction moved the last signal, or the day on which the
 -- contact became visible), or whose contact asked to be forgotten, is closed at once; that nothing
 -- was opened in it says nothing then. Returns the contacts: who is through with one clock may be
 -- quiet by another.
 -- Grain: episode. Reads: cohort.episode, outbox.*, core.suppression. Writes: cohort.episode,
 -- cohort.dormancy, outcome.contact_outcome, core.contact, core.suppression.
--- Parameters: as_of, after_load_id, close_after_days, channel, at, time_zone, currency.
+-- Parameters: as_of, after_load_id, close_after_days, unsubscribe_after_texts, channel, at,
+-- time_zone, currency.
 -- Twice: a closed episode is not looked at again.
 DROP TABLE IF EXISTS closing;
 
@@ -23,7 +26,7 @@ SELECT DISTINCT ON (over.contact_id, over.dormant_since)
     -- A link service's clock may be ahead.
     greatest(CAST(:at AS timestamptz), opened.last_hit_at) AS closed_at,
     unopened.outcome AS if_unopened,
-    outcome.by_open(unopened.outcome, opened.first_open_at) AS outcome
+    outcome.by_hits(unopened.outcome, opened.first_open_at, opened.is_unsure) AS outcome
 FROM (
     SELECT
         episode.contact_id,
@@ -94,7 +97,7 @@ CROSS JOIN
                 sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
                 FILTER (WHERE message.accepted_at IS NOT NULL), 0
             ) AS cost,
-            coalesce(bool_or(message.status = 'delivered'), FALSE) AS is_delivered
+            count(*) FILTER (WHERE message.status = 'delivered') AS delivered
         FROM outbox.message AS message
         WHERE
             message.contact_id = over.contact_id
@@ -104,7 +107,8 @@ CROSS JOIN
     LATERAL (
         SELECT
             min(hit.at) FILTER (WHERE hit.verdict = 'human') AS first_open_at,
-            max(hit.at) AS last_hit_at
+            max(hit.at) AS last_hit_at,
+            coalesce(bool_or(hit.verdict = 'unsure'), FALSE) AS is_unsure
         FROM outbox.message AS message
         INNER JOIN outbox.judged_hit AS hit
             ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
@@ -128,7 +132,10 @@ CROSS JOIN
                             > over.dormant_since
                     ) THEN 'opted_out'
                     WHEN over.arm = 'control' THEN 'control'
-                    WHEN sent.is_delivered AND NOT over.is_void THEN 'unsubscribed'
+                    WHEN
+                        sent.delivered >= CAST(:unsubscribe_after_texts AS integer)
+                        AND NOT over.is_void
+                        THEN 'unsubscribed'
                     ELSE 'unreachable'
                 END AS outcome.outcome
             ) AS outcome
@@ -161,7 +168,7 @@ SELECT
 FROM closing
 ON CONFLICT (contact_id, dormant_since) DO NOTHING;
 
--- Nobody who never looked is written to again, until a sign of life lifts it.
+-- Nobody who never clicked is written to again, until a sign of life lifts it.
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
 SELECT
     closing.contact_id,

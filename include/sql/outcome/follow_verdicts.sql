@@ -5,16 +5,17 @@
 -- receipts, stops and corrections as they were then. What was decided and sent stays, and so does
 -- the day on which it closed.
 --
--- Who was given up and turns out to have opened is active again, and left in peace for the cooldown.
--- Who was not, because of a machine, is given up only if nothing since speaks for them: no signal
+-- Who was given up and turns out to have clicked, or that it is too little to tell, is active again;
+-- who clicked is left in peace for the cooldown. Who was not given up, because of a hit, is given up only if nothing since speaks for them: no signal
 -- after dormant_since, no later human hit, no newer episode, no consent given and no stop taken back
 -- since; and only on a contact that is active and nobody else's card. If but a later hit speaks for
 -- them, a suppression that is lifted says so, for the day that hit is judged anew. An opt-out is
 -- neither written nor lifted.
 --
--- Grain: contact; returns one row: how many episodes count as opened now and no longer do, how many
--- only have another first open, how many contacts were revived and given up, and whose dormancy is
--- to be worked out (contact_ids). Reads: outbox.*, cohort.episode, core.contact_activity,
+-- Grain: contact; returns one row: how many episodes count as clicked now and no longer do, of the
+-- others how many are too little to tell now and no longer are, how many only have another first
+-- click, how many contacts were revived and given up, and whose dormancy is to be worked out
+-- (contact_ids). Reads: outbox.*, cohort.episode, core.contact_activity,
 -- core.consent. Writes: outcome.contact_outcome, cohort.episode, cohort.dormancy, core.suppression,
 -- core.contact.
 -- Parameters: since, until (exclusive; NULL for no bound), after_contact_id (exclusive),
@@ -40,7 +41,7 @@ SELECT
     ended.dormant_since,
     ended.closed_at,
     ended.outcome AS former,
-    outcome.by_open(ended.if_unopened, opened.first_at) AS outcome,
+    outcome.by_hits(ended.if_unopened, opened.first_at, opened.is_unsure) AS outcome,
     opened.first_at AS first_open_at,
     NOT EXISTS (
         SELECT 1
@@ -53,21 +54,22 @@ FROM touched
 INNER JOIN outcome.contact_outcome AS ended ON touched.contact_id = ended.contact_id
 CROSS JOIN
     LATERAL (
-        SELECT min(hit.at) AS first_at
+        SELECT
+            min(hit.at) FILTER (WHERE hit.verdict = 'human') AS first_at,
+            coalesce(bool_or(hit.verdict = 'unsure'), FALSE) AS is_unsure
         FROM outbox.message AS message
         INNER JOIN outbox.judged_hit AS hit
             ON message.contact_id = hit.contact_id AND message.message_id = hit.message_id
         WHERE
             message.contact_id = ended.contact_id
             AND message.dormant_since = ended.dormant_since
-            AND hit.verdict = 'human'
             AND hit.at <= ended.closed_at
     ) AS opened
 WHERE
     ended.closed_at IS NOT NULL
     AND (
         ended.first_open_at IS DISTINCT FROM opened.first_at
-        OR ended.outcome <> outcome.by_open(ended.if_unopened, opened.first_at)
+        OR ended.outcome <> outcome.by_hits(ended.if_unopened, opened.first_at, opened.is_unsure)
     );
 
 UPDATE outcome.contact_outcome AS ended
@@ -175,7 +177,7 @@ WHERE
             AND suppression.lifted_at IS NULL
     );
 
--- Whose last episode gave them up, and whom nothing but an open has kept, or brought back.
+-- Whose last episode gave them up, and whom nothing but a hit has kept, or brought back.
 DROP TABLE IF EXISTS given_up;
 
 CREATE TEMPORARY TABLE given_up ON COMMIT DROP AS
@@ -288,6 +290,12 @@ WHERE
 SELECT
     count(*) FILTER (WHERE followed.outcome = 'active' AND followed.former <> 'active') AS active,
     count(*) FILTER (WHERE followed.outcome <> 'active' AND followed.former = 'active') AS not_active,
+    count(*) FILTER (
+        WHERE followed.outcome = 'unreachable' AND followed.former = 'unsubscribed'
+    ) AS unsure,
+    count(*) FILTER (
+        WHERE followed.outcome = 'unsubscribed' AND followed.former = 'unreachable'
+    ) AS not_unsure,
     count(*) FILTER (WHERE followed.outcome = followed.former) AS first_opens,
     (SELECT count(DISTINCT revived.contact_id) FROM revived) AS revived,
     (SELECT count(*) FROM given_up WHERE NOT given_up.has_opened_since) AS given_up,

@@ -1,8 +1,12 @@
--- All days together, by step and arm.
--- Grain: step × arm. Reads: outcome.daily_step. No parameters. Writes nothing.
+-- All days together, by step and arm: days whose window is over, and days whose window is still
+-- open, apart.
+-- Grain: step × arm × is_open. Reads: outcome.daily_step, cohort.day. Parameters: attribution_days.
+-- Writes nothing.
 SELECT
     daily_step.step,
     daily_step.arm,
+    outcome.is_window_open(daily_step.as_of, CAST(:attribution_days AS integer), latest.as_of)
+        AS is_open,
     sum(daily_step.due) AS due,
     sum(daily_step.sent) AS sent,
     sum(daily_step.delivered) AS delivered,
@@ -11,5 +15,6 @@ SELECT
     sum(daily_step.opted_out) AS opted_out,
     sum(daily_step.cost) AS cost
 FROM outcome.daily_step AS daily_step
-GROUP BY daily_step.step, daily_step.arm
-ORDER BY daily_step.step, daily_step.arm;
+CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
+GROUP BY daily_step.step, daily_step.arm, is_open
+ORDER BY daily_step.step, daily_step.arm, is_open;

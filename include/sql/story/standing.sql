@@ -45,21 +45,8 @@ SELECT
         WHEN coalesce(CAST(:as_of AS date) >= latest.as_of, TRUE) AND message.status <> 'accepted'
             THEN message_word.label
     END AS message_said,
-    (
-        SELECT min(coalesce(word.label, CAST(suppression.reason AS text)))
-        FROM core.suppression AS suppression
-        LEFT JOIN core.word AS word
-            ON
-                word.about = 'core.suppression_reason'
-                AND CAST(suppression.reason AS text) = word.word
-        WHERE
-            (
-                suppression.contact_id = contact.contact_id
-                OR suppression.phone_hash = contact.phone_hash
-            )
-            AND suppression.lifted_at IS NULL
-            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
-    ) AS suppressed_for
+    suppressed.reason AS suppressed_reason,
+    coalesce(suppressed_word.label, CAST(suppressed.reason AS text)) AS suppressed_for
 FROM core.contact AS contact
 CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
 LEFT JOIN cohort.dormancy AS dormancy ON contact.contact_id = dormancy.contact_id
@@ -101,6 +88,23 @@ LEFT JOIN outcome.contact_outcome AS contact_outcome
     ON
         contact.contact_id = contact_outcome.contact_id
         AND episode.dormant_since = contact_outcome.dormant_since
+CROSS JOIN
+    LATERAL (
+        -- Resting is said only where nobody said stop: the first of the enum.
+        SELECT min(suppression.reason) AS reason
+        FROM core.suppression AS suppression
+        WHERE
+            (
+                suppression.contact_id = contact.contact_id
+                OR suppression.phone_hash = contact.phone_hash
+            )
+            AND suppression.lifted_at IS NULL
+            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+    ) AS suppressed
+LEFT JOIN core.word AS suppressed_word
+    ON
+        suppressed_word.about = 'core.suppression_reason'
+        AND CAST(suppressed.reason AS text) = suppressed_word.word
 LEFT JOIN core.word AS ended
     ON ended.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = ended.word
 LEFT JOIN core.word AS reason

@@ -78,7 +78,9 @@ def _day_line(engine: sa.Engine, as_of: date) -> str:
 def _show(runner: DayRunner, screen: Screen) -> None:
     policy = runner.policy
     with runner.engine.connect() as connection:
-        totals = db.run(connection, "outcome/totals").all()
+        totals = db.run(
+            connection, "outcome/totals", attribution_days=policy.attribution_days
+        ).all()
         ended = db.run(connection, "outcome/ended").all()
         reasons = db.run(connection, "cohort/reasons").all()
         contact_id = db.run(connection, "outcome/good_story").scalar()
@@ -92,24 +94,30 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         )  # fmt: skip
     screen.say()
     screen.say(f"{len(DAYS)} days, {DAYS[0]} to {DAYS[-1]}, by step")
-    screen.say(_table(totals, policy))
+    screen.say(_table([row for row in totals if not row.is_open], policy))
     screen.say()
-    screen.say(
-        "Everybody begins with the survey, however long they have been quiet; the contest and"
-    )
-    screen.say("the coupon follow thirty days apart (entry: in_order), so that nobody's first word")
-    screen.say("is a coupon. On the first day all are new, and on later days few are.")
-    screen.say()
+    if left := [row for row in totals if row.is_open]:
+        screen.say(f"so far, of days whose {policy.attribution_days} days to click and come back")
+        screen.say("are not over: never to be mixed with those above into a share")
+        screen.say(_table(left, policy))
+        screen.say()
+    if policy.entry == "in_order":
+        screen.say(
+            "Everybody begins with the survey, however long they have been quiet; the contest"
+        )
+        screen.say("and the coupon follow thirty days apart (entry: in_order), so that nobody's")
+        screen.say("first word is a coupon. On the first day all are new, on later days few are.")
+        screen.say()
     screen.say("Returns within 30 days include invented purchases of simulated recipients, which")
     screen.say("only texted people make: they show the counting, and say nothing of an effect.")
     screen.say()
     screen.say("Why contacts who were due were not written to")
     for row in reasons:
-        screen.say(f"  {row.reason:<18}{row.contacts:>8,}")
+        screen.say(f"  {row.reason:<28}{row.contacts:>8,}")
     screen.say()
     screen.say("How the episodes that are over ended")
     for row in ended:
-        screen.say(f"  {row.outcome:<18}{row.contacts:>8,}")
+        screen.say(f"  {row.outcome:<28}{row.contacts:>8,}")
     if story:
         screen.say()
         screen.say(f"One contact's story (contact {contact_id})")
@@ -132,7 +140,7 @@ def _show(runner: DayRunner, screen: Screen) -> None:
 
 
 def _table(totals: Sequence[sa.Row[Any]], policy: Policy) -> str:
-    head = ("step", "arm", "due", "sent", "delivered", "opened", "returned", "opted out", "cost")
+    head = ("step", "arm", "due", "sent", "delivered", "clicked", "returned", "opted out", "cost")
     lines = ["  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>10}".format(*head)]
     order = [step.name for step in policy.steps]
     for row in sorted(totals, key=lambda r: (order.index(r.step), r.arm)):

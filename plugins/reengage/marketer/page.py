@@ -47,7 +47,7 @@ NO_POLICY = "The policy cannot be read, and it says who is barely active. Tell a
 ACTIONS: dict[str, str] = {"send": "Send", "hold": "Held back", "skip": "Skipped"}
 STATUSES: dict[str, str] = {
     "active": "Active",
-    "unsubscribed": "Unsubscribed",
+    "unsubscribed": "Said stop",  # who is only resting is told by core.word
     "erased": "Erased on request",
 }
 LOADS: dict[str, tuple[str, str]] = {
@@ -152,11 +152,12 @@ def create_page(
         try:
             current = policy()
         except ConfigurationError:
-            return {"zone": ZoneInfo("UTC"), "currency": "", "ladder": []}
+            return {"zone": ZoneInfo("UTC"), "currency": "", "ladder": [], "attribution_days": None}
         return {
             "zone": current.brand.zone,
             "currency": current.brand.currency,
             "ladder": [step.name for step in current.steps],
+            "attribution_days": current.attribution_days,
         }
 
     def barely(as_of: date) -> dict[str, Any] | None:
@@ -322,13 +323,16 @@ def create_page(
             found = rows("contact")
             if not found:
                 raise _Missing(f"There is no contact {contact_id}.")
+            standing = rows("contact_suppressions")
+            reasons = {row.reason for row in standing}
             return show(
                 request,
                 "contact.html",
                 section="day",
                 words=_words(connection),
                 contact=found[0],
-                standing=rows("contact_suppressions"),
+                standing=standing,
+                is_resting="inactivity" in reasons and not reasons & {"opted_out", "complaint"},
                 consents=rows("contact_consents"),
                 episodes=rows("contact_episodes"),
                 stands=_standing(connection, policy, contact_id),
@@ -338,10 +342,11 @@ def create_page(
 
     @app.get("/outcomes", response_class=HTMLResponse)
     def outcomes(request: Request, before: date | None = None) -> Response:
+        window = {"attribution_days": brand()["attribution_days"]}
         with _reading(engine_factory) as connection:
-            totals = db.run(connection, "marketer/step_totals").all()
+            totals = db.run(connection, "marketer/step_totals", **window).all()
             daily = db.run(
-                connection, "marketer/daily_steps", before=before, day_limit=PAGE_DAYS + 1
+                connection, "marketer/daily_steps", before=before, day_limit=PAGE_DAYS + 1, **window
             ).all()
             ended = db.run(connection, "marketer/outcome_counts").all()
             words = _words(connection)
@@ -355,7 +360,7 @@ def create_page(
             "outcomes.html",
             section="outcomes",
             words=words,
-            totals=sorted(totals, key=lambda row: place(row.step)),
+            totals=sorted(totals, key=lambda row: (row.is_open, place(row.step))),
             daily=sorted(
                 (row for row in daily if row.as_of in shown),
                 key=lambda row: (-row.as_of.toordinal(), place(row.step)),
@@ -369,7 +374,8 @@ def create_page(
 
     @app.get("/daily_steps.csv")
     def daily_steps_csv() -> Response:
-        return as_csv("daily_steps", "marketer/daily_steps_csv")
+        window = {"attribution_days": brand()["attribution_days"]}
+        return as_csv("daily_steps", "marketer/daily_steps_csv", **window)
 
     @app.get("/contact_outcomes.csv")
     def contact_outcomes_csv() -> Response:

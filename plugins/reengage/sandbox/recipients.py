@@ -38,6 +38,7 @@ STOPS = ("STOP", "Stop", "stop", "UNSUBSCRIBE")
 UNDELIVERABLE = 0.02
 EXPIRED = 0.01
 OPEN = 0.18  # on average: half of all people open twice as often as the others
+TOUCH = 0.9  # of those who open a page; the rest leave it without a hand on it
 SCAN = 0.05
 STOP = 0.015  # half on the page, half by text
 BUY = 0.02
@@ -263,12 +264,16 @@ class Recipients:
         page = self._get(deed, browser, agent)
         if page is None:
             return "gone"
+        touches = deed.kind == "opt_out" or draw(self._seed, "touch", deed.message_id) < TOUCH
+        if touches and (seen := beacon_path(page)):
+            self._fetch(browser, "GET", seen, agent)
         if deed.kind == "opt_out":
             action, fields = opt_out_form(page, urlsplit(deed.path).path)
             self._fetch(browser, "POST", action, agent, data=fields)
         return deed.kind
 
     def _get(self, deed: Deed, browser: requests.Session, agent: str) -> str | None:
+        """The page of a link; '' of a link that leads away to the brand's own page."""
         answer = self._fetch(browser, "GET", deed.path, agent)
         return answer.text if answer.ok else None
 
@@ -281,8 +286,9 @@ class Recipients:
             headers |= {"Origin": self._web_url, "Referer": self._web_url + path}
         try:
             answer = browser.request(
-                method, self._web_url + path, headers=headers, timeout=30, **request
-            )
+                method, self._web_url + path, headers=headers, timeout=30, allow_redirects=False,
+                **request,
+            )  # fmt: skip
         except requests.RequestException as error:
             raise SandboxError(
                 f"The link service does not answer at {self._web_url} "
@@ -293,7 +299,9 @@ class Recipients:
                 f"The link service failed with {answer.status_code} on a {method} at "
                 f"{self._web_url}. Its log says why; a rerun goes on from here."
             )
-        return answer
+        if (target := answer.headers.get("location", "")).startswith("/"):
+            return self._fetch(browser, "GET", target, agent)
+        return answer  # of a link that leads away: nobody's real shop is visited
 
     def _buy(self, deed: Deed) -> str:
         person = self._identify(deed.to)
@@ -329,6 +337,12 @@ class Recipients:
     def _id(self, kind: str, deed: Deed) -> str:
         name = f"{self._seed}\x1f{kind}\x1f{deed.message_id}"
         return blake2b(name.encode(), digest_size=12).hexdigest()
+
+
+def beacon_path(page: str) -> str:
+    """What a browser asks for when a hand is on a landing page; '' where the page says nothing."""
+    found = re.search(r'url\("(/[^"]+)"\)', page)
+    return found[1] if found else ""
 
 
 class _Forms(HTMLParser):

@@ -1,10 +1,14 @@
-"""Whether a person or a machine has opened a link: the rules, and judging again when they change.
+"""Whether a person or a machine has followed a link: the rules, and judging again when they change.
 
-Link previews, virus scanners and crawlers fetch the links of texts, often before the phone rings.
-Every fetch is kept raw, and its verdict beside it with the version of the rules; nothing but a
-verdict of `human` counts as an open.
+Link previews, virus scanners and crawlers fetch the links of texts, often before the phone rings,
+and more and more of them call themselves a browser. Every fetch is kept raw, and its verdict beside
+it with the version of the rules. `human` is a hand on the page or a press of a button; where a link
+leads away at once, so that no page of ours can be touched, a browser that people use. `machine` is
+what a list or its behaviour gives away. All else is `unsure`, and decides nothing: nothing but
+`human` counts as a click, and nobody is given up over `unsure`.
 """
 
+import re
 import time
 from collections import OrderedDict, deque
 from datetime import UTC, datetime, timedelta
@@ -17,7 +21,7 @@ from reengage import db
 from reengage.progress import progress
 
 # Of the rules, of the list of crawlers, or of outbox.rule_of: whoever changes one counts on.
-VERSION = 3
+VERSION = 4
 LATEST = datetime.max.replace(tzinfo=UTC)
 # One visitor with so many links within so long is a scanner behind an address. Many people share an
 # address of a mobile network, and many of them a browser: fewer would take them for one.
@@ -36,17 +40,65 @@ def is_crawler(user_agent: str) -> bool:
     return is_listed(user_agent) or any(word in lower for word in _PROGRAMS)
 
 
-# In lower case. What previews and scanners write, beside the list: messengers on phones and mail
-# gateways change faster than it.
+# In lower case, beside the list. What messengers on phones and mail gateways fetch previews with,
+# and what HTTP libraries call themselves: they change faster than it. No browser of a person, nor
+# the view inside an app that somebody reads (KAKAOTALK, Line, Instagram), says any of them.
 _PROGRAMS = (
-    "crawl", "spider", "preview", "scanner", "headless", "facebookexternalhit",
-    "whatsapp/", "slack-img", "python", "curl/", "wget/", "go-http-client", "okhttp", "axios/",
-    "libwww", "java/", "apache-httpclient", "node-fetch", "undici", "phantomjs", "postmanruntime",
+    # Messengers and mail: Google's and Samsung's Messages, KakaoTalk, Outlook, Office, Teams.
+    "messages/", "messaging/", "kakaotalk-scrap", "outlookmobile", "outlook-", "ms-office",
+    "msoffice", "microsoft office", "skypeuri", "line-poker", "whatsapp/", "slack-img", "viber",
+    "facebookexternalhit", "snap url",
+    # What an app asks with, where it does not show a page.
+    "dalvik/", "cfnetwork/", "okhttp", "cronet", "com.google.", "com.samsung.", "com.android.",
+    "com.apple.", "androiddownloadmanager",
+    # Scanners of operators and companies.
+    "scanner", "barracuda", "proofpoint", "mimecast", "safelinks", "urldefense", "trendmicro",
+    # What a program says that it does.
+    "crawl", "spider", "preview", "scrap", "unfurl", "fetch", "imageproxy", "imgproxy", "headless",
+    # Libraries and tools.
+    "python", "curl/", "wget/", "go-http-client", "axios/", "libwww", "java/", "java-http",
+    "httpclient", "http-client", "undici", "dart/", "ktor", "alamofire", "phantomjs",
+    "postmanruntime",
 )  # fmt: skip
 
 
+@lru_cache(maxsize=16_384)
+def is_browser(user_agent: str) -> bool:
+    """Whether a User-Agent is one of a browser that people read web pages with, kept up to date as
+    they are on phones. The page within an app is none: an app may look at a link by itself.
+    """
+    whole = _AGENT.fullmatch(user_agent)
+    if whole is None or is_crawler(user_agent):
+        return False
+    versions: dict[str, int] = {}
+    for product in whole["products"].replace("(KHTML, like Gecko)", "").split():
+        name, _, version = product.partition("/")
+        if name not in _BROWSERS:
+            return False
+        versions[name] = int(re.match(r"\d*", version)[0] or 0)  # type: ignore[index]
+    engine = next((name for name in _OLDEST if name in versions), None)
+    return engine is not None and versions[engine] >= _OLDEST[engine]
+
+
+_AGENT = re.compile(
+    r"Mozilla/5\.0 \((?:iPhone|iPad|Android|Linux|Windows NT|Macintosh|X11)(?!.*; wv\))"
+    r"[^()]*\) (?P<products>.+)"
+)
+# All that a browser's User-Agent may name; one more name is somebody else who says that too.
+_BROWSERS = frozenset((
+    "AppleWebKit", "Gecko", "Mobile", "Safari", "Version", "Chrome", "CriOS", "Firefox", "FxiOS",
+    "SamsungBrowser", "Edg", "EdgA", "EdgiOS", "OPR", "OPX", "OPT", "Brave", "DuckDuckGo", "Ddg",
+    "Vivaldi", "HuaweiBrowser", "XiaoMi", "HeyTapBrowser", "VivoBrowser", "UCBrowser", "YaBrowser",
+    "Whale", "Silk", "Focus", "Klar",
+))  # fmt: skip
+# What dates a browser, the first that it names: browsers renew themselves, and fetchers still say
+# what was new long ago.
+_OLDEST = {"Chrome": 60, "CriOS": 60, "Firefox": 60, "FxiOS": 10, "Version": 10}
+
+
 def rule_of_request(method: str, user_agent: str, purpose: str) -> str | None:
-    """The rule of a machine that a request fits by what it says of itself; None: none.
+    """The rule that a request fits by what it says of itself: of a machine, or `browser`; None: it
+    is named nowhere.
 
     purpose: of the headers Purpose, Sec-Purpose, X-Purpose and X-Moz.
     """
@@ -57,11 +109,13 @@ def rule_of_request(method: str, user_agent: str, purpose: str) -> str | None:
         return "prefetch"
     if not user_agent.strip():
         return "no_agent"
-    return "crawler" if is_crawler(user_agent) else None
+    if is_crawler(user_agent):
+        return "crawler"
+    return "browser" if is_browser(user_agent) else None
 
 
 class Busy:
-    """Visitors (by the hash of their address and their browser) who open many links in a short
+    """Visitors (by the hash of their address and their browser) who follow many links in a short
     time. In this process, by the monotonic clock: a burst that several workers share is found by
     `judge`.
     """

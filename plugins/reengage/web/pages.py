@@ -294,12 +294,20 @@ COPYING = (
 def _beacon(code: str | None) -> str:
     """The style sheet that asks for a page's beacon, when a hand is on the page and not before: a
     machine that only fetches pages has none. There is no script in it.
+
+    A tap anywhere, a pointer or a key makes the root hovered or its content focused; who scrolls
+    moves an animation from its first frame. On iOS only what has the cursor of a link takes a tap.
     """
     if code is None:
         return ""
+    seen = f'background-image: url("/{code}/seen")'
     return (
-        "main:is(:hover, :active, :focus-within)::after "
-        f'{{ content: url("/{code}/seen"); position: absolute; opacity: 0; }}'
+        f":root:is(:hover, :active, :focus-within) main {{ {seen}; }}"
+        f"@keyframes seen {{ 0%, 0.1% {{ background-image: none; }} 0.2%, 100% {{ {seen}; }} }}"
+        "main { background-repeat: no-repeat; animation: seen 1s linear both;"
+        " animation-timeline: scroll(root); }"
+        "@media (hover: none) { header, main, footer {"
+        " cursor: pointer; -webkit-tap-highlight-color: transparent; } }"
     )
 
 

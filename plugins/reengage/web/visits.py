@@ -111,6 +111,9 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
     purpose = header(request, b"purpose", b"sec-purpose", b"x-purpose", b"x-moz")
     service: Service = request.app.state.service
     address = address_hash(request)
+    said = hits.rule_of_request(request.method, agent, purpose)
+    if said in (None, "browser"):
+        said = service.busy.rule(address, agent, code) or said
     made: dict[str, Any] = {
         "code": code,
         "hit_key": str(uuid.uuid4()),
@@ -120,8 +123,7 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
         "user_agent": agent,
         "purpose": purpose,
         "address_hash": address,
-        "said": hits.rule_of_request(request.method, agent, purpose)
-        or service.busy.rule(address, agent, code),
+        "said": said,
     }
     request.scope["reengage.hit"] = made
     return made

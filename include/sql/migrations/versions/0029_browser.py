@@ -1,0 +1,15 @@
+"""Hits: a rule for links that lead away at once, in a revision before the one that uses it."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0029"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0029_browser"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

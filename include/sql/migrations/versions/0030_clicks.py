@@ -1,0 +1,15 @@
+"""Clicks: verdicts that may be unsure, and outcomes and words that follow them."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0030"
+down_revision = "0029"
+
+FOLDER = Path(__file__).parents[1] / "0030_clicks"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
