@@ -173,7 +173,10 @@ def _started() -> str:
 
 def _policy(_: argparse.Namespace) -> None:
     """check the policy, its texts, pages, hours and words, and the sources"""
-    from reengage import hours, numbers, replies
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from reengage import hours, numbers, remarks, replies
+    from reengage.local.stack import existing_warehouse
     from reengage.messages import Templates
     from reengage.policy import read_policy
     from reengage.sources import files, folders, read_sources
@@ -187,7 +190,14 @@ def _policy(_: argparse.Namespace) -> None:
     Pages(policy)
     ladder = ", ".join(f"{step.name} at {step.after_days} days" for step in policy.steps)
     sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")
-    for remark in policy.remarks:
+    noted = remarks.of_policy(policy)
+    try:
+        if (engine := existing_warehouse()) is not None:
+            with engine.connect() as connection:
+                noted += remarks.of_contacts(connection, policy)
+    except SQLAlchemyError as error:
+        noted.append(f"the warehouse could not be asked about it ({type(error).__name__})")
+    for remark in noted:
         sys.stdout.write(f"{settings().policy}: {remark}\n")
     wrong = []
     for source in read_sources():

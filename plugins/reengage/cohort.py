@@ -244,6 +244,7 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         gap_days=policy.gap_days,
         daily_cap=caps.per_day,
         warm_up_cap=_warm_up_cap(connection, caps.warm_up) if caps.warm_up else None,
+        caps_order=caps.order,
         control_share=policy.control.share,
         control_salt=policy.control.salt,
         policy_version=policy.version,

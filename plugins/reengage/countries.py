@@ -178,7 +178,7 @@ def read_countries(path: Path) -> Countries:
     try:
         return Countries(_File.model_validate(content))
     except ValidationError as error:
-        raise ConfigurationError(f"The rules {path} {explain(error, text)}") from error
+        raise ConfigurationError(f"The rules {path} {explain(error, text, _File)}") from error
 
 
 @lru_cache(maxsize=1)

@@ -171,7 +171,7 @@ def read_rules(path: Path) -> Rules:
     try:
         return Rules(_File.model_validate(content))
     except ValidationError as error:
-        raise ConfigurationError(f"The rules {path} {explain(error, text)}") from error
+        raise ConfigurationError(f"The rules {path} {explain(error, text, _File)}") from error
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,50 +19,152 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from reengage.errors import ConfigurationError
+from reengage.mistakes import clock_time, explain, explain_yaml
 from reengage.plain_yaml import LONGEST, Loader, Misread
 from reengage.settings import settings
 
 Kind = Literal["purchase", "visit", "loyalty", "email_open", "email_click", "reply", "login"]
-Days = Annotated[int, Field(ge=1, le=3650)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+def _shaped(pattern: str, hint: str) -> AfterValidator:
+    """A text of one form, refused in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"write {hint}")
+        return value
+
+    return AfterValidator(check)
+
+
+# The examples are what a message tells people to write.
+Days = Annotated[int, Field(ge=1, le=3650, examples=[30])]
+Share = Annotated[float, Field(ge=0, le=1, examples=["0.10"])]
+Country = Annotated[
+    str,
+    _shaped("[A-Z]{2}", "the country as two capital letters, like US"),
+    Field(examples=["US"]),
+]
+Language = Annotated[
+    str,
+    _shaped("[a-z]{2}", "the language as two small letters, like en"),
+    Field(examples=["en"]),
+]
+Currency = Annotated[
+    str,
+    _shaped("[A-Z]{3}", "the currency as three capital letters, like USD"),
+    Field(examples=["USD"]),
+]
+Name = Annotated[
+    str,
+    _shaped(
+        "[a-z][a-z0-9_]*",
+        "a name in small letters, digits and _, beginning with a letter: spring_survey",
+    ),
+    Field(examples=["spring_survey"]),
+]
 
 
 def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f"{value!r} is no time zone; write one like America/New_York")
+    zones = available_timezones()
+    if value not in zones:
+        city = value.strip().replace(" ", "_").lower()
+        near = sorted(zone for zone in zones if city in (zone.lower(), zone.lower().split("/")[-1]))
+        meant = f"you may mean {near[0]}" if near else "write one like America/New_York"
+        raise ValueError(f"{value} is no time zone; {meant}")
     return value
 
 
-TimeZone = Annotated[str, AfterValidator(_zone)]
+TimeZone = Annotated[str, AfterValidator(_zone), Field(examples=["America/New_York"])]
 
 
 def _quoted(value: Any) -> Any:
     # YAML reads an unquoted 20:00 as the number 1200.
-    if isinstance(value, int | float):
-        raise ValueError('write the hour in quotes, like "20:00"')
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        is_whole = isinstance(value, int) and value > 24
+        meant = f"{value // 60}:{value % 60:02}" if is_whole else f"{value:.2f}"
+        raise ValueError(f'write the hour in quotes: "{clock_time(meant) or "20:00"}"')
+    if isinstance(value, str) and not re.fullmatch(r"\d{2}:\d{2}(:\d{2})?", value):
+        raise ValueError(f'write the hour in quotes, like "{clock_time(value) or "20:00"}"')
     return value
 
 
-Hour = Annotated[time, BeforeValidator(_quoted)]
+Hour = Annotated[time, BeforeValidator(_quoted), Field(examples=['"20:00"'])]
 
 
-def _grows(days: list[int]) -> None:
-    if any(later <= earlier for earlier, later in pairwise(days)):
-        raise ValueError(f"days must grow from step to step, but read {days}")
+def _not_a_number(value: Any) -> Any:
+    # A date would take it for seconds since 1970.
+    if isinstance(value, int | float):
+        raise ValueError("write a day, like 2027-12-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_not_a_number), Field(examples=["2027-12-31"])]
+Moment = Annotated[datetime, BeforeValidator(_not_a_number), Field(examples=["2026-11-27 00:00"])]
+
+
+def _is_https(value: str) -> bool:
+    """Whether a browser may be sent to exactly this address."""
+    try:
+        parts = urlsplit(value)
+        is_fine = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        is_fine = False
+    return is_fine and len(value) <= 2000 and bool(re.fullmatch(r"https://[!-~]+", value))
+
+
+def _address(value: str) -> str:
+    if not _is_https(value):
+        raise ValueError(f"write an address that begins with https://, like {_SHOP}")
+    return value
+
+
+_SHOP = "https://shop.example"
+Address = Annotated[str, AfterValidator(_address), Field(examples=[_SHOP])]
+
+
+def _grows(days: dict[str, int]) -> None:
+    """Raises ValueError where a step does not come after the one before it. days: by step."""
+    for (earlier, before), (later, after) in pairwise(days.items()):
+        if after <= before:
+            raise ValueError(
+                f"{later} comes at {after} days, and {earlier} before it at {before}: the days "
+                "must grow from step to step"
+            )
+
+
+def _once(names: list[str], what: str) -> None:
+    """Raises ValueError where a name is there twice."""
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two {what} have one name, {twice}: each needs a name of its own")
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes, no, on and off as true and false, which would pass for 1 and 0."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        is_dict = get_origin(annotation) is dict and isinstance(value, dict)
+        given = value.values() if is_dict else (value,)
+        takes_it = bool in (annotation, *get_args(annotation))
+        if not takes_it and any(isinstance(one, bool) for one in given):
+            raise PydanticCustomError("yes_no", "YAML takes this for true or false")
+        return value
+
 
 def _words(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError("write some words, in quotes, or those of each language: {en: …, ko: …}")
     return {"": value} if isinstance(value, str) else value
 
 
@@ -74,11 +176,14 @@ def _some(words: dict[str, str]) -> dict[str, str]:
 
 # What a page says, by language; "" is the brand's.
 Words = Annotated[
-    dict[Annotated[str, Field(pattern="^([a-z]{2})?$")], str],
+    dict[Annotated[str, _shaped("([a-z]{2})?", "languages as two small letters, like en")], str],
     BeforeValidator(_words),
     AfterValidator(_some),
+    Field(examples=['"The words"']),
 ]
-Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+Colour = Annotated[
+    str, _shaped("#[0-9a-f]{6}", 'the colour as # and six of 0-9 and a-f, in quotes: "#1f5a43"')
+]
 
 READABLE = 4.5  # the least contrast of text: WCAG 2.2, 1.4.3
 
@@ -146,19 +251,30 @@ class Colours(_Part):
     dark: DarkPalette = DarkPalette()
 
 
+class Company(_Part):
+    """Who stands behind the brand, as the pages' foot says it."""
+
+    name: str = Field(examples=['"Larkfield Stores Inc."'])
+    address: str | None = None
+
+
 class Brand(_Part):
     """Who writes. link_domain None: links point to the local link service. logo: a file beside the
-    policy, png, svg, jpg or webp, at most 40 KB; None: the name's first letter.
+    policy, png, svg, jpg or webp, at most 40 KB; None: the name's first letter. shop_url: where the
+    pages' button leads; None: they have none.
     """
 
-    name: str
+    name: str = Field(examples=["Larkfield"])
     time_zone: TimeZone
     country: Country
-    language: str = Field(pattern="^[a-z]{2}$")
-    currency: str = Field(pattern="^[A-Z]{3}$")
+    language: Language
+    currency: Currency
     link_domain: str | None = None
-    sender: str
-    support: str
+    shop_url: Address | None = None
+    privacy_url: Address | None = None
+    company: Company | None = None
+    sender: str = Field(examples=['"+12125550100"'])
+    support: str = Field(examples=["help@shop.example"])
     logo: str | None = None
     colours: Colours = Colours()
 
@@ -170,8 +286,8 @@ class Brand(_Part):
 class Sale(_Part):
     """When a coupon is good, whatever the day it was sent on: [from, to), in the brand's time."""
 
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: Moment = Field(alias="from")
+    to: Moment
 
     @model_validator(mode="after")
     def _ordered(self) -> "Sale":
@@ -191,7 +307,7 @@ class CouponOffer(_Part):
     """
 
     kind: Literal["percent", "value"]
-    value: float = Field(gt=0)
+    value: float = Field(gt=0, examples=[15])
     minimum: float | None = Field(default=None, gt=0)
     valid_days: Days | None = None
     valid_hours: int | None = Field(default=None, ge=1, le=24 * 365)
@@ -204,7 +320,9 @@ class CouponOffer(_Part):
         if (self.valid_days, self.valid_hours, self.sale).count(None) != 2:
             raise ValueError("write one of valid_days, valid_hours and sale")
         if self.kind == "percent" and self.value > 100:
-            raise ValueError("more than 100 percent")
+            raise ValueError(
+                f"{self.value:g} is more than 100 percent: for fifteen percent write value: 15"
+            )
         return self
 
 
@@ -250,11 +368,13 @@ class Contest(_Part):
 
     name: Name
     prize: Words
-    opens_on: date | None = None
-    closes_on: date
+    opens_on: Day | None = None
+    closes_on: Day
     winners: int = Field(default=1, ge=1, le=10_000)
     terms: Words | None = None
-    terms_url: str | None = Field(default=None, pattern=r"^https://[^\s<>\"']+$")
+    terms_url: (
+        Annotated[str, _shaped(r"https://[^\s<>\"']+", f"an address like {_SHOP}/terms")] | None
+    ) = None
     minimum_age: int | None = Field(default=None, ge=1, le=120)
     countries: tuple[Country, ...] = ()
 
@@ -271,15 +391,8 @@ def _landing(value: str) -> str:
     """
     if re.fullmatch("[a-z][a-z0-9_]*", value):
         return value
-    try:
-        parts = urlsplit(value)
-        is_fine = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        is_fine = False
-    if not (is_fine and len(value) <= 2000 and re.fullmatch(r"https://[!-~]+", value)):
-        raise ValueError(
-            f"{value!r} is neither the name of a page nor an address like https://shop.example/hello"
-        )
+    if not _is_https(value):
+        raise ValueError(f"{value} is neither the name of a page nor an address like {_SHOP}/hello")
     return value
 
 
@@ -297,8 +410,9 @@ class Step(_Part):
 
     name: Name
     after_days: Days
-    template: str
-    landing: Landing
+    template: str = Field(examples=["survey.txt"])
+    # The page is named like the step, unless the step says another.
+    landing: Landing = Field(default_factory=lambda said: said.get("name", ""))
     coupon: CouponOffer | None = None
     incentive: CouponOffer | None = None
     questions: tuple[Question, ...] = ()
@@ -308,9 +422,7 @@ class Step(_Part):
     def _one_page(self) -> "Step":
         if self.questions and self.contest:
             raise ValueError("a step's page is a survey (questions) or a contest, not both")
-        names = [question.name for question in self.questions]
-        if len(set(names)) < len(names):
-            raise ValueError("two questions have one name")
+        _once([question.name for question in self.questions], "questions")
         return self
 
     @property
@@ -340,8 +452,8 @@ class Rhythm(_Part):
     purchases: days with a purchase that a contact needs, or the ladder's own days hold.
     """
 
-    quantile: float = Field(gt=0, le=1)
-    purchases: int = Field(ge=3, le=1000)
+    quantile: float = Field(gt=0, le=1, examples=[0.9])
+    purchases: int = Field(ge=3, le=1000, examples=[4])
     at_least_days: Days
     at_most_days: Days
 
@@ -364,12 +476,8 @@ class Thresholds(_Part):
     @model_validator(mode="after")
     def _known(self) -> "Thresholds":
         if self.frequency not in self.frequencies:
-            raise ValueError(
-                f"frequency {self.frequency!r} is none of {', '.join(self.frequencies)}"
-            )
-        names = [behaviour.name for behaviour in self.behaviours]
-        if len(set(names)) < len(names):
-            raise ValueError("two behaviours have one name")
+            raise ValueError(f"frequency {self.frequency} is none of {', '.join(self.frequencies)}")
+        _once([behaviour.name for behaviour in self.behaviours], "behaviours")
         return self
 
     @property
@@ -387,30 +495,35 @@ class ConsentClock(_Part):
 
 
 class ConsentRule(_Part):
-    purpose: str
+    purpose: str = Field(examples=["marketing"])
     channel: Literal["sms"]
     expires_after_days: Days | None = None
     clocks: tuple[ConsentClock, ...] = ()
 
 
 class Control(_Part):
-    share: float = Field(ge=0, lt=1)
-    salt: str
+    share: float = Field(ge=0, lt=1, examples=["0.10"])
+    salt: str = Field(examples=["spring"])
 
 
 class WarmUp(_Part):
     """The ramp of a new base or number: first_day texts, then `growth` times as many each day."""
 
-    first_day: int = Field(ge=1)
-    growth: float = Field(ge=1, le=10)
-    days: int = Field(ge=1, le=365)
-    since: date | None = None
+    first_day: int = Field(ge=1, examples=[500])
+    growth: float = Field(ge=1, le=10, examples=[1.5])
+    days: int = Field(ge=1, le=365, examples=[14])
+    since: Day | None = None
 
 
 class Caps(_Part):
-    """How many may be written to in a day; None: all who are due."""
+    """How many may be written to in a day; None: all who are due.
+
+    order: whom the caps let through: the most recently active first; who has been due longest
+    first; or of each step its share of those due, the most recently active first within it.
+    """
 
     per_day: int | None = Field(default=None, ge=1)
+    order: Literal["recent", "waiting", "shared"] = "recent"
     warm_up: WarmUp | None = None
 
 
@@ -439,8 +552,11 @@ class Hours(PlaceHours):
     replaced.
     """
 
-    window_hours: int = Field(ge=1, le=168)
-    places: dict[Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], PlaceHours] = {}
+    window_hours: int = Field(ge=1, le=168, examples=[48])
+    places: dict[
+        Annotated[str, _shaped("[A-Z]{2}(-[A-Z0-9]{1,3})?", "a country or a state: IT, US-FL")],
+        PlaceHours,
+    ] = {}
 
 
 class Sending(_Part):
@@ -449,13 +565,15 @@ class Sending(_Part):
     """
 
     max_segments: dict[
-        Annotated[str, Field(pattern="^(default|[A-Z]{2}|[a-z]{2})$")],
+        Annotated[
+            str, _shaped("default|[A-Z]{2}|[a-z]{2}", "default, a country (KR) or a language (ko)")
+        ],
         Annotated[int, Field(ge=1, le=4)],
     ] = {"default": 1}
-    batch_size: int = Field(ge=1, le=1000)
-    timeout_seconds: float = Field(gt=0)
-    settle_seconds: float = Field(ge=0)
-    max_attempts: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=1000, examples=[500])
+    timeout_seconds: float = Field(gt=0, examples=[15])
+    settle_seconds: float = Field(ge=0, examples=[30])
+    max_attempts: int = Field(ge=1, examples=[5])
     max_age_days: Days
 
     @field_validator("max_segments", mode="before")
@@ -539,7 +657,7 @@ class Policy(_Part):
     version: str
     mode: Literal["sandbox", "live"] = "sandbox"
     brand: Brand
-    signals: tuple[Kind, ...] = Field(min_length=1)
+    signals: tuple[Kind, ...] = Field(min_length=1, examples=["[purchase, visit, loyalty]"])
     steps: tuple[Step, ...] = Field(min_length=1)
     entry: Literal["by_days", "in_order"] = "by_days"
     thresholds: Thresholds = Thresholds()
@@ -548,7 +666,7 @@ class Policy(_Part):
     unsubscribe_after_texts: int = Field(default=1, ge=1)
     cooldown_days: Days
     repeat_after_days: Days
-    gap_days: int = Field(ge=0)
+    gap_days: int = Field(ge=0, examples=[7])
     consent: ConsentRule
     control: Control
     caps: Caps = Caps()
@@ -565,9 +683,8 @@ class Policy(_Part):
     @field_validator("steps")
     @classmethod
     def _ascending(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        _grows([step.after_days for step in steps])
-        if len({step.name for step in steps}) < len(steps):
-            raise ValueError("two steps have one name")
+        _once([step.name for step in steps], "steps")
+        _grows({step.name: step.after_days for step in steps})
         return steps
 
     @field_validator("prices")
@@ -585,18 +702,22 @@ class Policy(_Part):
                     f"thresholds.behaviours: {behaviour.name} needs {len(self.steps)} days, one a "
                     f"step, but has {len(behaviour.days)}"
                 )
-            _grows(list(behaviour.days))
+            try:
+                _grows({s.name: d for s, d in zip(self.steps, behaviour.days, strict=True)})
+            except ValueError as error:
+                raise ValueError(f"thresholds.behaviours: {behaviour.name}: {error}") from error
         for step in self.steps:
             for words in step.words:
                 if not {"", self.brand.language} & words.keys():
                     raise ValueError(
-                        f"steps: {step.name} says {next(iter(words.values()))!r} in "
+                        f"steps: {step.name} says “{next(iter(words.values()))}” in "
                         f"{', '.join(words)}, but not in the brand's language "
                         f"({self.brand.language}), which is shown where another is missing"
                     )
-        contests = [step.contest.name for step in self.steps if step.contest]
-        if len(set(contests)) < len(contests):
-            raise ValueError("steps: two contests have one name")
+        try:
+            _once([step.contest.name for step in self.steps if step.contest], "contests")
+        except ValueError as error:
+            raise ValueError(f"steps: {error}") from error
         if self.approval != "never" and self.approval_hours >= self.hours.window_hours:
             raise ValueError(
                 f"approval_hours ({self.approval_hours:g}) must be below hours.window_hours "
@@ -706,13 +827,14 @@ def read_policy(path: Path | None = None) -> Policy:
     path = path or settings().policy
     text, content = read_yaml(path, "policy")
     if not isinstance(content, dict):
-        raise ConfigurationError(f"The policy {path} is no YAML mapping: see include/journey.yaml.")
-    content = {**content, "steps": _with_pages(content.get("steps"))}
+        raise ConfigurationError(
+            f"The policy {path} says nothing in `key: value`: see include/journey.yaml."
+        )
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
     try:
         return Policy.model_validate({"version": version, **content})
     except ValidationError as error:
-        raise ConfigurationError(f"The policy {path} {explain(error, text)}") from error
+        raise ConfigurationError(f"The policy {path} {explain(error, text, Policy)}") from error
 
 
 def read_yaml(path: Path, what: str, loader: type[Loader] = Loader) -> tuple[str, Any]:
@@ -727,69 +849,6 @@ def read_yaml(path: Path, what: str, loader: type[Loader] = Loader) -> tuple[str
         text = path.read_text(encoding="utf-8")
         return text, yaml.load(text, loader)
     except (OSError, yaml.YAMLError, ValueError) as error:  # ValueError: Misread, or no UTF-8
-        raise ConfigurationError(f"The {what} {path} cannot be read: {error}") from error
-
-
-def _with_pages(steps: Any) -> Any:
-    """A step's page is named like the step, unless it says another."""
-    if not isinstance(steps, list):
-        return steps
-    return [
-        {"landing": step.get("name"), **step} if isinstance(step, dict) else step for step in steps
-    ]
-
-
-def explain(error: ValidationError, text: str | None = None) -> str:
-    """A pydantic error as sentences a person can act on; with the YAML it is about, by line."""
-    root = yaml.compose(text) if text else None
-    lines = []
-    for e in error.errors():
-        place = ".".join(map(str, e["loc"])) or "as a whole"
-        line = f"line {_line(root, e['loc'])}: " if root is not None else ""
-        said = "" if isinstance(e["input"], dict) else f" (it says {e['input']!r})"
-        message = e["msg"].removeprefix("Value error, ")
-        if root is not None and e["type"] == "extra_forbidden":
-            message = f"no such key{_allowed(e['loc'])}"
-        lines.append(f"  {line}{place}: {message}{said}")
-    return "is not usable:\n" + "\n".join(lines)
-
-
-def _allowed(loc: tuple[Any, ...]) -> str:
-    """The keys that may stand where an unknown one stands, as a part of a sentence."""
-    part: Any = Policy
-    for key in loc[:-1]:
-        if isinstance(key, int):
-            continue
-        known = getattr(part, "model_fields", {})
-        field = known.get(key) or next((f for f in known.values() if f.alias == key), None)
-        if field is None:
-            return ""
-        part = _model_in(field.annotation)
-    fields = getattr(part, "model_fields", {})
-    names = [field.alias or name for name, field in fields.items() if name != "version"]
-    return f"; allowed are {', '.join(names)}" if names else ""
-
-
-def _model_in(annotation: Any) -> Any:
-    """The model in an annotation such as tuple[Step, ...] or Rhythm | None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = getattr(annotation, "__args__", ())
-    return next((model for part in inner if (model := _model_in(part)) is not None), None)
-
-
-def _line(node: Any, loc: tuple[Any, ...]) -> int:
-    """The line, from 1, of the deepest node on a path into a YAML document."""
-    line = node.start_mark.line
-    for key in loc:
-        if isinstance(node, yaml.MappingNode):
-            pair = next((pair for pair in node.value if pair[0].value == str(key)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line
-        else:
-            break
-    return int(line) + 1
+        raise ConfigurationError(
+            f"The {what} {path} cannot be read: {explain_yaml(error, path)}."
+        ) from error

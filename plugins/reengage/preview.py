@@ -6,24 +6,26 @@ Nothing made here names anybody: a sample text holds a first name, and no code, 
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from babel import Locale
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import cohort, db, gates
+from reengage import cohort, db, gates, remarks
 from reengage.clock import Clock
 from reengage.errors import ReengageError
-from reengage.policy import Policy, Step
-from reengage.settings import TEMPLATES
+from reengage.messages import Recipient, Templates
+from reengage.policy import Policy
 
 AUDIENCE = (
     "contact_id", "dormant_since", "inactive_days", "step", "action", "reason", "segments",
-    "encoding", "expected_price", "not_before",
+    "encoding", "expected_price", "not_before", "text_language",
 )  # fmt: skip
 
 
@@ -31,10 +33,11 @@ AUDIENCE = (
 class Plan:
     """A decided day. decisions: rows of step, action, reason, its label, contacts, in the order in
     which the reasons are checked; texts: rows of step, country, encoding, texts, segments, money,
-    first_not_before, last_not_before; samples: a text by (step, language), its codes hidden;
+    first_not_before, last_not_before; samples: a text by (step, its language), its codes hidden;
     before: contacts written to by step on before_on, the last day that went out.
 
-    ruling: what a run would do; done: what became of a day that is let go or stopped.
+    ruling: what a run would do; done: what became of a day that is let go or stopped. remarks: what
+    the policy says that is hardly meant.
     """
 
     as_of: date
@@ -47,6 +50,7 @@ class Plan:
     ruling: gates.Ruling
     done: str | None
     dormant: int | None = None
+    remarks: Sequence[str] = ()
 
     @property
     def sends(self) -> Counter[str]:
@@ -119,33 +123,40 @@ def preview(
         cohort.decide_in(connection, policy, as_of, clock, link_base)
         found = plan(connection, policy, as_of, clock())
         dormant = db.run(connection, "cohort/plan_dormant").scalar_one()
+        noted = [*remarks.of_policy(policy), *remarks.of_contacts(connection, policy)]
         if audience is not None:
             _write_audience(connection, policy, as_of, audience)
         transaction.rollback()
-    return Plan(**{**vars(found), "dormant": dormant})
+    return Plan(**{**vars(found), "dormant": dormant, "remarks": noted})
 
 
 def _write_audience(connection: Connection, policy: Policy, as_of: date, file: Path) -> None:
     rows = db.run(
         connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel
     )  # fmt: skip
+    written_in = _languages(policy)
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(AUDIENCE)
-            writer.writerows(
-                [getattr(value, "isoformat", lambda value=value: value)() for value in row]
-                for row in rows
-            )
+            for row in rows:
+                said = written_in(row.step, row.language, row.country) if row.encoding else None
+                writer.writerow(
+                    [
+                        getattr(value, "isoformat", lambda value=value: value)()
+                        for value in (*row[:-2], said)
+                    ]
+                )
     except OSError as error:
         raise ReengageError(f"The audience cannot be written: {error}.") from error
 
 
 def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:
-    """One text a step and language of its template, without what is only the contact's."""
+    """One text a step and language that it is written in, without what is only the contact's."""
     found: dict[tuple[str, str], str] = {}
-    rows = list(
-        db.run(connection, "cohort/plan_samples", as_of=as_of, language=policy.brand.language)
+    rows, written_in = (
+        list(db.run(connection, "cohort/plan_samples", as_of=as_of)),
+        _languages(policy),
     )
     for step in policy.steps:
         for row in rows:
@@ -153,15 +164,28 @@ def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[
                 body = row.body
                 for code in row.codes:
                     body = body.replace(code, "…")
-                found.setdefault((step.name, _written_in(policy, step, row.language)), body)
+                found.setdefault(
+                    (step.name, written_in(step.name, row.language, row.country)), body
+                )
     return found
 
 
-def _written_in(policy: Policy, step: Step, language: str) -> str:
-    """The language of the text that a contact of a language gets: theirs, or the brand's."""
-    file = Path(step.template)
-    has_own = (TEMPLATES / "sms" / f"{file.stem}.{language}{file.suffix}").is_file()
-    return language if has_own else policy.brand.language
+def _languages(policy: Policy) -> Callable[[str, str | None, str | None], str]:
+    """Which language the text of a step is written in for a contact's language and country."""
+    texts, steps = Templates(policy, is_checked=False), {step.name: step for step in policy.steps}
+
+    @cache
+    def written_in(step: str, language: str | None, country: str | None) -> str:
+        recipient = Recipient(0, language=language, country=country)
+        known = steps.get(step)
+        return texts.language(known, recipient) if known else policy.brand.language
+
+    return written_in
+
+
+def language_name(language: str) -> str:
+    """A language in English, with its code: Korean (ko)."""
+    return f"{Locale.parse(language).get_display_name('en') or language} ({language})"
 
 
 # --- for people -----------------------------------------------------------------------------------
@@ -175,6 +199,8 @@ def lines(plan: Plan, policy: Policy) -> list[str]:
     out = [f"{dormant}{evaluated:,} are due on {plan.as_of}."]
     if shown:
         out += ["", _row("", [*shown, "all"]), *_waterfall(plan, shown)]
+    if said := _capped(plan, policy):
+        out += ["", said]
     if plan.texts:
         out += ["", _row("Texts", ["texts", "segments", policy.brand.currency])]
         out += [_row(f"  {name}", cells) for name, cells in _costs(plan, shown)]
@@ -191,7 +217,10 @@ def lines(plan: Plan, policy: Policy) -> list[str]:
     if plan.samples:
         out += ["", "A text of each"]
         for (step, language), body in plan.samples.items():
-            out += [f"  {step}, {language}", *(f"    {line}" for line in body.splitlines())]
+            out += [f"  {step}, in {language_name(language)}"]
+            out += [f"    {line}" for line in body.splitlines()]
+    if plan.remarks:
+        out += ["", "Worth a look in the policy", *(f"  {remark}" for remark in plan.remarks)]
     return out
 
 
@@ -215,6 +244,8 @@ def markdown(plan: Plan, policy: Policy) -> str:
             _, segments, money = costs.get(step, ["0", "0", "0.00"])
             before = f"{plan.before.get(step, 0):,}" if plan.before_on else "-"
             out += [_cells([step, f"{sends[step]:,}", before, segments, money])]
+    if said := _capped(plan, policy):
+        out += ["", said]
     out += ["", "**The gates**", ""]
     out += [
         f"- {v.gate}: {'open' if v.is_open else '**closed**'}. {v.said}"
@@ -223,7 +254,8 @@ def markdown(plan: Plan, policy: Policy) -> str:
     ]
     out += ["", "**A text of each**"]
     for (step, language), body in plan.samples.items():
-        out += ["", f"{step}, {language}:", "", *(f"    {line}" for line in body.splitlines())]
+        out += ["", f"{step}, in {language_name(language)}:", ""]
+        out += [f"    {line}" for line in body.splitlines()]
     hours = f"{policy.approval_hours:g} hours"
     out += ["", f"Without an answer within {hours} nothing is sent, and the contacts are looked at "
             "again on the next day."]  # fmt: skip
@@ -249,6 +281,25 @@ def _waterfall(plan: Plan, shown: Sequence[str]) -> list[str]:
         _row(name, [*(f"{by_step[step]:,}" for step in shown), f"{by_step.total():,}"])
         for name, by_step in named.items()
     ]
+
+
+ORDERS = {
+    "recent": "the most recently active first",
+    "waiting": "who has been due longest first",
+    "shared": "of each step its share",
+}
+
+
+def _capped(plan: Plan, policy: Policy) -> str:
+    """How many a cap puts off, and whom it lets through."""
+    held = sum(row.contacts for row in plan.decisions if row.reason in ("daily_cap", "warm_up"))
+    if not held:
+        return ""
+    order = policy.caps.order
+    return (
+        f"A cap puts {held:,} off to the next day. It lets {plan.sends.total():,} through: "
+        f"{ORDERS[order]} (caps.order: {order})."
+    )
 
 
 def _costs(plan: Plan, shown: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -193,6 +193,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Iterator[dict
         ("settle_seconds: 30", "settle_seconds: 0.5"),
         ("batch_size: 500", "batch_size: 10"),
         ("timeout_seconds: 15", "timeout_seconds: 2"),
+        ("entry: in_order", "entry: by_days"),  # every step on the first day
     ):
         assert old in policy
         policy = policy.replace(old, new)

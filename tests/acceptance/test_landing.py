@@ -70,10 +70,11 @@ LOOK = """() => {
     if (['radio'].includes(field.type) && !field.closest('fieldset')?.querySelector('legend'))
       wrong.push(`no legend: ${field.name}`);
   }
-  for (const press of document.querySelectorAll('button, a, summary, label.option')) {
+  for (const press of document.querySelectorAll(
+         'button:not([hidden]), a, summary, label.option')) {
     if (!press.innerText.trim()) wrong.push('a button without a name');
     const box = press.getBoundingClientRect();
-    if (press.matches('button, label.option') && box.height < 40)
+    if (press.matches('button, a.button, label.option') && box.height < 40)
       wrong.push(`hard to hit, ${box.height}px: ${press.innerText}`);
   }
   for (const element of document.querySelectorAll('[aria-describedby], [aria-labelledby]'))
@@ -84,7 +85,8 @@ LOOK = """() => {
   if (new Set(ids).size < ids.length) wrong.push('an id twice');
   for (const landmark of ['header', 'main', 'footer', 'h1', 'title'])
     if (document.querySelectorAll(landmark).length !== 1) wrong.push(`not one ${landmark}`);
-  if (document.querySelector('script, link[rel=stylesheet], iframe')) wrong.push('not plain');
+  if (document.querySelector('script:not(.copy + script), link[rel=stylesheet], iframe'))
+    wrong.push('not plain');
   if (document.documentElement.scrollWidth > innerWidth) wrong.push('wider than the phone');
   return wrong;
 }"""
@@ -256,6 +258,57 @@ def test_a_person_answers_enters_and_shows_a_coupon(
 
     assert {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in asked} == {site}
     assert all(re.fullmatch(r"/(\w{9}(/[\w-]+)?|draws/\w+)", urlsplit(url).path) for url in asked)
+    context.close()
+
+
+def test_a_code_is_copied_by_a_press_and_only_by_the_script_that_is_known(
+    site: str, browser: Browser
+) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{site}/couponAB1")
+    page.get_by_role("button", name="Copy the code").tap()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "7KFM2-XR9TB"
+    assert said == []
+    # Another script is not run, whoever gets it into a page.
+    page.evaluate("""() => {
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "run"';
+      document.body.append(script);
+    }""")
+    assert page.title() != "run"
+    context.close()
+
+    plain = browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(f"{site}/couponAB1")
+    expect(page.get_by_role("button", name="Copy the code")).to_be_hidden()
+    expect(page.get_by_text("7KFM2-XR9TB")).to_be_visible()
+    plain.close()
+
+
+@pytest.mark.parametrize("step", ["survey", "contes", "coupon"])
+def test_the_way_to_the_shop_is_on_every_page_and_a_tap_on_it_is_a_persons(
+    site: str, browser: Browser, warehouse: sa.Engine, step: str
+) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    context.route("https://larkfield.example/**", lambda route: route.fulfill(body="the shop"))
+    page = context.new_page()
+    page.goto(f"{site}/{step}AB1")
+    expect(page.get_by_role("link", name="Privacy")).to_have_attribute(
+        "href", "https://larkfield.example/privacy"
+    )
+    expect(page.get_by_role("contentinfo")).to_contain_text("Larkfield Stores Inc., 1 Lark Lane")
+    picture(page, f"shop-{step}")
+    page.get_by_role("link", name="Shop now").tap()
+    expect(page.get_by_text("the shop")).to_be_visible()
+    assert page.evaluate("document.referrer") == "", "the shop does not learn the link"
+    kinds = rows(warehouse, "SELECT DISTINCT kind::text FROM outbox.hit ORDER BY kind::text")
+    assert kinds == [("beacon",), ("view",)]
     context.close()
 
 

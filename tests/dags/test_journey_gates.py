@@ -69,6 +69,7 @@ def journey(
     def run(changes: dict[str, Any], answer: str | None = None, **conf: str) -> dict[str, Any]:
         policy = yaml.safe_load((INCLUDE / "journey.yaml").read_text(encoding="utf-8"))
         policy["control"]["share"] = 0.0
+        policy["entry"] = "by_days"
         policy["gates"].update(changes.pop("gates", {}))
         (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy | changes))
         url = warehouse.url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 
 from reengage.policy import Behaviour, Policy
@@ -399,19 +400,15 @@ class Model:
     def _let_through(
         self, judged: list[tuple[Episode, Decision]]
     ) -> list[tuple[Episode, Decision]]:
-        """Caps, then control: of those for whom nothing else stands in the way, the most recently
-        active first. Control is not written to, so it takes nobody's place.
+        """Caps, in their order, then control: of those for whom nothing else stands in the way.
+        Control is not written to, so it takes nobody's place.
         """
         per_day, warm_up = self.policy.caps.per_day, self._warm_up_cap()
         ahead, through = 0, []
-        for episode, decision in sorted(
-            judged, key=lambda one: (-one[0].dormant_since.toordinal(), one[0].contact_id)
-        ):
+        for episode, decision in self._lined_up(judged):
             reason = decision.reason
             if reason == "due":
-                is_control = episode.arm == "control" or (
-                    episode.arm is None and in_control(self.policy, episode.contact_id)
-                )
+                is_control = self._is_control(episode)
                 if per_day is not None and ahead >= per_day:
                     reason = "daily_cap"
                 elif warm_up is not None and ahead >= warm_up:
@@ -422,6 +419,49 @@ class Model:
             action = decision.action if reason == decision.reason else "hold"
             through.append((episode, replace(decision, action=action, reason=reason)))
         return through
+
+    def _is_control(self, episode: Episode) -> bool:
+        is_drawn = in_control(self.policy, episode.contact_id)
+        return episode.arm == "control" or (episode.arm is None and is_drawn)
+
+    def _lined_up(self, judged: list[tuple[Episode, Decision]]) -> list[tuple[Episode, Decision]]:
+        line = sorted(judged, key=lambda one: (one[1].inactive_days, one[0].contact_id))
+        if self.policy.caps.order == "waiting":
+            line.sort(key=lambda one: (self._waits_since(*one), -one[1].inactive_days))
+        if self.policy.caps.order == "shared":
+            line = [*self._by_turns([one for one in line if one[1].reason == "due"]),
+                    *(one for one in line if one[1].reason != "due")]  # fmt: skip
+        return line
+
+    @staticmethod
+    def _waits_since(episode: Episode, decision: Decision) -> date:
+        """The first of the days in a row on which the step was put off, up to this one."""
+        waited = decision.as_of
+        for earlier in reversed(episode.decisions):
+            if not earlier.is_waiting:
+                break
+            waited = earlier.as_of
+        return waited
+
+    def _by_turns(self, line: list[tuple[Episode, Decision]]) -> Iterator[tuple[Episode, Decision]]:
+        """The next place goes to the step that has the least of its share yet."""
+        steps = [step.name for step in self.policy.steps]
+        lines = {step: [one for one in line if one[1].step == step] for step in steps}
+        sizes = {
+            step: sum(not self._is_control(episode) for episode, _ in those)
+            for step, those in lines.items()
+        }
+        given = dict.fromkeys(steps, 0)
+        while waiting := [step for step in steps if lines[step]]:
+            day = lines[waiting[0]][0][1].as_of.toordinal() - 1
+
+            def has(step: str, day: int = day) -> tuple[Fraction, int]:
+                part = Fraction(given[step], max(1, sizes[step]))
+                return part, (day + steps.index(step) + 1) % len(steps)
+
+            episode, decision = lines[min(waiting, key=has)].pop(0)
+            given[decision.step] += not self._is_control(episode)
+            yield episode, decision
 
     def _warm_up_cap(self) -> int | None:
         ramp = self.policy.caps.warm_up

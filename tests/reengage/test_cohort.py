@@ -53,6 +53,7 @@ PLAIN: dict[str, Any] = {
 }
 CAPS: dict[str, Any] = {
     "per_day": st.sampled_from([None, 1, 2]),
+    "order": st.sampled_from(["recent", "waiting", "shared"]),
     "warm_up": st.none()
     | st.builds(
         WarmUp,
@@ -662,6 +663,70 @@ def test_a_cap_counts_only_who_is_written_to(warehouse: sa.Engine) -> None:
     assert told["control"]
     go_on(world, 1)
     assert world.sql("SELECT count(*) FROM outbox.message WHERE as_of > :d", d=DAY)[0][0] == 3
+
+
+def stepwise(world: World) -> None:
+    """Twelve who are due for the survey, six for the contest, two for the coupon."""
+
+    def fill(load: Load) -> None:
+        for contact_id in range(1, 21):
+            load.contact(contact_id, contact_id)
+            load.consent(contact_id, LONG_AGO)
+            days = 3 if contact_id <= 12 else 6 if contact_id <= 18 else 9
+            load.interaction(contact_id, DAY - timedelta(days=days))
+
+    world.load(DAY, fill)
+
+
+@pytest.mark.parametrize(
+    ("order", "cap", "share"),
+    [
+        ("recent", 10, {"survey": 10}),
+        ("waiting", 10, {"survey": 2, "contest": 6, "coupon": 2}),
+        ("shared", 10, {"survey": 6, "contest": 3, "coupon": 1}),
+        ("shared", 4, {"survey": 2, "contest": 1, "coupon": 1}),
+        ("shared", 19, {"survey": 11, "contest": 6, "coupon": 2}),
+        ("shared", 30, {"survey": 12, "contest": 6, "coupon": 2}),
+    ],
+)
+def test_a_cap_lets_through_by_its_order(
+    warehouse: sa.Engine, order: str, cap: int, share: dict[str, int]
+) -> None:
+    world = World(warehouse, small_policy(per_day=cap, order=order), is_new=True)
+    stepwise(world)
+    world.decide(DAY)
+    world.check_decisions()
+    assert Counter(row[1] for row in decisions(world) if row[3] == "due") == share
+
+
+def test_a_cap_below_the_number_of_steps_starves_none(warehouse: sa.Engine) -> None:
+    world = World(warehouse, small_policy(ladder=(3, 6, 9), per_day=1, order="shared"), is_new=True)
+    stepwise(world)
+    world.decide(DAY)
+    go_on(world, 1)
+    go_on(world, 2)
+    sent = world.sql("SELECT DISTINCT step FROM cohort.decision WHERE reason = 'due'")
+    assert {row.step for row in sent} == {"survey", "contest", "coupon"}
+
+
+def test_who_was_put_off_goes_before_who_is_new(warehouse: sa.Engine) -> None:
+    policy = small_policy(per_day=2, order="waiting", ladder=(3, 60, 90))
+    world = World(warehouse, policy, is_new=True)
+
+    def fill(load: Load) -> None:
+        for contact_id in range(1, 9):
+            load.contact(contact_id, contact_id)
+            load.consent(contact_id, LONG_AGO)
+            # Half of them are due today, half of them tomorrow.
+            load.interaction(contact_id, DAY - timedelta(days=3 if contact_id % 2 else 2))
+
+    world.load(DAY, fill)
+    world.decide(DAY)
+    go_on(world, 1)
+    rows = world.sql("SELECT as_of, contact_id FROM cohort.decision WHERE reason = 'due'"
+                     " ORDER BY as_of, contact_id")  # fmt: skip
+    assert [row.contact_id for row in rows] == [1, 3, 5, 7]
+    world.check_decisions()
 
 
 def test_a_ladder_is_climbed_to_its_end_before_another_begins(warehouse: sa.Engine) -> None:

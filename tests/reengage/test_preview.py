@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from world import LINKS, START, Load, World, small_policy
 
 from reengage import cohort, gates, preview
+from reengage.cli import main
 from reengage.errors import PastDayError, ReengageError
 from reengage.local.preview import run_preview
-from reengage.policy import Gates, Policy
+from reengage.policy import Caps, Gates, Policy
 
 DAY = START + timedelta(days=40)
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
@@ -52,7 +53,9 @@ def world(warehouse: sa.Engine) -> World:
         )
         world.load(following, lambda load: load.interaction(load.load_id, load.as_of) and None)
     world.sql("UPDATE core.contact SET last_name = 'Lovelace', email = 'ada@shop.example',"
-              " language = CASE WHEN contact_id % 3 = 0 THEN 'it' END")  # fmt: skip
+              " language = CASE WHEN contact_id % 3 = 0 THEN 'it' END,"
+              " country = CASE WHEN contact_id % 3 = 1 THEN 'KR' END,"
+              " lifecycle_class = CASE WHEN contact_id % 2 = 0 THEN 'Grocery' END")  # fmt: skip
     world.clock.move_to(world.at(DAY, 10))
     return world
 
@@ -98,7 +101,9 @@ def test_a_preview_is_what_the_day_will_be_and_leaves_no_trace(
     assert passage.is_released == (seen.ruling == "send")
     real = world.sql(
         "SELECT d.contact_id, d.dormant_since, d.inactive_days, d.step, d.action, d.reason,"
-        " m.segments, m.encoding, m.expected_price, m.not_before FROM cohort.decision AS d"
+        " m.segments, m.encoding, m.expected_price, m.not_before,"
+        " CASE WHEN m.message_id IS NOT NULL THEN"
+        "  (ARRAY['it', 'ko', 'en'])[d.contact_id % 3 + 1] END FROM cohort.decision AS d"
         " LEFT JOIN outbox.message AS m ON m.contact_id = d.contact_id AND m.as_of = d.as_of"
         " WHERE d.as_of = :d ORDER BY 1",
         d=DAY,
@@ -123,6 +128,36 @@ def test_a_preview_is_what_the_day_will_be_and_leaves_no_trace(
         preview.preview(
             engine, world.policy, DAY - timedelta(days=2), world.clock, LINKS
         )  # fmt: skip
+
+
+def test_a_preview_says_whom_a_cap_lets_through(world: World) -> None:
+    policy = world.policy.model_copy(update={"caps": Caps(per_day=2, order="shared")})
+    seen = preview.preview(world.engine, policy, DAY, world.clock, LINKS)
+    held = sum(row.contacts for row in seen.decisions if row.reason == "daily_cap")
+    said = f"A cap puts {held} off to the next day. It lets 2 through: of each step its share"
+    assert held and said in "\n".join(preview.lines(seen, policy))
+    assert said in preview.markdown(seen, policy)
+
+
+def test_a_class_that_nobody_has_is_told_beside_those_that_are_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bent = world.policy.thresholds.model_copy(
+        update={"lifecycle": {"grocery": 0.5, "car_dealer": 12, "Grocery": 0.5}}
+    )
+    policy = world.policy.model_copy(update={"thresholds": bent})
+    seen = preview.preview(world.engine, policy, DAY, world.clock, LINKS)
+    told = "\n".join(preview.lines(seen, policy))
+    near = "nobody has the class grocery, so its factor bends nothing; contacts have Grocery (30). "
+    assert near + "You may mean Grocery" in told
+    assert "nobody has the class car_dealer" in told
+    assert "the class Grocery" not in told
+
+    monkeypatch.setattr("reengage.policy.read_policy", lambda: policy)
+    monkeypatch.setattr("reengage.local.stack.existing_warehouse", lambda: world.engine)
+    monkeypatch.setattr("reengage.sources.read_sources", list)
+    assert main(["policy"]) == 0
+    assert "nobody has the class car_dealer" in capsys.readouterr().out
 
 
 def gated(policy: Policy, **changes: Any) -> Policy:
@@ -158,7 +193,11 @@ def test_what_a_person_reads_names_nobody(world: World) -> None:
         assert not [secret for secret in secrets if secret in text]
         assert f"{LINKS}/…" in text and "Ada" in text
     assert {step for step, _ in seen.samples} == set(seen.sends)
-    assert {language for _, language in seen.samples} == {"en", "it"}
+    # Whose language is not known, but their country's, gets that.
+    assert {language for _, language in seen.samples} == {"en", "it", "ko"}
+    for step, language in seen.samples:
+        name = {"en": "English (en)", "it": "Italian (it)", "ko": "Korean (ko)"}[language]
+        assert f"{step}, in {name}:" in shown[0] and f"{step}, in {name}" in shown[1]
     total, was = sum(seen.sends.values()), sum(seen.before.values())
     assert f"**{total}** contacts are to be written to for **{DAY}**" in shown[0]
     more = "more" if total >= was else "fewer"

@@ -23,6 +23,7 @@ from reengage.clock import SimulatedClock
 from reengage.messages import message_id, phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
+from reengage.web.pages import COPYING
 from reengage.web.protocol import options
 from reengage.web.visits import header as _header
 
@@ -475,7 +476,14 @@ def all_pages(client: httpx.Client, warehouse: sa.Engine) -> dict[str, httpx.Res
 
 def test_pages_refuse_scripts_frames_and_caches(client: httpx.Client, warehouse: sa.Engine) -> None:
     for name, answer in all_pages(client, warehouse).items():
-        allowed = re.findall(r"'(sha256-[^']+)'", answer.headers["content-security-policy"])
+        policy = answer.headers["content-security-policy"]
+        scripts = re.findall("<script>(.*?)</script>", answer.text, re.DOTALL)
+        assert scripts == ([COPYING] if "quiet copy" in answer.text else []), name
+        runs = "'none'"
+        if scripts:
+            runs = f"'sha256-{base64.b64encode(sha256(COPYING.encode()).digest()).decode()}'"
+        assert f"; script-src {runs};" in policy, name
+        allowed = re.findall(r"'(sha256-[^']+)'", policy.replace(f"script-src {runs}", ""))
         styles = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
         hashes = [base64.b64encode(sha256(style.encode()).digest()).decode() for style in styles]
         assert allowed == [f"sha256-{one}" for one in hashes], name

@@ -52,7 +52,7 @@ def small_policy(**changes: Any) -> Policy:
     """The shipped policy on a ladder of a few days, so that a short history holds a lot.
 
     ladder: the days of its steps, or all its steps as {name: days}; one that is not shipped looks
-    like the first. expires_after_days, clocks: of consent. per_day, warm_up: caps.
+    like the first. expires_after_days, clocks: of consent. per_day, order, warm_up: caps.
     """
     policy = SHIPPED
     shipped = {step.name: step for step in policy.steps}
@@ -65,12 +65,13 @@ def small_policy(**changes: Any) -> Policy:
         for name, days in ladder.items()
     )  # fmt: skip
     consent = {k: changes.pop(k) for k in ("expires_after_days", "clocks") if k in changes}
-    caps = {k: changes.pop(k) for k in ("per_day", "warm_up") if k in changes}
+    caps = {k: changes.pop(k) for k in ("per_day", "order", "warm_up") if k in changes}
     share = changes.pop("control_share", 0.0)
     values: dict[str, Any] = {
         "close_after_days": 3, "cooldown_days": 4, "repeat_after_days": 8, "gap_days": 2,
         "control": policy.control.model_copy(update={"share": share}), "steps": steps,
         "consent": policy.consent.model_copy(update=consent), "caps": Caps(**caps),
+        "entry": "by_days", "unsubscribe_after_texts": 1,
     }  # fmt: skip
     return policy.model_copy(update=values | changes)
 

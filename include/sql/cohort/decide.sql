@@ -2,8 +2,11 @@
 --
 -- The step is the highest one whose days are reached and that is not done yet; in order, the lowest
 -- that is not behind. The reasons are checked in the order of cohort.reason; the first that applies
--- is written. The caps let the most recently active through first. Control is asked last, so that
--- both arms are made of contacts who would otherwise be written to.
+-- is written. Control is asked last, so that both arms are made of contacts who would otherwise be
+-- written to.
+--
+-- The caps let through, by caps_order: recent, the most recently active first; waiting, who has been
+-- due longest first; shared, of each step its share, the most recently active first within it.
 --
 -- A person is a contact with those that were merged into it, and whoever has its number, in every
 -- spelling. What is said of a number alone holds whoever has it now, and nobody who had it.
@@ -13,7 +16,7 @@
 -- Writes: cohort.decision. Parameters: as_of, end_of_day (the first instant after as_of in the
 -- brand's zone), ladder, is_in_order, purpose, channel, country (of contacts without one),
 -- expires_after_days, consent_clocks, repeat_after_days, gap_days, daily_cap, warm_up_cap,
--- control_share, control_salt, policy_version.
+-- caps_order, control_share, control_salt, policy_version.
 -- Twice: an episode is decided once a day (the primary key), and advance_episodes moves its date.
 WITH rung AS (
     SELECT
@@ -34,6 +37,8 @@ due AS (
         episode.arm,
         CAST(:as_of AS date) - episode.dormant_since AS inactive_days,
         reached.step,
+        reached.position,
+        episode.last_final_on,
         contact.phone_hash,
         core.phone_hashes(contact.phone_hash) AS phone_hashes,
         contact.phone_e164,
@@ -47,7 +52,9 @@ due AS (
     INNER JOIN core.contact_activity AS activity ON episode.contact_id = activity.contact_id
     CROSS JOIN
         LATERAL (
-            SELECT rung.step
+            SELECT
+                rung.step,
+                rung.position
             FROM rung
             WHERE
                 rung.behaviour = episode.behaviour
@@ -147,6 +154,20 @@ judged AS (
         due.dormant_since,
         due.inactive_days,
         due.step,
+        due.position,
+        -- Since when the step was only put off.
+        CASE
+            WHEN CAST(:caps_order AS text) = 'waiting'
+                THEN (
+                    SELECT min(held.as_of)
+                    FROM cohort.decision AS held
+                    WHERE
+                        held.contact_id = due.contact_id
+                        AND held.dormant_since = due.dormant_since
+                        AND held.as_of > coalesce(due.last_final_on, '-infinity')
+                        AND NOT held.is_final
+                )
+        END AS waits_since,
         coalesce(due.arm = 'control', FALSE)
         OR (
             due.arm IS NULL
@@ -281,16 +302,58 @@ judged AS (
     ) AS clock
 ),
 
--- Of those for whom nothing stands in the way, how many would be written to before each.
-queue AS (
+-- Those for whom nothing stands in the way, each with the share of their step that would be written
+-- to before them. In the order of these shares, a cap at any place has taken as much of each step, to
+-- a contact, and one of every step before a second of any.
+asking AS (
     SELECT
         judged.contact_id,
-        count(*) FILTER (WHERE NOT judged.is_control) OVER (
-            ORDER BY judged.is_unwritable ASC, judged.dormant_since DESC, judged.contact_id ASC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS ahead
+        judged.is_control,
+        judged.is_unwritable,
+        judged.inactive_days,
+        judged.position,
+        coalesce(judged.waits_since, CAST(:as_of AS date)) AS waits_since,
+        CAST(
+            count(*) FILTER (WHERE NOT judged.is_control) OVER (
+                PARTITION BY judged.is_unwritable, judged.step
+                ORDER BY judged.inactive_days, judged.contact_id
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS double precision
+        )
+        / greatest(
+            1,
+            count(*) FILTER (WHERE NOT judged.is_control) OVER (
+                PARTITION BY judged.is_unwritable, judged.step
+            )
+        ) AS share_ahead
     FROM judged
     WHERE judged.obstacle IS NULL
+),
+
+-- How many would be written to before each.
+queue AS (
+    SELECT
+        asking.contact_id,
+        count(*) FILTER (WHERE NOT asking.is_control) OVER (
+            ORDER BY
+                asking.is_unwritable,
+                CASE WHEN CAST(:caps_order AS text) = 'shared' THEN asking.share_ahead END,
+                -- Where the cap is less than the steps, they take turns, day by day.
+                CASE
+                    WHEN CAST(:caps_order AS text) = 'shared'
+                        THEN
+                            mod(
+                                asking.position + (CAST(:as_of AS date) - CAST('0001-01-01' AS date)),
+                                (SELECT count(DISTINCT rung.step) FROM rung)
+                            )
+                END,
+                CASE WHEN CAST(:caps_order AS text) = 'waiting' THEN asking.waits_since END,
+                CASE WHEN CAST(:caps_order AS text) = 'waiting' THEN -asking.inactive_days END,
+                asking.inactive_days,
+                asking.contact_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS ahead
+    FROM asking
 ),
 
 concluded AS (

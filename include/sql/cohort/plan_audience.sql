@@ -1,6 +1,6 @@
 -- Everybody who was decided on a day, and the text that each is to get.
--- Grain: contact. Reads: cohort.decision (by decision_by_day), outbox.message. Parameters: as_of,
--- channel. Writes nothing.
+-- Grain: contact. Reads: cohort.decision (by decision_by_day), outbox.message, core.contact.
+-- Parameters: as_of, channel. Writes nothing.
 SELECT
     decision.contact_id,
     decision.dormant_since,
@@ -11,8 +11,11 @@ SELECT
     message.segments,
     message.encoding,
     message.expected_price,
-    message.not_before
+    message.not_before,
+    contact.language,
+    contact.country
 FROM cohort.decision AS decision
+INNER JOIN core.contact AS contact ON decision.contact_id = contact.contact_id
 LEFT JOIN outbox.message AS message
     ON
         decision.contact_id = message.contact_id

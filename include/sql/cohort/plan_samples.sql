@@ -1,21 +1,24 @@
--- One text of a day for each step and language, and the codes in it, which are the contact's own.
--- Grain: step × language. Reads: outbox.message (by message_by_day), outbox.link, outbox.coupon,
--- core.contact. Parameters: as_of, language (of contacts without one). Writes nothing.
+-- One text of a day for each step, language and country, and the codes in it, which are the
+-- contact's own.
+-- Grain: step × language × country. Reads: outbox.message (by message_by_day), outbox.link,
+-- outbox.coupon, core.contact. Parameters: as_of. Writes nothing.
 WITH picked AS (
-    SELECT DISTINCT ON (message.step, lower(coalesce(contact.language, :language)))
+    SELECT DISTINCT ON (message.step, contact.language, contact.country)
         message.step,
-        lower(coalesce(contact.language, :language)) AS language,
+        contact.language,
+        contact.country,
         message.body,
         message.message_id
     FROM outbox.message AS message
     INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
     WHERE message.as_of = :as_of AND message.status <> 'cancelled' AND message.body IS NOT NULL
-    ORDER BY message.step, lower(coalesce(contact.language, :language)), message.contact_id
+    ORDER BY message.step, contact.language, contact.country, message.contact_id
 )
 
 SELECT
     picked.step,
     picked.language,
+    picked.country,
     picked.body,
     array(
         SELECT link.code
@@ -27,4 +30,4 @@ SELECT
         WHERE coupon.message_id = picked.message_id
     ) AS codes
 FROM picked
-ORDER BY picked.step, picked.language;
+ORDER BY picked.step, picked.language, picked.country;

@@ -20,7 +20,8 @@ from reengage.sources import read_sources
 
 FIRST = date(1997, 6, 30)
 EVERY = timedelta(days=30)
-DAYS = [FIRST + EVERY * n for n in range(5)]  # the first ladders close on the fifth
+# A step on each of the first three; the ladders that began on the first close on the fourth.
+DAYS = [FIRST + EVERY * n for n in range(5)]
 SOURCES = INCLUDE / "demo" / "sources"
 
 
@@ -100,6 +101,13 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         screen.say("are not over: never to be mixed with those above into a share")
         screen.say(_table(left, policy))
         screen.say()
+    if policy.entry == "in_order":
+        screen.say(
+            "Everybody begins with the survey, however long they have been quiet; the contest"
+        )
+        screen.say("and the coupon follow thirty days apart (entry: in_order), so that nobody's")
+        screen.say("first word is a coupon. On the first day all are new, on later days few are.")
+        screen.say()
     screen.say("Returns within 30 days include invented purchases of simulated recipients, which")
     screen.say("only texted people make: they show the counting, and say nothing of an effect.")
     screen.say()
@@ -124,6 +132,8 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         '  make up                       the page "Re-engagement" in Airflow, with all of this'
     )
     screen.say("  make psql                     the tables: SELECT * FROM cohort.decision LIMIT 5;")
+    if contact_id:
+        screen.say(f"  make why CONTACT={contact_id:<13}the story above, and where they stand")
     screen.say(f"  REENGAGE_SOURCES=include/demo/sources make day AS_OF={DAYS[-1] + timedelta(1)}")
     screen.say(f"  make replay FROM=1997-03-01 TO={DAYS[-1]}")
     screen.say("  make clean                    to begin anew")

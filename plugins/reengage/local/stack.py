@@ -36,6 +36,16 @@ def warehouse() -> sa.Engine:
     return engine
 
 
+def existing_warehouse() -> sa.Engine | None:
+    """The warehouse of this home as it is, whatever its schema; None where none was made yet."""
+    if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+        server = EmbeddedServer(settings().home)
+        if not server.data.exists():
+            return None
+        server.start()
+    return db.engine()
+
+
 @contextmanager
 def alone(what: str) -> Iterator[None]:
     """Let one command at a time work in a home. Raises ReengageError where another one does."""

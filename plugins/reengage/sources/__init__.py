@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from reengage.errors import ConfigurationError
+from reengage.mistakes import explain
 from reengage.plain_yaml import Texts, Unquoted, as_read
-from reengage.policy import Kind, TimeZone, explain, read_yaml
+from reengage.policy import Kind, TimeZone, read_yaml
 from reengage.settings import settings
 
 Entity = Literal["contact", "interaction", "consent", "product"]
@@ -306,7 +307,7 @@ def read_source(file: Path) -> Source:
             {**content, "mapping_hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
         )
     except ValidationError as error:
-        raise ConfigurationError(f"The source {file} {explain(error, text)}") from error
+        raise ConfigurationError(f"The source {file} {explain(error, text, Source)}") from error
     path = Path(expand(source.path, str(file)))
     marker = source.complete_marker and expand(source.complete_marker, str(file))
     return source.model_copy(

@@ -1,7 +1,8 @@
 """What a link in a text opens.
 
 The nine characters in a link's path are all that its holder needs, and all that a request says
-about a person: no cookie, no query, no script, nothing from another site. A GET only records that
+about a person: no cookie, no query, nothing from another site; the one script copies a coupon's
+code into the visitor's own clipboard. A GET only records that
 the link was fetched, by a person or a machine; what counts for more is a POST, the press of a
 button (RFC 8058). A forged POST needs the code, which another site does not know, so the code does
 the work of a CSRF token. Run it without an access log: a code in a log is a key left in a door.

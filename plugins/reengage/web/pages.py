@@ -40,11 +40,12 @@ LOGO_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A page that was rendered. styles: what its Content-Security-Policy allows."""
+    """A page that was rendered. styles, scripts: what its Content-Security-Policy allows."""
 
     status: int
     content: str
     styles: str
+    scripts: str
 
 
 class Pages:
@@ -235,6 +236,7 @@ class Pages:
         content = self._templates[name].render({
             "code": None,
             "beacon": Markup(beacon),
+            "copying": Markup(COPYING),
             "is_opted_out": False,
             "paused_until": None,
             "brand": self._policy.brand,
@@ -245,18 +247,22 @@ class Pages:
             **shown,
         })  # fmt: skip
         styles = [style for style in STYLE.findall(content) if style != beacon]
-        return _Made(status, content, " ".join(map(_digest, styles)))
+        # This one and no other, whatever a page holds.
+        scripts = _digest(COPYING) if f"<script>{COPYING}</script>" in content else "'none'"
+        return _Made(status, content, " ".join(map(_digest, styles)), scripts)
 
     def _answer(
         self, made: _Made, headers: Mapping[str, str] | None = None, code: str | None = None
     ) -> HTMLResponse:
-        """A page that may load nothing but its beacon, run nothing, be framed or cached nowhere."""
+        """A page that may load nothing but its beacon, run nothing but what copies a coupon's code,
+        be framed or cached nowhere.
+        """
         styles, pictures = made.styles, "data:"
         if code:
             styles, pictures = f"{styles} {_digest(_beacon(code))}", "'self' data:"
         policy = (
-            f"default-src 'none'; style-src {styles}; img-src {pictures}; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src {styles}; script-src {made.scripts}; "
+            f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
         answer = HTMLResponse(made.content, made.status, headers)
         answer.raw_headers += [*self._safe, (b"content-security-policy", policy.encode())]
@@ -274,11 +280,20 @@ _SAFE = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
+# The one script there is: it shows the button before it, which copies the code above. Where it does
+# not run the button stays hidden, and a long press on the code takes all of it.
+COPYING = (
+    "(button => { if (navigator.clipboard) { button.hidden = false; "
+    "button.onclick = () => navigator.clipboard"
+    ".writeText(button.parentElement.querySelector('.code').textContent)"
+    ".then(() => { button.textContent = button.dataset.done; }); } })"
+    "(document.currentScript.previousElementSibling);"
+)
 
 
 def _beacon(code: str | None) -> str:
     """The style sheet that asks for a page's beacon, when a hand is on the page and not before: a
-    machine that only fetches pages has none. There is no script.
+    machine that only fetches pages has none. There is no script in it.
 
     A tap anywhere, a pointer or a key makes the root hovered or its content focused; who scrolls
     moves an animation from its first frame. On iOS only what has the cursor of a link takes a tap.
