@@ -15,12 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import cohort, db, gates
+from reengage import cohort, db, gates, spreadsheet
 from reengage.clock import Clock
 from reengage.errors import ReengageError
 from reengage.policy import Policy, Step
 from reengage.settings import TEMPLATES
 
+# Beside them, the ids in the sources.
 AUDIENCE = (
     "contact_id", "dormant_since", "inactive_days", "step", "action", "reason", "segments",
     "encoding", "expected_price", "not_before",
@@ -126,19 +127,25 @@ def preview(
 
 
 def _write_audience(connection: Connection, policy: Policy, as_of: date, file: Path) -> None:
+    sources = db.run(connection, "story/id_sources").scalars().all()
     rows = db.run(
         connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel
     )  # fmt: skip
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
-            writer.writerow(AUDIENCE)
+            writer.writerow([*AUDIENCE, *spreadsheet.id_names(sources)])
             writer.writerows(
-                [getattr(value, "isoformat", lambda value=value: value)() for value in row]
+                [_written(value) for value in tuple(row)[:-1]]
+                + spreadsheet.id_cells(row.source_ids, sources)
                 for row in rows
             )
     except OSError as error:
         raise ReengageError(f"The audience cannot be written: {error}.") from error
+
+
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:

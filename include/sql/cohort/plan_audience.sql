@@ -1,6 +1,6 @@
 -- Everybody who was decided on a day, and the text that each is to get.
--- Grain: contact. Reads: cohort.decision (by decision_by_day), outbox.message. Parameters: as_of,
--- channel. Writes nothing.
+-- Grain: contact. Reads: cohort.decision (by decision_by_day), outbox.message, core.source_ids.
+-- Parameters: as_of, channel. Writes nothing.
 SELECT
     decision.contact_id,
     decision.dormant_since,
@@ -11,7 +11,8 @@ SELECT
     message.segments,
     message.encoding,
     message.expected_price,
-    message.not_before
+    message.not_before,
+    named.ids AS source_ids
 FROM cohort.decision AS decision
 LEFT JOIN outbox.message AS message
     ON
@@ -21,5 +22,12 @@ LEFT JOIN outbox.message AS message
         AND message.channel = :channel
         AND message.as_of = decision.as_of
         AND decision.action = 'send'
+LEFT JOIN
+    LATERAL (
+        SELECT source_ids.ids
+        FROM core.source_ids AS source_ids
+        WHERE source_ids.contact_id = decision.contact_id
+    ) AS named
+    ON TRUE
 WHERE decision.as_of = :as_of
 ORDER BY decision.contact_id;

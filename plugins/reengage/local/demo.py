@@ -15,13 +15,12 @@ from reengage.local.day import DayRunner, day_runner
 from reengage.local.demo_data import install_datasets, prepare
 from reengage.local.stack import Screen
 from reengage.policy import Policy
-from reengage.settings import INCLUDE
+from reengage.settings import DEMO_SOURCES
 from reengage.sources import read_sources
 
 FIRST = date(1997, 6, 30)
 EVERY = timedelta(days=30)
 DAYS = [FIRST + EVERY * n for n in range(5)]  # the first ladders close on the fifth
-SOURCES = INCLUDE / "demo" / "sources"
 
 
 def run_demo() -> None:
@@ -29,7 +28,7 @@ def run_demo() -> None:
     was killed goes on where it was. Raises ReengageError in a home that holds other data.
     """
     began = time.monotonic()
-    os.environ["REENGAGE_SOURCES"] = str(SOURCES)
+    os.environ["REENGAGE_SOURCES"] = str(DEMO_SOURCES)
     with day_runner("demo", FIRST) as (runner, screen):
         _check_home(runner.engine)
         screen.say("Larkfield is a shop that does not exist, with real customers of two that did:")
@@ -117,7 +116,9 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         '  make up                       the page "Re-engagement" in Airflow, with all of this'
     )
     screen.say("  make psql                     the tables: SELECT * FROM cohort.decision LIMIT 5;")
-    screen.say(f"  REENGAGE_SOURCES=include/demo/sources make day AS_OF={DAYS[-1] + timedelta(1)}")
+    day = DAYS[-1] + timedelta(1)
+    screen.say(f"  make day AS_OF={day}      the next day, and so on")
+    screen.say(f"  make why CONTACT={contact_id or 1:<12} the story above, with what comes next")
     screen.say(f"  make replay FROM=1997-03-01 TO={DAYS[-1]}")
     screen.say("  make clean                    to begin anew")
 
