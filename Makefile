@@ -93,7 +93,7 @@ audit: $(READY)  ## is what the days kept up what a recompute says? make audit S
 
 .PHONY: test
 test: $(READY)  ## the whole suite, in its own home
-	@$(REENGAGE) browser
+	@$(REENGAGE) tools
 	@$(VENV)/bin/pytest -n 2 $(TESTS)
 
 .PHONY: lint

@@ -11,6 +11,15 @@ from pathlib import Path
 from reengage.errors import ConfigurationError, ReengageError, SourceError
 from reengage.settings import settings
 
+# What the tests need beside Python, by Debian's package: where it is, and what goes without it.
+TOOLS = {
+    "chromium": ("usr/bin/chromium", "The tests look at pages in a real browser"),
+    "postgresql-15": (
+        "usr/lib/postgresql/15/bin/initdb",
+        "Without PostgreSQL 15 the tests of the oldest server are skipped",
+    ),
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code. An error of ours is told in its own words."""
@@ -52,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         host="127.0.0.1", port="8000", workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
     )  # fmt: skip
     command("judge", _judge)
-    command("browser", _browser)
+    command("tools", _tools)
     parsed = parser.parse_args(arguments)
     try:
         parsed.run(parsed)
@@ -301,30 +310,34 @@ def _judge(_: argparse.Namespace) -> None:
     sys.stdout.write("What was decided and sent stays.\n")
 
 
-def _browser(_: argparse.Namespace) -> None:
-    """see that a Chromium is here for the tests, and install Debian's where it can be"""
-    if Path("/usr/bin/chromium").exists():
+def _tools(_: argparse.Namespace) -> None:
+    """see that what the tests need beside Python is here, and install Debian's where that can be"""
+    missing = {
+        package: what for package, (place, what) in TOOLS.items() if not any(Path("/").glob(place))
+    }
+    if not missing:
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise ReengageError(
-            "The tests look at pages in a real browser, and /usr/bin/chromium is not here. Install "
-            "it (Debian: apt-get install chromium) and run make test again."
-        )
-    sys.stdout.write("Installing chromium for the tests: a minute or two, once.\n")
-    sys.stdout.flush()
-    for step in (
-        ["update", "-qq"],
-        ["install", "-y", "-qq", "--no-install-recommends", "chromium"],
-    ):
-        done = subprocess.run(
-            ["apt-get", *step],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ReengageError(f"apt-get {step[0]} failed: {done.stderr.strip()[-500:]}")
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        sys.stdout.write(f"Installing {', '.join(missing)} for the tests: a few minutes, once.\n")
+        sys.stdout.flush()
+        for step in (
+            ["update", "-qq"],
+            ["install", "-y", "-qq", "--no-install-recommends", *missing],
+        ):
+            done = subprocess.run(
+                ["apt-get", *step],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise ReengageError(f"apt-get {step[0]} failed: {done.stderr.strip()[-500:]}")
+        return
+    for package, what in missing.items():
+        sys.stdout.write(f"{what}: not here (Debian: apt-get install {package}).\n")
+    if "chromium" in missing:
+        raise ReengageError("Install chromium, and run make test again.")
 
 
 if __name__ == "__main__":

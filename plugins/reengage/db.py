@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import sqlparse
-from sqlalchemy.engine import Connection, CursorResult, Engine
+from sqlalchemy.engine import Connection, CursorResult, Engine, make_url
 
 from reengage.errors import ConfigurationError
 from reengage.settings import SQL, warehouse_url
@@ -22,19 +22,62 @@ def engine(url: str | None = None) -> Engine:
     return _engine(url or warehouse_url())
 
 
+# A lost host is noticed within a minute, and its locks are let go: without these a session whose
+# machine is gone lives for hours. Whoever names one in the connection is obeyed.
+PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "50000",
+}
+SERVER_PATIENCE = (
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=50000"
+)
+
+
 @functools.cache
 def _engine(url: str) -> Engine:
+    address = make_url(url)
+    # A day looks up a few thousand of millions by index: the planner's default, made for disks
+    # with heads, would rather read whole tables. What the connection says comes after it; but days
+    # and times are always told in UTC.
+    options = (
+        f"-c random_page_cost=1.1 {SERVER_PATIENCE} {address.query.get('options', '')} "
+        "-c timezone=UTC"
+    )
     return sa.create_engine(
-        url,
+        address.difference_update_query(["options"]),
         pool_pre_ping=True,
         hide_parameters=True,  # an error would print its binds, and a bind may be a number
         connect_args={
-            "connect_timeout": 10,
-            # A day looks up a few thousand of millions by index: the planner's default, made for
-            # disks with heads, would rather read whole tables.
-            "options": "-c timezone=UTC -c random_page_cost=1.1",
+            **{name: value for name, value in PATIENCE.items() if name not in address.query},
+            "options": options,
             "application_name": "reengage",
         },
+    )
+
+
+@functools.cache
+def check_sessions(engine: Engine) -> None:
+    """See that a session of ours is one of the server's: claims and loads hold their locks by it.
+
+    Raises ConfigurationError behind a pooler that hands one session of the server to several of
+    its clients in turn.
+    """
+    with engine.connect() as first, engine.connect() as second:
+        ours = "SELECT pg_backend_pid()"
+        pid = first.execute(sa.text(ours)).scalar_one()
+        first.rollback()
+        if second.execute(sa.text(ours)).scalar_one() != pid:
+            return
+    raise ConfigurationError(
+        "The warehouse is behind a pooler that gives one session of the server to several clients "
+        "(PgBouncer: pool_mode = transaction or statement). The locks that keep anybody from being "
+        "texted twice belong to a session. Point the connection reengage_warehouse at the server "
+        "itself, or at a pool with pool_mode = session."
     )
 
 
@@ -178,13 +221,15 @@ def shared(connection: Connection, what: str) -> Iterator[None]:
 
 def migrate(target: Engine, revision: str = "head") -> None:
     """Bring the warehouse to the newest schema, or only to a revision. Each revision is its own
-    transaction. Safe to run twice, by two at once, and after a kill anywhere.
+    transaction. Safe to run twice, by two at once, and after a kill anywhere. Raises
+    ConfigurationError behind a pooler that check_sessions refuses.
     """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(SQL / "migrations"))
+    check_sessions(target)
     lock = {"what": "migrate"}
     with target.connect() as keeper, target.connect() as connection:
         # Held by a session of its own, as every revision ends a transaction.

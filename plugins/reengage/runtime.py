@@ -21,7 +21,7 @@ from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
 from reengage.providers import Account, Provider, account_from_uri_or_json, provider_for
-from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, warehouse_url
+from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, warehouse_address, warehouse_url
 
 log = logging.getLogger(__name__)
 
@@ -164,19 +164,20 @@ def _connection(name: str) -> Any:
 
 
 def warehouse() -> sa.Engine:
-    """The warehouse: the connection reengage_warehouse, else the embedded server of this home."""
+    """The warehouse: the connection reengage_warehouse, else the embedded server of this home.
+
+    Raises ConfigurationError behind a pooler that breaks the locks of sessions.
+    """
     given = _connection(WAREHOUSE)
-    if given is None:
-        return db.engine(warehouse_url())
-    url = sa.URL.create(
-        "postgresql+psycopg",
-        username=given.login,
-        password=given.password,
-        host=given.host,
-        port=given.port,
-        database=given.schema,
+    engine = db.engine(
+        warehouse_url()
+        if given is None
+        else warehouse_address(
+            given.login, given.password, given.host, given.port, given.schema, given.extra_dejson
+        )
     )
-    return db.engine(url.render_as_string(hide_password=False))
+    db.check_sessions(engine)
+    return engine
 
 
 def _account() -> Account | None:

@@ -4,9 +4,13 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+
+import psycopg
+from sqlalchemy.engine import URL, make_url
 
 from reengage.errors import ConfigurationError
 
@@ -88,13 +92,20 @@ def warehouse_url() -> str:
     this home. Raises ConfigurationError where neither is there.
     """
     given = os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE")
+    if given and given.lstrip().startswith("{"):
+        said = json.loads(given)
+        extra = said.get("extra") or {}
+        return warehouse_address(
+            said.get("login"), said.get("password"), said.get("host"), said.get("port"),
+            said.get("schema"), json.loads(extra) if isinstance(extra, str) else extra,
+        )  # fmt: skip
     if given:
-        if given.lstrip().startswith("{"):
-            c = json.loads(given)
-            login = f"{quote(c.get('login') or '')}:{quote(c.get('password') or '', safe='')}"
-            address = f"{c.get('host') or 'localhost'}:{c.get('port') or 5432}"
-            return f"postgresql+psycopg://{login}@{address}/{c.get('schema') or ''}"
-        return "postgresql+psycopg://" + given.split("://", 1)[1]
+        url = make_url("postgresql+psycopg://" + given.split("://", 1)[1])
+        # Airflow writes what is more than text under __extra__.
+        extra = {**url.query, **json.loads(str(url.query.get("__extra__", "{}")))}
+        return warehouse_address(
+            url.username, url.password, url.host, url.port, url.database, extra
+        )
     file = settings().home / "postgres" / "dsn"
     if not file.exists():
         raise ConfigurationError(
@@ -104,3 +115,26 @@ def warehouse_url() -> str:
     return "postgresql+psycopg" + file.read_text(encoding="utf-8").strip().removeprefix(
         "postgresql"
     )
+
+
+def warehouse_address(
+    login: str | None,
+    password: str | None,
+    host: str | None,
+    port: int | str | None,
+    database: str | None,
+    extra: Mapping[str, Any],
+) -> str:
+    """The address of a connection for SQLAlchemy, with every option of libpq that its extra names
+    (sslmode, sslrootcert, options, …); what libpq does not know is Airflow's own.
+    """
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    return URL.create(
+        "postgresql+psycopg",
+        username=login or None,
+        password=password or None,
+        host=host or ("localhost" if "host" not in extra else None),
+        port=int(port) if port else None,
+        database=database or None,
+        query={key: str(value) for key, value in extra.items() if key in known},
+    ).render_as_string(hide_password=False)

@@ -49,13 +49,21 @@ def binaries() -> Path:
 
 
 class EmbeddedServer:
-    """The server whose data is in `$REENGAGE_HOME/postgres`."""
+    """The server whose data is in `$REENGAGE_HOME/postgres`. programs: the folder with its initdb
+    and pg_ctl; as `binaries` finds it, where none is given.
+    """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, programs: Path | None = None) -> None:
         self.home = home
+        self._programs = programs
         self.folder = home / "postgres"
         self.data = self.folder / "data"
         self.log = home / "logs" / "postgres.log"
+
+    @property
+    def programs(self) -> Path:
+        """The folder with initdb and pg_ctl. Raises ServerError where there is none."""
+        return self._programs or binaries()
 
     def start(self) -> str:
         """Start the server unless it runs; the DSN of its warehouse database. Safe to call from
@@ -222,7 +230,7 @@ class EmbeddedServer:
         Below a folder that nobody may not enter it keeps the right to search folders: the
         superuser's password and the data are then still readable by root alone.
         """
-        command = [str(binaries() / program), *arguments]
+        command = [str(self.programs / program), *arguments]
         if os.geteuid() == 0:
             plain = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
             if not self._nobody_may_enter():
@@ -250,7 +258,7 @@ class EmbeddedServer:
         return subprocess.CompletedProcess(command, code, said, "")
 
     def _nobody_may_enter(self) -> bool:
-        for path in (self.folder, *self.folder.parents, binaries(), *binaries().parents):
+        for path in (self.folder, *self.folder.parents, self.programs, *self.programs.parents):
             if not path.stat().st_mode & 0o001:
                 return False
         return True

@@ -103,8 +103,8 @@ def _ending(played: past.Past | None) -> str:
     if played:
         return f"It is {played.today} here, and no DAG runs on today's clock (see above)."
     return (
-        "The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send and\n"
-        "reengage_outcomes to run them daily."
+        "The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send,\n"
+        "reengage_replies and reengage_outcomes to run them daily."
     )
 
 

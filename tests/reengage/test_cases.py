@@ -1,0 +1,70 @@
+"""Small inputs that once went wrong, each with what is right: see tests/cases/README.md."""
+
+import os
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from retailer import Retailer, opened
+
+from reengage.errors import ConfigurationError
+from reengage.sources import read_sources
+
+CASES = Path(__file__).parents[1] / "cases"
+FOUND = sorted(file.parent for file in CASES.glob("*/case.yaml"))
+KEYS = {"about", "policy", "refused", "days"}
+OF_A_DAY = {"as_of", "files", "texted", "decided", "notes", "silent", "stopped", "rows"}
+
+
+@pytest.mark.parametrize("case", FOUND, ids=lambda case: case.name)
+def test_case(case: Path, warehouse: sa.Engine, tmp_path: Path) -> None:
+    said = yaml.safe_load((case / "case.yaml").read_text(encoding="utf-8"))
+    assert said["about"]
+    assert said.keys() <= KEYS, f"case.yaml knows {KEYS}"
+    folder = opened(case, tmp_path)
+    if "refused" in said:
+        with pytest.raises(ConfigurationError, match=said["refused"]):
+            read_sources(folder / "sources")
+        return
+    retailer = Retailer(warehouse, folder, said.get("policy"))
+    for place, day in enumerate(said["days"]):
+        assert day.keys() <= OF_A_DAY, f"a day knows {OF_A_DAY}"
+        _deliver(day.get("files", {}), case, folder / "data", place)
+        came = retailer.day(day["as_of"])
+        told = "\n".join(came.notes)
+        if "stopped" in day:
+            assert came.stopped is not None
+            assert day["stopped"] in came.stopped
+        else:
+            assert came.stopped is None, came.stopped
+        if "texted" in day:
+            assert came.texted == day["texted"], told
+        decided: dict[str, Any] = day.get("decided", {})
+        assert {card: came.decided.get(card) for card in decided} == decided
+        for note in day.get("notes", []):
+            assert note in told
+        for words in day.get("silent", []):
+            assert words not in told
+        for query in day.get("rows", []):
+            rows = [
+                [None if v is None else str(v) for v in row] for row in retailer.sql(query["sql"])
+            ]
+            assert rows == [[None if v is None else str(v) for v in row] for row in query["are"]]
+
+
+def _plain(rows: list[Any]) -> list[list[str | None]]:
+    return [[None if value is None else str(value) for value in row] for row in rows]
+
+
+def _deliver(files: dict[str, str], case: Path, data: Path, place: int) -> None:
+    """Copy the day's files to where the sources read them, each day's newer than the last's."""
+    for target, name in files.items():
+        file = data / target
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(case / name, file)
+        at = (datetime(2000, 1, 1) + timedelta(days=place)).timestamp()
+        os.utime(file, (at, at))
