@@ -338,7 +338,7 @@ CROSS JOIN
             )
         ),
         (
-            contest.drawn_at,
+            CASE WHEN entry.place IS NOT NULL THEN contest.drawn_at END,
             'The contest ' || named.name || ' was drawn: '
             || CASE
                 WHEN entry.place <= contest.winners THEN 'they won'
