@@ -76,7 +76,7 @@ coupons: $(READY)  ## stock of the coupon pools; add codes: make coupons POOL=sp
 	@$(REENGAGE) coupons --pool "$(POOL)" --csv "$(CSV)"
 
 .PHONY: why
-why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, or crm:C-17; AS_OF=1997-09-30
+why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, crm:C-17, a phone or an email
 	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"
 
 .PHONY: judge

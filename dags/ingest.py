@@ -9,6 +9,7 @@ for their day.
 
 | task | why | what to do |
 |---|---|---|
+| any | the home plays the past (`make demo`): a run on today's clock would load everything since and end it | the message says how to go on: `make day`, or another `REENGAGE_HOME` |
 | `read` | a source's YAML is wrong, or the database is away | the message names file and key; mend it, clear the task |
 | `validate` | a required source is missing or empty, or too many rows are bad | the message says which file, which rows; mend or redeliver the file, clear the run |
 | `take` | the database was away | clear the task: a load is in core once, or not at all |
@@ -45,8 +46,10 @@ def ingest() -> None:
     @task
     @told_plainly
     def list_sources() -> list[str]:
+        from reengage.runtime import current_run
         from reengage.sources import read_sources
 
+        current_run()  # a run without a day, or of a wrong one, ends before anything is read
         return [source.name for source in read_sources()]
 
     @task(map_index_template="{{ source }}")

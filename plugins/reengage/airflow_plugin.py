@@ -1,6 +1,7 @@
 """The page "Re-engagement" in the Airflow UI, behind Airflow's login: wiring only."""
 
 import sys
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,11 +33,17 @@ def _apps() -> list[dict[str, Any]]:
 
         return warehouse()
 
+    def clock() -> datetime:
+        from reengage import past
+        from reengage.policy import read_policy
+
+        return past.clock(warehouse(), read_policy())()
+
     # Who may see the journey's DAG may see the page, and who may change it may say what a reply
     # means. Airflow protects no plugin's route by itself.
     guard = Depends(requires_access_dag("GET", param_dag_id=DAG_ID))
     write_guard = Depends(requires_access_dag("PUT", param_dag_id=DAG_ID))
-    page = create_page(warehouse, guard=[guard], write_guard=[write_guard])
+    page = create_page(warehouse, guard=[guard], write_guard=[write_guard], clock=clock)
     return [{"app": page, "url_prefix": PREFIX, "name": "Re-engagement"}]
 
 

@@ -216,8 +216,7 @@ def _policy(_: argparse.Namespace) -> None:
 
 def _coupons(given: argparse.Namespace) -> None:
     """the stock of the coupon pools; with a file, add its codes to one"""
-    from reengage import coupons
-    from reengage.clock import wall_clock
+    from reengage import coupons, past
     from reengage.local.stack import warehouse
     from reengage.policy import read_policy
 
@@ -225,7 +224,7 @@ def _coupons(given: argparse.Namespace) -> None:
         raise ConfigurationError("Say which pool the codes are for: make coupons POOL=spring CSV=…")
     policy, engine = read_policy(), warehouse()
     if given.csv:
-        added = coupons.upload(engine, given.pool, Path(given.csv), wall_clock())
+        added = coupons.upload(engine, given.pool, Path(given.csv), past.clock(engine, policy)())
         sys.stdout.write("\n".join(added.lines(given.csv)) + "\n\n")
         if added.is_in_vain:
             why = "every line of it was refused" if added.rows else "there is no code in it"
@@ -269,8 +268,7 @@ def _bench(given: argparse.Namespace) -> None:
 
 def _audit(given: argparse.Namespace) -> None:
     """compare what the days have kept up with a full recompute"""
-    from reengage import maintenance
-    from reengage.clock import wall_clock
+    from reengage import maintenance, past
     from reengage.local.stack import warehouse
     from reengage.policy import read_policy
 
@@ -280,8 +278,9 @@ def _audit(given: argparse.Namespace) -> None:
         raise ConfigurationError(
             f"SHARE is of all contacts, like 0.1 or 1; {given.share!r} is not."
         ) from None
+    policy, engine = read_policy(), warehouse()
     found = maintenance.audit(
-        warehouse(), read_policy(), wall_clock, share=share, is_repairing=given.repair
+        engine, policy, past.clock(engine, policy), share=share, is_repairing=given.repair
     )
     sys.stdout.write("\n".join(found.lines()) + "\n")
 
@@ -306,8 +305,7 @@ def _web(given: argparse.Namespace) -> None:
 
 def _judge(_: argparse.Namespace) -> None:
     """judge again, by the rules of today, who has clicked links, and let the outcomes follow"""
-    from reengage import outcome
-    from reengage.clock import wall_clock
+    from reengage import outcome, past
     from reengage.local.stack import warehouse
     from reengage.policy import read_policy
     from reengage.web.hits import VERSION, judge
@@ -319,7 +317,7 @@ def _judge(_: argparse.Namespace) -> None:
         "something else than before.\n"
     )
     sys.stdout.flush()
-    found = outcome.follow_verdicts(engine, policy, wall_clock)
+    found = outcome.follow_verdicts(engine, policy, past.clock(engine, policy))
     sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
     sys.stdout.write("What was decided and sent stays.\n")
 

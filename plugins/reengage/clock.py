@@ -1,7 +1,8 @@
 """What time it is, as a value that is handed in: the wall's, or a simulation's."""
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # A clock tells the time as an aware datetime.
 Clock = Callable[[], datetime]
@@ -24,3 +25,17 @@ class SimulatedClock:
     def move_to(self, now: datetime) -> None:
         """Move forward; an earlier time leaves the clock where it is."""
         self._now = max(self._now, now)
+
+
+class RunningClock:
+    """A simulated clock that goes on by itself from `now`, and stands still at `until`."""
+
+    def __init__(
+        self, now: datetime, until: datetime, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now, self._until, self._seconds = now, max(now, until), seconds
+        self._began = seconds()
+
+    def __call__(self) -> datetime:
+        passed = timedelta(seconds=self._seconds() - self._began)
+        return min(self._now + passed, self._until)

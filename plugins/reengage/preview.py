@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from babel import Locale
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import cohort, db, gates, remarks
+from reengage import cohort, db, gates, remarks, spreadsheet
 from reengage.clock import Clock
 from reengage.errors import ReengageError
 from reengage.messages import Recipient, Templates
 from reengage.policy import Policy
 
+# Beside them, the ids in the sources.
 AUDIENCE = (
     "contact_id", "dormant_since", "inactive_days", "step", "action", "reason", "segments",
     "encoding", "expected_price", "not_before", "text_language",
@@ -131,6 +132,7 @@ def preview(
 
 
 def _write_audience(connection: Connection, policy: Policy, as_of: date, file: Path) -> None:
+    sources = db.run(connection, "story/id_sources").scalars().all()
     rows = db.run(
         connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel
     )  # fmt: skip
@@ -138,17 +140,19 @@ def _write_audience(connection: Connection, policy: Policy, as_of: date, file: P
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
-            writer.writerow(AUDIENCE)
+            writer.writerow([*AUDIENCE, *spreadsheet.id_names(sources)])
             for row in rows:
                 said = written_in(row.step, row.language, row.country) if row.encoding else None
                 writer.writerow(
-                    [
-                        getattr(value, "isoformat", lambda value=value: value)()
-                        for value in (*row[:-2], said)
-                    ]
+                    [_written(value) for value in (*row[:-3], said)]
+                    + spreadsheet.id_cells(row.source_ids, sources)
                 )
     except OSError as error:
         raise ReengageError(f"The audience cannot be written: {error}.") from error
+
+
+def _written(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:

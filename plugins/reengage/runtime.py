@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from reengage import db
+from reengage import db, past
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
@@ -66,7 +66,8 @@ def current_run(needs_day: bool = True) -> Run:
     needs_day: False for a task that works on what is there, whatever its day: as_of is yesterday.
 
     as_of is the conf's `as_of`, else the partition key, else the day before the interval's end in
-    the brand's zone. Raises ConfigurationError where there is none of them.
+    the brand's zone. Raises ConfigurationError where there is none of them, and PlaysThePast for a
+    day that would end the past that the home plays.
     """
     context: Any = get_current_context()
     policy = read_policy()
@@ -87,8 +88,25 @@ def current_run(needs_day: bool = True) -> Run:
             f"{as_of} is not over yet: who buys later that day would be taken for quiet. The last "
             f"complete day is {today - timedelta(days=1)}."
         )
+    clock = _in_time(clock, policy, as_of if needs_day else None, is_simulated=bool(simulated))
     kind = getattr(run.run_type, "value", run.run_type)
     return Run(as_of, clock, bool(simulated), kind == "backfill", policy)
+
+
+def _in_time(clock: Clock, policy: Policy, as_of: date | None, *, is_simulated: bool) -> Clock:
+    """The clock of a run whose day (None: it is for none) does not end the past that the home may
+    play: noted where it is simulated, and the home's own where the run is for no day.
+    """
+    engine = warehouse()
+    if is_simulated:
+        if as_of:
+            past.check_step(engine, policy, as_of)
+        past.note(engine, clock())
+    elif as_of:
+        past.refuse_today(engine, policy)
+    else:
+        return past.clock(engine, policy)
+    return clock
 
 
 def current_span() -> tuple[Policy, date, date]:
@@ -217,7 +235,8 @@ def provider(run: Run) -> Provider:
 
     The guards of every send are here, and of every poll: who rehearses would take away replies
     that a provider tells only once, and what the sandbox makes up is nothing to remember of
-    customers. Raises SendRefused for a backfill, for a simulated clock with a provider that texts
+    customers. Raises PlaysThePast for a run on today's clock in a home that plays the past, and
+    SendRefused for a backfill, for a simulated clock with a provider that texts
     real people, for a policy whose mode is not the provider's, for texts that ask for replies that
     the provider does not tell, and where there is no provider.
     """
@@ -234,6 +253,8 @@ def provider(run: Run) -> Provider:
         )
     if run.is_simulated:
         _refuse_real(account)
+    else:
+        past.refuse_today(warehouse(), run.policy)
     _check_mode(run.policy, account)
     provider = provider_for(account, run.policy.sending.timeout_seconds)
     _check_replies(run.policy, provider)

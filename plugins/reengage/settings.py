@@ -18,6 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 INCLUDE = PROJECT / "include"
 SQL = INCLUDE / "sql"
 TEMPLATES = INCLUDE / "templates"
+DEMO_SOURCES = INCLUDE / "demo" / "sources"
 
 # How the local commands tell Airflow's tasks where the sandbox (a connection, in Airflow's JSON
 # form) and the link service are. A real connection and a real domain come before them.
@@ -44,15 +45,20 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The settings of this process, from REENGAGE_HOME, REENGAGE_POLICY and REENGAGE_SOURCES."""
+    """The settings of this process, from REENGAGE_HOME, REENGAGE_POLICY and REENGAGE_SOURCES.
+
+    A home that holds the demo's data goes on with the demo's sources, where none are named.
+    """
 
     def path(name: str, default: Path) -> Path:
         return Path(os.environ.get(name) or default).expanduser().resolve()
 
+    home = path("REENGAGE_HOME", PROJECT / ".local")
+    has_demo = (home / "demo" / "ready").exists()
     return Settings(
-        home=path("REENGAGE_HOME", PROJECT / ".local"),
+        home=home,
         policy=path("REENGAGE_POLICY", INCLUDE / "journey.yaml"),
-        sources=path("REENGAGE_SOURCES", INCLUDE / "sources"),
+        sources=path("REENGAGE_SOURCES", DEMO_SOURCES if has_demo else INCLUDE / "sources"),
     )
 
 

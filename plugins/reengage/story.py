@@ -3,22 +3,29 @@
 It only reads. Days are in the brand's time zone. No name, number, address or text is in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from textwrap import wrap
 from typing import Any
 from uuid import UUID
 
+import phonenumbers
 import sqlalchemy as sa
 
 from reengage import db
 from reengage.errors import ReengageError
+from reengage.messages import phone_hash
 from reengage.policy import Policy
+from reengage.settings import secret
 
 SIGNALS = 20  # of what a contact did, the last so many are told
 WIDTH = 100
 MARGIN = 22
+# A shorter row of digits is a number of ours.
+SHORTEST_PHONE = 7
+# Above whatever a rehearsal shows.
+REHEARSAL = "Rehearsal: nobody is texted."
 
 
 class UnknownContact(ReengageError):
@@ -64,12 +71,15 @@ def read(
     return [event for event in events if event.kind != "signal" or id(event) in told]
 
 
-def find(connection: sa.Connection, name: str) -> int:
-    """The contact of our number (123), or of a source and its id (crm:C-17).
+def find(connection: sa.Connection, policy: Policy, name: str) -> list[int]:
+    """Who is meant by our number (123), by a source and its id (crm:C-17), or by a phone number or
+    an email address, which several may have; lowest first.
 
-    A number is not looked up. Raises UnknownContact.
+    A number of ours that can be no phone's is not looked up. Raises UnknownContact, which names no
+    phone and no address.
     """
-    source, colon, source_contact_id = name.strip().partition(":")
+    name = name.strip()
+    source, colon, source_contact_id = name.partition(":")
     if colon:
         found = db.run(
             connection, "story/find", source=source, source_contact_id=source_contact_id
@@ -80,28 +90,64 @@ def find(connection: sa.Connection, name: str) -> int:
             if source not in known:
                 which = f"no source {db.redact(source)!r}, only {', '.join(known) or 'none yet'}"
             raise UnknownContact(f"Nobody is known as {db.redact(name)!r}: there is {which}.")
-        return int(found)
-    if not (source.isascii() and source.isdecimal()):
-        raise UnknownContact(
-            "Say whom by our number or by a source's id, like make why CONTACT=123 or make why "
-            f"CONTACT=crm:C-17; {db.redact(name)!r} is neither."
+        return [int(found)]
+    number = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else None
+    email = name.lower() if "@" in name else None
+    hashes = [] if email else list(_hashes(name, policy.brand.country))
+    if email or hashes:
+        reached = db.run(
+            connection, "story/reached_by", phone_hashes=hashes, email=email, contact_id=number
         )
-    if int(source) >= 2**63:
-        raise UnknownContact(f"There is no contact {source}.")
-    return int(source)
+        if found := list(reached.scalars()):
+            return found
+        what = "email address" if email else "phone number"
+        raise UnknownContact(f"No contact has this {what}.")
+    if number is None:
+        raise UnknownContact(
+            "Say whom by our number (CONTACT=123), by a source's id (CONTACT=crm:C-17), or by "
+            f"their phone or email; {db.redact(name)!r} is none of them."
+        )
+    return [number]
+
+
+def _hashes(text: str, country: str) -> Iterator[str]:
+    """The hashes of all numbers that a text may be, as it is written in the brand's country, with
+    its country's code, or in any other country: only what somebody has is ever found.
+    """
+    digits = "".join(char for char in text if char.isdecimal())
+    if len(digits) < SHORTEST_PHONE:
+        return
+    written = [(text, country), (f"+{digits.removeprefix('00')}", None)]
+    written += [(text, other) for other in sorted(phonenumbers.SUPPORTED_REGIONS)]
+    key, seen = secret("phones"), set()
+    for number, region in written:
+        try:
+            parsed = phonenumbers.parse(number, region)
+        except phonenumbers.NumberParseException:
+            continue
+        e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(parsed) and e164 not in seen:
+            seen.add(e164)
+            yield phone_hash(e164, key)
 
 
 def tell(
     connection: sa.Connection, policy: Policy, name: str, as_of: date | None = None
 ) -> list[str]:
-    """The story as lines for a terminal, ending with where the contact stands, today or on as_of.
+    """The story as lines for a terminal, ending with where the contact stands, today or on as_of;
+    or the contacts to choose from, where several are meant.
 
     name: as find takes it. Raises UnknownContact.
     """
-    contact_id = find(connection, name)
+    found = find(connection, policy, name)
+    if len(found) > 1:
+        return _several(connection, found)
+    contact_id = found[0]
     stands = standing(connection, policy, contact_id, as_of)
     zone = policy.brand.zone
-    lines = [f"Contact {contact_id}, by the clock of {policy.brand.time_zone}", ""]
+    ids = _ids(connection, found)[contact_id]
+    lines = [REHEARSAL] if policy.mode == "sandbox" else []
+    lines += [f"Contact {contact_id}{ids}, by the clock of {policy.brand.time_zone}", ""]
     for event in read(connection, contact_id, policy.brand.time_zone, as_of):
         when = day_text(event.on)
         if not event.is_day_only:
@@ -110,6 +156,23 @@ def tell(
         if event.detail:
             lines += _indented("", event.detail)
     return [*lines, "", *wrap(stands, WIDTH)]
+
+
+def _several(connection: sa.Connection, contact_ids: list[int]) -> list[str]:
+    ids = _ids(connection, contact_ids)
+    lines = [f"{len(contact_ids)} contacts are meant:"]
+    return lines + [f"  make why CONTACT={each}{ids[each]}" for each in contact_ids]
+
+
+def _ids(connection: sa.Connection, contact_ids: list[int]) -> dict[int, str]:
+    """The ids of contacts in the sources: ` (crm C-17, shop 204)`."""
+    rows = db.run(connection, "story/source_ids", contact_ids=contact_ids)
+    return {
+        row.contact_id: f" ({', '.join(f'{name} {it}' for name, it in sorted(row.ids.items()))})"
+        if row.ids
+        else ""
+        for row in rows
+    }
 
 
 def standing(

@@ -1,12 +1,29 @@
-"""What README and CONTRIBUTING tell people to type, open and write is there and works."""
+"""What README and CONTRIBUTING tell people to type, open and write is there and works: on a home
+that holds what the demo left.
+"""
 
+import csv
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import psycopg
 import pytest
-import sqlalchemy as sa
 import yaml
 
+from reengage.clock import wall_clock
+from reengage.local import demo
+from reengage.local.demo_data import MARKER, VERSION
+from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT
 from reengage.sources import read_source
 
@@ -62,7 +79,158 @@ def test_the_source_of_the_readme_can_be_read(
     assert source.path == f"{tmp_path}/orders/*.csv"
 
 
-def test_the_sql_of_the_readme_runs(warehouse: sa.Engine) -> None:
-    with warehouse.connect() as connection:
-        for block in fenced(DOCUMENTS[0], "sql"):
-            connection.execute(sa.text(block.rstrip().rstrip(";")))
+# --- on what the demo left -----------------------------------------------------------------------
+
+# What is not typed here, and why.
+ELSEWHERE = {
+    "demo": "the fixture", "test": "this is it", "lint": "of the code", "format": "of the code",
+    "requirements": "asks a package index", "bench": "tests of its own",
+    "psql": "waits for a person",
+    "help": "no command of ours", "down": "the fixture",
+}  # fmt: skip
+CARDS = 1_200
+PATIENCE = 240
+
+
+@dataclass
+class Line:
+    """A line that a document has people type. target: of make; arguments: what make runs for it."""
+
+    text: str
+    target: str
+    arguments: list[str]
+
+    @property
+    def is_of_another_home(self) -> bool:
+        """Whether it is about files of one's own: a day of the present."""
+        return bool(re.search(r"AS_OF=2\d{3}", self.text))
+
+
+def typed() -> list[Line]:
+    """Every make command of both documents that can be typed as it stands, in their order."""
+    found = {}
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        commands = re.findall(r"^make [a-z].*", "\n".join(fenced(document, "sh")), re.M)
+        commands += re.findall(r"`(make [a-z][^`]*)`", text)
+        for command in commands:
+            command = " ".join(command.partition("#")[0].split())
+            if "…" not in command:
+                found[command] = document
+    # A bare `make why` in the text names what is typed with its arguments elsewhere.
+    whole = {command.split()[1] for command in found if "=" in command}
+    lines = []
+    for command in found:
+        target = command.split()[1]
+        if target in ELSEWHERE or (target in whole and "=" not in command):
+            continue
+        shown = subprocess.run(
+            ["make", "--dry-run", *shlex.split(command)[1:]],
+            cwd=PROJECT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        ours = [line for line in shown.splitlines() if line.startswith(".venv/bin/reengage ")]
+        assert len(ours) == 1, f"{command} runs {ours}"
+        lines.append(Line(command, target, shlex.split(ours[0])[1:]))
+    return lines
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with files like the demo's, but fewer; the demo takes them as its own."""
+    home = tmp_path_factory.mktemp("first") / "home"
+    folder = home / "demo"
+    folder.mkdir(parents=True)
+    ids = range(1, CARDS + 1)
+    last = demo.DAYS[-1]
+    pd.DataFrame({
+        "crm_id": [f"C{n:05}" for n in ids], "first_name": "Ada", "last_name": "Lovelace",
+        "email": [f"ada{n}@inbox.example" for n in ids],
+        "mobile": [f"+1{212 if n % 2 else 312}555{n:04}" for n in ids],
+        "language": "en", "time_zone": "", "shop_account_id": [f"{n:05}" for n in ids],
+        "loyalty_card_id": [str(n) if n % 3 == 0 else "" for n in ids],
+        "created_at": "1996-12-24T10:00:00Z", "segment": "new",
+    }).to_csv(folder / "contacts.csv", index=False)  # fmt: skip
+    pd.DataFrame({
+        "crm_id": [f"C{n:05}" for n in ids[700:]], "channel": "sms", "purpose": "marketing",
+        "basis": "opt_in", "granted_at": "1996-12-24T10:00:00Z", "withdrawn_at": "",
+        "wording": "I agree.", "language": "en",
+    }).to_csv(folder / "consents.csv", index=False)  # fmt: skip
+    # Quiet for a month to three on the last day; and somebody buys each day, later ones too.
+    bought = [(n, last - timedelta(days=25 + n % 80)) for n in ids if n > 100]
+    bought += [(n, last - timedelta(days=40 - n)) for n in range(1, 60)]
+    pd.DataFrame({
+        "customer_id": [f"{n:05}" for n, _ in bought], "order_date": [day for _, day in bought],
+        "cds": 1, "dollars": "11.77",
+    }).to_csv(folder / "orders.csv", index=False)  # fmt: skip
+    pd.DataFrame({
+        "household_id": 3, "basket_id": range(60), "amount": 5.0, "store_id": 1,
+        "started_at": [pd.Timestamp(last) + pd.Timedelta(days=d - 40, hours=11) for d in range(60)],
+    }).to_parquet(folder / "loyalty.parquet")  # fmt: skip
+    (folder / MARKER).write_text(f"version {VERSION}, seed larkfield\n", encoding="utf-8")
+    yield home
+    EmbeddedServer(home).forget()
+
+
+@pytest.fixture(scope="module")
+def told(home: Path) -> dict[str, dict[str, Any]]:
+    """What the demo and then each line came to, typed one after the other: code and said."""
+    lines = typed()
+    with (home.parent / "codes.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["code"], ["SPRING-0001"]])
+    commands = [["demo"], *(line.arguments for line in lines)]
+    wanted = {"days": [str(day) for day in demo.DAYS[-2:]], "commands": commands}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(Path(__file__).with_name("first_hour.py"))],
+        input=json.dumps(wanted), env=kept | {"REENGAGE_HOME": str(home)}, cwd=home.parent,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    ends = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(["make demo", *(line.text for line in lines)], ends, strict=True))
+
+
+def test_the_demo_leaves_a_home_whose_next_day_is_the_readmes(told: dict[str, Any]) -> None:
+    left = told["make demo"]
+    assert left["code"] == 0, left["said"]
+    following = demo.DAYS[-1] + timedelta(days=1)
+    assert f"make day AS_OF={following}" in left["said"]
+    assert f"`make day AS_OF={following}`" in DOCUMENTS[0].read_text(encoding="utf-8")
+    assert "One contact's story" in left["said"]
+
+
+@pytest.mark.parametrize("line", typed(), ids=lambda line: line.text)
+def test_what_is_typed_works_on_what_the_demo_left(line: Line, told: dict[str, Any]) -> None:
+    came = told[line.text]
+    assert "Traceback" not in came["said"]
+    if line.is_of_another_home:
+        # The demo's home is not ended by it, and says where it belongs.
+        assert came["code"] == 1
+        assert "This home plays the past" in came["said"] and "REENGAGE_HOME" in came["said"]
+        (day,) = re.findall(r"AS_OF=(\S+)", line.text)
+        assert date.fromisoformat(day) < wall_clock().date()
+    else:
+        assert came["code"] == 0, came["said"]
+
+
+def test_up_keeps_the_past_and_its_links_alive(told: dict[str, Any]) -> None:
+    came = told["make up"]["said"]
+    assert came.startswith("This home plays the past: it is ")
+    assert "The link answers 200." in came
+    assert "no DAG runs on today's clock" in came
+
+
+def test_the_stories_and_figures_of_the_readme_are_there(told: dict[str, Any], home: Path) -> None:
+    assert "Rehearsal: nobody is texted." in told["make why CONTACT=1099"]["said"]
+    assert "Text of the " in told["make why CONTACT=1099"]["said"]
+    blocks = fenced(DOCUMENTS[0], "sql")
+    statements = [part for block in blocks for part in block.split(";") if "SELECT" in part]
+    assert statements
+    with psycopg.connect(EmbeddedServer(home).dsn("warehouse")) as connection:
+        for statement in statements:
+            assert connection.execute(statement).fetchall(), statement
+        # People did what the pages ask for, and it can be read in somebody's story.
+        kinds = connection.execute(
+            "SELECT DISTINCT kind FROM cohort.contact_story WHERE kind IN ('answer', 'entry')"
+        ).fetchall()
+    assert {kind for (kind,) in kinds} == {"answer", "entry"}

@@ -6,12 +6,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from reengage.errors import ConfigurationError, SendRefused
+from reengage.past import PlaysThePast
 from reengage.policy import read_policy
 from reengage.settings import SANDBOX_VARIABLE
 
 runtime = pytest.importorskip("reengage.runtime")
+
+
+@pytest.fixture(autouse=True)
+def present(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warehouse whose home lives in the present, of which no test but one asks more."""
+    monkeypatch.setattr(runtime, "warehouse", lambda: None)
+    monkeypatch.setattr(runtime.past, "of", lambda engine, policy: None)
+    monkeypatch.setattr(runtime.past, "note", lambda engine, now: None)
 
 
 def in_run(monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
@@ -170,3 +180,37 @@ def test_no_task_takes_a_simulated_time_beside_a_real_provider(
     connected(monkeypatch, "acme.api.infobip.com")
     with pytest.raises(SendRefused, match="clock is simulated"):
         runtime.current_run()
+
+
+def test_a_run_of_today_never_ends_the_past(
+    monkeypatch: pytest.MonkeyPatch, warehouse: sa.Engine
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(runtime, "warehouse", lambda: warehouse)
+    connected(monkeypatch, "http://127.0.0.1:9", sandbox=True)
+    simulated = {"as_of": "1997-09-30", "now": "1997-10-01T10:00:00-04:00"}
+    in_run(monkeypatch, conf=simulated)
+    assert runtime.current_run().is_simulated
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO cohort.day VALUES ('1997-09-30', 'p1', '1997-10-01 14:00Z', 1)"
+        )
+    # By the schedule, by hand, of whichever day, and for what is queued.
+    for given in (
+        {"partition_key": "2026-11-27", "run_type": "scheduled"},
+        {"conf": {"as_of": "2026-11-27"}},
+        {"conf": {"as_of": "1997-10-01"}},
+        {"conf": {"as_of": "2026-11-27", "now": "2026-11-28T10:00:00-05:00"}},
+        {"end": datetime(2026, 11, 28, 9, tzinfo=UTC)},
+    ):
+        in_run(monkeypatch, **given)
+        with pytest.raises(PlaysThePast, match=r"it is 1 Oct 1997 .*make day AS_OF=1997-10-01"):
+            runtime.current_run()
+    in_run(monkeypatch, conf={})
+    run = runtime.current_run(needs_day=False)
+    assert run.clock() == datetime(1997, 10, 1, 14, tzinfo=UTC)  # to look after what is there
+    with pytest.raises(PlaysThePast):
+        runtime.provider(run)
+    # It goes on by days on its own clock.
+    in_run(monkeypatch, conf={"as_of": "1997-10-01", "now": "1997-10-02T10:00:00-04:00"})
+    assert runtime.provider(runtime.current_run()).is_sandbox

@@ -7,7 +7,7 @@ import re
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
@@ -586,6 +586,44 @@ def test_csv_holds_the_whole_cell(client: TestClient) -> None:
     assert all(re.fullmatch(r"•••• \d\d", row[3]) for row in rows)
 
 
+def test_the_ids_of_the_sources_are_on_the_page_and_in_every_csv(people: sa.Engine) -> None:
+    execute(
+        people,
+        """
+        INSERT INTO core.contact_identity
+        SELECT contact_id, 'crm', 'C-' || contact_id, contact_id, 1 FROM core.contact
+        UNION ALL VALUES (1, 'shop', '0042', 1, 1), (1, 'shop', '=7', 1, 1)
+        """,
+        "INSERT INTO outcome.contact_outcome"
+        " (contact_id, dormant_since, outcome, decided_on, steps_sent, revenue, cost)"
+        " VALUES (3, '2026-01-07', 'returned', '2026-03-12', 1, 0, 0)",
+        "UPDATE core.contact SET merged_into = 1 WHERE contact_id = 3",
+        "UPDATE core.contact_identity SET contact_id = 1 WHERE contact_id = 3",
+    )
+    go_quiet(people, 20)
+    client = client_of(people)
+    assert "Ids in the sources crm C-1; C-3 shop 0042; =7" in seen(client, "/contact/1").text
+    for path in (f"/contacts.csv?day={DAY}", "/barely_active.csv", "/contact_outcomes.csv"):
+        header, *rows = csv_of(client, path)
+        assert header[-2:] == ["crm_id", "shop_id"]
+        found = {row[0]: row[-2:] for row in rows}
+        one = ["C-1; C-3", "0042; =7"]
+        assert all(ids == (one if who in ("1", "3") else [f"C-{who}", ""])
+                   for who, ids in found.items()), path  # fmt: skip
+        assert found
+    assert "_id" not in csv_of(client, "/daily_steps.csv")[0]
+
+
+def test_a_rehearsal_is_told_on_every_page(people: sa.Engine) -> None:
+    bar = "Rehearsal: nobody is texted."
+    for mode in ("sandbox", "live"):
+        changed = read_policy().model_copy(update={"mode": mode})
+        client = TestClient(create_page(lambda: people, policy=lambda changed=changed: changed))
+        for path in (*ROUTES, "/nothing"):
+            if ".csv" not in path:
+                assert (bar in client.get(path).text) == (mode == "sandbox"), path
+
+
 def test_csv_holds_no_formula(people: sa.Engine) -> None:
     for name in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "  =HYPERLINK(1)", "＝1"):
         execute(people, "UPDATE core.contact SET first_name = :name", name=name)
@@ -789,8 +827,10 @@ def test_loads_say_what_arrived_and_what_did_not(client: TestClient) -> None:
 
 
 def test_an_empty_warehouse_says_what_to_type(warehouse: sa.Engine) -> None:
-    for path in ("/", "/outcomes", "/loads"):
-        assert "make day AS_OF=" in seen(client_of(warehouse), path).text
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    for path in ("/", "/loads"):
+        assert f"make day AS_OF={yesterday}" in seen(client_of(warehouse), path).text
+    assert "No outcomes have been counted yet." in seen(client_of(warehouse), "/outcomes").text
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -201,12 +201,18 @@ def test_a_survey_is_kept_once_and_says_something_of_the_contact(web: Web) -> No
     ((given,),) = web.rows("SELECT code FROM outbox.coupon WHERE role = 'incentive'")
     for shown in (given, "$10 off", "On orders of $40 or more", "Our shops in Rome", "<svg"):
         assert shown in page
+    ((words,),) = web.rows("SELECT words FROM outbox.survey")
+    assert words["reason"]["answer"] == "The prices" and words["recommend"]["answer"] == "8 / 10"
+    assert words["again"]["answer"] == "Yes" and words["likes"]["answer"] == "As and Cs"
+    assert words["wish"].keys() == {"place", "question"}  # what somebody wrote is not repeated
     # Again, with another answer and one taken back: the same row, the same coupon.
     changed = {**GOOD, "reason": "range", "again": ""}
     assert given in web.post(f"/{code}/answers", **changed)
     said = {"reason": "range", "likes": ["a", "c"], "recommend": 8, "wish": "Tea"}
     assert web.answers() == [(1, said)]
     assert web.attributes() == {"reason_away": "range", "likes": ["a", "c"]}
+    ((words,),) = web.rows("SELECT words FROM outbox.survey")
+    assert words["reason"]["answer"] == "The range" and "again" not in words
     assert web.rows("SELECT count(*) FROM outbox.coupon") == [(1,)]
     again = web.get(f"/{code}")
     assert 'value="range" checked' in again and 'value="prices" checked' not in again
@@ -459,7 +465,7 @@ def test_a_draw_can_be_checked_by_anybody(
     monkeypatch.setenv("REENGAGE_HOME", str(home))
     monkeypatch.setenv("REENGAGE_POLICY", str(tmp_path / "journey.yaml"))
     at = datetime(2026, 12, 25, 5, tzinfo=UTC)
-    monkeypatch.setattr("reengage.local.landing.wall_clock", lambda: at)
+    monkeypatch.setattr("reengage.past.wall_clock", lambda: at)
     assert cli.main(["draw", "--contest", "spring"]) == 0
     first = capsys.readouterr().out
     tickets = {row[0]: row[1] for row in web.entries()}

@@ -33,7 +33,9 @@ from reengage.sandbox.recipients import (
     SCANNER,
     Deed,
     beacon_path,
+    code_in,
     deeds,
+    filled_form,
     link_path,
     opt_out_form,
     receipt,
@@ -668,7 +670,7 @@ def test_shares_are_as_said() -> None:
         message = {
             "message_id": message_id,
             "to": f"+1202{i:07d}",
-            "text": "Hi https://x.example/abc",
+            "text": f"Hi, code K{i}-X https://x.example/abc",
             "at": START.isoformat(),
         }
         done = deeds("seed", message)
@@ -676,10 +678,15 @@ def test_shares_are_as_said() -> None:
         mine = {deed.kind for deed in done}
         if "buy" in mine:
             buyers["open" in mine] += 1
+        for deed in done:  # whoever has a code uses it, or forgets it
+            assert deed.code in ("", f"K{i}-X") and (deed.kind == "buy" or not deed.code)
+            kinds["used"] += bool(deed.code)
         for deed in done:
             earliest = timedelta(seconds=3) if deed.kind == "scan" else timedelta(minutes=2)
             assert START + earliest <= deed.at <= START + timedelta(days=24)
     assert 0.16 < kinds["open"] / 20_000 < 0.19
+    assert 0.5 < kinds["used"] / kinds["buy"] < 0.9
+    assert 0.45 < kinds["act"] / kinds["open"] < 0.55
     assert 0.04 < kinds["scan"] / 20_000 < 0.055
     assert 0.005 < kinds["opt_out"] / 20_000 < 0.01
     assert 0.005 < kinds["reply"] / 20_000 < 0.01
@@ -930,6 +937,41 @@ def test_nobody_follows_a_link_out_of_the_service(tmp_path: Path, web: Any) -> N
     done = people(tmp_path, service, clock).live(START + timedelta(days=25))
     assert done["open"] and done["opt_out"]
     assert not [path for _, _, path, _ in service.hits if path.endswith("/seen")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            "Ann, 15% off is yours. Code VCSSZ-ZJFSV http://127.0.0.1:1/aB3 Reply STOP",
+            "VCSSZ-ZJFSV",
+        ),
+        ("쿠폰번호 SPRING_7\nhttp://127.0.0.1:1/aB3", "SPRING_7"),
+        ("One tap to answer: http://127.0.0.1:1/aB3 Reply STOP to end", ""),
+        ("STOP", ""),
+    ],
+)
+def test_the_code_in_a_text(text: str, code: str) -> None:
+    assert code_in(text) == code
+
+
+def test_a_page_is_filled_in_as_it_asks() -> None:
+    survey = (
+        '<form action="/c/answers"><input type="radio" name="why" value="a">'
+        '<input type="radio" name="why" value="b"><textarea name="wish"></textarea>'
+        '<textarea name="must" required></textarea></form><form action="/c/opt-out"></form>'
+    )
+    for chance, why in ((0.0, "a"), (0.49, "a"), (0.5, "b"), (0.999, "b")):
+        filled = filled_form(survey, lambda _, chance=chance: chance)
+        assert filled is not None
+        action, fields = filled
+        assert action == "/c/answers" and dict(fields).items() >= {("why", why)}
+        assert "wish" not in dict(fields) and dict(fields)["must"]
+    entry = '<form action="/c/enter"><input type="checkbox" name="age" value="yes" required></form>'
+    confirm = '<form action="/c/confirm"><button>Show</button></form>'
+    assert filled_form(confirm + entry, lambda _: 0) == ("/c/enter", [("age", "yes")])
+    assert filled_form(confirm, lambda _: 0) == ("/c/confirm", [])
+    assert filled_form('<form action="/c/opt-out"></form>', lambda _: 0) is None
 
 
 def test_a_page_without_the_form_is_posted_to_all_the_same() -> None:

@@ -1,5 +1,6 @@
 """A contact's story, the waterfall, and the command that tells them."""
 
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from world import START, Load, World, small_policy
 
 from reengage import cli, cohort, story
 from reengage.errors import ReengageError
+from reengage.messages import phone_hash
+from reengage.settings import secret
 
 D = START + timedelta(days=20)  # the day that decides the survey of who bought on Q
 Q = D - timedelta(days=3)
@@ -91,7 +94,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
     text = told(world)
     in_order(
         text,
-        "Contact 1, by the clock of America/New_York",
+        "Contact 1 (crm 1), by the clock of America/New_York",
         "4 May 1997            Registered",
         "31 May 1997, 20:00    Agreed to marketing by SMS",
         "18 Jan 1998, 12:00    Bought something",
@@ -124,13 +127,13 @@ def test_nothing_personal_is_in_the_view(world: World) -> None:
     )
     world.decide(D)
     world.fate((1, Q, "survey"), "accepted", world.at(D, 10))
-    secrets = world.sql("SELECT body, phone_hash, l.code FROM outbox.message m JOIN outbox.link l"
+    hidden = world.sql("SELECT body, phone_hash, l.code FROM outbox.message m JOIN outbox.link l"
                         " USING (message_id)")[0]  # fmt: skip
     rows = world.sql("SELECT v::text FROM cohort.contact_story AS v WHERE contact_id = 1")
     text = "\n".join(row[0] for row in rows)
     assert "Text of the survey" in text
-    for secret in ("Lovelace", "Ada", "ada@", "+1212", *secrets):
-        assert secret not in text
+    for personal in ("Lovelace", "Ada", "ada@", "+1212", *hidden):
+        assert personal not in text
 
 
 def test_as_of_ends_the_story_and_says_where_they_stood(world: World) -> None:
@@ -165,6 +168,48 @@ def test_a_merge_is_told(world: World) -> None:
     world.sql("UPDATE core.contact SET merged_into = 1 WHERE contact_id = 2")
     assert "the same person, this was contact 2" in " ".join(told(world).split())
     assert stands(world, 2).endswith("make why CONTACT=1.")
+
+
+def test_answers_and_entries_are_told_in_words(world: World) -> None:
+    world.decide(D)
+    answered, entered = world.at(D, 12), world.at(D, 13)
+    world.sql(
+        "INSERT INTO outbox.survey SELECT contact_id, message_id, step,"
+        " :answers, 'p1', :at, :at, :words FROM outbox.message",
+        at=answered,
+        answers=json.dumps({"reason": "prices", "wish": "My SECRET", "old": "nothing_needed",
+                            "note": "So, well"}),
+        words=json.dumps({
+            "reason": {"place": 1, "question": "What has kept you away?", "answer": "The prices"},
+            "wish": {"place": 2, "question": "What should we do better?"},
+        }),
+    )  # fmt: skip
+    world.sql(
+        "INSERT INTO outbox.contest (contest, seed, commitment, seen_at)"
+        " VALUES ('welcome_back', 'HUSH', 'h', :at)", at=answered,
+    )  # fmt: skip
+    world.sql(
+        "INSERT INTO outbox.contest_entry SELECT contact_id, 'welcome_back', 'h1', message_id,"
+        """ 'TICK-ET', '{"age": 18, "closes_on": "1998-03-31"}', :at FROM outbox.message""",
+        at=entered,
+    )
+    text = " ".join(told(world).split())
+    in_order(
+        text,
+        "22 Jan 1998, 12:00 Answered the questions of the survey",
+        "What has kept you away? “The prices” What should we do better? In their own words.",
+        "old “nothing_needed”",  # from before the words were kept
+        "22 Jan 1998, 13:00 Entered the contest “welcome back”",
+        "Confirmed to be 18 or older. Entries are taken until 31 Mar 1998.",
+    )
+    for hidden in ("SECRET", "So, well", "TICK", "HUSH"):
+        assert hidden not in text
+    world.sql("UPDATE outbox.contest SET drawn_at = :at, winners = 1, entries = 7", at=entered)
+    for place, what in ((None, ""), (1, "they won"), (2, "they did not win")):
+        world.sql("UPDATE outbox.contest_entry SET place = :place", place=place)
+        assert ("was drawn" in told(world)) == bool(what) and what in told(world)
+    world.sql("UPDATE outbox.survey SET changed_at = :at", at=entered)
+    in_order(told(world), "Answered the questions", "Changed their answers", "kept you away")
 
 
 def test_a_coupon_is_told_without_its_code(world: World) -> None:
@@ -313,19 +358,76 @@ def test_a_contact_is_found_by_number_or_by_a_sources_id(world: World) -> None:
     world.sql("INSERT INTO core.contact_identity VALUES (1, 'shop', 'a:b', 1, 1)")
     with world.engine.connect() as connection:
         for name in ("1", " 1 ", "crm:1", "shop:a:b"):
-            assert story.find(connection, name) == 1
+            assert story.find(connection, world.policy, name) == [1]
+
+
+NUMBER = "+12127360199"
+
+
+@pytest.fixture
+def phones(world: World) -> World:
+    """Contact 1 and 2 have one number, and 1 an email; 3 had it and is 1; 4 has a French one."""
+    key = secret("phones")
+    world.sql(
+        "UPDATE core.contact SET phone_hash = :hash, email = 'ada@shop.example'"
+        " WHERE contact_id = 1", hash=phone_hash(NUMBER, key),
+    )  # fmt: skip
+    world.load(D, lambda load: [load.contact(number, number) for number in (3, 4)])
+    for contact_id, number, merged in (
+        (2, NUMBER, None),
+        (3, NUMBER, 1),
+        (4, "+33612345678", None),
+    ):
+        world.sql(
+            "UPDATE core.contact SET phone_hash = :hash, merged_into = :merged"
+            " WHERE contact_id = :id", hash=phone_hash(number, key), merged=merged, id=contact_id,
+        )  # fmt: skip
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        (NUMBER, [1, 2]),
+        ("(212) 736-0199", [1, 2]),
+        ("2127360199", [1, 2]),
+        ("1 212.736.0199", [1, 2]),
+        ("0012127360199", [1, 2]),
+        ("06 12 34 56 78", [4]),  # as it is written where they live
+        ("+33 6 12 34 56 78", [4]),
+        (" Ada@Shop.example ", [1]),
+    ],
+)
+def test_a_contact_is_found_by_phone_or_email(phones: World, name: str, ids: list[int]) -> None:
+    with phones.engine.connect() as connection:
+        assert story.find(connection, phones.policy, name) == ids
+
+
+def test_of_several_the_contacts_are_listed_and_no_number_is_told(
+    phones: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cli.main(["why", "--contact", NUMBER]) == 0
+    said = capsys.readouterr().out
+    assert "make why CONTACT=1 (crm 1)" in said and "make why CONTACT=2 (crm 2)" in said
+    for unknown in ("+1 212 736 0100", "2127360100", "nobody@shop.example"):
+        assert cli.main(["why", "--contact", unknown]) == 1
+        told = capsys.readouterr()
+        assert re.search("No contact has this (phone number|email address)", told.err)
+        assert "736" not in told.err + told.out and "nobody@" not in told.err + told.out
+    assert "736" not in said + caplog.text
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
         ("99", "There is no contact 99."),
-        ("9" * 30, "There is no contact 9"),
+        ("9" * 30, "is none of them"),
         ("crm:99", "there is no such id in crm"),
         ("shop:99", "there is no source 'shop', only crm"),
         ("", "Say whom by our number"),
-        ("Ada", "'Ada' is neither"),
-        ("ada@shop.example", "'<email>' is neither"),
+        ("Ada", "'Ada' is none of them"),
+        ("ada@shop.example", "No contact has this email address."),
+        ("+1 999", "'+1 999' is none of them"),
         ("crm:ada@shop.example", "Nobody is known as 'crm:<email>'"),
     ],
 )
@@ -341,7 +443,9 @@ def test_the_command_tells_it(world: World, capsys: pytest.CaptureFixture[str]) 
     world.decide(D)
     assert cli.main(["why", "--contact", "crm:1", "--as-of", str(D)]) == 0
     out, _ = capsys.readouterr()
-    assert out.startswith("Contact 1, by the clock of America/New_York\n")
+    # A rehearsal says so before anything else, and whom the sources know them as.
+    first = "Rehearsal: nobody is texted.\nContact 1 (crm 1), by the clock of America/New_York\n"
+    assert out.startswith(first)
     assert "Due for the survey on 21 Jan 1998" in out
     assert cli.main(["why", "--contact", "crm:nobody"]) == 1
     assert "Nobody is known as 'crm:nobody'" in capsys.readouterr().err
@@ -396,6 +500,12 @@ INSERT INTO core.interaction (
 )
 SELECT n % 20000, 'shop', n::text, 'purchase', '2025-03-01Z', '2025-03-01', '2025-03-01Z', 1
 FROM generate_series(1, 60000) AS n;
+INSERT INTO outbox.survey
+SELECT n, gen_random_uuid(), 'survey', '{}', 'p1', '2026-01-01Z', '2026-01-01Z'
+FROM generate_series(1, 20000) AS n;
+INSERT INTO outbox.contest_entry
+SELECT n, 'welcome_back', 'h' || n, gen_random_uuid(), n::text, '{}', '2026-01-01Z'
+FROM generate_series(1, 20000) AS n;
 INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id)
 SELECT '2020-01-01'::date + n, 'p1', '2026-01-01Z', 1 FROM generate_series(0, 1999) AS n;
 INSERT INTO cohort.gate (as_of, gate, is_open, said, judged_at)
@@ -457,7 +567,7 @@ def plan(warehouse: sa.Engine, query: str) -> str:
 
 def test_one_story_reads_no_whole_table(crowd: sa.Engine) -> None:
     text = plan(crowd, "SELECT * FROM cohort.contact_story WHERE contact_id = 77")
-    assert set(re.findall(r"Seq Scan on (\w+)", text)) <= {"word"}, text
+    assert set(re.findall(r"Seq Scan on (\w+)", text)) <= {"word", "contest"}, text
 
 
 def test_one_days_waterfall_reads_that_day_and_the_one_before_by_index(crowd: sa.Engine) -> None:

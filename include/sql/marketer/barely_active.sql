@@ -1,6 +1,7 @@
 -- purpose: the contacts who have not reached the first step, but have been quiet for a while: who
 --          reaches it next comes first. Without their phone numbers
--- grain: contact; reads: cohort.dormancy (by dormancy_to_open), core.contact; writes: nothing
+-- grain: contact; reads: cohort.dormancy (by dormancy_to_open), core.contact, core.source_ids;
+--        writes: nothing
 -- parameters: as_of (the latest decided day), barely_days (quiet for so many or more), reach_days (no
 --             contact's first step is further than this from when they went quiet);
 --             after_on, after (reaches_on and contact_id of the last row of the page before, null:
@@ -15,9 +16,17 @@ SELECT
     dormancy.dormant_since,
     cast(:as_of AS date) - dormancy.dormant_since AS inactive_days,
     dormancy.reaches_on,
-    dormancy.reaches_on - cast(:as_of AS date) AS days_left
+    dormancy.reaches_on - cast(:as_of AS date) AS days_left,
+    named.ids AS source_ids
 FROM cohort.dormancy AS dormancy
 INNER JOIN core.contact AS contact ON dormancy.contact_id = contact.contact_id
+LEFT JOIN
+    LATERAL (
+        SELECT source_ids.ids
+        FROM core.source_ids AS source_ids
+        WHERE source_ids.contact_id = dormancy.contact_id
+    ) AS named
+    ON TRUE
 WHERE
     dormancy.reaches_on > cast(:as_of AS date)
     -- Says no more than the next line, but by the index.

@@ -1,5 +1,5 @@
 -- purpose: who a contact is, as far as the page may say: no full name, no phone number
--- grain: contact; reads: core.contact, core.contact_activity; writes: nothing
+-- grain: contact; reads: core.contact, core.contact_activity, core.source_ids; writes: nothing
 -- parameters: contact_id
 -- twice: it only reads
 SELECT
@@ -14,7 +14,15 @@ SELECT
     contact.merged_into,
     coalesce(contact.created_on, contact.first_seen_on) AS known_since,
     activity.last_signal_on,
-    activity.purchases
+    activity.purchases,
+    named.ids AS source_ids
 FROM core.contact AS contact
 LEFT JOIN core.contact_activity AS activity ON contact.contact_id = activity.contact_id
+LEFT JOIN
+    LATERAL (
+        SELECT source_ids.ids
+        FROM core.source_ids AS source_ids
+        WHERE source_ids.contact_id = contact.contact_id
+    ) AS named
+    ON TRUE
 WHERE contact.contact_id = cast(:contact_id AS bigint);

@@ -1,5 +1,6 @@
 -- purpose: the contacts behind a cell of the day's table, without their phone numbers
--- grain: contact; reads: cohort.decision (by decision_by_day), core.contact, outbox.message
+-- grain: contact; reads: cohort.decision (by decision_by_day), core.contact,
+--        core.source_ids, outbox.message
 -- writes: nothing
 -- parameters: day (date, brand's zone); step, action, reason (null: any); after (contact_id of
 --             the last row of the page before, null: from the start); row_limit (null: all)
@@ -45,7 +46,8 @@ SELECT
     cell.reason,
     cell.prior_sends,
     cell.prior_opens,
-    message.status AS message_status
+    message.status AS message_status,
+    named.ids AS source_ids
 FROM cell
 LEFT JOIN core.contact AS contact ON cell.contact_id = contact.contact_id
 LEFT JOIN outbox.message AS message
@@ -57,4 +59,11 @@ LEFT JOIN outbox.message AS message
         AND cell.as_of = message.as_of
         AND cell.action = 'send'
         AND message.channel = 'sms'
+LEFT JOIN
+    LATERAL (
+        SELECT source_ids.ids
+        FROM core.source_ids AS source_ids
+        WHERE source_ids.contact_id = cell.contact_id
+    ) AS named
+    ON TRUE
 ORDER BY cell.contact_id + 0;

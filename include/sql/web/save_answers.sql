@@ -2,19 +2,20 @@
 -- Grain: one survey a message; an attribute a contact and name.
 -- Reads: core.contact. Writes: outbox.survey, core.contact_attribute.
 -- Parameters: contact_id, message_id, step, policy_version, at; answers: a JSON object by question;
--- asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
+-- words: how question and answer read, a JSON object by question (see outbox.survey); asked: the questions there were; attributes: a JSON object by name; attribute_names: those that
 -- the questions could give.
 -- Twice: the same row; answers that are older than those there change nothing. Answers to questions
 -- that are no longer asked stay; one that is taken back takes its attribute along, unless a later
 -- message's page has said another. Of an erased contact nothing is kept.
 INSERT INTO outbox.survey (
-    contact_id, message_id, step, answers, policy_version, answered_at, changed_at
+    contact_id, message_id, step, answers, words, policy_version, answered_at, changed_at
 )
 SELECT
     contact.contact_id,
     CAST(:message_id AS uuid),
     CAST(:step AS text),
     CAST(:answers AS jsonb),
+    CAST(:words AS jsonb),
     CAST(:policy_version AS text),
     CAST(:at AS timestamptz),
     CAST(:at AS timestamptz)
@@ -23,6 +24,7 @@ WHERE contact.contact_id = :contact_id AND contact.status <> 'erased'
 ON CONFLICT (contact_id, message_id) DO UPDATE
     SET
         answers = (survey.answers - CAST(:asked AS text[])) || excluded.answers,
+        words = (survey.words - CAST(:asked AS text[])) || excluded.words,
         policy_version = excluded.policy_version,
         changed_at = excluded.changed_at
     WHERE survey.changed_at <= excluded.changed_at;

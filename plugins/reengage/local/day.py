@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 
-from reengage import db, gates, outbox, preview
+from reengage import db, gates, outbox, past, preview
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.local import airflow
@@ -108,9 +108,7 @@ class DayRunner:
             ) from failure
 
     def _at(self, as_of: date, hour: time) -> datetime:
-        return datetime.combine(as_of + timedelta(days=1), hour, self.policy.brand.zone).astimezone(
-            UTC
-        )
+        return after(as_of, hour, self.policy)
 
     def _identify(self, phone: str) -> tuple[str, str] | None:
         """Who buys with a phone: the sandbox's purchases carry a source's id, not a number."""
@@ -119,17 +117,25 @@ class DayRunner:
         return (row.first_source, row.first_source_contact_id) if row else None
 
 
+def after(as_of: date, hour: time, policy: Policy) -> datetime:
+    """An hour, in the brand's time, of the day after as_of; in UTC."""
+    return datetime.combine(as_of + timedelta(days=1), hour, policy.brand.zone).astimezone(UTC)
+
+
 @contextmanager
 def day_runner(what: str, first: date) -> Iterator[tuple[DayRunner, Screen]]:
-    """Everything that days need, from nothing: server, schema, Airflow, sandbox, link service."""
+    """Everything that days need, from nothing: server, schema, Airflow, sandbox, link service.
+
+    Raises PlaysThePast where the first of them would end the past that the home plays.
+    """
     with alone(what), Screen(what) as screen:
         policy = read_policy()
         server = EmbeddedServer(settings().home)
         server.start()
         engine = warehouse()
+        past.check_step(engine, policy, first)
         airflow.prepare(server)
-        start = datetime.combine(first + timedelta(days=1), SENDS_AT, policy.brand.zone)
-        clock = SimulatedClock(start.astimezone(UTC))
+        clock = SimulatedClock(after(first, SENDS_AT, policy))
         with Services(engine, policy, clock) as services:
             dags = airflow.Dags()
             screen.listen()

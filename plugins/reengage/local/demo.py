@@ -15,14 +15,13 @@ from reengage.local.day import DayRunner, day_runner
 from reengage.local.demo_data import install_datasets, prepare
 from reengage.local.stack import Screen
 from reengage.policy import Policy
-from reengage.settings import INCLUDE
+from reengage.settings import DEMO_SOURCES
 from reengage.sources import read_sources
 
 FIRST = date(1997, 6, 30)
 EVERY = timedelta(days=30)
 # A step on each of the first three; the ladders that began on the first close on the fourth.
 DAYS = [FIRST + EVERY * n for n in range(5)]
-SOURCES = INCLUDE / "demo" / "sources"
 
 
 def run_demo() -> None:
@@ -30,7 +29,7 @@ def run_demo() -> None:
     was killed goes on where it was. Raises ReengageError in a home that holds other data.
     """
     began = time.monotonic()
-    os.environ["REENGAGE_SOURCES"] = str(SOURCES)
+    os.environ["REENGAGE_SOURCES"] = str(DEMO_SOURCES)
     with day_runner("demo", FIRST) as (runner, screen):
         _check_home(runner.engine)
         screen.say("Larkfield is a shop that does not exist, with real customers of two that did:")
@@ -132,9 +131,10 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         '  make up                       the page "Re-engagement" in Airflow, with all of this'
     )
     screen.say("  make psql                     the tables: SELECT * FROM cohort.decision LIMIT 5;")
+    day = DAYS[-1] + timedelta(1)
+    screen.say(f"  make day AS_OF={day}      the next day, and so on")
     if contact_id:
         screen.say(f"  make why CONTACT={contact_id:<13}the story above, and where they stand")
-    screen.say(f"  REENGAGE_SOURCES=include/demo/sources make day AS_OF={DAYS[-1] + timedelta(1)}")
     screen.say(f"  make replay FROM=1997-03-01 TO={DAYS[-1]}")
     screen.say("  make clean                    to begin anew")
 

@@ -11,6 +11,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from reengage import db, past, spreadsheet
 from reengage.clock import wall_clock
 from reengage.coupons import Coupon
 from reengage.local.stack import warehouse
@@ -238,11 +241,13 @@ def run_draw(name: str) -> None:
     """Draw a contest, once, and write its winners and its tickets to `$REENGAGE_HOME/draws`. Raises
     ReengageError where it cannot be drawn yet.
     """
-    made = contest.make_draw(warehouse(), read_policy(), name, wall_clock())
+    policy, engine = read_policy(), warehouse()
+    made = contest.make_draw(engine, policy, name, past.clock(engine, policy)())
     folder = settings().home / "draws"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     winners, tickets = folder / f"{name}-winners.csv", folder / f"{name}-tickets.txt"
-    _write_winners(winners, made)
+    with engine.connect() as connection:
+        _write_winners(connection, winners, made)
     tickets.write_text("".join(f"{ticket}\n" for ticket in made.tickets), encoding="utf-8")
     said = "" if made.is_new else "; it was drawn before, and stays as it was"
     sys.stdout.write(
@@ -257,8 +262,11 @@ def run_draw(name: str) -> None:
     )
 
 
-def _write_winners(file: Path, made: contest.Draw) -> None:
+def _write_winners(connection: sa.Connection, file: Path, made: contest.Draw) -> None:
+    sources = db.run(connection, "story/id_sources").scalars().all()
+    found = db.run(connection, "story/source_ids", contact_ids=[who for who, *_ in made.winners])
+    ids = {row.contact_id: spreadsheet.id_cells(row.ids, sources) for row in found}
     with file.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out)
-        lines.writerow(["contact_id", "ticket", "place"])
-        lines.writerows(made.winners)
+        lines.writerow(["contact_id", "ticket", "place", *spreadsheet.id_names(sources)])
+        lines.writerows([*winner, *ids[winner[0]]] for winner in made.winners)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from reengage import cohort, db, preview
+from reengage import cohort, db, past, preview
 from reengage.clock import SimulatedClock, wall_clock
 from reengage.errors import ReengageError
-from reengage.local.day import SENDS_AT
+from reengage.local.day import SENDS_AT, after
 from reengage.local.stack import warehouse
 from reengage.policy import Policy, read_policy
 from reengage.settings import LINKS_VARIABLE, settings
 from reengage.sources import Source, folders, read_sources
+from reengage.story import REHEARSAL
 
 ANY_PORT = 50_000  # as long as the one that a first run will choose
 ENDS = {
@@ -26,10 +27,13 @@ ENDS = {
 def run_preview(as_of: date, audience: Path | None = None) -> None:
     """Show the day. audience: a CSV file for everybody who is decided. Raises ReengageError."""
     policy, engine, sources = read_policy(), warehouse(), read_sources()
+    past.check_step(engine, policy, as_of)
     clock = SimulatedClock(_moment(policy, as_of))
     late, unread = _late(engine, sources, as_of), _unread(engine, sources)
     found = preview.preview(engine, policy, as_of, clock, _link_base(policy), audience)
     at = clock().astimezone(policy.brand.zone)
+    if policy.mode == "sandbox":
+        print(REHEARSAL)
     print(f"The day {as_of}, as if decided on {at:%Y-%m-%d at %H:%M} ({policy.brand.time_zone}), "
           "with what is loaded. Nothing is kept, nothing is sent.")  # fmt: skip
     end = ["", _end(found, is_late=bool(late))]
@@ -51,10 +55,9 @@ def _moment(policy: Policy, as_of: date) -> datetime:
     """When the day would be decided: at 10:00 after it, as `make day` does, or now, where that is
     later on the same day. In UTC.
     """
-    day = as_of + timedelta(days=1)
-    ten = datetime.combine(day, SENDS_AT, policy.brand.zone).astimezone(UTC)
-    now = wall_clock()
-    return max(ten, now) if now.astimezone(policy.brand.zone).date() == day else ten
+    ten, now = after(as_of, SENDS_AT, policy), wall_clock()
+    is_today = now.astimezone(policy.brand.zone).date() == as_of + timedelta(days=1)
+    return max(ten, now) if is_today else ten
 
 
 def _late(engine: sa.Engine, sources: list[Source], as_of: date) -> list[str]:

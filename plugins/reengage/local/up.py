@@ -1,4 +1,6 @@
-"""`make up`: Airflow, the link service and the sandbox on the real clock, until Ctrl-C."""
+"""`make up`: Airflow, the link service and the sandbox, until Ctrl-C; on the real clock, or on that
+of the past which the home plays.
+"""
 
 import json
 import os
@@ -8,16 +10,20 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import requests
 
-from reengage.clock import wall_clock
+from reengage import past
+from reengage.clock import Clock, RunningClock, wall_clock
 from reengage.errors import ReengageError
 from reengage.local import airflow
+from reengage.local.day import SENDS_AT, after
 from reengage.local.postgres import EmbeddedServer
 from reengage.local.stack import Services, alone, kept_port, log_file, warehouse
-from reengage.policy import read_policy
+from reengage.policy import Policy, read_policy
+from reengage.sandbox import last_link
 from reengage.settings import secret, settings
 
 START_SECONDS = 120
@@ -33,13 +39,17 @@ def run_up() -> None:
         server = EmbeddedServer(settings().home)
         server.start()
         engine = warehouse()
+        played = past.of(engine, policy)
+        clock = _clock(played, policy)
+        for line in _about(played):
+            print(line)
         print("Starting Airflow, the link service and the sandbox …", flush=True)
         airflow.prepare(server)
         port, password = kept_port("airflow"), _password()
         _stop_on_signals()
         pid_file().write_text(str(os.getpid()), encoding="utf-8")
         try:
-            with Services(engine, policy, wall_clock) as services:
+            with Services(engine, policy, clock) as services:
                 url = f"http://127.0.0.1:{port}"
                 children: dict[str, subprocess.Popen[bytes]] = {}
                 try:
@@ -51,19 +61,57 @@ def run_up() -> None:
                         f"""
   Airflow        {url}   (user admin, password {password})
   Re-engagement  {url}/plugin/re-engagement
-  Links          {services.web.url}
+  Links          {services.web.url}{_example(services.web.url)}
   Sandbox        {services.sandbox.url}   (texts nobody; log: {settings().sandbox})
   Logs           {settings().home / "logs"}
 
-The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send, reengage_replies
-and reengage_outcomes to run them daily. Ctrl-C ends all of it.""",
+{_ending(played)} Ctrl-C ends all of it.""",
                         flush=True,
                     )
                     _watch(children)
                 finally:
                     _stop(children)
+                    if played:
+                        past.note(engine, clock())
         finally:
             pid_file().unlink(missing_ok=True)
+
+
+def _clock(played: past.Past | None, policy: Policy) -> Clock:
+    """The wall's; or that of the past, which goes on from where it was, up to its next day."""
+    if played is None:
+        return wall_clock
+    until = after(played.next_day, SENDS_AT, policy) - timedelta(seconds=1)
+    return RunningClock(played.now, until)
+
+
+def _about(played: past.Past | None) -> list[str]:
+    """What somebody must know of a home that plays the past before it is up."""
+    if played is None:
+        return []
+    return [
+        f"This home plays the past: it is {played.today} in it, {played.now:%H:%M}. So it stays:",
+        "the links in its texts work, the page shows its days, and the DAGs refuse to load, decide",
+        "or send anything on today's clock, which would end its story.",
+        f"  to go on:       Ctrl-C here, then make day AS_OF={played.next_day}",
+        "  for real days:  another home, REENGAGE_HOME=/some/where make up",
+        "",
+    ]
+
+
+def _ending(played: past.Past | None) -> str:
+    if played:
+        return f"It is {played.today} here, and no DAG runs on today's clock (see above)."
+    return (
+        "The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send,\n"
+        "reengage_replies and reengage_outcomes to run them daily."
+    )
+
+
+def _example(base: str) -> str:
+    """A link to try: that of the last text that the sandbox took, where it has one."""
+    path = last_link(settings().sandbox)
+    return f"   (of the last text, to open as its recipient: {base}{path})" if path else ""
 
 
 def end() -> None:

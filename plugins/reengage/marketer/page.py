@@ -7,7 +7,7 @@ import csv
 import io
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from reengage import db, opt_out, story
+from reengage import db, opt_out, spreadsheet, story
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
@@ -66,6 +66,8 @@ GATES: dict[str, str] = {
 TONES: dict[str, str] = {  # of a kind of event of a contact's story
     "signal": "good",
     "open": "good",
+    "answer": "good",
+    "entry": "good",
     "message": "ours",
     "suppression": "bad",
     "gate": "bad",
@@ -73,9 +75,6 @@ TONES: dict[str, str] = {  # of a kind of event of a contact's story
 }
 # The lines of the waterfall below the reasons.
 ENDS = ("due", "drafted", "sent", "delivered")
-
-# What a spreadsheet would take for a formula when a cell begins with it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -155,9 +154,10 @@ def create_page(
         except ConfigurationError:
             return {
                 "zone": ZoneInfo("UTC"), "currency": "", "ladder": [], "hold_days": None,
-                "attribution_days": None,
+                "attribution_days": None, "bar": None,
             }  # fmt: skip
         return {
+            "bar": story.REHEARSAL if current.mode == "sandbox" else None,
             "zone": current.brand.zone,
             "currency": current.brand.currency,
             "ladder": [step.name for step in current.steps],
@@ -186,6 +186,7 @@ def create_page(
             title=title,
             root=root,
             nonce=nonce,
+            first_day=_first_day(),
             **{"section": "", **brand(), **content},
         )
         policy_header = (
@@ -473,7 +474,7 @@ def create_page(
         return problem(
             request, 503, "There is no data yet",
             "The journey has not been set up on this machine, or its database was never started. "
-            "An engineer can start it with a first day:", "make day AS_OF=1997-09-30",
+            "An engineer can start it with a first day:", _first_day(),
         )  # fmt: skip
 
     @app.exception_handler(sa.exc.SQLAlchemyError)
@@ -484,7 +485,7 @@ def create_page(
             return problem(
                 request, 503, "There is no data yet",
                 "The database answers, but its tables are missing or older than this page. An "
-                "engineer can make them, with a first day:", "make day AS_OF=1997-09-30",
+                "engineer can make them, with a first day:", _first_day(),
             )  # fmt: skip
         if state == _CANCELLED:
             return problem(
@@ -509,6 +510,11 @@ _PRIVATE = {
 # Undefined table, schema, column, type.
 _NOT_MIGRATED = ("42P01", "3F000", "42703", "42704")
 _CANCELLED = "57014"
+
+
+def _first_day() -> str:
+    """What an engineer types for a first day, of data that is complete: yesterday's."""
+    return f"make day AS_OF={wall_clock().date() - timedelta(days=1)}"
 
 
 class _Waterfall:
@@ -646,18 +652,27 @@ def _csv(
     engine_factory: Callable[[], sa.Engine], statement: str, binds: dict[str, Any], zone: ZoneInfo
 ) -> Iterator[str]:
     """The result of a statement as CSV (RFC 4180), a thousand rows at a time: memory stays flat.
+    The ids in the sources (source_ids, last) are a column for each source.
 
     It begins with a byte order mark, without which Excel takes UTF-8 for something else.
     """
     with _reading(engine_factory) as connection:
+        sources = db.run(connection, "story/id_sources").scalars().all()
         connection = connection.execution_options(stream_results=True, max_row_buffer=CSV_BATCH)
         with closing(db.run(connection, statement, **binds)) as result:
-            yield "\ufeff" + _csv_lines([list(result.keys())])
+            names = list(result.keys())
+            own = [name for name in names if name != "source_ids"]
+            ids = sources if own != names else []
+            yield "\ufeff" + _csv_lines([own + spreadsheet.id_names(ids)])
             for rows in result.partitions(CSV_BATCH):
-                yield _csv_lines([[_csv_value(value, zone) for value in row] for row in rows])
+                yield _csv_lines(
+                    [_csv_value(value, zone) for value in row[: len(own)]]
+                    + (spreadsheet.id_cells(row.source_ids, ids) if ids else [])
+                    for row in rows
+                )
 
 
-def _csv_lines(rows: Sequence[Sequence[Any]]) -> str:
+def _csv_lines(rows: Iterable[Sequence[Any]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue()
@@ -667,9 +682,7 @@ def _csv_value(value: Any, zone: ZoneInfo) -> Any:
     """A value for a spreadsheet: times in the brand's zone, and no text that it would execute."""
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    return spreadsheet.text(value) if isinstance(value, str) else value
 
 
 # --- how things are written --------------------------------------------------------------------

@@ -43,6 +43,9 @@ SCAN = 0.05
 STOP = 0.015  # half on the page, half by text
 BUY = 0.02
 BUY_AFTER_OPEN = 0.07
+ACT = 0.5  # of those who open: they answer, enter, or have their coupon shown
+USE_CODE = 0.5  # of those who buy and have a code; whoever opened its page forgets it less
+USE_CODE_AFTER_OPEN = 0.9
 
 OPEN_WITHIN = timedelta(days=3)
 BUY_WITHIN = timedelta(days=20)
@@ -54,7 +57,13 @@ BEGINNING = "0001-01-01T00:00:00+00:00"
 # Full links, else bare ones such as go.example.com/abc.
 LINK = re.compile(r"https?://[^\s<>\"]+|\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/[^\s<>\"]+")
 
-DeedKind = Literal["scan", "open", "opt_out", "reply", "buy"]
+# A code is what stands before the link, in capitals.
+CODE = re.compile(r"\b([A-Z0-9][A-Z0-9._-]{2,38}[A-Z0-9])\s+$")
+
+# What a page asks for: the press that ends its form, the first that there is.
+ACTS = ("answers", "enter", "confirm")
+
+DeedKind = Literal["scan", "open", "act", "opt_out", "reply", "buy"]
 
 
 class SandboxError(ReengageError):
@@ -95,6 +104,7 @@ class Deed(NamedTuple):
     kind: DeedKind
     to: str
     path: str
+    code: str = ""  # of the coupon that is used for what is bought
 
 
 def deeds(seed: str, message: dict[str, Any]) -> list[Deed]:
@@ -116,8 +126,8 @@ def deeds(seed: str, message: dict[str, Any]) -> list[Deed]:
     opens = opens and bool(path)
     delivered = datetime.fromisoformat(message["at"]) + fate.after
 
-    def deed(kind: DeedKind, at: datetime) -> Deed:
-        return Deed(at, message_id, kind, to, path)
+    def deed(kind: DeedKind, at: datetime, code: str = "") -> Deed:
+        return Deed(at, message_id, kind, to, path, code)
 
     done = []
     if path and scans:
@@ -129,9 +139,14 @@ def deeds(seed: str, message: dict[str, Any]) -> list[Deed]:
         return [*done, deed("opt_out" if by_page else "reply", opened)]
     if opens:
         done.append(deed("open", opened))
+        if chance("act") < ACT:  # within three minutes
+            done.append(deed("act", opened + timedelta(seconds=20 + int(160 * chance("acted")))))
     if buys < (BUY_AFTER_OPEN if opens else BUY):
         begun = opened if opens else delivered
-        done.append(deed("buy", begun + timedelta(hours=1) + BUY_WITHIN * chance("bought")))
+        uses = chance("use") < (USE_CODE_AFTER_OPEN if opens else USE_CODE)
+        code = code_in(message["text"]) if uses else ""
+        bought = begun + timedelta(hours=1) + BUY_WITHIN * chance("bought")
+        done.append(deed("buy", bought, code))
     return done
 
 
@@ -143,6 +158,19 @@ def link_path(text: str) -> str:
     link = found.group().rstrip(".,;:!?)]'")
     parts = urlsplit(link if "://" in link else f"//{link}")
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def code_in(text: str) -> str:
+    """The coupon's code that a text names before its link; '' without one."""
+    link = LINK.search(text)
+    found = CODE.search(text[: link.start()]) if link else None
+    return found[1] if found else ""
+
+
+def last_link(folder: Path) -> str:
+    """The path of the link in the last text that was taken; '' where there is none."""
+    message = last_line(folder / "accepted.jsonl")
+    return link_path(message["text"]) if message else ""
 
 
 class Recipients:
@@ -167,6 +195,7 @@ class Recipients:
         self._replies = folder / "replies.jsonl"
         self._progress = folder / "recipients.json"
         self._lived = folder / "recipients.jsonl"
+        self._pages: dict[str, str] = {}  # that are open in a browser, by message
         self._seed = seed
         self._web_url = web_url.rstrip("/")
         self._identify = identify
@@ -176,7 +205,7 @@ class Recipients:
 
     def live(self, until: datetime) -> Counter[str]:
         """Let everybody do what they do up to `until` (aware), in the order of time; the clock
-        ends there. Counts by kind: scan, open, opt_out, reply, buy; `gone` for a page that
+        ends there. Counts by kind: scan, open, act, opt_out, reply, buy; `gone` for a page that
         was no longer there, `stranger` for a purchase by a number that identify() does not know.
 
         A run that was killed is finished first, over the same messages and to the same time, so
@@ -261,15 +290,21 @@ class Recipients:
         if deed.kind == "scan":
             return deed.kind if self._get(deed, browser, SCANNER) else "gone"
         agent = HUMANS[int(draw(self._seed, "phone", deed.to) * len(HUMANS))]
-        page = self._get(deed, browser, agent)
+        # Who acts has the page before them; after a kill it is loaded again.
+        page = self._pages.pop(deed.message_id, None) or self._get(deed, browser, agent)
         if page is None:
             return "gone"
-        touches = deed.kind == "opt_out" or draw(self._seed, "touch", deed.message_id) < TOUCH
-        if touches and (seen := beacon_path(page)):
+        touches = deed.kind == "open" and draw(self._seed, "touch", deed.message_id) < TOUCH
+        if (touches or deed.kind == "opt_out") and (seen := beacon_path(page)):
             self._fetch(browser, "GET", seen, agent)
-        if deed.kind == "opt_out":
+        if deed.kind == "open":
+            self._pages[deed.message_id] = page
+        elif deed.kind == "opt_out":
             action, fields = opt_out_form(page, urlsplit(deed.path).path)
             self._fetch(browser, "POST", action, agent, data=fields)
+        elif filled := filled_form(page, lambda name: draw(self._seed, name, deed.message_id)):
+            action, answers = filled
+            self._fetch(browser, "POST", action, agent, data=answers)
         return deed.kind
 
     def _get(self, deed: Deed, browser: requests.Session, agent: str) -> str | None:
@@ -316,6 +351,7 @@ class Recipients:
             "occurred_at": deed.at.isoformat(),
             "amount": round(amount, 2),
             "currency": self._currency,
+            "coupon_code": deed.code or None,
             "invented": True,
         }
         # The line may be there already: killed after it was written, before it was noted.
@@ -345,21 +381,34 @@ def beacon_path(page: str) -> str:
     return found[1] if found else ""
 
 
+class _Field(NamedTuple):
+    """A field of a form. kind: radio, checkbox, hidden, textarea, button, …"""
+
+    name: str
+    kind: str
+    value: str
+    is_required: bool
+
+
 class _Forms(HTMLParser):
     """The forms of a page: action and named fields."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
-        self.forms: list[tuple[str, dict[str, str]]] = []
+        self.forms: list[tuple[str, list[_Field]]] = []
         self._open = False
+        self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append((given.get("action", ""), {}))
+            self.forms.append((given.get("action", ""), []))
             self._open = True
-        elif self._open and tag in ("input", "button") and given.get("name"):
-            self.forms[-1][1][given["name"]] = given.get("value", "")
+        elif self._open and tag in ("input", "button", "textarea") and given.get("name"):
+            kind = given.get("type", "text") if tag == "input" else tag
+            self.forms[-1][1].append(
+                _Field(given["name"], kind, given.get("value", ""), "required" in given)
+            )
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -370,11 +419,39 @@ def opt_out_form(page: str, path: str) -> tuple[str, dict[str, str]]:
     """Where a landing page's opt-out button posts to, and with which fields. Without such a form
     on the page, {path}/opt-out with none.
     """
-    parser = _Forms()
-    parser.feed(page)
-    for action, fields in parser.forms:
+    for action, fields in _Forms(page).forms:
         target = urlsplit(action).path
         if target.rstrip("/").endswith("opt-out"):
             base = path.rsplit("/", 1)[0]
-            return (target if target.startswith("/") else f"{base}/{target}"), fields
+            absolute = target if target.startswith("/") else f"{base}/{target}"
+            return absolute, {field.name: field.value for field in fields}
     return f"{path}/opt-out", {}
+
+
+def filled_form(
+    page: str, chance: Callable[[str], float]
+) -> tuple[str, list[tuple[str, str]]] | None:
+    """What a page asks for, as somebody fills it in: where it posts to, and the fields; None where
+    it asks for nothing.
+
+    One of the options of a question, whatever must be ticked, and no words but where there must be
+    some. chance: a number in [0, 1) for a field's name.
+    """
+    forms = {action.rsplit("/", 1)[-1]: (action, fields) for action, fields in _Forms(page).forms}
+    found = next((forms[act] for act in ACTS if act in forms), None)
+    if found is None:
+        return None
+    action, fields = found
+    options: dict[str, list[_Field]] = {}
+    for field in fields:
+        if field.kind != "button":
+            options.setdefault(field.name, []).append(field)
+    filled = []
+    for name, fields in options.items():
+        chosen = fields[int(chance(name) * len(fields))]
+        if chosen.kind == "textarea":
+            if chosen.is_required:
+                filled.append((name, "It is all fine."))
+        else:
+            filled.append((name, chosen.value))
+    return action, filled

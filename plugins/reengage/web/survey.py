@@ -144,6 +144,32 @@ def save(
         connection, "web/save_answers",
         contact_id=visit.contact_id, message_id=visit.message_id, step=step.name, at=visit.at,
         policy_version=service.policy.version, asked=[q.name for q in step.questions],
-        answers=json.dumps(answers), attributes=json.dumps(attributes),
+        answers=json.dumps(answers), words=json.dumps(in_words(step, answers, service)),
+        attributes=json.dumps(attributes),
         attribute_names=list(named),
     )  # fmt: skip
+
+
+def in_words(step: Step, answers: Mapping[str, Answer], service: Service) -> dict[str, Any]:
+    """How answers, and the questions they are to, read in the brand's language, for whoever reads
+    the contact's story; by question. What somebody wrote themselves is not in it.
+    """
+    t = service.pages.catalogues.voice()
+
+    def option(question: Question, answer: Answer) -> str:
+        if question.kind == "yes_no":
+            return str(t("survey.yes" if answer else "survey.no").unescape())
+        if question.kind == "scale":
+            return f"{answer} / 10"
+        return str(t.say(question.options[str(answer)]).unescape())
+
+    words: dict[str, Any] = {}
+    for place, question in enumerate(step.questions, 1):
+        if question.name in answers:
+            answer = answers[question.name]
+            given = answer if isinstance(answer, list) else [answer]
+            said = {"place": place, "question": str(t.say(question.label).unescape())}
+            if question.kind != "text":
+                said["answer"] = t.list(option(question, one) for one in given)
+            words[question.name] = said
+    return words

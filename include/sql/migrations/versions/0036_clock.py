@@ -1,0 +1,15 @@
+"""The clock of a home that plays the past."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0036"
+down_revision = "0012"
+
+FOLDER = Path(__file__).parents[1] / "0036_clock"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

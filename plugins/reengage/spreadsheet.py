@@ -1,0 +1,21 @@
+"""Cells of the CSV files that people open in a spreadsheet."""
+
+from collections.abc import Mapping, Sequence
+
+# What a spreadsheet would take for a formula when a cell begins with it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def text(value: str) -> str:
+    """A text that no spreadsheet executes."""
+    return "'" + value if value.lstrip(" ").startswith(FORMULA_STARTS) else value
+
+
+def id_names(sources: Sequence[str]) -> list[str]:
+    """The columns of a contact's ids in the sources: crm_id, shop_id, …"""
+    return [f"{source}_id" for source in sources]
+
+
+def id_cells(ids: Mapping[str, str] | None, sources: Sequence[str]) -> list[str]:
+    """A contact's ids (core.source_ids), a cell for each source."""
+    return [text((ids or {}).get(source, "")) for source in sources]
