@@ -2,7 +2,7 @@
 -- no contact that a card describes. A row that says anew what was there before counts no more.
 -- Grain: source × whether its first load brought them (is_first). example_id, path, line: the first unknown
 -- row's; known_id: an id of the same load that is known. Reads: raw.entity, raw.contact, raw.file,
--- core.contact_identity, core.contact. Writes: raw.load (rows_unknown). Parameters: entity, as_of,
+-- core.contact_identity, core.card_id. Writes: raw.load (rows_unknown). Parameters: entity, as_of,
 -- after_load_id. Twice: the same counts, for as long as no card comes.
 WITH begun AS (
     SELECT
@@ -62,6 +62,15 @@ judged AS (
                 identity.source = named.contact_source
                 AND identity.source_contact_id = named.source_contact_id
                 AND card.status IN ('loaded', 'excluded')
+        )
+        -- An id that several cards hold is joined to none of them, and known all the same.
+        OR EXISTS(
+            SELECT 1
+            FROM core.card_id AS held
+            WHERE
+                held.id_source = named.contact_source
+                AND held.id = named.source_contact_id
+                AND held.hold = 'whole'
         ) AS is_known
     FROM named
 ),

@@ -253,15 +253,16 @@ SELECT
     CASE
         WHEN hit.verdict = 'machine'
             THEN 'The link of the ' || message.step || ' was fetched by a machine'
-        WHEN hit.verdict <> 'human'
-            THEN 'The link of the ' || message.step || ' was fetched, by whom cannot be told'
+        WHEN hit.verdict = 'unsure'
+            THEN 'The link of the ' || message.step || ' was fetched, nobody knows by whom'
         WHEN hit.kind = 'press' THEN 'Pressed a button on the page of the ' || message.step
+        WHEN hit.kind = 'beacon' THEN 'Touched the page of the ' || message.step
         ELSE 'Clicked the link of the ' || message.step
     END,
-    CASE
-        WHEN hit.verdict = 'human' THEN 'A person.'
-        WHEN hit.verdict = 'machine' THEN 'A preview or a scanner: it does not count as a click.'
-        ELSE 'A person or a machine: it decides nothing.'
+    CASE hit.verdict
+        WHEN 'human' THEN 'A person.'
+        WHEN 'machine' THEN 'A preview or a scanner: it does not count as a click.'
+        ELSE 'Too little to tell: it does not count as a click, and nobody is given up over it.'
     END,
     hit.message_id
 FROM outbox.judged_hit AS hit
@@ -462,16 +463,10 @@ SELECT
     episode.closed_on,
     13,
     'outcome',
-    'The quiet spell ended' || coalesce(
-        ': ' || lower(coalesce(word.label, CAST(contact_outcome.outcome AS text))), ''
-    ),
-    word.sentence,
+    'The quiet spell ended' || coalesce(': ' || lower(ended.label), ''),
+    ended.sentence,
     NULL
 FROM cohort.episode AS episode
-LEFT JOIN outcome.contact_outcome AS contact_outcome
-    ON
-        episode.contact_id = contact_outcome.contact_id
-        AND episode.dormant_since = contact_outcome.dormant_since
-LEFT JOIN core.word AS word
-    ON word.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = word.word
+LEFT JOIN outcome.ended AS ended
+    ON episode.contact_id = ended.contact_id AND episode.dormant_since = ended.dormant_since
 WHERE episode.closed_on IS NOT NULL;

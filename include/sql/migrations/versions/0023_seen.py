@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0023"
-down_revision = "0012"
+down_revision = "0022"
 
 FOLDER = Path(__file__).parents[1] / "0023_seen"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0029"
-down_revision = "0012"
+down_revision = "0026"
 
 FOLDER = Path(__file__).parents[1] / "0029_browser"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0036"
-down_revision = "0012"
+down_revision = "0030"
 
 FOLDER = Path(__file__).parents[1] / "0036_clock"
 
