@@ -108,10 +108,10 @@ class Source(_Part):
     for it. broken_files: whether a file of a required source that is empty, cut or without a named
     column stops the day; the good rows load either way. time_format: as of strptime, where times
     are not ISO 8601. exclude: rows that are no facts, by column and values. identities: whose ids
-    loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
-    another source (phone, email). product_source: whose product ids an interaction's are, where
-    they are another source's. complete_marker: a file whose content is the date through which an
-    event feed is complete.
+    loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another
+    source, and by its phone also one of its own. product_source: whose product ids an
+    interaction's are, where they are another source's. complete_marker: a file whose content is the
+    date through which an event feed is complete.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
