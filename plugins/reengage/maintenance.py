@@ -34,9 +34,9 @@ KEEP_DAYS = 90
 # What the daily path reads and writes.
 TABLES = (
     "raw.contact", "raw.interaction", "raw.consent", "raw.product", "raw.file", "core.contact",
-    "core.contact_identity", "core.interaction", "core.contact_activity", "core.consent",
-    "core.product", "core.suppression", "cohort.dormancy", "cohort.episode", "cohort.decision",
-    "outbox.message", "outbox.link", "outbox.hit", "outcome.contact_outcome",
+    "core.contact_identity", "core.card_id", "core.interaction", "core.contact_activity",
+    "core.consent", "core.product", "core.suppression", "cohort.dormancy", "cohort.episode",
+    "cohort.decision", "outbox.message", "outbox.link", "outbox.hit", "outcome.contact_outcome",
 )  # fmt: skip
 
 

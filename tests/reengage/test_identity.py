@@ -1,20 +1,23 @@
 """Who is who: what cards share joins nobody, and holds whoever shares it."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from retailer import Retailer, opened
 from test_core import DIFFERENCES
 from test_sources import AS_OF, Feed, clock
 from test_sources import POLICY as SHIPPED
 
-from reengage import cohort, db
+from reengage import cohort, db, maintenance, story
 from reengage.local.postgres import EmbeddedServer
 
 
@@ -257,6 +260,11 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
         feeds[name].write(f"{number}.csv", written, HEADS.get(name, CARD_HEAD))
         feeds[name].take(policy=POLICY)
         assert rows(warehouse, DIFFERENCES) == []
+        with warehouse.connect() as connection:
+            assert not db.run(
+                connection, "maintenance/audit_activity", after_contact_id=0, share=1, seed=0,
+                through_contact_id=2**62, signals=list(POLICY.signals),
+            ).all()  # fmt: skip
         found: dict[int, set[Node]] = {}
         for contact_id, source, who in rows(
             warehouse, "SELECT contact_id, source, source_contact_id FROM core.contact_identity"
@@ -285,6 +293,117 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
     due = {person & there: phone for person, phone in known.due().items()}
     assert sent <= due.keys()
     assert {due[person] for person in sent} == set(due.values())
+
+
+# --- placeholders, and what comes between the decision and the text ------------------------------
+
+
+def test_what_many_cards_hold_is_a_placeholder_and_its_past_stops_stay(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    crm = Feed(
+        warehouse, tmp_path, "crm", entity="contact", kind=None,
+        columns={"source_contact_id": "id", "loyalty_card_id": "card"},
+    )  # fmt: skip
+    loyalty = Feed(warehouse, tmp_path, "loyalty")
+    club = Feed(
+        warehouse, tmp_path, "club", entity="consent", kind=None,
+        columns={"source_contact_id": "who", "contact_source": {"value": "loyalty"},
+                 "withdrawn_at": "taken"},
+    )  # fmt: skip
+
+    def seen() -> dict[str, tuple[Any, ...]]:
+        assert rows(warehouse, DIFFERENCES) == []
+        return {
+            who: tuple(what)
+            for who, *what in rows(
+                warehouse,
+                "SELECT source_contact_id, purchases, last_signal_on IS NOT NULL, "
+                "EXISTS(SELECT 1 FROM core.stop_elsewhere AS stop "
+                "WHERE stop.contact_id = activity.contact_id) "
+                "FROM core.contact_activity AS activity "
+                "JOIN core.contact_identity USING (contact_id)",
+            )
+        }
+
+    crm.write("a.csv", [("a", "none"), ("b", "")], "id,card")
+    loyalty.write("a.csv", [(1, "none", "2024-03-01", 5)])
+    club.write("a.csv", [("none", "2024-03-02")], "who,taken")
+    for feed in (crm, loyalty, club):
+        feed.take()
+    assert seen() == {"a": (1, True, False), "none": (1, True, False), "b": (0, False, False)}
+    crm.write("b.csv", [("b", "none")], "id,card")
+    crm.take()  # two hold it: both are held by what happens under it
+    assert seen() == {"a": (0, True, True), "none": (1, True, False), "b": (0, True, True)}
+    crm.write("c.csv", [(n, "none") for n in range(4)], "id,card")
+    crm.take()
+    late = {str(n): (0, False, False) for n in range(4)}
+    assert seen() == late | {
+        "a": (0, False, True), "none": (1, True, False), "b": (0, False, True),
+    }  # fmt: skip
+    ((message,),) = rows(
+        warehouse, "SELECT message FROM raw.load ORDER BY load_id DESC LIMIT 1"
+    )  # fmt: skip
+    assert "6 cards hold 1 ids of other sources that more than 5 cards have" in message
+    crm.write("d.csv", [("z", "none"), ("b", "")], "id,card")
+    crm.take()
+    assert seen() == late | {
+        "a": (0, False, True), "none": (1, True, False), "b": (0, False, True),
+        "z": (0, False, False),
+    }  # fmt: skip
+
+
+def test_a_stop_or_a_sign_elsewhere_after_the_decision_is_seen_before_the_text(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    case = Path("tests/cases/shared-stops")
+    retailer = Retailer(warehouse, opened(case, tmp_path))
+    data, as_of = retailer.folder / "data", date(2026, 5, 20)
+    for file in ("crm.csv", "consents.jsonl", "club.csv"):
+        shutil.copy(case / file, data / file)
+    retailer.clock.move_to(retailer.at(as_of, 8))
+    retailer._load(as_of, [])
+    retailer._decide(as_of)
+    queued = (
+        "SELECT first_source_contact_id, message.status::text, error_code FROM outbox.message "
+        "JOIN core.contact USING (contact_id) ORDER BY 1"
+    )
+    assert rows(warehouse, queued) == [(n, "queued", None) for n in ("EC", "HB", "Z")]
+    said = (data / "consents.jsonl").read_text().replace("2026-02-01", "2026-05-10")
+    (data / "consents.jsonl").write_text(said)  # Ed's: of Edith's email
+    (data / "club.csv").write_text("card,granted,withdrawn\n7021,,2026-05-11T10:00:00Z\n")
+    retailer._load(as_of, [])
+    retailer._send(as_of)
+    assert rows(warehouse, queued) == [
+        ("EC", "cancelled", "no_consent"), ("HB", "cancelled", "no_consent"),
+        ("Z", "accepted", None),
+    ]  # fmt: skip
+    with warehouse.connect() as connection:
+        told = " ".join(story.tell(connection, retailer.policy, "crm:HB"))
+    assert "holds them too" in told
+    assert "an id that several cards share" in told
+
+
+def test_the_audit_knows_what_holds_whom(warehouse: sa.Engine, tmp_path: Path) -> None:
+    case = Path("tests/cases/household-card")
+    retailer = Retailer(warehouse, opened(case, tmp_path))
+    data, as_of = retailer.folder / "data", date(2026, 5, 20)
+    for file in ("crm.csv", "consents.jsonl", "loyalty.csv"):
+        shutil.copy(case / file, data / file)
+    retailer.day(as_of)
+    with (data / "loyalty.csv").open("a") as file:
+        file.write("7021,2026-05-21\n")
+    retailer.morning(as_of + timedelta(days=1))
+    assert (
+        rows(
+            warehouse, "SELECT returned_on::text FROM cohort.episode WHERE returned_on IS NOT NULL"
+        )
+        == [("2026-05-21",)] * 3
+    )  # Harry, Hilda, and the card itself
+    assert maintenance.audit(warehouse, retailer.policy, retailer.clock).differing == 0
+    with warehouse.connect() as connection:
+        told = " ".join(" ".join(story.tell(connection, retailer.policy, "crm:HA")).split())
+    assert "under an id that several cards share" in told
 
 
 # --- what the migration parts --------------------------------------------------------------------

@@ -2,8 +2,8 @@
 -- suppression (the contact's, or the number's) was lifted, or whose reply was read: what stood in the
 -- way may be gone.
 -- Control stays control, and a ladder that is used up stays so.
--- Grain: episode. Reads: core.contact, core.consent, core.suppression, core.phone_alias,
--- outbox.reply. Writes: cohort.episode.
+-- Grain: episode. Reads: core.contact, core.consent, core.stop_elsewhere, core.suppression,
+-- core.phone_alias, outbox.reply. Writes: cohort.episode.
 -- Parameters: after_load_id, after, as_of, rungs (of the ladder). Twice: the same date.
 UPDATE cohort.episode AS episode
 SET
@@ -21,6 +21,12 @@ WHERE
         UNION ALL
         SELECT consent.contact_id
         FROM core.consent AS consent
+        WHERE consent.load_id > :after_load_id
+        UNION ALL
+        -- Whom a stop elsewhere held, that may be over.
+        SELECT stop.contact_id
+        FROM core.consent AS consent
+        INNER JOIN core.stop_elsewhere AS stop ON consent.contact_id = stop.by_contact_id
         WHERE consent.load_id > :after_load_id
         UNION ALL
         SELECT suppression.contact_id

@@ -1,7 +1,7 @@
 -- Remember what the load's cards say of who they are: every id they name, for good; of phone and
 -- email the last one. An id that many cards of one source hold is a placeholder.
 -- Grain: card × id. Reads: raw.contact. Writes: core.card_id, the temporary table touched_card: cards
--- that say something new, or whose id has become a placeholder. Parameters: load_id, source,
+-- that say something new, or whose id has become a placeholder; all of them, where is_whole. Parameters: load_id, source,
 -- is_whole (all that the source has ever said is read, not the load alone), loyalty_source,
 -- shop_source, is_phone_verified, is_email_verified, most_cards. Twice: nothing is new.
 DROP TABLE IF EXISTS touched_card;
@@ -120,6 +120,15 @@ SELECT DISTINCT
     named.source,
     named.source_contact_id
 FROM named
+ON CONFLICT (source, source_contact_id) DO NOTHING;
+
+-- All that the source says may mean something else now.
+INSERT INTO touched_card (source, source_contact_id)
+SELECT DISTINCT
+    CAST(:source AS text),
+    card_said.source_contact_id
+FROM card_said
+WHERE CAST(:is_whole AS boolean)
 ON CONFLICT (source, source_contact_id) DO NOTHING;
 
 -- Which ids are placeholders now, and who named them before they were.

@@ -118,23 +118,24 @@ judged AS MATERIALIZED (
         )
         ON episode.behaviour = clock.behaviour
     -- As in cohort/decide: the latest grant against the latest withdrawal, now.
-    CROSS JOIN LATERAL (
-        SELECT
-            max(said.granted_at) AS granted_at,
-            max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at <= :now) AS withdrawn_at
-        FROM (
-            SELECT DISTINCT ON (record.source, record.record_key, record.effective_at)
-                record.granted_at,
-                record.withdrawn_at
-            FROM core.consent AS record
-            WHERE
-                record.contact_id = message.contact_id
-                AND record.channel = message.channel
-                AND record.purpose = :purpose
-                AND record.effective_at <= :now
-            ORDER BY record.source ASC, record.record_key ASC, record.effective_at ASC, record.consent_id DESC
-        ) AS said
-    ) AS consent
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                max(said.granted_at) AS granted_at,
+                max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at <= :now) AS withdrawn_at
+            FROM (
+                SELECT DISTINCT ON (record.source, record.record_key, record.effective_at)
+                    record.granted_at,
+                    record.withdrawn_at
+                FROM core.consent AS record
+                WHERE
+                    record.contact_id = message.contact_id
+                    AND record.channel = message.channel
+                    AND record.purpose = :purpose
+                    AND record.effective_at <= :now
+                ORDER BY record.source ASC, record.record_key ASC, record.effective_at ASC, record.consent_id DESC
+            ) AS said
+        ) AS consent
     CROSS JOIN LATERAL (
         SELECT max(stop.stopped_at) AS stopped_at
         FROM core.stop_elsewhere AS stop

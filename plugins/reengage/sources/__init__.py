@@ -172,9 +172,9 @@ class Source(_Part):
     column stops the day; the good rows load either way. encoding: of text files that are not UTF-8.
     time_format: as of strptime, where times are not ISO 8601; of several the first that fits.
     exclude: rows that are no facts, by column and values. identities: whose ids
-    loyalty_card_id and shop_account_id are. verified: columns by which a card joins a contact of
-    another source (phone, email). product_source: whose product ids an interaction's are, where
-    they are another source's. guests: many of its rows are of people without a card, so that
+    loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another
+    source, and by its phone also one of its own. product_source: whose product ids an
+    interaction's are, where they are another source's. guests: many of its rows are of people without a card, so that
     gates.max_unknown_share does not count them. lines: where several rows of a file are one order,
     whether their amounts are added, or each says the order's; not said, as first, and different
     ones are told. zero: whether an order of 0 is a sign of life. decimal: the sign before the

@@ -73,6 +73,7 @@ LEFT JOIN
         INNER JOIN wrong ON by_card.contact_id = wrong.contact_id
         WHERE named.id_source <> named.source
         GROUP BY named.id_source, named.id
-        HAVING count(DISTINCT (by_card.source, by_card.who)) = 1
+        HAVING
+            count(DISTINCT by_card.source || ' ' || by_card.who) = 1
     ) AS holder
     ON kin.source = holder.id_source AND kin.source_contact_id = holder.id;

@@ -92,12 +92,12 @@ newcomer AS (
     FROM (
         SELECT
             known.person,
-            (array_agg(known.source ORDER BY known.is_card DESC, known.source, known.source_contact_id))[1]
+            (array_agg(known.source ORDER BY known.is_card DESC, known.source ASC, known.source_contact_id ASC))[1]
                 AS source,
             (
                 array_agg(
                     known.source_contact_id
-                    ORDER BY known.is_card DESC, known.source, known.source_contact_id
+                    ORDER BY known.is_card DESC, known.source ASC, known.source_contact_id ASC
                 )
             )[1] AS source_contact_id
         FROM known
@@ -105,7 +105,7 @@ newcomer AS (
         WHERE claimed.person IS NULL
         GROUP BY known.person
         HAVING bool_or(known.is_card OR known.was_id IS NOT NULL)
-        ORDER BY 2, 3
+        ORDER BY source, source_contact_id
     ) AS numbered
 )
 
