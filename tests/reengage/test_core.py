@@ -301,6 +301,48 @@ def test_consents_of_any_kind(warehouse: sa.Engine, tmp_path: Path) -> None:
     assert feed.take().rows_loaded == 0
 
 
+def test_a_refusal_holds_until_a_later_grant_in_whatever_order_they_come(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    said = {
+        "entity": "consent", "kind": None, "exclude": {"state": ["no"]},
+        "columns": {"source_contact_id": "who", "contact_source": {"value": "crm"},
+                    "granted_at": "at"},
+    }  # fmt: skip
+    feed = Feed(warehouse, tmp_path, "consents", **said)
+    other = Feed(warehouse, tmp_path, "paper", **said)
+
+    def tell(name: str, **rows: str) -> None:
+        lines = [(who, at, state) for who, row in rows.items()
+                 for state, at in (said.split(" ") for said in row.split(", "))]  # fmt: skip
+        feed.write(name, lines, "who,at,state")
+
+    other.write("a.csv", [("elsewhere", "2024-01-01", "yes")], "who,at,state")
+    other.take()
+    tell("a.csv", flip="yes 2024-01-01", late="no 2024-02-01", undated="no ", again="no 2024-02-01",
+         back="yes 2024-01-01", order="yes 2024-03-01, no 2024-02-01, yes 2024-01-01",
+         future="yes 2024-01-01", elsewhere="no 2024-02-01", days="no 2024-02-01")  # fmt: skip
+    tell("b.csv", days="yes 2024-03-01")  # a past of many files, read at once
+    feed.take()
+    tell("c.csv", flip="no 2024-02-01", late="yes 2024-01-01", undated="yes 2024-01-01",
+         again="yes 2024-03-01", back="no 2024-02-01", future="no 2999-01-01")  # fmt: skip
+    feed.take()
+    tell("d.csv", again="no 2024-02-01", back="yes 2024-02-02")
+    feed.take()
+    found = feed.rows(
+        "SELECT source_contact_id, coalesce(max(granted_at) > max(withdrawn_at), TRUE)"
+        " FROM core.consent JOIN core.contact_identity USING (contact_id) GROUP BY 1"
+    )
+    assert dict(found) == {
+        "flip": False, "late": False, "undated": False, "again": False, "back": True,
+        "order": True, "future": False, "elsewhere": True, "days": True,
+    }  # fmt: skip
+    count = feed.rows("SELECT count(*) FROM core.consent")
+    (feed.folder / "d.csv").touch()
+    feed.take()
+    assert feed.rows("SELECT count(*) FROM core.consent") == count
+
+
 # --- cost ----------------------------------------------------------------------------------------
 
 
