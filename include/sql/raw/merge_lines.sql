@@ -97,13 +97,13 @@ summed AS (
         bool_or(part.is_none) AS is_none,
         min(part.customer) AS source_contact_id,
         min(part.customer_source) AS contact_source,
-        (array_agg(part.kind ORDER BY part.is_out, part.is_back, part.line DESC) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
-        (array_agg(part.occurred_at ORDER BY part.is_out, part.is_back, part.line DESC) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
+        (array_agg(part.kind ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
+        (array_agg(part.occurred_at ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
             AS occurred_at,
-        (array_agg(part.dated_on ORDER BY part.is_out, part.is_back, part.line DESC) FILTER (WHERE part.dated_on IS NOT NULL))[1]
+        (array_agg(part.dated_on ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.dated_on IS NOT NULL))[1]
             AS dated_on,
         min(part.order_currency) AS currency,
-        (array_agg(part.product_id ORDER BY part.is_out, part.is_back, part.line DESC) FILTER (WHERE part.product_id IS NOT NULL))[1]
+        (array_agg(part.product_id ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.product_id IS NOT NULL))[1]
             AS product_id,
         left(string_agg(DISTINCT part.coupon_code, ', ') FILTER (WHERE NOT part.is_out), 500) AS coupon_code,
         -- What the lines ask for, and what they give back.
