@@ -141,7 +141,8 @@ def test_what_was_there_before_is_judged_when_the_schema_moves_on(early: sa.Engi
             "SELECT contact_id, phone_kind::text FROM core.contact ORDER BY 1"
         ).all()
         told = connection.exec_driver_sql(
-            "SELECT source_event_id, kind::text, coalesce(is_settled, FALSE) FROM core.interaction ORDER BY 1"
+            "SELECT source_event_id, kind::text, coalesce(is_settled, FALSE)"
+            " FROM core.interaction ORDER BY 1"
         ).all()
         activity = connection.exec_driver_sql(
             "SELECT contact_id, purchases, last_signal_on::text, updated_load_id"

@@ -235,7 +235,7 @@ def written(world: World) -> dict[str, Any]:
             "outcomes": "SELECT contact_id, dormant_since, arm, outcome, decided_on, steps_sent,"
                         " first_open_at, returned_on, revenue, cost, closed_at, if_unopened"
                         " FROM outcome.contact_outcome",
-            "figures": "SELECT * FROM outcome.daily_step",
+            "figures": "SELECT CAST(daily_step AS text) FROM outcome.daily_step",
             "episodes": "SELECT contact_id, dormant_since, opened_on, is_opened, next_due_on,"
                         " closed_on FROM cohort.episode",
             "decisions": "SELECT contact_id, as_of, step, reason FROM cohort.decision",

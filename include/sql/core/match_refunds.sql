@@ -24,6 +24,8 @@ WITH changed AS (
             SELECT pair.*
             FROM core.settlement AS pair
             WHERE pair.contact_id = returner.contact_id
+            -- Not joined the other way round, over everybody's interactions.
+            OFFSET 0
         ) AS settlement
     WHERE
         interaction.contact_id = settlement.contact_id

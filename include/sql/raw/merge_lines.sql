@@ -1,6 +1,7 @@
 -- Make one row of the rows of a file that share a key: the lines of an order, wherever they stand in
--- the file. A field is what the first line says that says anything; a row that lacks its customer or
--- its time is an order's line all the same, and is rejected only where no other line says it.
+-- the file. A field is what the last line says that says anything, and a line that gives back is
+-- asked last; a row that lacks its customer or its time is an order's line all the same, and is
+-- rejected only where no other line says it.
 --
 -- A status takes out its own line: what it says counts only where no other line says it, its amount
 -- not at all. The order is none where every line that has a status is taken out; a line without one
@@ -76,6 +77,7 @@ part AS (
         theirs.*,
         NOT theirs.is_kept AND theirs.has_taken_out AS is_none,
         theirs.is_kept AND theirs.is_excluded AND theirs.has_status AS is_out,
+        coalesce(theirs.amount < 0, FALSE) AS is_back,
         first_value(theirs.currency) OVER (
             PARTITION BY theirs.record_key ORDER BY theirs.currency IS NULL, theirs.line
         ) AS order_currency,
@@ -95,13 +97,13 @@ summed AS (
         bool_or(part.is_none) AS is_none,
         min(part.customer) AS source_contact_id,
         min(part.customer_source) AS contact_source,
-        (array_agg(part.kind ORDER BY part.is_out, part.line) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
-        (array_agg(part.occurred_at ORDER BY part.is_out, part.line) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
+        (array_agg(part.kind ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.kind <> 'none'))[1] AS kind,
+        (array_agg(part.occurred_at ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.occurred_at IS NOT NULL))[1]
             AS occurred_at,
-        (array_agg(part.dated_on ORDER BY part.is_out, part.line) FILTER (WHERE part.dated_on IS NOT NULL))[1]
+        (array_agg(part.dated_on ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.dated_on IS NOT NULL))[1]
             AS dated_on,
         min(part.order_currency) AS currency,
-        (array_agg(part.product_id ORDER BY part.is_out, part.line) FILTER (WHERE part.product_id IS NOT NULL))[1]
+        (array_agg(part.product_id ORDER BY part.is_out ASC, part.is_back ASC, part.line DESC) FILTER (WHERE part.product_id IS NOT NULL))[1]
             AS product_id,
         left(string_agg(DISTINCT part.coupon_code, ', ') FILTER (WHERE NOT part.is_out), 500) AS coupon_code,
         -- What the lines ask for, and what they give back.

@@ -37,7 +37,7 @@ CREATE INDEX interaction_refunds ON core.interaction (contact_id) WHERE kind = '
 
 -- Which refunds take a purchase back whole, and which purchases: of one contact, source, currency,
 -- product and amount, each refund takes the latest purchase before it that no other has taken, as
--- brackets close. Ask for one contact, in a LATERAL: interaction_by_contact has it.
+-- brackets close. Ask for one contact, in a LATERAL with OFFSET 0: interaction_by_contact has it.
 --   is_settled   one of such a pair
 --   kind         what the interaction is, then
 CREATE VIEW core.settlement AS
@@ -160,6 +160,7 @@ CROSS JOIN
         SELECT settled.*
         FROM core.settlement AS settled
         WHERE settled.contact_id = corrected.contact_id
+        OFFSET 0
     ) AS settlement
 WHERE
     interaction.contact_id = settlement.contact_id

@@ -1,4 +1,4 @@
-"""The kind of every number: those that are known already are judged here, the others as they come."""
+"""The kind of every number: those on file are judged here, the others as they come."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,9 @@ AT_ONCE = 10_000
 def upgrade() -> None:
     driver = op.get_bind().connection.driver_connection
     driver.execute((FOLDER / "1_numbers.sql").read_text(encoding="utf-8"))
-    driver.execute("CREATE TEMPORARY TABLE judged (phone text, kind core.phone_kind) ON COMMIT DROP")
+    driver.execute(
+        "CREATE TEMPORARY TABLE judged (phone text, kind core.phone_kind) ON COMMIT DROP"
+    )
     kinds: dict[str, int] = {}
     with driver.cursor("known_numbers") as known, driver.cursor() as cursor:
         known.execute((FOLDER / "known_numbers.sql").read_text(encoding="utf-8"))
