@@ -257,8 +257,8 @@ def _lines(
             yield line
     except Bomb:
         notes.problem = (
-            f"{file.name} is left after line {number:,}: it unpacks to more than {MOST_TIMES} times "
-            "its size, or to blank lines alone. Deliver it again, or unpacked."
+            f"{file.name} is left after line {number:,}: it unpacks to more than {MOST_TIMES} "
+            "times its size, or to blank lines alone. Deliver it again, or unpacked."
         )
     except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile) as error:
         notes.problem = f"{file.name} breaks off after line {number:,} ({error}): is it cut?"
