@@ -550,7 +550,7 @@ def test_a_mistake_is_named_with_its_line(
         ('weekend_to: "18:00"', 'weekend_to: "09:30"', "must be before `weekend_to`"),
         ("source: Fla.", "sauce: Fla.", "Field required"),
         ("rules:", "rule:", "need the keys `rules` and `states`"),
-        ("since: 2021-07-01", "since: 2021-07-32", "cannot be read"),
+        ("since: 2021-07-01", "since: 2021-07-32", r"line \d+: .*since"),
         ("US-AL: {", "US-AL: {zones: [Europe/Gotham], ", "Europe/Gotham is no time zone"),
         ("US-AL: {", "US-AL: {{", "cannot be read"),
     ],

@@ -1,5 +1,6 @@
 """The shipped texts in their languages and countries, and `make templates`."""
 
+import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -258,7 +259,7 @@ def test_the_languages_of_the_templates_have_words_and_the_rules_a_source(policy
 def broken(tmp_path: Path, change: dict[str, Any], again: bool = False) -> Countries:
     """The shipped file with its first rule changed, or with that rule once more."""
     content = yaml.safe_load((INCLUDE / "countries.yaml").read_text(encoding="utf-8"))
-    rule = {**content["rules"][0], **change}
+    rule = {**copy.deepcopy(content["rules"][0]), **change}
     content["rules"] = [rule, *content["rules"][0 if again else 1 :]]
     file = tmp_path / "countries.yaml"
     file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")

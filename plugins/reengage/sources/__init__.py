@@ -169,7 +169,8 @@ class Source(_Part):
 
     time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
     for it. broken_files: whether a file of a required source that is empty, cut or without a named
-    column stops the day; the good rows load either way. encoding: of text files that are not UTF-8.
+    column stops the day; the good rows load either way. One of consents that lacks a name does,
+    unless `warn` is written. encoding: of text files that are not UTF-8.
     time_format: as of strptime, where times are not ISO 8601; of several the first that fits.
     exclude: rows that are no facts, by column and values. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another

@@ -29,8 +29,9 @@ from reengage.sources.folders import format_of
 LONGEST = 1 << 20  # characters of a line, and of a value: a longer one is no line of a table
 LONGEST_RECORD = 10_000  # lines; a quote left open would otherwise swallow the rest of the file
 LONGEST_HEADER = 50  # lines
-# What a file may unpack to: so much in any case, else so many times its own size.
-MOST_UNPACKED, MOST_TIMES = 2 << 30, 200
+# What a file may unpack to: so many bytes and lines in any case, else so many times its own size.
+MOST_UNPACKED, MOST_LINES, MOST_TIMES = 2 << 30, 5_000_000, 200
+MOST_BLANK = 1_000_000  # lines with nothing in them, one after the other
 WIDE_GROUP = 128 << 20  # bytes of a Parquet row group that is read in small batches
 LONGEST_WORD = 4096  # bytes of what a Parquet file holds once for many rows
 MOST_NAMES = 200  # of keys that the YAML does not name
@@ -232,16 +233,20 @@ def _lines(
     """The lines of a file, the longest of them as Broken. `notes` is told of those that are not in
     the file's encoding, and where the file breaks off.
     """
-    number, most = 0, max(MOST_UNPACKED, MOST_TIMES * file.stat().st_size)
+    number, most = 0, MOST_TIMES * file.stat().st_size
+    blank = 0
     try:
         for line in iter(partial(text.readline, LONGEST), ""):
             number += 1
+            blank = blank + 1 if line == "\n" else 0
+            if blank > MOST_BLANK:
+                raise Bomb
             if len(line) == LONGEST and line[-1] != "\n":
                 yield Broken(f"is longer than {LONGEST:,} characters", line[:2000])
                 _skip_line(text, raw, most)
                 continue
             if number & 0xFFFF == 0:
-                _check_unpacked(raw, most)
+                _check_unpacked(raw, most if number > MOST_LINES else max(most, MOST_UNPACKED))
             if not line.isascii() and NOT_DECODED.search(line):
                 if source.encoding:
                     notes.rows_not_decoded += 1
@@ -252,8 +257,8 @@ def _lines(
             yield line
     except Bomb:
         notes.problem = (
-            f"{file.name} is left after line {number:,}: from there it unpacks to more than "
-            f"{MOST_TIMES} times its size. Deliver it again, or unpacked."
+            f"{file.name} is left after line {number:,}: it unpacks to more than {MOST_TIMES} "
+            "times its size, or to blank lines alone. Deliver it again, or unpacked."
         )
     except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile) as error:
         notes.problem = f"{file.name} breaks off after line {number:,} ({error}): is it cut?"
@@ -261,7 +266,7 @@ def _lines(
 
 def _skip_line(text: io.TextIOWrapper, raw: IO[bytes], most: int) -> None:
     while (more := text.readline(LONGEST)) and more[-1] != "\n":
-        _check_unpacked(raw, most)
+        _check_unpacked(raw, max(most, MOST_UNPACKED))
 
 
 def _check_unpacked(raw: IO[bytes], most: int) -> None:
@@ -428,9 +433,11 @@ class _Table:
                 return Broken(f"is a header that cannot be followed: {error}", text)
             self.notes.headers += 1
             return None
-        if self.last < len(fields) < self.width and text[-1:] == "\n":
+        if self.last < len(fields) < self.width and (
+            text[-1:] == "\n" or self.last < len(fields) - 1
+        ):
             # Excel leaves out the delimiters of empty cells at a row's end. Where all that is read
-            # stands there, and the line has its end, the row is whole; else it may be cut.
+            # stands there, and has its end, nothing is lost; else the row may be cut.
             fields = [*fields, *[""] * (self.width - len(fields))]
         if len(fields) != self.width:
             why = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {self.width}"
