@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import re
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -26,10 +28,13 @@ from reengage import cohort, db, messages, numbers, opt_out, outbox, replies
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
 from reengage.local.postgres import EmbeddedServer
+from reengage.local.serving import serve
 from reengage.policy import read_policy
 from reengage.providers import Account, provider_for
-from reengage.providers.base import Reply, Told, Webhook
+from reengage.providers.base import Reply, Told, Webhook, account
 from reengage.providers.twilio import signature
+from reengage.sandbox import connection, create_sandbox
+from reengage.sandbox.journal import append
 from reengage.settings import INCLUDE, phone_keys
 from reengage.web.background import Background
 
@@ -471,6 +476,59 @@ def test_case_twilio_optouttype(hooked: httpx.Client, warehouse: sa.Engine) -> N
     ]  # fmt: skip
 
 
+def test_the_inbox_that_tells_once_loses_nothing(
+    warehouse: sa.Engine, clock: SimulatedClock, tmp_path: Path
+) -> None:
+    add_contact(warehouse, 1, f"+{STOPPED}")
+    said = {"from": f"+{STOPPED}", "received_at": NOW.isoformat()}
+    told = [{**said, "reply_id": "r1", "text": None}, {**said, "reply_id": "r2", "text": "STOP"}]
+    append(tmp_path / "replies.jsonl", told)
+    with serve(create_sandbox(tmp_path, clock, "key", "seed")) as server:
+        provider = provider_for(account(**connection("infobip", server.url, "key")), 5)
+        heard = [outbox.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
+    assert heard == [{"unclear": 1, "stop": 1}, {}]
+    assert statuses(warehouse) == {1: "unsubscribed"}
+
+
+def test_what_the_inbox_tells_in_another_form_is_kept_and_told(
+    warehouse: sa.Engine, clock: SimulatedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = {"messageId": "r1", "from": STOPPED, "text": "STOP"}
+    pages = [
+        json.dumps({"results": [{"text": "STOP", "messageId": "r0"}, stop]}).encode(),
+        b"<html>",
+        json.dumps({"results": [{**stop, "messageId": "r2"}]}).encode(),
+    ]
+
+    class Inbox(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = pages.pop(0) if pages else b'{"results": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    inbox = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
+    threading.Thread(target=inbox.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{inbox.server_port}"
+    provider = provider_for(Account("infobip", address, "", "key"), 5)
+    try:
+        heard = [outbox.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
+    finally:
+        inbox.shutdown()
+        inbox.server_close()
+    assert heard == [{"stop": 1, "unread": 2}, {"stop": 1}]
+    query = "SELECT error, convert_from(body, 'UTF8') FROM outbox.webhook ORDER BY webhook_id"
+    (item, page) = rows(warehouse, query)
+    assert item[0] == page[0] == "1 unread"
+    assert json.loads(item[1]) == {"results": [{"text": "STOP", "messageId": "r0"}]}
+    assert page[1] == "<html>"
+    assert "cannot be read" in caplog.text and STOPPED not in caplog.text
+
+
 def test_a_number_that_is_somebody_elses_now_is_texted_no_more(
     hooked: httpx.Client, warehouse: sa.Engine
 ) -> None:
@@ -504,7 +562,7 @@ def retailer(warehouse: sa.Engine, tmp_path: Path) -> Retailer:
 
 
 def say(retailer: Retailer, text: str, at: datetime, number: str = ANN) -> None:
-    retailer.phones.inbox.append(Reply(f"r{at.isoformat()}{text}", number, text, at))
+    retailer.phones.inbox.append(Reply(f"r{at.isoformat()}{text}{number}", number, text, at))
     retailer.clock.move_to(max(retailer.clock(), at))
     outbox.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
 
