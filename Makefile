@@ -80,7 +80,7 @@ why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, or crm:C-
 	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"
 
 .PHONY: judge
-judge: $(READY)  ## judge again who opened links, people or machines, after the rules changed
+judge: $(READY)  ## judge again who clicked, people or machines, after the rules changed
 	@$(REENGAGE) judge
 
 .PHONY: bench

@@ -4,7 +4,7 @@
 Runs every 15 minutes, and is the only thing that texts a customer. First it takes the replies, so
 that every stop is heard, and settles, by the provider's own log, what an interrupted run left in
 doubt; then it claims batches, calls the provider, and writes down each answer. Consent, suppression,
-opens and returns are checked once more in the claim.
+clicks and returns are checked once more in the claim.
 
 **When it fails**
 

@@ -303,7 +303,7 @@ def _web(given: argparse.Namespace) -> None:
 
 
 def _judge(_: argparse.Namespace) -> None:
-    """judge again, by the rules of today, who has opened links, and let the outcomes follow"""
+    """judge again, by the rules of today, who has clicked links, and let the outcomes follow"""
     from reengage import outcome
     from reengage.clock import wall_clock
     from reengage.local.stack import warehouse

@@ -164,7 +164,7 @@ class Followed:
                 (self.not_unsure, "closed episodes are no longer too little to tell."),
                 (self.first_opens, "closed episodes keep their outcome; their first click moves."),
                 (self.revived, "contacts who were resting without a click are active again."),
-                (self.given_up, "contacts are resting now: nobody but a machine spoke for them."),
+                (self.given_up, "contacts are resting now: no person has spoken for them."),
                 (self.days, "days have another number of clicked texts."),
             )
             if count
@@ -180,17 +180,17 @@ def follow_verdicts(
     until: datetime | None = None,
 ) -> Followed:
     """Make open episodes, outcomes, contacts and the days' figures follow the verdicts on hits, of
-    all contacts whose links were opened in [since, until) (aware; None: ever).
+    all contacts whose links were followed in [since, until) (aware; None: ever).
 
     It compares what is written with what the verdicts say, not with former verdicts; so it finishes
     what was killed, and changes nothing where none is another. A closed episode is judged by the
     hits up to its close: `active` where one is a person's, else what it would have been then
     (`unsubscribed`, but `unreachable` where one is unsure; `unreachable`, `control`); `returned`
     and `opted_out` stay. Who was given up and had clicked, or may have, is active again. Who was
-    not, because of a machine, is given up only if nothing
-    since speaks for them: no signal, human hit, newer episode, consent, or stop taken back; so a
-    doubt leaves a contact active. An opt-out is neither lifted nor added to. Of the days' figures
-    only the texts opened depend on verdicts, so only they change. Decisions and texts stay.
+    not, because of a hit that has turned out to be a machine's, is given up only if nothing since
+    speaks for them: no signal, human hit, newer episode, consent, or stop taken back. An opt-out is
+    neither lifted nor added to. Of the days' figures only the texts clicked depend on verdicts, so
+    only they change. Decisions and texts stay.
 
     Bounded transactions, each with the journey's lock. Safe to kill anywhere; twice: no change.
     """

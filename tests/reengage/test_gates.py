@@ -222,7 +222,10 @@ def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engi
             since=START + timedelta(days=before), on=DAY - timedelta(days=before),
         )  # fmt: skip
     said = judged(world)["unsubscribes"].said
-    assert f"1 of 2 contacts were given up, unopened, since {DAY - timedelta(days=12)}" in said
+    assert (
+        f"1 of 2 contacts were left to rest, without a click, since {DAY - timedelta(days=12)}"
+        in said
+    )
 
 
 def test_a_gate_does_not_open_by_being_closed_for_long(warehouse: sa.Engine) -> None:

@@ -26,6 +26,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+from retailer import Retailer, opened
 from test_web import (
     NOW,
     PHONE,
@@ -144,7 +145,8 @@ def test_a_request_is_judged_by_what_it_says(
 
 
 CHROME = PEOPLE[1]
-CASE = Path(__file__).parents[1] / "cases/preview-agents/agents.txt"
+CASES = Path(__file__).parents[1] / "cases"
+PLAIN_DAY, CASE = CASES / "plain-day", CASES / "preview-agents" / "agents.txt"
 STALE = "Mozilla/5.0 (X11; Ubuntu; Linux i686; rv:24.0) Gecko/20100101 Firefox/24.0"
 PREVIEWS = [
     *CASE.read_text(encoding="utf-8").replace(f"{STALE}\n", "").splitlines(),
@@ -187,6 +189,25 @@ def test_what_fetches_a_link_and_touches_nothing_is_no_person(
     }
     judged = len(PREVIEWS) + len(DOUBTS) + len(PEOPLE)
     assert judge(as_service(warehouse)) == (judged, 0), "judged again, it is the same"
+
+
+@pytest.mark.parametrize("touches", [False, True])
+def test_whatever_fetched_the_survey_the_contest_is_due_unless_a_hand_was_on_the_page(
+    warehouse: sa.Engine, tmp_path: Path, touches: bool
+) -> None:
+    retailer = Retailer(warehouse, opened(PLAIN_DAY, tmp_path))
+    for file in PLAIN_DAY.glob("*.csv"):
+        (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
+    assert retailer.day(date(2026, 5, 20)).texted == {"K1": "survey"}
+    link = rows(warehouse, "SELECT code FROM outbox.link")[0][0]
+    with served(create_app(warehouse, retailer.policy, retailer.clock)) as client:
+        for agent in (*PREVIEWS, *DOUBTS, *PEOPLE):
+            client.get(f"/{link}", headers=by(HOME, agent))
+        if touches:
+            client.get(f"/{link}/seen", headers=by(HOME))
+    contest = retailer.day(date(2026, 6, 19))
+    assert contest.decided["K1"] == ("skip opened" if touches else "send due")
+    assert contest.texted.get("K1") == (None if touches else "contest")
 
 
 def test_a_touch_confirms_the_same_visitors_fetches_before_and_after_and_no_others(

@@ -642,7 +642,7 @@ def test_story_of_a_contact(client: TestClient) -> None:
         "11 Mar 2026, 10:00 Text of the survey: delivered",
         "infobip reported on the survey: delivered",
         "fetched by a machine",
-        "11 Mar 2026, 11:00 Opened the page of the survey",
+        "11 Mar 2026, 11:00 Clicked the link of the survey",
         "On the do-not-contact list: said stop",
         "The quiet spell ended: said stop",
     ]
@@ -696,6 +696,57 @@ def test_outcomes_set_treatment_beside_control(client: TestClient) -> None:
     assert "29 14.5% 2 1,234.50 9.50 200 11 5.5%" in shown.text
     assert "Said stop They asked not to be texted again. 1 100.0%" in shown.text
     assert "invented" not in shown.text
+
+
+def test_days_that_are_still_open_stand_apart_and_have_no_share(client: TestClient) -> None:
+    """People have 30 days, and the sources are complete through 12 March."""
+    shown = seen(client, "/outcomes").text
+    over, left = "Survey 17 days that are over", "Survey 28 still open, the last until 9 Apr 2026"
+    assert f"{over} 3,400 3,230 3,060 94.7% 1,020 33.3% 493 14.5% 34" in shown
+    assert f"{left} 5,600 5,320 5,040 94.7% 1,680 so far 812 so far 56" in shown
+    assert "10 Mar 2026 Survey open until 9 Apr 2026 200 190 180 94.7% 60 so far 29 so far" in shown
+    earlier = seen(client, "/outcomes?before=2026-02-11").text
+    assert "10 Feb 2026 Survey 200 190 180 94.7% 60 33.3% 29 14.5%" in earlier
+    header, *rows = csv_of(client, "/daily_steps.csv")
+    is_open = {row[0]: row[header.index("is_open")] for row in rows}
+    assert (is_open["2026-02-10"], is_open["2026-02-11"]) == ("False", "True")
+
+
+def test_who_rests_without_a_click_is_told_from_who_said_stop(people: sa.Engine) -> None:
+    note = (
+        "INSERT INTO core.suppression (contact_id, channel, reason, source, since)"
+        " VALUES (5, 'sms', '{}', 'journey', '2026-03-10Z')"
+    )
+    execute(
+        people,
+        note.format("inactivity"),
+        "UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = 5",
+    )
+    resting = seen(client_of(people), "/contact/5").text
+    assert "Status Resting (no click)" in resting and "Said stop" not in resting
+    assert "They are resting: they clicked none of the texts that arrived" in resting
+    execute(people, note.format("opted_out"))
+    stopped = seen(client_of(people), "/contact/5").text
+    assert "Status Said stop" in stopped and "They are resting" not in stopped
+
+
+def test_endings_tell_too_few_texts_from_too_little_to_tell(people: sa.Engine) -> None:
+    execute(
+        people,
+        """
+        INSERT INTO outcome.contact_outcome (
+            contact_id, dormant_since, arm, outcome, decided_on, steps_sent, if_unopened
+        ) VALUES
+            (11, '2026-01-07', 'treatment', 'unreachable', '2026-03-12', 1, 'unsubscribed'),
+            (12, '2026-01-07', 'treatment', 'unreachable', '2026-03-12', 1, 'unreachable'),
+            (13, '2026-01-07', 'treatment', 'unreachable', '2026-03-12', 1, NULL),
+            (14, '2026-01-07', 'treatment', 'unsubscribed', '2026-03-12', 1, 'unsubscribed')
+        """,
+    )
+    shown = seen(client_of(people), "/outcomes").text
+    assert re.search(r"Too few texts arrived [^.]*\. [^.]*\. 2 40.0%", shown)
+    assert re.search(r"Too little to tell [^.]*\. [^.]*\. 1 20.0%", shown)
+    assert re.search(r"Resting \(no click\) [^.]*\. [^.]*\. 1 20.0%", shown)
 
 
 def test_days_of_outcomes_are_paged(client: TestClient) -> None:

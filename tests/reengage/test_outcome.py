@@ -138,6 +138,16 @@ def test_a_sign_of_life_lifts_inactivity_and_nothing_else_does(world: World, sig
     assert status_of(world) == ("active" if lifted else "unsubscribed")
 
 
+@pytest.mark.parametrize(("attribution_days", "is_open"), [(0, False), (1, True), (None, True)])
+def test_figures_of_a_day_are_open_until_its_window_is_over(
+    world: World, attribution_days: int | None, is_open: bool
+) -> None:
+    world.write(START)
+    with world.engine.connect() as connection:
+        told = db.run(connection, "outcome/totals", attribution_days=attribution_days).all()
+    assert [(row.step, row.due, row.is_open) for row in told] == [("survey", 1, is_open)]
+
+
 def test_an_opt_out_is_lifted_by_nothing_but_the_person(world: World) -> None:
     world.fate(SURVEY, "delivered", world.at(START, 11))
     world.stop(1, world.at(START, 12))
@@ -530,7 +540,7 @@ def test_make_judge_says_what_has_changed(
     for told in (
         "1 are taken for something else than before.\n"
         "1 closed episodes were clicked by nobody: not active any more.\n"
-        "1 contacts are resting now: nobody but a machine spoke for them.\n"
+        "1 contacts are resting now: no person has spoken for them.\n"
         "1 days have another number of clicked texts.\n",
         "0 are taken for something else than before.\n"
         "Outcomes and figures agree with the verdicts: nothing had to change.\n",

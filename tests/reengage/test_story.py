@@ -104,7 +104,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         "22 Jan 1998, 10:07    Text of the survey: delivered",
         "infobip reported on the survey: delivered",
         "22 Jan 1998, 11:06    The link of the survey was fetched by a machine",
-        "22 Jan 1998, 12:06    Opened the page of the survey",
+        "22 Jan 1998, 12:06    Clicked the link of the survey",
         "22 Jan 1998, 13:06    Asked by text not to be texted again",
         "22 Jan 1998, 13:07    On the do-not-contact list: said stop",
         "23 Jan 1998, 12:00    Bought something",
@@ -256,7 +256,7 @@ def test_quiet_and_opened(world: World) -> None:
     world.fate(key, "delivered", world.at(D, 10))
     world.hit(key, world.at(D, 12))
     world.write(D)
-    assert "They opened it, so nothing more is sent" in stands(world)
+    assert "They clicked it, so nothing more is sent" in stands(world)
     assert "closed on 24 Jan 1998" in stands(world)
 
 
@@ -272,7 +272,7 @@ def test_no_step_is_left(world: World) -> None:
     world.load(D + timedelta(days=9))
     world.decide(D + timedelta(days=9))
     world.write(D + timedelta(days=9))
-    assert "closed as “not reached” on 30 Jan 1998" in stands(world, 2)
+    assert "closed as “too few texts arrived” on 30 Jan 1998" in stands(world, 2)
 
 
 def test_not_quiet_and_barely_active(warehouse: sa.Engine) -> None:
@@ -356,7 +356,8 @@ def test_every_value_of_an_enum_has_its_words(warehouse: sa.Engine) -> None:
     with warehouse.connect() as connection:
         enums = connection.execute(sa.text("SELECT DISTINCT about FROM core.word")).scalars().all()
         assert "cohort.reason" in enums
-        for enum in enums:
+        # An ending is a word of pages alone: of an outcome, why.
+        for enum in set(enums) - {"outcome.ending"}:
             known = connection.execute(
                 sa.text("SELECT word FROM core.word WHERE about = :about"), {"about": enum}
             ).scalars()

@@ -498,6 +498,14 @@ def test_pages_refuse_scripts_frames_and_caches(client: httpx.Client, warehouse:
         assert "strict-transport-security" not in answer.headers, "a local service has no TLS"
 
 
+def test_no_page_animates_by_itself(client: httpx.Client, warehouse: sa.Engine) -> None:
+    """A browser that takes scrolling for no clock would ask for the beacon as time goes by."""
+    page = client.get(f"/{sent(warehouse, 'survey')}").text
+    before, supports, after = page.partition("@supports (animation-timeline: scroll(root)) {")
+    assert supports and "animation:" in after.partition("}")[0]
+    assert "animation:" not in before
+
+
 def test_a_domain_with_tls_is_kept_to_it(
     warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
 ) -> None:

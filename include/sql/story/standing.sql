@@ -84,10 +84,8 @@ LEFT JOIN outbox.message AS message
         AND decision.step = message.step
         AND decision.as_of = message.as_of
         AND decision.action = 'send'
-LEFT JOIN outcome.contact_outcome AS contact_outcome
-    ON
-        contact.contact_id = contact_outcome.contact_id
-        AND episode.dormant_since = contact_outcome.dormant_since
+LEFT JOIN outcome.ended AS ended
+    ON contact.contact_id = ended.contact_id AND episode.dormant_since = ended.dormant_since
 CROSS JOIN
     LATERAL (
         -- Resting is said only where nobody said stop: the first of the enum.
@@ -105,8 +103,6 @@ LEFT JOIN core.word AS suppressed_word
     ON
         suppressed_word.about = 'core.suppression_reason'
         AND CAST(suppressed.reason AS text) = suppressed_word.word
-LEFT JOIN core.word AS ended
-    ON ended.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = ended.word
 LEFT JOIN core.word AS reason
     ON reason.about = 'cohort.reason' AND CAST(decision.reason AS text) = reason.word
 LEFT JOIN core.word AS message_word

@@ -296,7 +296,8 @@ def _beacon(code: str | None) -> str:
     machine that only fetches pages has none. There is no script in it.
 
     A tap anywhere, a pointer or a key makes the root hovered or its content focused; who scrolls
-    moves an animation from its first frame. On iOS only what has the cursor of a link takes a tap.
+    moves an animation from its first frame (where a browser knows none that scrolling moves, it
+    would run by itself, so there is none). On iOS only what has the cursor of a link takes a tap.
     """
     if code is None:
         return ""
@@ -304,10 +305,11 @@ def _beacon(code: str | None) -> str:
     return (
         f":root:is(:hover, :active, :focus-within) main {{ {seen}; }}"
         f"@keyframes seen {{ 0%, 0.1% {{ background-image: none; }} 0.2%, 100% {{ {seen}; }} }}"
-        "main { background-repeat: no-repeat; animation: seen 1s linear both;"
-        " animation-timeline: scroll(root); }"
+        "@supports (animation-timeline: scroll(root)) { main { animation: seen 1s linear both;"
+        " animation-timeline: scroll(root); } }"
         "@media (hover: none) { header, main, footer {"
-        " cursor: pointer; -webkit-tap-highlight-color: transparent; } }"
+        " cursor: pointer; -webkit-tap-highlight-color: transparent; }"
+        " a, button, summary, .option { -webkit-tap-highlight-color: initial; } }"
     )
 
 

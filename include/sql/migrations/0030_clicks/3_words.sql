@@ -29,16 +29,12 @@ FROM (
         'They did not say stop.'
     ),
     (
-        'outcome.outcome', 'unreachable', 'Too little to tell',
-        'No text arrived, or too few did, or a link was fetched and nobody knows by whom. Nothing '
-        'changes for them.'
+        'outcome.outcome', 'unreachable', 'Too few texts arrived',
+        'No text arrived, or fewer than it takes before anybody is left to rest. Nothing changes for '
+        'them.'
     ),
     (
         'core.suppression_reason', 'inactivity', 'Resting (no click)',
-        NULL
-    ),
-    (
-        'outbox.rule', 'confirmed', 'Their hand was on the page',
         NULL
     ),
     (
@@ -52,5 +48,41 @@ FROM (
 ) AS said (about, word, label, sentence)
 WHERE word.about = said.about AND word.word = said.word;
 
-INSERT INTO core.word (about, word, label)
-VALUES ('outbox.rule', 'browser', 'A person''s browser, led to the brand''s own page');
+INSERT INTO core.word (about, word, label, sentence)
+VALUES
+('outbox.rule', 'browser', 'A person''s browser, led to the brand''s own page', NULL),
+(
+    'outcome.ending', 'unsure', 'Too little to tell',
+    'The texts arrived and a link was fetched, but nobody knows by whom: a person, or a preview. '
+    'Nothing changes for them.'
+);
+
+-- How each closed episode ended, as the pages say it. An outcome `unreachable` is a doubt where the
+-- texts had arrived that it takes: `unsure` is a word of pages alone.
+CREATE VIEW outcome.ended AS
+SELECT
+    ended.contact_id,
+    ended.dormant_since,
+    ended.arm,
+    ended.outcome,
+    coalesce(word.label, ended.word) AS label,
+    word.sentence,
+    ended.decided_on
+FROM (
+    SELECT
+        contact_outcome.contact_id,
+        contact_outcome.dormant_since,
+        contact_outcome.arm,
+        contact_outcome.outcome,
+        contact_outcome.decided_on,
+        CASE
+            WHEN
+                contact_outcome.outcome = 'unreachable'
+                AND contact_outcome.if_unopened = 'unsubscribed'
+                THEN 'unsure'
+            ELSE CAST(contact_outcome.outcome AS text)
+        END AS word
+    FROM outcome.contact_outcome AS contact_outcome
+) AS ended
+LEFT JOIN core.word AS word
+    ON word.about IN ('outcome.outcome', 'outcome.ending') AND ended.word = word.word;

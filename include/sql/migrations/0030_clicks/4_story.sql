@@ -376,16 +376,10 @@ SELECT
     episode.closed_on,
     13,
     'outcome',
-    'The quiet spell ended' || coalesce(
-        ': ' || lower(coalesce(word.label, CAST(contact_outcome.outcome AS text))), ''
-    ),
-    word.sentence,
+    'The quiet spell ended' || coalesce(': ' || lower(ended.label), ''),
+    ended.sentence,
     NULL
 FROM cohort.episode AS episode
-LEFT JOIN outcome.contact_outcome AS contact_outcome
-    ON
-        episode.contact_id = contact_outcome.contact_id
-        AND episode.dormant_since = contact_outcome.dormant_since
-LEFT JOIN core.word AS word
-    ON word.about = 'outcome.outcome' AND CAST(contact_outcome.outcome AS text) = word.word
+LEFT JOIN outcome.ended AS ended
+    ON episode.contact_id = ended.contact_id AND episode.dormant_since = ended.dormant_since
 WHERE episode.closed_on IS NOT NULL;
