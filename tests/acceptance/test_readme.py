@@ -89,7 +89,7 @@ ELSEWHERE = {
     "help": "no command of ours", "down": "the fixture",
 }  # fmt: skip
 CARDS = 1_200
-PATIENCE = 240
+PATIENCE = 600
 
 
 @dataclass
