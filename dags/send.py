@@ -34,7 +34,7 @@ from reengage.runtime import told_plainly
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["scheduled", "manual"],
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
     tags=["reengage"],
 )

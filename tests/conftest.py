@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,31 +40,48 @@ def template(server: EmbeddedServer) -> str:
     return "warehouse"
 
 
+NewWarehouse = Callable[[], AbstractContextManager[sa.Engine]]
+
+
 @pytest.fixture
-def warehouse(
+def new_warehouse(
     server: EmbeddedServer, template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[sa.Engine]:
-    """A migrated, empty warehouse of this test alone; settings.warehouse_url() points to it."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+) -> NewWarehouse:
+    """Makes a migrated, empty warehouse, gone again at the end of the block, to which
+    settings.warehouse_url() points.
+    """
     admin = sa.create_engine(
         "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
         isolation_level="AUTOCOMMIT",
         poolclass=sa.NullPool,
     )
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
-    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        # FORCE would also end a vacuum of the server's own, which only a superuser may; a plain
-        # DROP asks it to stop.
-        connection.execute(
-            sa.text(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = :name AND backend_type = 'client backend'"
-            ),
-            {"name": name},
-        )
-        connection.execute(sa.text(f'DROP DATABASE "{name}"'))
+
+    @contextmanager
+    def make() -> Iterator[sa.Engine]:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with admin.connect() as connection:
+            connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
+        engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+        yield engine
+        engine.dispose()
+        with admin.connect() as connection:
+            # FORCE would also end a vacuum of the server's own, which only a superuser may; a
+            # plain DROP asks it to stop.
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                    " WHERE datname = :name AND backend_type = 'client backend'"
+                ),
+                {"name": name},
+            )
+            connection.execute(sa.text(f'DROP DATABASE "{name}"'))
+
+    return make
+
+
+@pytest.fixture
+def warehouse(new_warehouse: NewWarehouse) -> Iterator[sa.Engine]:
+    """A migrated, empty warehouse of this test alone."""
+    with new_warehouse() as engine:
+        yield engine

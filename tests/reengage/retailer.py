@@ -1,5 +1,5 @@
-"""A retailer's folder, taken through days as the DAGs' tasks do it: files, checks, core, decisions,
-gates, texts, outcomes. Only Airflow around it and the provider are left out.
+"""A retailer's folder, taken through days as the DAGs' tasks do it: files, core, decisions, gates,
+texts, outcomes. Left out are Airflow, Great Expectations (seconds a day), and the provider.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from reengage import cohort, core, db, gates, outbox, outcome, quality
+from reengage import cohort, core, db, gates, outbox, outcome
 from reengage.clock import SimulatedClock
-from reengage.errors import ReengageError
+from reengage.errors import DayStopped, ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.providers.base import Answer, Outcome, Outgoing, Reply
 from reengage.sources import read_sources
@@ -138,7 +138,8 @@ class Retailer:
         sources = read_sources(self.folder / "sources")
         loads = [load_source(self.engine, s, self.policy, as_of, self.clock) for s in sources]
         notes += [note for load in loads for note in load.notes]
-        quality.validate(self.engine, loads, self.policy, as_of)
+        if problems := [load.problem for load in loads if load.problem]:
+            raise DayStopped("\n".join(problems))
         for load in loads:
             core.take(self.engine, load.source, load.load_id, as_of, self.policy, self.clock)
         cohort.check_fresh(self.engine, sources, as_of)

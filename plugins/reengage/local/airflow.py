@@ -39,6 +39,7 @@ def environment(server: EmbeddedServer) -> dict[str, str]:
         # The client logs as an error that a mapped task has no further result.
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "reengage=INFO airflow.sdk.api.client=CRITICAL",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "45",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

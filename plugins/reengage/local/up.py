@@ -55,8 +55,8 @@ def run_up() -> None:
   Sandbox        {services.sandbox.url}   (texts nobody; log: {settings().sandbox})
   Logs           {settings().home / "logs"}
 
-The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send and
-reengage_outcomes to run them daily. Ctrl-C ends all of it.""",
+The DAGs are paused: switch on reengage_ingest, reengage_journey, reengage_send, reengage_replies
+and reengage_outcomes to run them daily. Ctrl-C ends all of it.""",
                         flush=True,
                     )
                     _watch(children)
