@@ -326,29 +326,29 @@ def test_what_many_cards_hold_is_a_placeholder_and_its_past_stops_stay(
             )
         }
 
-    crm.write("a.csv", [("a", "none"), ("b", "")], "id,card")
-    loyalty.write("a.csv", [(1, "none", "2024-03-01", 5)])
-    club.write("a.csv", [("none", "2024-03-02")], "who,taken")
+    crm.write("a.csv", [("a", "9999"), ("b", "")], "id,card")
+    loyalty.write("a.csv", [(1, "9999", "2024-03-01", 5)])
+    club.write("a.csv", [("9999", "2024-03-02")], "who,taken")
     for feed in (crm, loyalty, club):
         feed.take()
-    assert seen() == {"a": (1, True, False), "none": (1, True, False), "b": (0, False, False)}
-    crm.write("b.csv", [("b", "none")], "id,card")
+    assert seen() == {"a": (1, True, False), "9999": (1, True, False), "b": (0, False, False)}
+    crm.write("b.csv", [("b", "9999")], "id,card")
     crm.take()  # two hold it: both are held by what happens under it
-    assert seen() == {"a": (0, True, True), "none": (1, True, False), "b": (0, True, True)}
-    crm.write("c.csv", [(n, "none") for n in range(4)], "id,card")
+    assert seen() == {"a": (0, True, True), "9999": (1, True, False), "b": (0, True, True)}
+    crm.write("c.csv", [(n, "9999") for n in range(4)], "id,card")
     crm.take()
     late = {str(n): (0, False, False) for n in range(4)}
     assert seen() == late | {
-        "a": (0, False, True), "none": (1, True, False), "b": (0, False, True),
+        "a": (0, False, True), "9999": (1, True, False), "b": (0, False, True),
     }  # fmt: skip
     ((message,),) = rows(
         warehouse, "SELECT message FROM raw.load ORDER BY load_id DESC LIMIT 1"
     )  # fmt: skip
     assert "6 cards hold 1 ids of other sources that more than 5 cards have" in message
-    crm.write("d.csv", [("z", "none"), ("b", "")], "id,card")
+    crm.write("d.csv", [("z", "9999"), ("b", "")], "id,card")
     crm.take()
     assert seen() == late | {
-        "a": (0, False, True), "none": (1, True, False), "b": (0, False, True),
+        "a": (0, False, True), "9999": (1, True, False), "b": (0, False, True),
         "z": (0, False, False),
     }  # fmt: skip
 
