@@ -84,7 +84,7 @@ judge: $(READY)  ## judge again who clicked, people or machines, after the rules
 	@$(REENGAGE) judge
 
 .PHONY: bench
-bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web) SIZE=1 (millions) VERBOSE=1
+bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web, first_week) SIZE=1 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)
 
 .PHONY: audit

@@ -144,3 +144,15 @@ def test_what_was_measured_is_undone(warehouse: sa.Engine) -> None:
         assert db.run(connection, "raw/load_size", load_id=load_id).all()
     with warehouse.connect() as connection:
         assert not db.run(connection, "raw/load_size", load_id=load_id).all()
+
+
+def test_a_first_week_is_measured_at_two_sizes(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--only", "first_week", "--size", "0.001"]) == 0
+    figures = json.loads(kept.read_text(encoding="utf-8"))
+    assert {"first_week_growth", "first_week_cards_a_second"} <= figures.keys()
+    said = capsys.readouterr().out
+    assert "first_week: 250 cards" in said and "first_week: 1,000 cards" in said
+    assert "half new: contact: core" in said
+    assert not (settings().home / "bench").exists()

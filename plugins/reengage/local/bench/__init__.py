@@ -25,6 +25,7 @@ BENCHMARKS = {
     "journey": "reengage.local.bench.journey",
     "send": "reengage.local.bench.send",
     "web": "reengage.local.bench.web",
+    "first_week": "reengage.local.bench.first_week",
 }
 DATABASE = "reengage_bench"
 LEAST_SIZE, MOST_SIZE = 0.001, 10.0
