@@ -10,7 +10,7 @@ and maps what it has called in; a stop takes effect at once, before anything mor
 | why | what to do |
 |---|---|
 | the provider is away, or refuses the key | nothing, or mend the connection `reengage_sms`; what was not told yet is asked for again |
-| a guard refused (rehearsal beside a real provider, no provider) | the message says which |
+| a guard refused (a home that plays the past, rehearsal beside a real provider, no provider) | the message says which |
 | the task was killed | nothing: what was kept is applied by the next run |
 """
 
