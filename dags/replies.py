@@ -11,7 +11,7 @@ nobody has read within `replies.hold_days` counts as a stop from here on.
 | why | what to do |
 |---|---|
 | the provider is away, or refuses the key | nothing, or mend the connection `reengage_sms`; what was not told yet is asked for again |
-| a guard refused (rehearsal beside a real provider, no provider) | the message says which |
+| a guard refused (a home that plays the past, rehearsal beside a real provider, no provider) | the message says which |
 | the log says that a reply cannot be read | it is kept in `outbox.webhook`, and tried again by each run: compare the provider's module with its current API |
 | the task was killed | nothing: what was kept is applied by the next run |
 """

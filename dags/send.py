@@ -12,7 +12,7 @@ clicks and returns are checked once more in the claim.
 |---|---|
 | the provider refuses the key, or has no credit left | mend the connection `reengage_sms` or the account, clear the task; nothing was sent |
 | the provider is away | nothing: it is retried, and the next run goes on |
-| a guard refused (backfill, simulated clock with a real provider, no provider) | the message says which |
+| a guard refused (backfill, a home that plays the past, simulated clock with a real provider, no provider) | the message says which |
 | the task was killed | clear it, or wait for the next run: nobody is texted twice |
 
 Messages of which it cannot be proved whether they went out stay `unknown`, are counted in the log,

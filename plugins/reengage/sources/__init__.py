@@ -175,12 +175,12 @@ class Source(_Part):
     exclude: rows that are no facts, by column and values. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another
     source, and by its phone also one of its own. product_source: whose product ids an
-    interaction's are, where they are another source's. guests: many of its rows are of people without a card, so that
-    gates.max_unknown_share does not count them. lines: where several rows of a file are one order,
-    whether their amounts are added, or each says the order's; not said, as first, and different
-    ones are told. zero: whether an order of 0 is a sign of life. decimal: the sign before the
-    decimals of amounts, where it is a comma or cannot be told from thousands. complete_marker: a
-    file whose content is the date through which an event feed is complete.
+    interaction's are, where they are another source's. guests: many of its rows are of people
+    without a card, so that gates.max_unknown_share does not count them. lines: where several rows
+    of a file are one order, whether their amounts are added, or each says the order's; not said, as
+    first, and different ones are told. zero: whether an order of 0 is a sign of life. decimal: the
+    sign before the decimals of amounts, where it is a comma or cannot be told from thousands.
+    complete_marker: a file whose content is the date through which an event feed is complete.
     """
 
     source: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
