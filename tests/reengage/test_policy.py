@@ -10,6 +10,7 @@ import pytest
 from reengage import remarks
 from reengage.errors import ConfigurationError
 from reengage.policy import read_policy
+from reengage.settings import INCLUDE
 
 SHIPPED = Path(__file__).parents[2] / "include/journey.yaml"
 
@@ -266,3 +267,13 @@ def test_an_approval_that_comes_too_late_to_send_is_refused(tmp_path: Path) -> N
     file.write_text(text.replace("window_hours: 48", "window_hours: 12"))
     with pytest.raises(ConfigurationError, match=r"must be below hours\.window_hours \(12\)"):
         read_policy(file)
+
+
+def test_a_ladder_too_short_for_anybody_to_be_left_to_rest_is_told() -> None:
+    policy = read_policy(INCLUDE / "journey.yaml")
+    told = {
+        texts: "\n".join(policy.model_copy(update={"unsubscribe_after_texts": texts}).remarks)
+        for texts in (3, 4)
+    }
+    assert "unsubscribe_after_texts" not in told[3], "as many as there are steps"
+    assert "unsubscribe_after_texts (4) is more than the ladder has steps (3)" in told[4]
