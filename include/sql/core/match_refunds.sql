@@ -25,6 +25,7 @@ WITH changed AS (
             FROM core.settlement AS pair
             WHERE pair.contact_id = returner.contact_id
             -- Not joined the other way round, over everybody's interactions.
+            ORDER BY pair.source_event_id
             OFFSET 0
         ) AS settlement
     WHERE

@@ -52,7 +52,7 @@ named AS (
 judged AS (
     SELECT
         named.*,
-        EXISTS(
+        EXISTS (
             SELECT 1
             FROM core.contact_identity AS identity
             INNER JOIN core.contact_identity AS theirs ON identity.contact_id = theirs.contact_id
@@ -64,7 +64,7 @@ judged AS (
                 AND card.status IN ('loaded', 'excluded')
         )
         -- An id that several cards hold is joined to none of them, and known all the same.
-        OR EXISTS(
+        OR EXISTS (
             SELECT 1
             FROM core.card_id AS held
             WHERE

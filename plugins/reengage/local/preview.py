@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from reengage import cohort, db, past, preview
+from reengage import cohort, db, past, preview, quality
 from reengage.clock import SimulatedClock, wall_clock
 from reengage.errors import ReengageError
 from reengage.local.day import SENDS_AT, after
@@ -29,7 +29,7 @@ def run_preview(as_of: date, audience: Path | None = None) -> None:
     policy, engine, sources = read_policy(), warehouse(), read_sources()
     past.check_step(engine, policy, as_of)
     clock = SimulatedClock(_moment(policy, as_of))
-    late, unread = _late(engine, sources, as_of), _unread(engine, sources)
+    late, unread = _late(engine, policy, sources, as_of), _unread(engine, sources)
     found = preview.preview(engine, policy, as_of, clock, _link_base(policy), audience)
     at = clock().astimezone(policy.brand.zone)
     if policy.mode == "sandbox":
@@ -60,10 +60,11 @@ def _moment(policy: Policy, as_of: date) -> datetime:
     return max(ten, now) if is_today else ten
 
 
-def _late(engine: sa.Engine, sources: list[Source], as_of: date) -> list[str]:
-    """What the freshness gate says; in a preview it ends nothing."""
+def _late(engine: sa.Engine, policy: Policy, sources: list[Source], as_of: date) -> list[str]:
+    """What the gates of freshness and of unknown ids say; in a preview they end nothing."""
     try:
         cohort.check_fresh(engine, sources, as_of)
+        quality.check_known(engine, sources, policy, as_of)
     except ReengageError as error:
         return ["", f"A real run would stop before it decides: {error}"]
     return []

@@ -160,6 +160,7 @@ CROSS JOIN
         SELECT settled.*
         FROM core.settlement AS settled
         WHERE settled.contact_id = corrected.contact_id
+        ORDER BY settled.source_event_id
         OFFSET 0
     ) AS settlement
 WHERE
