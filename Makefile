@@ -96,6 +96,11 @@ test: $(READY)  ## the whole suite, in its own home
 	@$(REENGAGE) tools
 	@$(VENV)/bin/pytest -n 2 $(TESTS)
 
+.PHONY: soak
+soak: $(READY)  ## long kills and deep properties: twenty times what make test tries
+	@$(REENGAGE) tools
+	@REENGAGE_SOAK=1 $(VENV)/bin/pytest -n 2 $(TESTS)
+
 .PHONY: lint
 lint: $(READY)  ## ruff, sqlfluff, mypy
 	@$(VENV)/bin/ruff check --quiet .

@@ -1,6 +1,5 @@
 """The day's decisions, held against a plain model of the rules, and against accidents."""
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from world import LINKS, RULES, START, Load, World, small_policy
 
+from depth import examples
 from reengage import cohort, messages
 from reengage.errors import ConfigurationError, DayStopped, PastDayError
 from reengage.policy import Behaviour, Caps, ConsentClock, Policy, Rhythm, Thresholds, WarmUp
@@ -218,7 +218,7 @@ def tell(
         world.check_daily_steps()
 
 
-EXAMPLES = int(os.environ.get("REENGAGE_EXAMPLES", "12"))
+EXAMPLES = examples(12)
 
 
 @settings(max_examples=EXAMPLES, **RELAXED)

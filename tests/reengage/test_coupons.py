@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from test_sources import Feed
 from world import LINKS, START, Load, World, small_policy
 
+from depth import examples
 from reengage import cli, cohort, coupons, db, drafts, messages, preview
 from reengage.coupons import Coupon, is_coupon, issue_for, new_coupon
 from reengage.errors import ConfigurationError, SourceError
@@ -983,7 +984,9 @@ EVENTS = st.lists(
 
 
 @settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(4),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_no_code_is_ever_with_two_contacts(

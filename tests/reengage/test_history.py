@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import START, Load, World, small_policy
 
+from depth import examples
 from reengage import history
 from reengage.errors import ConfigurationError
 
@@ -34,7 +35,7 @@ def replayed(world: World) -> dict[tuple[date, str], tuple[int, int]]:
 
 
 @settings(
-    max_examples=40, deadline=None, derandomize=True,
+    max_examples=examples(40), deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(people=people, first=st.integers(0, LAST), length=st.integers(0, LAST))

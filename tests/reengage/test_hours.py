@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phonenumbers import geocoder, parse
 
+from depth import examples
 from reengage import hours
 from reengage.errors import ConfigurationError
 from reengage.hours import Place, allowed_at, allowed_until, allowed_window
@@ -164,7 +165,7 @@ def minutes_from(now: datetime, count: int) -> Iterator[datetime]:
 
 
 @given(moments, some_places, policies)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_the_first_allowed_moment_is_the_first_that_a_minute_hand_finds(
     now: datetime, places: tuple[Place, ...], policy: Hours
 ) -> None:
@@ -190,7 +191,7 @@ def test_the_first_allowed_moment_is_the_first_that_a_minute_hand_finds(
 
 
 @given(moments, some_places, policies)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_whether_a_moment_is_allowed(
     now: datetime, places: tuple[Place, ...], policy: Hours
 ) -> None:

@@ -17,6 +17,7 @@ from test_core import DIFFERENCES
 from test_sources import AS_OF, Feed, clock
 from test_sources import POLICY as SHIPPED
 
+from depth import examples
 from reengage import cohort, db, maintenance, story
 from reengage.local.postgres import EmbeddedServer
 
@@ -198,7 +199,9 @@ HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
 
 @given(st.lists(LOAD, min_size=2, max_size=7))
 @settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=examples(15),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_nobody_is_anybody_else_and_who_shares_is_held(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, loads: list[Any]

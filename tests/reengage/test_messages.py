@@ -13,6 +13,7 @@ import smsutil
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from reengage import messages, wording
 from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
@@ -68,13 +69,13 @@ pieces = st.one_of(
 
 
 @given(st.lists(pieces, max_size=4).map("".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_segments_are_those_of_the_specification(text: str) -> None:
     assert segments(text) == slow_count(text)
 
 
 @given(st.lists(pieces, max_size=4).map("".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_segments_agree_with_a_second_implementation(text: str) -> None:
     # The second one has no opinion on nothing, and takes the escape itself for a character.
     assume(text and "\x1b" not in text)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from retailer import SHIPPED, Retailer
 from world import create_app
 
+from depth import examples
 from reengage.providers.base import Reply
 
 FIRST = date(2026, 4, 6)
@@ -368,7 +369,7 @@ def is_plain(p: Person) -> bool:
 
 
 @settings(
-    max_examples=3, deadline=None,
+    max_examples=examples(3), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(shop=shops())

@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from reengage import db, drafts, messages, outbox
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ProviderError
@@ -254,11 +255,14 @@ def work(address: str, url: str, kind: str, share: int, shares: int) -> None:
     ("kind", "messages", "refused"),
     [("infobip", 1500, "REJECTED_DESTINATION"), ("twilio", 600, "21612"), ("mailup", 600, "204")],
 )
+@pytest.mark.parametrize("_", range(examples(1)))
+@pytest.mark.kills
 def test_senders_killed_at_any_moment_send_each_message_once(
     warehouse: sa.Engine,
     sandbox: Sandbox,
     clock: SimulatedClock,
     monkeypatch: pytest.MonkeyPatch,
+    _: int,
     kind: str,
     messages: int,
     refused: str,
@@ -808,7 +812,9 @@ FAILURES = ("undelivered", "expired", "rejected")
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.lists(

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from reengage import db, pace
 from reengage.errors import ConfigurationError
 from reengage.pace import Booking, SharedPace
@@ -137,7 +138,9 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(
     st.tuples(st.sampled_from(["both", "account"]), st.integers(1, 9), st.sampled_from([0.0, 9.0])),

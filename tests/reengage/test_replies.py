@@ -24,6 +24,7 @@ from test_cases import _deliver
 from test_web import served
 from world import create_app
 
+from depth import examples
 from reengage import cohort, db, messages, numbers, opt_out, outbox, replies
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
@@ -206,7 +207,7 @@ def test_a_number_is_one_in_every_spelling(spellings: tuple[str, ...]) -> None:
     assert set(pairs) == {(b, a) for a, b in pairs} and len(pairs) in (0, 2, 6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_spellings_are_the_same_whichever_one_begins_with(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(numbers.forms()._forms))
@@ -276,7 +277,7 @@ def heard(account: Account, body: bytes, url: str = "https://l.example/h") -> To
     return provider_for(account, 1).hear(Webhook(url, {}, body, is_known=True), NOW)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(anything | told_fields, max_size=4), st.lists(anything | told_fields, max_size=4))
 def test_a_stop_is_heard_whatever_is_told_with_it(before: list[Any], after: list[Any]) -> None:
     stop = {"messageId": "p2", "from": STOPPED, "text": "STOP", "receivedAt": RECEIVED}
@@ -290,7 +291,7 @@ def test_a_stop_is_heard_whatever_is_told_with_it(before: list[Any], after: list
         assert (again.replies, again.receipts, again.unread) == ([], [], [body])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(anything, max_size=4))
 def test_twilios_log_loses_no_reply_beside_one_that_cannot_be_read(others: list[Any]) -> None:
     stop = {"sid": "SM1", "from": f"+{STOPPED}", "body": "STOP", "date_sent": None}
@@ -299,7 +300,7 @@ def test_twilios_log_loses_no_reply_beside_one_that_cannot_be_read(others: list[
     assert len(told.replies) + len(told.unread) == len(others) + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.text(), st.text()))
 def test_a_twilio_form_with_a_sender_is_always_heard(more: dict[str, str]) -> None:
     form = {**more, "MessageSid": "SM1", "From": f"+{STOPPED}", "Body": "STOP"}

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import examples
 from reengage import core, db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.local.postgres import EmbeddedServer
@@ -273,7 +274,7 @@ ZONES = ("America/New_York", "Europe/Rome", "Pacific/Auckland", "UTC")
     st.sampled_from(ZONES),
     st.sampled_from(["naive", "offset", "z", "date", "epoch"]),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_days_end_at_the_brands_midnight(
     moment: datetime, brand: str, zone: str, written: str
 ) -> None:
@@ -743,6 +744,7 @@ SELECT md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM (
 """
 
 
+@pytest.mark.kills
 def test_killed_anywhere_and_run_again_core_is_the_same(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
