@@ -52,8 +52,8 @@ class Place(NamedTuple):
 
 # ---------------------------------------------------------------------------- the rules, as data
 
-PlaceKey = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
-StateKey = Annotated[str, Field(pattern="^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+PlaceKey = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$", examples=["US-FL"])]
+StateKey = Annotated[str, Field(pattern="^[A-Z]{2}-[A-Z0-9]{1,3}$", examples=["US-FL"])]
 
 
 class Rule(PlaceHours):

@@ -248,6 +248,8 @@ class _Mistake:
             return f'write the hour in quotes: "{hour}"' if hour else f"write {wants}{like}"
         if kind.startswith("date"):
             return self._day(wants)
+        if kind == "string_pattern_mismatch":
+            return f"is not written as it has to be{like}"
         if kind.startswith("string"):
             return f'write it in quotes: "{value}"' if value else f"write {wants}{like}"
         if kind.startswith(("tuple", "list", "set")):

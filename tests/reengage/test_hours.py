@@ -526,9 +526,9 @@ FLORIDA = 'place: US-FL\n    since: 2021-07-01\n    from: "08:00"'
     [
         (FLORIDA, FLORIDA.replace('"08:00"', "20:00"), 'in quotes, like "08:00"', 2),
         (FLORIDA, FLORIDA.replace("08", "20"), "must be before `to`", 0),
-        (FLORIDA, FLORIDA.replace("2021-07-01", "soon"), "valid date", 1),
+        (FLORIDA, FLORIDA.replace("2021-07-01", "soon"), "write a day", 1),
         (FLORIDA, FLORIDA.replace("from:", "form:"), "no such key", 2),
-        (FLORIDA, FLORIDA.replace("US-FL", "Florida"), "should match pattern", 0),
+        (FLORIDA, FLORIDA.replace("US-FL", "Florida"), "not written as it has to be, like US-FL", 0),
         (FLORIDA, FLORIDA.replace("US-FL", "NO"), 'write it in quotes, "NO"', 0),
     ],
 )
@@ -549,7 +549,7 @@ def test_a_mistake_is_named_with_its_line(
         ("place: US-FL", "place: ZZ", "ZZ is no country"),
         ("place: US-FL\n    since: 2021-07-01", "place: US\n    since: null", "two rules of US"),
         ('weekend_to: "18:00"', 'weekend_to: "09:30"', "must be before `weekend_to`"),
-        ("source: Fla.", "sauce: Fla.", "Field required"),
+        ("source: Fla.", "sauce: Fla.", "you may mean source"),
         ("rules:", "rule:", "need the keys `rules` and `states`"),
         ("since: 2021-07-01", "since: 2021-07-32", r"line \d+: .*since"),
         ("US-AL: {", "US-AL: {zones: [Europe/Gotham], ", "Europe/Gotham is no time zone"),
