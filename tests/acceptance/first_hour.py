@@ -45,7 +45,8 @@ def without_airflow() -> None:
     def example(base: str) -> str:
         told = str(named(base))
         link = told.partition("recipient: ")[2].rstrip(")")
-        print(f"The link answers {requests.get(link, timeout=10).status_code}.")
+        answer = requests.get(link, timeout=10).status_code if link else "not: none is named"
+        print(f"The link answers {answer}.")
         return told
 
     def nothing(*_: object) -> Any:
