@@ -1,13 +1,13 @@
-"""Hits: a rule for links that lead away at once, in a revision before the one that uses it."""
+"""Replies that a person reads; one number in several spellings; suppressions of a number."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0029"
-down_revision = "0026"
+revision = "0024"
+down_revision = "0023"
 
-FOLDER = Path(__file__).parents[1] / "0029_browser"
+FOLDER = Path(__file__).parents[1] / "0024_replies"
 
 
 def upgrade() -> None:

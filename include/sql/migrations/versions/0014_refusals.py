@@ -5,11 +5,11 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0014"
+down_revision = "0013"
 
 log = logging.getLogger("reengage.migrations")
-FOLDER = Path(__file__).parents[1] / "0017_refusals"
+FOLDER = Path(__file__).parents[1] / "0014_refusals"
 
 
 def upgrade() -> None:

@@ -1,13 +1,13 @@
-"""Values of enums that the next revisions use."""
+"""Two new reasons: a reply that nobody has read, and a number that is somebody else's now."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0014"
+revision = "0023"
+down_revision = "0022"
 
-FOLDER = Path(__file__).parents[1] / "0019_values"
+FOLDER = Path(__file__).parents[1] / "0023_reasons"
 
 
 def upgrade() -> None:

@@ -1,13 +1,13 @@
-"""The clock of a home that plays the past."""
+"""What was ever seen of a source."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0036"
-down_revision = "0030"
+revision = "0022"
+down_revision = "0021"
 
-FOLDER = Path(__file__).parents[1] / "0036_clock"
+FOLDER = Path(__file__).parents[1] / "0022_seen"
 
 
 def upgrade() -> None:

@@ -8,11 +8,11 @@ from alembic import op
 
 from reengage.sources.ids import normal_id
 
-revision = "0016"
+revision = "0013"
 down_revision = "0012"
 
 log = logging.getLogger("reengage.migrations")
-FOLDER = Path(__file__).parents[1] / "0016_ids"
+FOLDER = Path(__file__).parents[1] / "0013_ids"
 IDS = 50_000  # at a time
 
 

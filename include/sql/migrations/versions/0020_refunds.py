@@ -1,13 +1,13 @@
-"""Replies that a person reads; one number in several spellings; suppressions of a number."""
+"""Refunds, codes among others, and what an order of nothing is."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0020"
+down_revision = "0019"
 
-FOLDER = Path(__file__).parents[1] / "0026_replies"
+FOLDER = Path(__file__).parents[1] / "0020_refunds"
 
 
 def upgrade() -> None:

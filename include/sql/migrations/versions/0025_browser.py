@@ -1,13 +1,13 @@
-"""Answers and entries in a contact's story."""
+"""Hits: a rule for links that lead away at once, in a revision before the one that uses it."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0025"
+down_revision = "0024"
 
-FOLDER = Path(__file__).parents[1] / "0037_story"
+FOLDER = Path(__file__).parents[1] / "0025_browser"
 
 
 def upgrade() -> None:

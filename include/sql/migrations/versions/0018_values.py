@@ -1,13 +1,13 @@
-"""Revenue in one currency, and the others beside it."""
+"""Values of enums that the next revisions use."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0018"
+down_revision = "0017"
 
-FOLDER = Path(__file__).parents[1] / "0022_figures"
+FOLDER = Path(__file__).parents[1] / "0018_values"
 
 
 def upgrade() -> None:

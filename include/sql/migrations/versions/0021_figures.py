@@ -1,13 +1,13 @@
-"""Unknown: how many rows of a load name nobody known."""
+"""Revenue in one currency, and the others beside it."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0021"
+down_revision = "0020"
 
-FOLDER = Path(__file__).parents[1] / "0018_unknown"
+FOLDER = Path(__file__).parents[1] / "0021_figures"
 
 
 def upgrade() -> None:

@@ -1,13 +1,13 @@
-"""Two new reasons: a reply that nobody has read, and a number that is somebody else's now."""
+"""Clicks: verdicts that may be unsure, and outcomes and words that follow them."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0023"
+revision = "0026"
+down_revision = "0025"
 
-FOLDER = Path(__file__).parents[1] / "0025_reasons"
+FOLDER = Path(__file__).parents[1] / "0026_clicks"
 
 
 def upgrade() -> None:

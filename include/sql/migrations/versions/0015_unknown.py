@@ -1,13 +1,13 @@
-"""Card ids: what the cards have said of who they are, and what an id that is shared holds."""
+"""Unknown: how many rows of a load name nobody known."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0018"
+revision = "0015"
+down_revision = "0014"
 
-FOLDER = Path(__file__).parents[1] / "0013_card_ids"
+FOLDER = Path(__file__).parents[1] / "0015_unknown"
 
 
 def upgrade() -> None:

@@ -1,13 +1,13 @@
-"""Refunds, codes among others, and what an order of nothing is."""
+"""Card ids: what the cards have said of who they are, and what an id that is shared holds."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0016"
+down_revision = "0015"
 
-FOLDER = Path(__file__).parents[1] / "0021_refunds"
+FOLDER = Path(__file__).parents[1] / "0016_card_ids"
 
 
 def upgrade() -> None:

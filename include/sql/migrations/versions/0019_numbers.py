@@ -7,12 +7,12 @@ from alembic import op
 
 from reengage.sources.numerals import phone_kind
 
-revision = "0020"
-down_revision = "0019"
+revision = "0019"
+down_revision = "0018"
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path(__file__).parents[1] / "0020_numbers"
+FOLDER = Path(__file__).parents[1] / "0019_numbers"
 AT_ONCE = 10_000
 
 

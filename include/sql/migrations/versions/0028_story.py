@@ -1,13 +1,13 @@
-"""Clicks: verdicts that may be unsure, and outcomes and words that follow them."""
+"""Answers and entries in a contact's story."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0028"
+down_revision = "0027"
 
-FOLDER = Path(__file__).parents[1] / "0030_clicks"
+FOLDER = Path(__file__).parents[1] / "0028_story"
 
 
 def upgrade() -> None:

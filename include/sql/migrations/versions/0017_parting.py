@@ -6,10 +6,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 
-FOLDER = Path(__file__).parents[1] / "0014_parting"
+FOLDER = Path(__file__).parents[1] / "0017_parting"
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,13 @@
-"""What was ever seen of a source."""
+"""The clock of a home that plays the past."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0027"
+down_revision = "0026"
 
-FOLDER = Path(__file__).parents[1] / "0023_seen"
+FOLDER = Path(__file__).parents[1] / "0027_clock"
 
 
 def upgrade() -> None:
