@@ -248,7 +248,8 @@ SELECT
     hit.contact_id,
     hit.at,
     NULL,
-    11,
+    -- What is done at once is done in this order.
+    CASE hit.kind WHEN 'view' THEN 11 WHEN 'beacon' THEN 12 ELSE 13 END,
     CASE WHEN hit.verdict = 'human' THEN 'open' ELSE 'fetch' END,
     CASE
         WHEN hit.verdict = 'machine'
@@ -274,7 +275,7 @@ SELECT
     survey.contact_id,
     said.at,
     NULL,
-    12,
+    14,
     'answer',
     said.what || survey.step,
     CASE
@@ -317,7 +318,7 @@ SELECT
     entry.contact_id,
     said.at,
     NULL,
-    12,
+    14,
     'entry',
     said.what,
     said.detail,
@@ -428,7 +429,7 @@ SELECT
     use.given_to,
     use.occurred_at,
     use.occurred_on,
-    13,
+    15,
     'coupon',
     CASE
         WHEN use.is_counted THEN 'Noted on the use of the ' || use.role || ' of the ' || message.step
@@ -461,7 +462,7 @@ SELECT
     episode.contact_id,
     NULL,
     episode.closed_on,
-    13,
+    15,
     'outcome',
     'The quiet spell ended' || coalesce(': ' || lower(ended.label), ''),
     ended.sentence,
