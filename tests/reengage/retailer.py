@@ -110,6 +110,7 @@ class Retailer:
         notes: list[str] = []
         stopped = None
         self.clock.move_to(self.at(as_of, 10))
+        outbox.take_replies(self.engine, self.phones, self.policy, self.clock)  # as all day long
         try:
             self._load(as_of, notes)
             self._decide(as_of)

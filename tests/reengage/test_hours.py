@@ -528,7 +528,12 @@ FLORIDA = 'place: US-FL\n    since: 2021-07-01\n    from: "08:00"'
         (FLORIDA, FLORIDA.replace("08", "20"), "must be before `to`", 0),
         (FLORIDA, FLORIDA.replace("2021-07-01", "soon"), "write a day", 1),
         (FLORIDA, FLORIDA.replace("from:", "form:"), "no such key", 2),
-        (FLORIDA, FLORIDA.replace("US-FL", "Florida"), "not written as it has to be, like US-FL", 0),
+        (
+            FLORIDA,
+            FLORIDA.replace("US-FL", "Florida"),
+            "not written as it has to be, like US-FL",
+            0,
+        ),
         (FLORIDA, FLORIDA.replace("US-FL", "NO"), 'write it in quotes, "NO"', 0),
     ],
 )

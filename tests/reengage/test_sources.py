@@ -32,7 +32,7 @@ from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.local.postgres import EmbeddedServer
 from reengage.policy import Policy, read_policy
 from reengage.sources import Source, files, folders, read_source, read_sources
-from reengage.sources.clean import Bad, Cleaner, Good
+from reengage.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.sources.load import Load, load_source
 
 POLICY = read_policy()
@@ -442,7 +442,7 @@ def test_a_name_of_letters_that_make_no_sense_is_none(
     assert isinstance(said, dict)
     row = Cleaner(source, POLICY, "key")(said)
     assert isinstance(row, Good)
-    assert row.typed[4] == name
+    assert row.typed[TYPED["contact"].index("first_name")] == name
     assert ("first_name" in row.problems) == (name is None)
 
 
@@ -470,8 +470,13 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
         )
     ]  # fmt: skip
     assert facts == [True, False, False, False, True]
-    assert clean(order | {"type": "view", "who": None}) is None
-    assert isinstance(clean(order | {"who": None}), Bad)
+    assert clean(order | {"type": "view", "id": "x" * 201}) is None
+    assert isinstance(clean(order | {"id": "x" * 201}), Bad)
+    # Another row of the order may say who it was.
+    lines = [clean(order | {"type": kind, "who": None}) for kind in ("view", "order")]
+    assert [isinstance(line, Good) and line.lacks for line in lines] == [
+        "source_contact_id is missing"
+    ] * 2
 
 
 CONSENT: dict[str, Any] = {
@@ -999,7 +1004,7 @@ def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
     ("change", "told"),
     [({"columns": {"source_contact_id": "a"}}, "needs occurred_at"),
      ({"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}}, "fone is none of"),
-     ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "America/New_York"),
+     ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "Europe/Rome"),
      ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour"),
      ({"product_source": "catalog"}, "product_source: says whose product_id"),
      ({"encoding": "latin-99"}, "is no encoding that is known: write one like cp1250"),

@@ -98,7 +98,7 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
         "4 May 1997            Registered",
         "31 May 1997, 20:00    Agreed to marketing by SMS",
         "18 Jan 1998, 12:00    Bought something",
-        "7.00, from shop",
+        "7.00 USD, from shop",
         "First named in the data of crm",
         "22 Jan 1998, 10:00    Quiet since 18 Jan 1998: the journey begins",
         "22 Jan 1998, 10:00    Due for the survey on 21 Jan 1998: chosen to be texted",

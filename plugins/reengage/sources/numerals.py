@@ -12,6 +12,8 @@ from typing import Literal
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
+from reengage import numbers
+
 Decimals = Literal[".", ","]
 
 # How core.phone_kind calls what phonenumbers knows of a number.
@@ -77,7 +79,17 @@ def phone(value: str, country: str) -> tuple[str, str]:
         if other is not None and other != number and phonenumbers.is_valid_number(other):
             raise BadValue("could be two numbers: write it with + and the country's code")
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return e164, _KINDS.get(phonenumbers.number_type(number), "unknown")
+    return e164, _kind(number, e164)
+
+
+def _kind(number: phonenumbers.PhoneNumber, e164: str) -> str:
+    kind = _KINDS.get(phonenumbers.number_type(number), "unknown")
+    if kind != "fixed_line":
+        return kind
+    # +54 11 2345 6789 may be written without the 9 of a mobile.
+    others = (_parsed(other) for other in numbers.forms().of(e164)[1:])
+    is_mobile = any(o and phonenumbers.number_type(o) == PhoneNumberType.MOBILE for o in others)
+    return "fixed_line_or_mobile" if is_mobile else kind
 
 
 def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber | None:
@@ -90,7 +102,7 @@ def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber |
 def phone_kind(e164: str) -> str:
     """What kind of number it is: one of core.phone_kind; `unknown` where nothing is certain."""
     number = _parsed(e164)
-    return "unknown" if number is None else _KINDS.get(phonenumbers.number_type(number), "unknown")
+    return "unknown" if number is None else _kind(number, e164)
 
 
 def _without_float(value: str) -> str:
