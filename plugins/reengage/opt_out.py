@@ -62,7 +62,7 @@ def review(engine: Engine, reply_id: int, meaning: Meaning, channel: str, at: da
         read = db.run(
             connection, "marketer/review_replies", reply_id=reply_id, meaning=meaning, at=at
         ).first()
-        if read and meaning == "unclear":
+        if read and meaning != "stop":  # what counted as one, unread, was none
             db.run(
                 connection, "core/opt_in_phone", phone_hash=read.phone_hash,
                 channel=channel, at=read.received_at, is_unread_only=True,

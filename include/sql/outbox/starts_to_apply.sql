@@ -18,15 +18,7 @@ WHERE
             AND suppression.reason = 'opted_out'
             AND core.is_by_reply(suppression.source)
             AND suppression.lifted_at IS NULL
-            AND (
-                suppression.since < reply.received_at
-                -- It counted as a stop itself, until a person read it.
-                OR (
-                    suppression.source = 'unread'
-                    AND suppression.since = reply.received_at
-                    AND reply.counted_at IS NOT NULL
-                )
-            )
+            AND suppression.since < reply.received_at
     )
     AND NOT EXISTS (
         SELECT 1
