@@ -2,15 +2,16 @@
 
 import os
 import shutil
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import yaml
-from retailer import Retailer, opened
+from retailer import SHIPPED, Retailer, opened
 
+from reengage import coupons
 from reengage.errors import ConfigurationError
 from reengage.sources import read_sources
 
@@ -68,3 +69,25 @@ def _deliver(files: dict[str, str], case: Path, data: Path, place: int) -> None:
         shutil.copy(case / name, file)
         at = (datetime(2000, 1, 1) + timedelta(days=place)).timestamp()
         os.utime(file, (at, at))
+
+
+def test_a_code_among_others_or_in_words_is_redeemed(warehouse: sa.Engine, tmp_path: Path) -> None:
+    case = CASES / "coupon-in-list"
+    steps = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["steps"]
+    steps[-1]["coupon"]["pool"] = "spring"
+    retailer = Retailer(warehouse, opened(case, tmp_path), {"steps": steps})
+    first, second = date(2026, 5, 20), date(2026, 6, 2)
+    coupons.upload(warehouse, "spring", case / "codes.csv", retailer.at(first, 9))
+    before = {"cards.csv": "cards.csv", "consents.csv": "consents.csv"}
+    _deliver({**before, "orders/before.csv": "before.csv"}, case, tmp_path / "data", 0)
+    assert retailer.day(first).texted == {"SK2": "coupon", "SK4": "coupon"}
+    _deliver({"orders/ko.csv": "ko.csv"}, case, tmp_path / "data", 1)
+    assert retailer.day(second).stopped is None
+    used = retailer.sql("SELECT code, order_ref FROM outbox.coupon ORDER BY code")
+    given = retailer.sql(
+        "SELECT coupon.code, first_source_contact_id AS card FROM outbox.coupon"
+        " JOIN core.contact USING (contact_id)"
+    )
+    assert {row.code for row in given} == {"TZMPD-4QTHR", "C2RXK-HFN6S"}
+    # Of their own customer or of the other's: a code is redeemed by the order that names it.
+    assert [tuple(row) for row in used] == [("C2RXK-HFN6S", "shop:k4"), ("TZMPD-4QTHR", "shop:k2")]
