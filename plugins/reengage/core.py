@@ -52,9 +52,9 @@ def take(
                 connection, "core/arrive",
                 load_id=load_id, are_zeros_nothing=source.zero == "nothing",
             )  # fmt: skip
-            db.run(connection, "core/note_late_purchases")
-            db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
             db.run(connection, "core/note_refunds")
+            db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
+            db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
             _redo(connection, load_id, policy)
             db.run(connection, "outbox/redeem", load_id=load_id)
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
@@ -66,7 +66,9 @@ def take(
             db.run(connection, "core/take_products", load_id=load_id)
         else:
             _strangers(connection, source, load_id, as_of)
-            refused = db.run(connection, "core/take_consents", load_id=load_id, at=clock()).rowcount
+            heard = {"load_id": load_id, "at": clock()}
+            refused = db.run(connection, "core/take_consents", **heard).rowcount
+            refused += db.run(connection, "core/refuse_shared", **heard).rowcount
             if refused:
                 log.warning(
                     "%s: %s consents withdrawn by rows that are excluded, or say no",
@@ -85,7 +87,10 @@ def take(
 
 def _strangers(connection: Connection, source: Source, load_id: int, as_of: date) -> None:
     table = f"raw.{source.entity}"
-    db.run(connection, "core/identify_strangers", table, load_id=load_id, as_of=as_of)
+    db.run(
+        connection, "core/identify_strangers", table,
+        load_id=load_id, as_of=as_of, hears_refusals=source.entity == "consent",
+    )  # fmt: skip
 
 
 def _contacts(

@@ -91,3 +91,30 @@ def test_a_code_among_others_or_in_words_is_redeemed(warehouse: sa.Engine, tmp_p
     assert {row.code for row in given} == {"TZMPD-4QTHR", "C2RXK-HFN6S"}
     # Of their own customer or of the other's: a code is redeemed by the order that names it.
     assert [tuple(row) for row in used] == [("C2RXK-HFN6S", "shop:k4"), ("TZMPD-4QTHR", "shop:k2")]
+
+
+def test_what_a_later_file_withdrew_stays_so_where_the_older_is_read_anew(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    """The later file is gone, and the mapping is another: the older one brings nothing back."""
+    source = (
+        "{source: consents, entity: consent, connector: files, path: ../data/consents,"
+        " columns: {source_contact_id: id, contact_source: {value: crm}, granted_at: granted,"
+        " withdrawn_at: withdrawn, wording: {value: %s}}}"
+    )
+    folder = opened(CASES / "plain-day", tmp_path)
+    files = {"cards.csv": "cards.csv", "orders.csv": "orders.csv"}
+    _deliver(files, CASES / "plain-day", folder / "data", 0)
+    (folder / "data/consents").mkdir()
+    full, delta = folder / "data/consents/full.csv", folder / "data/consents/delta.csv"
+    full.write_text("id,granted,withdrawn\nK1,2025-01-02T10:00:00Z,\n", encoding="utf-8")
+    (folder / "sources/consents.yaml").write_text(source % "old", encoding="utf-8")
+    retailer = Retailer(warehouse, folder)
+    retailer.day(date(2026, 5, 1))
+    said = "id,granted,withdrawn\nK1,2025-01-02T10:00:00Z,2026-05-02T10:00:00Z\n"
+    delta.write_text(said, encoding="utf-8")
+    retailer.day(date(2026, 5, 3))
+    delta.unlink()
+    (folder / "sources/consents.yaml").write_text(source % "new", encoding="utf-8")
+    last = retailer.day(date(2026, 5, 20))
+    assert (last.texted, last.decided["K1"]) == ({}, "hold no_consent")

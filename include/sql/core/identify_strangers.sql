@@ -1,7 +1,9 @@
 -- Contacts for the ids that the load's rows name and nobody knows: without a phone, until a
 -- card says more.
--- Grain: identity. Reads: raw.entity. Writes: core.contact, core.contact_identity,
--- core.contact_activity. Parameters: load_id, as_of. Twice: a known id is left alone.
+-- Grain: identity. Reads: raw.entity, core.card_id. Writes: core.contact, core.contact_identity,
+-- core.contact_activity. Parameters: load_id, as_of, hears_refusals: a row that is excluded counts,
+-- too, where a card names its id: what is refused under an id that two cards share holds both.
+-- Twice: a known id is left alone.
 WITH unknown AS (
     SELECT
         nextval('core.contact_contact_id_seq') AS contact_id,
@@ -14,7 +16,20 @@ WITH unknown AS (
         FROM raw.entity AS row
         WHERE
             row.load_id = :load_id
-            AND row.status = 'loaded'
+            AND (
+                row.status = 'loaded'
+                OR (
+                    CAST(:hears_refusals AS boolean)
+                    AND row.status = 'excluded'
+                    AND EXISTS (
+                        SELECT 1
+                        FROM core.card_id AS named
+                        WHERE
+                            named.id_source = row.contact_source
+                            AND named.id = row.source_contact_id
+                    )
+                )
+            )
             AND NOT EXISTS (
                 SELECT 1
                 FROM core.contact_identity AS known

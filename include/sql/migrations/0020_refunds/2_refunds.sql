@@ -194,10 +194,12 @@ anew AS (
         max(interaction.occurred_on) FILTER (
             WHERE interaction.kind = ANY(ARRAY(SELECT unnest(signals.kinds) FROM signals))
         ) AS last_signal_on,
-        min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund') AS first_interaction_on,
-        count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase') AS purchases
+        min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund' AND interaction.is_own)
+            AS first_interaction_on,
+        count(interaction.kind) FILTER (WHERE interaction.kind = 'purchase' AND interaction.is_own)
+            AS purchases
     FROM corrected
-    LEFT JOIN core.interaction AS interaction ON corrected.contact_id = interaction.contact_id
+    LEFT JOIN core.sign_of_life AS interaction ON corrected.contact_id = interaction.contact_id
     GROUP BY corrected.contact_id
 ),
 

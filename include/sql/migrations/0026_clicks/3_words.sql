@@ -11,8 +11,8 @@ FROM (
     (
         'cohort.reason', 'suppressed', 'Do not contact',
         'They or their number are on the do-not-contact list: they said stop, asked for a break or '
-        'complained, the number does not exist, or they are resting, as they clicked in none of the '
-        'earlier texts.'
+        'complained, the number does not exist or is somebody else''s now, or they are resting, as '
+        'they clicked in none of the earlier texts.'
     ),
     (
         'cohort.reason', 'unsubscribes', 'Too many were leaving',

@@ -99,7 +99,7 @@ SELECT
 FROM core.contact AS contact
 INNER JOIN core.suppression AS suppression
     ON
-        contact.phone_hash = suppression.phone_hash
+        suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
         AND suppression.lifted_at IS NULL
         AND contact.contact_id <> suppression.contact_id
 LEFT JOIN core.word AS word
@@ -372,7 +372,7 @@ FROM (
         message.phone_hash
     FROM outbox.message AS message
 ) AS number
-INNER JOIN outbox.reply AS reply ON number.phone_hash = reply.phone_hash
+INNER JOIN outbox.reply AS reply ON reply.phone_hash = ANY(core.phone_hashes(number.phone_hash))
 LEFT JOIN core.word AS word
     ON word.about = 'outbox.reply_meaning' AND CAST(reply.meaning AS text) = word.word
 UNION ALL
