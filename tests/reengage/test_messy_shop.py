@@ -369,7 +369,7 @@ def is_plain(p: Person) -> bool:
 
 
 @settings(
-    max_examples=examples(3), deadline=None,
+    max_examples=examples(2), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(shop=shops())

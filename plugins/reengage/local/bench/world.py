@@ -87,7 +87,6 @@ class World:
                 gone_on=gone_on,
                 step_days=[step.after_days for step in self.policy.steps],
                 close_after_days=self.policy.close_after_days,
-                unsubscribe_after_texts=self.policy.unsubscribe_after_texts,
             )  # fmt: skip
         self.vacuum("VACUUM (ANALYZE)")
 
