@@ -63,15 +63,15 @@ def template(server: EmbeddedServer) -> str:
     return "warehouse"
 
 
-NewWarehouse = Callable[[], AbstractContextManager[sa.Engine]]
+NewWarehouse = Callable[..., AbstractContextManager[sa.Engine]]
 
 
 @pytest.fixture
 def new_warehouse(
     server: EmbeddedServer, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> NewWarehouse:
-    """Makes a migrated, empty warehouse, gone again at the end of the block, to which
-    settings.warehouse_url() points.
+    """Makes an empty warehouse, gone again at the end of the block, to which
+    settings.warehouse_url() points: migrated, or only up to a `revision`.
     """
     admin = sa.create_engine(
         "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
@@ -80,12 +80,15 @@ def new_warehouse(
     )
 
     @contextmanager
-    def make() -> Iterator[sa.Engine]:
+    def make(revision: str = "") -> Iterator[sa.Engine]:
         name = f"test_{uuid.uuid4().hex[:12]}"
+        origin = "template0" if revision else template
         with admin.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+            connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{origin}"'))
         monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
         engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+        if revision:
+            db.migrate(engine, revision)
         yield engine
         engine.dispose()
         with admin.connect() as connection:

@@ -45,7 +45,6 @@ from world import as_service, create_app
 
 from reengage import db, maintenance, messages, opt_out, outbox, outcome, replies
 from reengage.clock import SimulatedClock
-from reengage.local.postgres import EmbeddedServer
 from reengage.policy import Policy, Question, read_policy
 from reengage.providers import Webhook, provider_for
 from reengage.providers.base import Account
@@ -1154,19 +1153,10 @@ def test_what_may_answer_something_else_does_not_start(text: str) -> None:
 
 
 @pytest.fixture
-def before(server: EmbeddedServer) -> Iterator[sa.Engine]:
+def before(new_warehouse: Any) -> Iterator[sa.Engine]:
     """A warehouse of before verdicts could be unsure."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    url = "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql")
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
-    db.migrate(engine, "0012")
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE "{name}"')
+    with new_warehouse("0012") as engine:
+        yield engine
 
 
 def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(

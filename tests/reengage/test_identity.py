@@ -1,7 +1,6 @@
 """Who is who: what cards share joins nobody, and holds whoever shares it."""
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -19,7 +18,6 @@ from test_sources import POLICY as SHIPPED
 
 from depth import examples
 from reengage import cohort, db, maintenance, story
-from reengage.local.postgres import EmbeddedServer
 
 
 def rows(engine: sa.Engine, text: str, **binds: Any) -> list[tuple[Any, ...]]:
@@ -449,21 +447,10 @@ def test_the_audit_knows_what_holds_whom(warehouse: sa.Engine, tmp_path: Path) -
 
 
 @pytest.fixture
-def joined(server: EmbeddedServer) -> Iterator[sa.Engine]:
+def joined(new_warehouse: Any) -> Iterator[sa.Engine]:
     """A warehouse before there were card ids, in which one contact is Harry and Hilda: the lot."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT", poolclass=sa.NullPool,
-    )  # fmt: skip
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
-    db.migrate(engine, "0012")
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    with new_warehouse("0012") as engine:
+        yield engine
 
 
 OLD = (

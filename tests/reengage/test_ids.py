@@ -1,10 +1,10 @@
 """Ids: one spelling of each, however it came, and what is there already written in it."""
 
 import logging
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reengage import db
-from reengage.local.postgres import EmbeddedServer
 from reengage.sources.ids import normal_id
 
 SAME = {
@@ -57,21 +56,10 @@ def test_twice_is_once(text: str) -> None:
 
 
 @pytest.fixture
-def old(server: EmbeddedServer) -> Iterator[sa.Engine]:
+def old(new_warehouse: Any) -> Iterator[sa.Engine]:
     """A warehouse from before ids had one spelling."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    url = "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql")
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    url = "postgresql+psycopg" + server.dsn(name).removeprefix("postgresql")
-    engine = sa.create_engine(
-        url, poolclass=sa.NullPool, connect_args={"options": "-c timezone=UTC"}
-    )
-    db.migrate(engine, "0012")
-    yield engine
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_warehouse("0012") as engine:
+        yield engine
 
 
 OLD = Path(__file__).parent / "old_ids.sql"

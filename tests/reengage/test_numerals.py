@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import phonenumbers
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reengage import db
-from reengage.local.postgres import EmbeddedServer
 from reengage.sources import numerals
 from reengage.sources.numerals import BadValue
 
@@ -75,24 +75,10 @@ def test_what_may_be_thousands_or_decimals_is_told_not_guessed() -> None:
 
 
 @pytest.fixture
-def early(server: EmbeddedServer) -> Iterator[sa.Engine]:
+def early(new_warehouse: Any) -> Iterator[sa.Engine]:
     """A warehouse as it was before there were kinds of numbers, refunds, and other currencies."""
-    admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-    )
-    with admin.connect() as connection:
-        connection.execute(sa.text("DROP DATABASE IF EXISTS early"))
-        connection.execute(sa.text("CREATE DATABASE early"))
-    engine = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("early").removeprefix("postgresql"),
-        poolclass=sa.NullPool,
-    )
-    db.migrate(engine, "0012")
-    yield engine
-    with admin.connect() as connection:
-        connection.execute(sa.text("DROP DATABASE early"))
+    with new_warehouse("0012") as engine:
+        yield engine
 
 
 def test_what_was_there_before_is_judged_when_the_schema_moves_on(early: sa.Engine) -> None:
