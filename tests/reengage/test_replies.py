@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +27,6 @@ from depth import examples
 from reengage import cohort, db, messages, numbers, opt_out, outbox, replies
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
-from reengage.local.postgres import EmbeddedServer
 from reengage.local.serving import serve
 from reengage.policy import read_policy
 from reengage.providers import Account, provider_for
@@ -725,19 +723,9 @@ def test_a_number_in_two_spellings_is_one(warehouse: sa.Engine, tmp_path: Path) 
 
 
 def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    new_warehouse: Any, tmp_path: Path
 ) -> None:
-    name = f"old_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT", poolclass=sa.NullPool,
-    )  # fmt: skip
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
-    engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
-    try:
-        db.migrate(engine, "0012")
+    with new_warehouse("0012") as engine:
         number = messages.phone_hash("+541123456789", phone_keys()[0])
         add_contact(engine, 70, "+541123456789")
         rows(
@@ -769,7 +757,3 @@ def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
         aliases = {(number, other), (other, number)}
         query = "SELECT phone_hash, alias_hash FROM core.phone_alias"
         assert set(rows(engine, query)) == aliases
-    finally:
-        engine.dispose()
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
