@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,7 +28,6 @@ from hypothesis import strategies as st
 from depth import examples
 from reengage import core, db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.local.postgres import EmbeddedServer
 from reengage.policy import Policy, read_policy
 from reengage.sources import Source, files, folders, read_source, read_sources
 from reengage.sources.clean import TYPED, Bad, Cleaner, Good
@@ -926,64 +924,52 @@ def test_a_key_of_json_that_only_some_rows_have_is_no_noise(
 
 
 def test_a_warehouse_of_before_takes_what_case_alone_kept_in(
-    server: EmbeddedServer, tmp_path: Path
+    new_warehouse: Any, tmp_path: Path
 ) -> None:
     """An order that said Cancelled was taken, and its file is unchanged since."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-    )
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    old = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
-    db.migrate(old, "0012")
-    feed = Feed(old, tmp_path, exclude={"state": ["cancelled"]})
-    rows = [(1, 1, "2024-03-01", 5, "Cancelled"), (2, 1, "2024-03-02", 6, "paid")]
-    file = feed.write("a.csv", rows, "id,who,at,total,state")
-    clean, stat = Cleaner(feed.source, POLICY, "key"), file.stat()
-    with old.begin() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO raw.load (source, entity, as_of, status, started_at) VALUES"
-                " ('shop', 'interaction', '2024-03-31', 'loaded', '2024-04-01Z')"
-            )
-        )
-        connection.execute(
-            sa.text(
-                "INSERT INTO raw.file (load_id, source, path, size_bytes, modified_at,"
-                " mapping_hash, is_complete) VALUES (1, 'shop', :path, :size, :at, :hash, TRUE)"
-            ),
-            {"path": str(file), "size": stat.st_size, "hash":
-             f"{feed.source.mapping_hash}-{clean.meaning}",
-             "at": datetime.fromtimestamp(stat.st_mtime, UTC)},
-        )  # fmt: skip
-        for line, said in files.read(file, feed.source, files.Notes()):
-            assert isinstance(said, dict)
-            row = clean(said)
-            assert isinstance(row, Good)
+    with new_warehouse("0012") as old:
+        feed = Feed(old, tmp_path, exclude={"state": ["cancelled"]})
+        rows = [(1, 1, "2024-03-01", 5, "Cancelled"), (2, 1, "2024-03-02", 6, "paid")]
+        file = feed.write("a.csv", rows, "id,who,at,total,state")
+        clean, stat = Cleaner(feed.source, POLICY, "key"), file.stat()
+        with old.begin() as connection:
             connection.execute(
                 sa.text(
-                    "INSERT INTO raw.interaction (load_id, file_id, line, source, record_key,"
-                    " record_hash, dated_on, status, record, contact_source, source_contact_id,"
-                    " kind, occurred_at, amount) VALUES (1, 1, :line, 'shop', :key, :hash, :on,"
-                    " 'loaded', CAST(:record AS jsonb), 'shop', :who, 'purchase', :at, 5)"
+                    "INSERT INTO raw.load (source, entity, as_of, status, started_at) VALUES"
+                    " ('shop', 'interaction', '2024-03-31', 'loaded', '2024-04-01Z')"
+                )
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO raw.file (load_id, source, path, size_bytes, modified_at,"
+                    " mapping_hash, is_complete) VALUES (1, 'shop', :path, :size, :at, :hash, TRUE)"
                 ),
-                {"line": line, "key": row.record_key, "hash": row.record_hash.rstrip("~"),
-                 "on": row.dated_on, "record": row.record, "who": "1", "at": row.typed[3]},
+                {"path": str(file), "size": stat.st_size, "hash":
+                 f"{feed.source.mapping_hash}-{clean.meaning}",
+                 "at": datetime.fromtimestamp(stat.st_mtime, UTC)},
             )  # fmt: skip
-    db.migrate(old)
-    load = feed.take()
-    assert load.rows_new == 1, "the other row is what it was"
-    found = feed.rows(
-        "SELECT record_key, status::text FROM raw.interaction WHERE status <> 'superseded' "
-        "ORDER BY record_key"
-    )
-    assert found == [("1", "excluded"), ("2", "loaded")]
-    old.dispose()
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            for line, said in files.read(file, feed.source, files.Notes()):
+                assert isinstance(said, dict)
+                row = clean(said)
+                assert isinstance(row, Good)
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO raw.interaction (load_id, file_id, line, source, record_key,"
+                        " record_hash, dated_on, status, record, contact_source, source_contact_id,"
+                        " kind, occurred_at, amount) VALUES (1, 1, :line, 'shop', :key, :hash, :on,"
+                        " 'loaded', CAST(:record AS jsonb), 'shop', :who, 'purchase', :at, 5)"
+                    ),
+                    {"line": line, "key": row.record_key, "hash": row.record_hash.rstrip("~"),
+                     "on": row.dated_on, "record": row.record, "who": "1", "at": row.typed[3]},
+                )  # fmt: skip
+        db.migrate(old)
+        load = feed.take()
+        assert load.rows_new == 1, "the other row is what it was"
+        found = feed.rows(
+            "SELECT record_key, status::text FROM raw.interaction WHERE status <> 'superseded' "
+            "ORDER BY record_key"
+        )
+        assert found == [("1", "excluded"), ("2", "loaded")]
 
 
 def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
