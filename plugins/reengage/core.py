@@ -4,7 +4,7 @@ Set-based, one transaction a load: a load is in core wholly and once, or not at 
 """
 
 import logging
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -44,7 +44,7 @@ def take(
         _follow_policy(connection, policy, load_id)
         _follow_numbers(connection)
         if source.entity == "contact":
-            _contacts(connection, source, load_id, as_of, policy)
+            _contacts(connection, source, load_id, as_of, policy, clock)
         elif source.entity == "interaction":
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
@@ -67,13 +67,9 @@ def take(
         else:
             _strangers(connection, source, load_id, as_of)
             heard = {"load_id": load_id, "at": clock()}
-            refused = db.run(connection, "core/take_consents", **heard).rowcount
-            refused += db.run(connection, "core/refuse_shared", **heard).rowcount
-            if refused:
-                log.warning(
-                    "%s: %s consents withdrawn by rows that are excluded, or say no",
-                    source.name, f"{refused:,}",
-                )  # fmt: skip
+            db.run(connection, "core/take_consents", **heard)
+            db.run(connection, "core/hear_load", **heard)
+            _refuse(connection, source, **heard)
         rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
         if rows >= MANY_ROWS and source.entity == "product":
             db.analyze_grown(connection, core__product=rows)
@@ -93,8 +89,19 @@ def _strangers(connection: Connection, source: Source, load_id: int, as_of: date
     )  # fmt: skip
 
 
+def _refuse(connection: Connection, source: Source, load_id: int, at: datetime) -> None:
+    """Withdraw what the gathered refusals refuse."""
+    refused = db.run(connection, "core/refuse", load_id=load_id, at=at).rowcount
+    refused += db.run(connection, "core/refuse_shared", load_id=load_id).rowcount
+    if refused:
+        log.warning(
+            "%s: %s consents withdrawn by rows that are excluded, or say no",
+            source.name, f"{refused:,}",
+        )  # fmt: skip
+
+
 def _contacts(
-    connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy
+    connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
 ) -> None:
     changed = set()
     if _load_cards(connection, source, load_id):
@@ -111,6 +118,8 @@ def _contacts(
             log.info("%s: %s contacts turned out to be others", source.name, f"{len(merges):,}")
         # Who holds what is known only now.
         changed.update(db.run(connection, "core/changed_contacts").scalars())
+        db.run(connection, "core/hear_cards")
+        _refuse(connection, source, load_id, clock())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
     _note_aliases(connection, load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)

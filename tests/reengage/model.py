@@ -156,6 +156,8 @@ class Model:
         self.stopped: set[date] = set()
         self.changed: set[int] = set()  # card, consent or suppression, since the last decided day
         self.changed_after: dict[int, date] = {}  # the last day that was decided before it did
+        self.agreed: set[int] = set()  # whose consents changed since the last decided day
+        self.agreed_after: dict[int, date] = {}  # the last day that was decided before they did
 
     @property
     def days(self) -> dict[str, int]:
@@ -234,6 +236,7 @@ class Model:
         for episode in self.open():
             self._bring_forward(episode, as_of)
         self.changed.clear()
+        self.agreed.clear()
         for contact_id in self.contacts:
             self._open_episode(contact_id, as_of)
         due = [e for e in self.open() if e.due_on is not None and e.due_on <= as_of]
@@ -267,6 +270,7 @@ class Model:
     def _note_changes(self) -> None:
         latest = max(self.decided, default=date.min)
         self.changed_after |= dict.fromkeys(self.changed, latest)
+        self.agreed_after |= dict.fromkeys(self.agreed, latest)
 
     def _follow_policy(self, as_of: date) -> None:
         """Open episodes go on by the new ladder, at the pace that it gives them. What was held for
@@ -281,7 +285,13 @@ class Model:
         if self.followed not in (None, ladder):
             for episode in self.open():
                 episode.pace = self.pace(episode.contact_id, self.clock(episode))
-                changed_after = self.changed_after.get(episode.contact_id, date.min)
+                others = [
+                    self.agreed_after.get(other, date.min)
+                    for other in self._may_release(episode.contact_id)
+                ]
+                changed_after = max(
+                    self.changed_after.get(episode.contact_id, date.min), *others, date.min
+                )
                 episode.looked_again = sum(d.as_of <= changed_after for d in episode.decisions)
                 episode.due_on = self._next_due(episode, as_of)
                 last = episode.decisions[-1] if episode.decisions else None
@@ -291,8 +301,9 @@ class Model:
 
     def _bring_forward(self, episode: Episode, as_of: date) -> None:
         last = episode.decisions[-1] if episode.decisions else None
+        is_changed = episode.contact_id in self.changed
         if (
-            episode.contact_id in self.changed
+            (is_changed or self.agreed & self._may_release(episode.contact_id))
             and last is not None
             and last.action == "hold"
             and episode.arm != "control"
@@ -300,6 +311,16 @@ class Model:
         ):
             episode.looked_again = len(episode.decisions)
             episode.due_on = min(episode.due_on or as_of, as_of)
+
+    def _holders(self, contact_id: int) -> set[int]:
+        """Everybody who has the contact's number, if it has one."""
+        phone = self.contacts[contact_id].phone
+        return {c.contact_id for c in self.contacts.values() if phone and c.phone == phone}
+
+    def _may_release(self, contact_id: int) -> set[int]:
+        """Who has the number, and has ever withdrawn: what they say now may end what held it."""
+        said_no = {c.contact_id for c in self.consents if c.withdrawn_at is not None}
+        return self._holders(contact_id) & said_no
 
     def _open_episode(self, contact_id: int, as_of: date) -> None:
         """For the clock that reached its first step first, if no other is open."""
@@ -493,6 +514,13 @@ class Model:
             return "no_consent"
         if withdrawn and max(withdrawn) >= latest.granted_at:
             return "no_consent"
+        # Whoever else has the number and took back their consent to it: not unless they came round.
+        for other in self._holders(contact.contact_id) - {contact.contact_id}:
+            theirs = [c for c in self.consents if c.contact_id == other]
+            noes = [c.withdrawn_at for c in theirs if c.withdrawn_at and c.withdrawn_at < end]
+            yeses = [c.granted_at for c in theirs if c.granted_at and c.granted_at < end]
+            if noes and max(noes) >= max([latest.granted_at, *yeses]):
+                return "no_consent"
         expires = self._consent_days(contact, latest.basis)
         if expires is not None and latest.granted_at < end - timedelta(days=expires):
             return "consent_expired"

@@ -142,6 +142,10 @@ class Known:
             if ago >= 30 and self._agreed(person, of, held)
         }
 
+    def _number(self, person: frozenset[Node]) -> str | None:
+        """The one that a card of theirs said last."""
+        return ([phone for card, phone in self.phones if card in person] or [None])[-1]
+
     def _agreed(
         self, person: frozenset[Node], of: dict[Node, frozenset[Node]],
         held: dict[frozenset[Node], set[Node]],
@@ -152,6 +156,12 @@ class Known:
             for theirs, email in self.email.items()
             if self.email.get(mine) == email and {mine[0], theirs[0]} & VERIFIED
         } - {person}
+        # A number is one's who withdraws, whoever else has it.
+        twins |= {
+            other
+            for other in {*of.values()} - {person}
+            if self._number(other) is not None and self._number(other) == self._number(person)
+        }
         others = twins | {of[node] for node in held.get(person, set())}
         said = [(ago, yes) for whose, yes, ago in self.consents if whose in person]
         granted = min((ago for ago, yes in said if yes), default=None)

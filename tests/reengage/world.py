@@ -456,6 +456,7 @@ class Load:
         said = Consent(contact_id, granted_at, withdrawn_at, basis)
         self.world.model.consents.append(said)
         self.world.model.changed.add(contact_id)
+        self.world.model.agreed.add(contact_id)
         self._sql(
             "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose, basis,"
             " granted_at, withdrawn_at, effective_at, load_id) VALUES (:id, 'crm', :key, 'sms',"

@@ -1,8 +1,8 @@
 -- Evaluate held episodes again whose contact's card or consent has changed since, or whose
--- suppression (the contact's, or the number's) was lifted, or whose reply was read: what stood in the
--- way may be gone.
+-- suppression (the contact's, or the number's) was lifted, or whose reply was read; and those who may
+-- have been held by another whose stop is over: what stood in the way may be gone.
 -- Control stays control, and a ladder that is used up stays so.
--- Grain: episode. Reads: core.contact, core.consent, core.stop_elsewhere, core.suppression,
+-- Grain: episode. Reads: core.contact, core.consent, core.stop_tie, core.suppression,
 -- core.phone_alias, outbox.reply. Writes: cohort.episode.
 -- Parameters: after_load_id, after, as_of, rungs (of the ladder). Twice: the same date.
 UPDATE cohort.episode AS episode
@@ -23,11 +23,33 @@ WHERE
         FROM core.consent AS consent
         WHERE consent.load_id > :after_load_id
         UNION ALL
-        -- Whom a stop elsewhere held, that may be over.
-        SELECT stop.contact_id
+        -- Whom another held who has agreed anew, or was corrected.
+        SELECT tie.contact_id
         FROM core.consent AS consent
-        INNER JOIN core.stop_elsewhere AS stop ON consent.contact_id = stop.by_contact_id
+        INNER JOIN core.stop_tie AS tie ON consent.contact_id = tie.by_contact_id
         WHERE consent.load_id > :after_load_id
+        UNION ALL
+        SELECT contact.contact_id
+        FROM (
+            SELECT DISTINCT form.phone_hash
+            FROM core.consent AS consent
+            INNER JOIN core.contact AS holder ON consent.contact_id = holder.contact_id
+            CROSS JOIN LATERAL unnest(core.phone_hashes(holder.phone_hash)) AS form (phone_hash)
+            WHERE
+                consent.load_id > :after_load_id
+                AND EXISTS (
+                    SELECT 1
+                    FROM core.consent AS past
+                    WHERE past.contact_id = consent.contact_id AND past.withdrawn_at IS NOT NULL
+                )
+        ) AS number
+        INNER JOIN core.contact AS contact ON number.phone_hash = contact.phone_hash
+        UNION ALL
+        -- Or whose stop was lifted.
+        SELECT tie.contact_id
+        FROM core.suppression AS suppression
+        INNER JOIN core.stop_tie AS tie ON suppression.contact_id = tie.by_contact_id
+        WHERE suppression.lifted_at > CAST(:after AS timestamptz)
         UNION ALL
         SELECT suppression.contact_id
         FROM core.suppression AS suppression

@@ -148,6 +148,28 @@ texted AS (
     GROUP BY theirs.contact_id
 ),
 
+-- What stands of all that those who have a number have withdrawn. Their own is among it, and says
+-- nothing that it does not say alone.
+withdrawn_number AS (
+    SELECT
+        number.phone_hash,
+        max(stop.withdrawn_at) AS stopped_at
+    FROM (
+        SELECT DISTINCT
+            due.phone_hash,
+            form.phone_hash AS form
+        FROM due
+        CROSS JOIN LATERAL unnest(due.phone_hashes) AS form (phone_hash)
+    ) AS number
+    INNER JOIN core.withdrawal_of_number AS stop ON number.form = stop.phone_hash
+    WHERE
+        stop.channel = :channel
+        AND stop.purpose = :purpose
+        AND stop.withdrawn_at < :end_of_day
+        AND coalesce(stop.ended_at >= :end_of_day, TRUE)
+    GROUP BY number.phone_hash
+),
+
 judged AS (
     SELECT
         due.contact_id,
@@ -198,7 +220,9 @@ judged AS (
             WHEN earlier.prior_opens > 0 THEN 'opened'
             WHEN
                 consent.granted_at IS NULL
-                OR greatest(consent.withdrawn_at, elsewhere.stopped_at) >= consent.granted_at
+                OR greatest(
+                    consent.withdrawn_at, elsewhere.stopped_at, withdrawn_number.stopped_at
+                ) >= consent.granted_at
                 THEN 'no_consent'
             WHEN
                 consent.granted_at
@@ -255,6 +279,7 @@ judged AS (
     FROM due
     LEFT JOIN earlier ON due.contact_id = earlier.contact_id
     LEFT JOIN texted ON due.contact_id = texted.contact_id
+    LEFT JOIN withdrawn_number ON due.phone_hash = withdrawn_number.phone_hash
     -- The latest grant and the latest withdrawal, whichever records they stand in. A source that
     -- says a record of the same time anew corrects it. A stop elsewhere that may be theirs counts
     -- as a withdrawal.
@@ -285,6 +310,7 @@ judged AS (
             FROM core.stop_elsewhere AS stop
             WHERE
                 stop.contact_id = due.contact_id
+                AND NOT stop.is_by_number
                 AND stop.channel = :channel
                 AND coalesce(stop.purpose = :purpose, TRUE)
                 AND stop.stopped_at < :end_of_day

@@ -1,10 +1,10 @@
 -- The ladder changed: open episodes follow the new one, from where they stand on it.
 -- A step keeps its place by its name; of one that is gone, every rung counts as passed whose days
 -- were over when it was decided. What was held for good is not looked at again for
--- the ladder's sake, unless the card, the consent or a suppression has changed since, a reply was
--- read, or it now comes after a step that waits. A clock that is gone hands over to the first that is left.
+-- the ladder's sake, unless the card, the consent or a suppression has changed since (their own, or
+-- another's that held them), a reply was read, or it now comes after a step that waits. A clock that is gone hands over to the first that is left.
 -- Grain: open episode. Reads: cohort.dormancy, cohort.decision, cohort.day, core.contact,
--- core.consent, core.suppression, core.phone_alias, outbox.reply. Writes: cohort.episode, core.derived_from.
+-- core.consent, core.suppression, core.stop_tie, core.phone_alias, outbox.reply. Writes: cohort.episode, core.derived_from.
 -- Parameters: as_of, ladder, ladder_text, is_in_order. Twice: the same values.
 WITH rung AS (
     SELECT
@@ -34,6 +34,14 @@ lifted AS (
         WHERE suppression.lifted_at IS NOT NULL
         UNION ALL
         SELECT
+            tie.contact_id,
+            NULL AS phone_hash,
+            suppression.lifted_at AS at
+        FROM core.suppression AS suppression
+        INNER JOIN core.stop_tie AS tie ON suppression.contact_id = tie.by_contact_id
+        WHERE suppression.lifted_at IS NOT NULL
+        UNION ALL
+        SELECT
             NULL AS contact_id,
             reply.phone_hash,
             reply.reviewed_at AS at
@@ -53,6 +61,41 @@ lifted_alias AS (
     GROUP BY alias.alias_hash
 ),
 
+-- Who has ever withdrawn, and the load that brought their last consent: it may have ended what held
+-- others, who are tied to them or have their number.
+agreed AS (
+    SELECT
+        consent.contact_id,
+        max(consent.load_id) AS load_id
+    FROM core.consent AS consent
+    WHERE
+        EXISTS (
+            SELECT 1
+            FROM core.consent AS past
+            WHERE past.contact_id = consent.contact_id AND past.withdrawn_at IS NOT NULL
+        )
+    GROUP BY consent.contact_id
+),
+
+agreed_elsewhere AS (
+    SELECT
+        tie.contact_id,
+        max(agreed.load_id) AS load_id
+    FROM agreed
+    INNER JOIN core.stop_tie AS tie ON agreed.contact_id = tie.by_contact_id
+    GROUP BY tie.contact_id
+),
+
+agreed_number AS (
+    SELECT
+        form.phone_hash,
+        max(agreed.load_id) AS load_id
+    FROM agreed
+    INNER JOIN core.contact AS holder ON agreed.contact_id = holder.contact_id
+    CROSS JOIN LATERAL unnest(core.phone_hashes(holder.phone_hash)) AS form (phone_hash)
+    GROUP BY form.phone_hash
+),
+
 -- Open episodes, and what changed last that may have stood in the way.
 open AS (
     SELECT
@@ -60,7 +103,12 @@ open AS (
         episode.dormant_since,
         episode.last_step,
         episode.is_waiting,
-        greatest(contact.updated_load_id, consented.load_id) AS changed_load_id,
+        greatest(
+            contact.updated_load_id,
+            consented.load_id,
+            agreed_elsewhere.load_id,
+            agreed_number.load_id
+        ) AS changed_load_id,
         greatest(own.lifted_at, numbers.lifted_at, spelled.lifted_at) AS lifted_at,
         coalesce(dormancy.pace, episode.pace) AS pace,
         coalesce(
@@ -81,6 +129,8 @@ open AS (
             FROM core.consent AS consent
             WHERE consent.contact_id = episode.contact_id
         ) AS consented
+    LEFT JOIN agreed_elsewhere ON episode.contact_id = agreed_elsewhere.contact_id
+    LEFT JOIN agreed_number ON contact.phone_hash = agreed_number.phone_hash
     LEFT JOIN lifted AS own ON episode.contact_id = own.contact_id
     LEFT JOIN lifted AS numbers ON contact.phone_hash = numbers.phone_hash
     LEFT JOIN lifted_alias AS spelled ON contact.phone_hash = spelled.phone_hash

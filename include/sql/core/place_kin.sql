@@ -1,8 +1,8 @@
 -- Which contact each person of the kin is: the one that has their first identity, even where it was
 -- merged into another since; of several the lowest; else a new one. An id that is nobody's, and that
--- no row has named yet, needs none.
+-- no row has named yet, needs none; a refusal names it.
 -- Grain: card or id (placed); contact × the one that it is now (claimed). Reads: kin, person,
--- core.contact, core.contact_identity, core.card_id. Writes: the temporary tables claimed and placed.
+-- core.contact, core.contact_identity, core.card_id, raw.consent. Writes: the temporary tables claimed and placed.
 -- No parameters. Gone with the transaction.
 ANALYZE person;
 
@@ -79,7 +79,15 @@ WITH known AS (
         kin.source,
         kin.source_contact_id,
         identity.contact_id AS was_id,
-        own.source IS NOT NULL AS is_card
+        own.source IS NOT NULL AS is_card,
+        EXISTS(
+            SELECT 1
+            FROM raw.consent AS refusal
+            WHERE
+                refusal.contact_source = kin.source
+                AND refusal.source_contact_id = kin.source_contact_id
+                AND refusal.status = 'excluded'
+        ) AS is_refused
     FROM kin
     INNER JOIN person ON kin.node = person.node
     LEFT JOIN core.contact_identity AS identity
@@ -113,7 +121,7 @@ newcomer AS (
         LEFT JOIN claimed ON known.person = claimed.person
         WHERE claimed.person IS NULL
         GROUP BY known.person
-        HAVING bool_or(known.is_card OR known.was_id IS NOT NULL)
+        HAVING bool_or(known.is_card OR known.was_id IS NOT NULL OR known.is_refused)
         ORDER BY source, source_contact_id
     ) AS numbered
 )

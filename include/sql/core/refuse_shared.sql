@@ -1,9 +1,8 @@
--- Append the withdrawals that the load's refusals (rows that are excluded, or say no) are under an id
--- that several cards share: nobody has agreed by it, and it holds every card that names it. As of
--- its own date, else as of the load.
--- Grain: a withdrawal for each contact of such an id, source, channel and purpose. Reads:
--- raw.consent, core.contact_identity, core.restraint. Writes: core.consent. Parameters: load_id; at:
--- when. Twice: what this load has withdrawn is not withdrawn again.
+-- Append the withdrawals that refusals are under an id that several cards share: nobody has agreed by
+-- it, and it holds every card that names it. As of its own date, else as of the load.
+-- Grain: a withdrawal for each contact of such an id, source, channel and purpose. Reads: the
+-- temporary table refusal, core.restraint, core.withdrawal. Writes: core.consent. Parameters:
+-- load_id. Twice: what is withdrawn as of then, or later, is not withdrawn again.
 INSERT INTO core.consent (
     contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
 )
@@ -18,33 +17,25 @@ SELECT DISTINCT ON (refused.contact_id, refused.source, refused.channel, refused
     :load_id
 FROM (
     SELECT
-        identity.contact_id,
-        row.source,
-        row.record_key,
-        row.channel,
-        row.purpose,
-        least(
-            coalesce(greatest(row.granted_at, row.withdrawn_at), CAST(:at AS timestamptz)),
-            CAST(:at AS timestamptz)
-        ) AS at
-    FROM raw.consent AS row
-    INNER JOIN core.contact_identity AS identity
-        ON
-            row.contact_source = identity.source
-            AND row.source_contact_id = identity.source_contact_id
-    INNER JOIN (SELECT DISTINCT restraint.by_contact_id FROM core.restraint AS restraint) AS shared
-        ON identity.contact_id = shared.by_contact_id
-    WHERE row.load_id = :load_id AND row.status = 'excluded'
+        refusal.*,
+        least(coalesce(refusal.said_at, refusal.heard_at), refusal.heard_at) AS at
+    FROM refusal
+    WHERE
+        EXISTS (
+            SELECT 1
+            FROM core.restraint AS restraint
+            WHERE restraint.by_contact_id = refusal.contact_id
+        )
 ) AS refused
 WHERE
     NOT EXISTS (
         SELECT 1
-        FROM core.consent AS known
+        FROM core.withdrawal AS known
         WHERE
             known.contact_id = refused.contact_id
-            AND known.load_id = :load_id
-            AND known.source = refused.source
-            AND known.record_key = refused.record_key
+            AND known.channel = refused.channel
+            AND known.purpose = refused.purpose
+            AND known.withdrawn_at >= refused.at
     )
 ORDER BY
     refused.contact_id ASC,

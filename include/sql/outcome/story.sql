@@ -43,6 +43,7 @@ WITH dated AS (
         'A stop on contact ' || stop.by_contact_id || ' holds them too',
         CASE
             WHEN stop.is_by_email THEN 'Both cards have the same verified email.'
+            WHEN stop.is_by_number THEN 'Both have the same number.'
             ELSE 'It is of an id that several cards share.'
         END || ' Until they agree anew themselves.',
         NULL,
