@@ -55,8 +55,8 @@ def take(
             db.run(connection, "core/note_refunds")
             db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            db.run(connection, "outbox/note_codes", load_id=load_id)
             _redo(connection, load_id, policy)
-            db.run(connection, "outbox/redeem", load_id=load_id)
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             db.run(
                 connection, "core/note_product_source",
@@ -104,6 +104,7 @@ def _contacts(
     connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
 ) -> None:
     changed = set()
+    _note_aliases(connection, load_id)  # by which cards with one number are told
     if _load_cards(connection, source, load_id):
         _gather(connection)
         _tell_people(connection)
@@ -121,7 +122,6 @@ def _contacts(
         db.run(connection, "core/hear_cards")
         _refuse(connection, source, load_id, clock())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
-    _note_aliases(connection, load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
@@ -135,7 +135,10 @@ def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
     name = f"cards of {source.source}"
     loyalty = source.identities.get("loyalty_card_id", "loyalty")
     shop = source.identities.get("shop_account_id", "shop")
-    meaning = f"loyalty: {loyalty}, shop: {shop}, verified: {', '.join(sorted(source.verified))}"
+    meaning = (
+        f"loyalty: {loyalty}, shop: {shop}, verified: {', '.join(sorted(source.verified))}, "
+        f"numbers: {numbers.version(phone_keys())}"
+    )
     known = db.run(connection, "core/derived_from", name=name).scalar()
     db.run(
         connection,
@@ -201,7 +204,7 @@ def _follow_numbers(connection: Connection) -> None:
 
 
 def _note_aliases(connection: Connection, load_id: int | None) -> None:
-    """Note by which other hashes the numbers of a load's contacts (None: of all) are known."""
+    """Note by which other hashes the numbers of a load's cards (None: of all) are known."""
     keys = phone_keys()
     for rows in db.stream(
         connection, "core/phones_to_alias", NUMBERS_AT_ONCE,
@@ -215,7 +218,11 @@ def _note_aliases(connection: Connection, load_id: int | None) -> None:
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
+    """What follows from all that the corrected contacts did: what is given back, the coupons that
+    were used for it, and their activity.
+    """
     db.run(connection, "core/match_refunds")
+    db.run(connection, "outbox/redeem")
     db.run(connection, "core/redo_activity", load_id=load_id, signals=list(policy.signals))
 
 

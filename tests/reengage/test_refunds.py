@@ -75,3 +75,41 @@ def test_each_refund_takes_back_the_latest_purchase_of_its_amount(
         who: max((row[2] for row in now if row[1] == who and row[0] in stays), default=None)
         for who in {row[1] for row in rows}
     }
+
+
+def test_a_coupon_follows_what_only_cards_bring_together(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    shop = Feed(warehouse, tmp_path, columns={
+        "source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
+        "amount": "total", "coupon_code": "code",
+    })  # fmt: skip
+    with warehouse.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at)"
+                " VALUES ('SAVE-1', gen_random_uuid(), 1, 'percent', 10, '2025-01-01')"
+            )
+        )
+    shop.write(
+        "a.csv",
+        [("1", "s1", "2024-03-01", 20, "SAVE-1"), ("2", "s2", "2024-03-05", -20, "")],
+        "id,who,at,total,code",
+    )
+    shop.take()
+    used = "SELECT order_ref, redeemed_at IS NOT NULL FROM outbox.coupon"
+    assert shop.rows(used) == [("shop:1", True)]
+    for name, account in (("crm", "s1"), ("app", "s2")):
+        cards = Feed(
+            warehouse, tmp_path, name, entity="contact", kind=None,
+            columns={"source_contact_id": "id", "shop_account_id": "account",
+                     "loyalty_card_id": "card"},
+        )  # fmt: skip
+        cards.write("a.csv", [("k", account, "l1")], "id,account,card")
+        cards.take()
+    assert shop.rows("SELECT DISTINCT contact_id FROM core.interaction") == [(1,)]
+    assert shop.rows(used) == [(None, False)]
+    # They are two people after all: the order stands, and has used its coupon.
+    cards.write("b.csv", [("other", "", "l1")], "id,account,card")
+    cards.take()
+    assert shop.rows(used) == [("shop:1", True)]

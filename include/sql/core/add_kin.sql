@@ -1,6 +1,7 @@
 -- Gather one round more: the ids that cards name, the cards that name ids, the cards with the same
--- verified phone or email, and all that is one contact with them now. Returns how many are new.
--- Grain: card or id. Reads: core.card_id, core.contact_identity. Writes: kin. Parameters: round: the
+-- verified phone (in whatever spelling) or email, and all that is one contact with them now. Returns
+-- how many are new.
+-- Grain: card or id. Reads: core.card_id, core.phone_alias, core.contact_identity. Writes: kin. Parameters: round: the
 -- last one. Twice: who is gathered is not gathered again.
 WITH address AS (
     SELECT
@@ -12,6 +13,22 @@ WITH address AS (
         ON kin.source = said.source AND kin.source_contact_id = said.source_contact_id
     WHERE kin.round = :round AND said.id_source IN ('@phone', '@email') AND said.hold = 'whole'
     GROUP BY said.id_source, said.id
+),
+
+spelt AS (
+    SELECT
+        address.id_source,
+        address.id,
+        address.is_verified
+    FROM address
+    UNION
+    SELECT
+        address.id_source,
+        alias.alias_hash,
+        address.is_verified
+    FROM address
+    INNER JOIN core.phone_alias AS alias ON address.id = alias.phone_hash
+    WHERE address.id_source = '@phone'
 ),
 
 contact AS (
@@ -45,9 +62,9 @@ found AS (
     SELECT
         same.source,
         same.source_contact_id
-    FROM address
-    INNER JOIN core.card_id AS same ON address.id_source = same.id_source AND address.id = same.id
-    WHERE same.hold = 'whole' AND (address.is_verified OR same.is_verified)
+    FROM spelt
+    INNER JOIN core.card_id AS same ON spelt.id_source = same.id_source AND spelt.id = same.id
+    WHERE same.hold = 'whole' AND (spelt.is_verified OR same.is_verified)
     UNION
     SELECT
         identity.source,

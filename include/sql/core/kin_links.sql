@@ -1,12 +1,24 @@
--- What links the kin, by number: a card to an id that it names; to its phone or its email, where
--- one of those who have it says that it is verified (below 0: those are nobody themselves).
--- Grain: link. Reads: kin, core.card_id. No parameters. Writes nothing.
+-- What links the kin, by number: a card to an id that it names; to its phone (which is one, however it
+-- is spelt) or its email, where one of those who have it says that it is verified (below 0: those are
+-- nobody themselves).
+-- Grain: link. Reads: kin, core.card_id, core.phone_alias. No parameters. Writes nothing.
 WITH said AS (
     SELECT
         kin.node,
         kin.source,
         named.id_source,
-        named.id,
+        CASE
+            WHEN named.id_source = '@phone'
+                THEN least(
+                    named.id,
+                    (
+                        SELECT min(alias.alias_hash)
+                        FROM core.phone_alias AS alias
+                        WHERE alias.phone_hash = named.id
+                    )
+                )
+            ELSE named.id
+        END AS id,
         named.is_verified
     FROM kin
     INNER JOIN core.card_id AS named

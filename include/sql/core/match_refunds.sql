@@ -1,11 +1,9 @@
 -- Let refunds take back whole what they are for: a purchase of which everything went back is none,
 -- until the refund is taken back itself. Of the corrected contacts, from all they ever did.
 -- Grain: interaction of a contact in the temporary table corrected who gave something back. Reads:
--- core.settlement. Writes: core.interaction, the temporary table settled (the coupons of what has
+-- core.settlement. Writes: core.interaction, the temporary table told_code (the coupons of what has
 -- changed). No parameters. Twice: nothing changes.
-DROP TABLE IF EXISTS settled;
-
-CREATE TEMPORARY TABLE settled (coupon_code text) ON COMMIT DROP;
+CREATE TEMPORARY TABLE IF NOT EXISTS told_code (coupon_code text) ON COMMIT DROP;
 
 WITH changed AS (
     UPDATE core.interaction AS interaction
@@ -39,7 +37,7 @@ WITH changed AS (
     RETURNING interaction.coupon_code
 )
 
-INSERT INTO settled (coupon_code)
+INSERT INTO told_code (coupon_code)
 SELECT DISTINCT changed.coupon_code
 FROM changed
 WHERE changed.coupon_code IS NOT NULL;

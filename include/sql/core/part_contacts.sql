@@ -1,8 +1,8 @@
 -- Give every card and id the contact that it is placed with: new contacts, merged ones that are
 -- their own again, and what comes along from a contact that was parted: the interactions and
 -- consents that raw says came in under an id. Messages, episodes and what was said on pages stay
--- with the contact that was written to. A stop of a contact that is parted holds each part with a
--- phone: it may be any of them who said it.
+-- with the contact that was written to. A stop of a contact that is parted, and a withdrawal that no row
+-- accounts for, hold each part: it may be any of them who said it.
 -- Grain: identity. Reads: placed, claimed, raw.interaction, raw.consent, core.card_id. Writes:
 -- core.contact, core.contact_activity, core.contact_identity, core.interaction, core.consent,
 -- core.suppression, cohort.dormancy, the temporary table parted. Parameters: load_id, as_of. Twice: nothing moves.
@@ -68,15 +68,9 @@ DROP TABLE IF EXISTS parted;
 CREATE TEMPORARY TABLE parted ON COMMIT DROP AS
 SELECT
     placed.was_id AS from_id,
-    placed.contact_id AS to_id,
-    bool_or(phone.id IS NOT NULL) AS has_phone
+    placed.contact_id AS to_id
 FROM placed
 LEFT JOIN claimed ON placed.was_id = claimed.contact_id
-LEFT JOIN core.card_id AS phone
-    ON
-        placed.source = phone.source
-        AND placed.source_contact_id = phone.source_contact_id
-        AND phone.id_source = '@phone'
 WHERE
     placed.was_id <> placed.contact_id
     AND placed.contact_id IS DISTINCT FROM claimed.kept_id
@@ -217,6 +211,49 @@ FROM (
 ) AS moved
 WHERE consent.contact_id = moved.from_id AND consent.consent_id = moved.consent_id;
 
+-- What nobody can tell whose it is holds everybody who may have said it: a withdrawal stays with the
+-- contact that was parted, and each part gets it, too.
+INSERT INTO core.consent (
+    contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
+)
+SELECT
+    parted.to_id,
+    stop.source,
+    stop.record_key,
+    stop.channel,
+    stop.purpose,
+    stop.withdrawn_at,
+    stop.withdrawn_at,
+    :load_id
+FROM parted
+INNER JOIN core.withdrawal AS stop ON parted.from_id = stop.contact_id
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM raw.consent AS row
+        WHERE
+            row.source = stop.source
+            AND row.record_key = stop.record_key
+            AND row.status <> 'superseded'
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM raw.consent AS row
+        WHERE
+            row.source = stop.source
+            AND row.record_key = stop.record_key
+            AND row.status = 'superseded'
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.consent AS known
+        WHERE
+            known.contact_id = parted.to_id
+            AND known.source = stop.source
+            AND known.record_key = stop.record_key
+            AND known.withdrawn_at = stop.withdrawn_at
+    );
+
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since, until)
 SELECT
     parted.to_id,
@@ -229,8 +266,7 @@ SELECT
 FROM parted
 INNER JOIN core.suppression AS suppression ON parted.from_id = suppression.contact_id
 WHERE
-    parted.has_phone
-    AND suppression.lifted_at IS NULL
+    suppression.lifted_at IS NULL
     AND suppression.reason IN ('opted_out', 'complaint', 'erased', 'paused')
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 

@@ -1,22 +1,10 @@
--- Note which coupons the orders of a load have used, or use no more: the first use counts. What a
--- load has taken back is looked at beside what it brings. A code may stand among others, or in words.
--- Grain: coupon whose code the load names. Reads: the temporary tables arrived and settled,
--- raw.interaction, outbox.redemption (by interaction_by_code). Writes: outbox.coupon. Parameters: load_id.
--- Twice: the same values.
+-- Note which coupons orders have used, or use no more: the first use counts. A code may stand among
+-- others, or in words.
+-- Grain: coupon whose code is told. Reads: the temporary table told_code, outbox.redemption (by
+-- interaction_by_code). Writes: outbox.coupon. No parameters. Twice: the same values.
 WITH named AS (
-    SELECT DISTINCT unnest(outbox.code_keys(told.coupon_code)) AS code_key
-    FROM (
-        SELECT arrived.coupon_code
-        FROM arrived
-        UNION
-        SELECT settled.coupon_code
-        FROM settled
-        UNION
-        SELECT old.coupon_code
-        FROM raw.interaction AS old
-        WHERE old.superseded_by = :load_id
-    ) AS told
-    WHERE told.coupon_code IS NOT NULL
+    SELECT DISTINCT unnest(outbox.code_keys(told_code.coupon_code)) AS code_key
+    FROM told_code
 ),
 
 used AS (

@@ -206,6 +206,7 @@ class _Reader:
         if entity == "interaction" and "source_event_id" not in self.source.columns:
             db.run(connection, "raw/key_rows")
         elif entity == "interaction":
+            db.run(connection, "raw/put_off_refunds", **ids, path=str(path), as_of=self.as_of)
             self._merge_lines(connection, path)
         db.run(
             connection, "raw/finish_file",
@@ -284,6 +285,8 @@ class _Reader:
         with self.engine.begin() as connection:
             ids = {"load_id": load_id, "source": self.source.source}
             db.run(connection, "raw/take_over", self.table, **ids, entity=self.source.entity)
+            if self.source.entity == "interaction":
+                db.run(connection, "raw/apply_refunds", **ids, as_of=self.as_of)
             db.run(connection, "raw/take_waiting", self.table, **ids, as_of=self.as_of)
             counts = db.run(
                 connection, "raw/finish_load", self.table, **ids, entity=self.source.entity,

@@ -1,4 +1,4 @@
--- Part them, and what came in under their ids with them. A stop stays, and holds each part with a phone.
+-- Part them, and what came in under their ids with them. A stop stays, and holds each part.
 INSERT INTO core.contact (
     contact_id, first_source, first_source_contact_id, first_seen_on, updated_load_id
 )
@@ -63,15 +63,9 @@ WHERE
 CREATE TEMPORARY TABLE parted ON COMMIT DROP AS
 SELECT
     placed.was_id AS from_id,
-    placed.contact_id AS to_id,
-    bool_or(phone.id IS NOT NULL) AS has_phone
+    placed.contact_id AS to_id
 FROM placed
 LEFT JOIN claimed ON placed.was_id = claimed.contact_id
-LEFT JOIN core.card_id AS phone
-    ON
-        placed.source = phone.source
-        AND placed.source_contact_id = phone.source_contact_id
-        AND phone.id_source = '@phone'
 WHERE
     placed.was_id <> placed.contact_id
     AND placed.contact_id IS DISTINCT FROM claimed.kept_id
@@ -199,6 +193,50 @@ FROM (
 ) AS moved
 WHERE consent.contact_id = moved.from_id AND consent.consent_id = moved.consent_id;
 
+-- What nobody can tell whose it is holds everybody who may have said it: a withdrawal stays with the
+-- contact that was parted, and each part gets it, too.
+INSERT INTO core.consent (
+    contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
+)
+SELECT
+    parted.to_id,
+    stop.source,
+    stop.record_key,
+    stop.channel,
+    stop.purpose,
+    stop.withdrawn_at,
+    stop.withdrawn_at,
+    stop.load_id
+FROM parted
+INNER JOIN core.consent AS stop ON parted.from_id = stop.contact_id
+WHERE
+    stop.withdrawn_at IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM raw.consent AS row
+        WHERE
+            row.source = stop.source
+            AND row.record_key = stop.record_key
+            AND row.status <> 'superseded'
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM raw.consent AS row
+        WHERE
+            row.source = stop.source
+            AND row.record_key = stop.record_key
+            AND row.status = 'superseded'
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.consent AS known
+        WHERE
+            known.contact_id = parted.to_id
+            AND known.source = stop.source
+            AND known.record_key = stop.record_key
+            AND known.withdrawn_at = stop.withdrawn_at
+    );
+
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since, until)
 SELECT
     parted.to_id,
@@ -211,8 +249,7 @@ SELECT
 FROM parted
 INNER JOIN core.suppression AS suppression ON parted.from_id = suppression.contact_id
 WHERE
-    parted.has_phone
-    AND suppression.lifted_at IS NULL
+    suppression.lifted_at IS NULL
     AND suppression.reason IN ('opted_out', 'complaint', 'erased', 'paused')
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 

@@ -11,6 +11,8 @@ WHERE status = 'excluded';
 CREATE VIEW core.withdrawal AS
 SELECT
     said.contact_id,
+    said.source,
+    said.record_key,
     said.channel,
     said.purpose,
     said.withdrawn_at,

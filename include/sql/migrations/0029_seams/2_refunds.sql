@@ -1,0 +1,11 @@
+-- The key under which what is given back under an order's own id waits for its day, and the order's
+-- key of it; NULL, if it is none.
+CREATE FUNCTION raw.refund_key(record_key text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT record_key || E'\x1frefund'
+$$;
+
+CREATE FUNCTION raw.refunded_key(record_key text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN right(record_key, 7) = E'\x1frefund' THEN left(record_key, -7) END
+$$;
