@@ -472,7 +472,8 @@ def test_a_stop_that_is_taken_back_frees_whom_it_held_the_next_day(
         "SELECT contact_id FROM core.contact_identity WHERE source = 'loyalty'"
     )[0].contact_id  # fmt: skip
     with warehouse.begin() as connection:
-        binds = {"channel": "sms", "source": "reply", "at": retailer.clock()}
+        said_at = retailer.at(as_of - timedelta(days=1), 12)
+        binds = {"channel": "sms", "source": "reply", "at": said_at}
         db.run(connection, "core/opt_out_phone", phone_hash=phone, **binds)
         # Of an id that two share, from before it was parted.
         db.run(connection, "core/opt_out", contact_id=club, phone_hash=phone, **binds)
@@ -482,7 +483,7 @@ def test_a_stop_that_is_taken_back_frees_whom_it_held_the_next_day(
     with warehouse.begin() as connection:
         db.run(
             connection, "core/opt_in_phone",
-            phone_hash=phone, channel="sms", at=retailer.clock(), is_unread_only=False,
+            phone_hash=phone, channel="sms", at=retailer.at(as_of, 15), is_unread_only=False,
         )  # fmt: skip
     # Another ladder by then: what was held by what is over holds nothing back.
     steps = tuple(
