@@ -55,8 +55,9 @@ def take(
             db.run(connection, "core/note_refunds")
             db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
             db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
-            db.run(connection, "outbox/note_codes", load_id=load_id)
             _redo(connection, load_id, policy)
+            db.run(connection, "outbox/note_codes", load_id=load_id)
+            db.run(connection, "outbox/redeem")
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             db.run(
                 connection, "core/note_product_source",
@@ -126,6 +127,7 @@ def _contacts(
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
         _redo(connection, load_id, policy)
+        db.run(connection, "outbox/redeem")
 
 
 def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
@@ -218,11 +220,7 @@ def _note_aliases(connection: Connection, load_id: int | None) -> None:
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:
-    """What follows from all that the corrected contacts did: what is given back, the coupons that
-    were used for it, and their activity.
-    """
     db.run(connection, "core/match_refunds")
-    db.run(connection, "outbox/redeem")
     db.run(connection, "core/redo_activity", load_id=load_id, signals=list(policy.signals))
 
 

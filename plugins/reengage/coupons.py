@@ -200,7 +200,8 @@ def issue_for(
         db.run(
             connection, "outbox/insert_incentive",
             **ids, code=coupon.code, kind=coupon.kind, value=coupon.value, minimum=coupon.minimum,
-            starts_at=coupon.starts_at, expires_at=coupon.expires_at, at=now,
+            currency=policy.brand.currency, starts_at=coupon.starts_at,
+            expires_at=coupon.expires_at, at=now,
             day_began_at=day_began_at(policy, now),
         )  # fmt: skip
         return coupon

@@ -56,7 +56,7 @@ def draft(
         result.texts -= 1
     db.run(
         connection, "outbox/insert_drafts",
-        as_of=as_of, channel=channel, at=now,
+        as_of=as_of, channel=channel, at=now, currency=policy.brand.currency,
         day_began_at=coupons.day_began_at(policy, now),
         link_expires_at=now + timedelta(days=policy.links.valid_days),
     )  # fmt: skip

@@ -117,18 +117,49 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
         decided_at = db.run(connection, "cohort/watermark").one().decided_at
         if decided_at:
             _follow(connection, policy, clock(), decided_at - LOOK_BACK, None)
-        db.run(
-            connection,
-            "outcome/daily_step",
-            as_of=as_of,
-            from_as_of=as_of - timedelta(days=_window_days(policy)),
-            attribution_days=policy.attribution_days,
-            signals=list(policy.signals),
-            currency=policy.brand.currency,
-            at=clock(),
-        )
+        _part_revenue(connection, policy, clock())
+        first = as_of - timedelta(days=_window_days(policy))
+        _count_days(connection, policy, first, as_of, clock())
+        db.run(connection, "outcome/daily_step")
         rows = db.run(connection, "outcome/count_outcomes", as_of=as_of)
         return {row.outcome: row.contacts for row in rows}
+
+
+def _count_days(
+    connection: Connection, policy: Policy, first: date, last: date, now: datetime
+) -> None:
+    db.run(
+        connection, "outcome/count_days",
+        from_as_of=first, as_of=last, attribution_days=policy.attribution_days,
+        signals=list(policy.signals), currency=policy.brand.currency, at=now,
+    )  # fmt: skip
+
+
+def _part_revenue(connection: Connection, policy: Policy, now: datetime) -> None:
+    """Figures of days from before currencies were told apart: taken apart once, by what the
+    orders say. Their other figures stay as they were counted.
+    """
+    days = db.run(connection, "outcome/counted_days").one()
+    if db.run(connection, "core/derived_from", name="revenue").scalar() == "by currency":
+        return
+    if days.first_day:
+        parted = 0
+        for start in range(0, (days.last_day - days.first_day).days + 1, SPAN_DAYS):
+            first = days.first_day + timedelta(days=start)
+            last = min(first + timedelta(days=SPAN_DAYS - 1), days.last_day)
+            _count_days(connection, policy, first, last, now)
+            parted += db.run(connection, "outcome/part_revenue").rowcount
+        db.run(
+            connection, "outcome/recount_revenue",
+            since=date.min, attribution_days=policy.attribution_days,
+            currency=policy.brand.currency,
+        )  # fmt: skip
+        if parted:
+            log.warning(
+                "%s figures of past days held several currencies in one sum: they are taken apart, "
+                "as far as the orders are still known", f"{parted:,}",
+            )  # fmt: skip
+    db.run(connection, "core/note_derived", name="revenue", value="by currency")
 
 
 def _window_days(policy: Policy) -> int:

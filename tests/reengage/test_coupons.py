@@ -730,6 +730,21 @@ def test_an_order_of_nothing_is_a_purchase_only_where_a_coupon_of_ours_paid_it(
     assert shop.redeemed() == {"SPRING-001": "shop:ours"}
 
 
+def test_a_minimum_is_of_its_currency(warehouse: sa.Engine, tmp_path: Path) -> None:
+    shop = Shop(warehouse, tmp_path)
+    shop.feed.said["columns"] |= {"currency": "state"}
+    del shop.feed.said["exclude"]
+    for code, currency in (("AAAA-1", "USD"), ("BBBB-2", "USD"), ("CCCC-3", None)):
+        shop.coupon(code, minimum=40, currency=currency)
+        shop.say(f"{code} yen", "2024-03-14T12:00Z", code, "39", state="JPY")
+        shop.say(f"{code} dollars", "2024-03-15T12:00Z", code, "39", state="USD")
+    shop.take()
+    small = shop.feed.rows("SELECT order_ref FROM outbox.redemption WHERE is_small ORDER BY 1")
+    assert [order for (order,) in small] == [
+        "shop:AAAA-1 dollars", "shop:BBBB-2 dollars", "shop:CCCC-3 dollars", "shop:CCCC-3 yen",
+    ]  # fmt: skip
+
+
 def test_an_order_that_went_back_whole_used_no_coupon(warehouse: sa.Engine, tmp_path: Path) -> None:
     shop = Shop(warehouse, tmp_path)
     shop.coupon("SPRING-001")
@@ -948,12 +963,11 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
             load._sql("UPDATE core.interaction SET coupon_code = :code, contact_id = :who"
                       " WHERE source_event_id = :event", code=code, who=who,
                       event=f"e{world.events}")  # fmt: skip
-        db.run(load.connection, "core/arrive", load_id=load.load_id, are_zeros_nothing=False)
         db.run(load.connection, "core/begin_corrected", contact_ids=[])
         db.run(load.connection, "core/match_refunds")
-        load._sql("INSERT INTO arrived (coupon_code) SELECT coupon_code FROM core.interaction"
+        load._sql("INSERT INTO told_code (coupon_code) SELECT coupon_code FROM core.interaction"
                   " WHERE coupon_code IS NOT NULL")  # fmt: skip
-        db.run(load.connection, "outbox/redeem", load_id=load.load_id)
+        db.run(load.connection, "outbox/redeem")
 
     world.load(NEXT, fill)
     told = [

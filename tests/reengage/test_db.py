@@ -52,7 +52,7 @@ def check(connection: sa.Connection, name: str) -> None:
     """Prepare each statement of a file; what it makes for itself is made for it first."""
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     driver = connection.connection.driver_connection
-    if any(table in text for table in ("staged", "drafted", "corrected", "arrived")):
+    if any(table in text for table in ("staged", "drafted", "corrected", "arrived", "told_code")):
         entity = name.rpartition("_")[2]
         staging = entity if entity in ("contact", "consent", "product") else "interaction"
         for needed in (f"raw/stage_{staging}", "outbox/stage_drafts"):
@@ -63,6 +63,10 @@ def check(connection: sa.Connection, name: str) -> None:
     if re.search(r"\b(kin|person|placed|claimed|touched_card)\b", text):
         for needed in ("load_cards", "begin_kin", "begin_people", "place_kin", "part_contacts"):
             make(driver, f"core/{needed}")
+    if "refusal" in text:
+        make(driver, "core/hear_load")
+    if "counted_day" in text:
+        make(driver, "outcome/count_days")
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):

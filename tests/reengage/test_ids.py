@@ -131,6 +131,104 @@ def test_ids_that_are_there_get_their_spelling_and_what_meets_is_merged(
     ]
 
 
+LEFT = """
+    INSERT INTO raw.interaction (
+        load_id, file_id, line, source, record_key, record_hash, dated_on, status, record,
+        contact_source, source_contact_id, kind, occurred_at, amount, coupon_code
+    )
+    VALUES
+    (2, 2, 4, 'shop', '1003', '', '2026-05-18', 'loaded', '{}', 'shop', 'Dup@X.com', 'purchase',
+     '2026-05-18', 8, NULL),
+    (2, 2, 5, 'shop', '1004', '', '2026-05-17', 'superseded', '{}', 'shop', '17850.0', 'purchase',
+     '2026-05-17', 9, 'CODE-1'),
+    (3, 3, 6, 'shop', '1004', '', '2026-06-01', 'waiting', '{}', 'shop', '17850.0', 'purchase',
+     '2026-06-01', -9, 'CODE-1'),
+    (2, 2, 7, 'shop', '1005', '', '2026-05-16', 'loaded', '{}', 'shop', '17850.0', 'purchase',
+     '2026-05-16', 5, 'CODE-2'),
+    (2, 2, 8, 'shop', '1006', '', '2026-05-18', 'loaded', '{}', 'shop', '17850.0', 'purchase',
+     '2026-05-18', -5, NULL);
+    INSERT INTO core.interaction (
+        contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, coupon_code,
+        loaded_at, load_id
+    )
+    VALUES
+    (4, 'shop', '1003', 'purchase', '2026-05-18', '2026-05-18', 8, NULL, '2026-05-19', 2),
+    (2, 'shop', '1005', 'purchase', '2026-05-16', '2026-05-16', 5, 'CODE-2', '2026-05-19', 2),
+    (2, 'shop', '1006', 'purchase', '2026-05-18', '2026-05-18', -5, NULL, '2026-05-19', 2);
+    INSERT INTO raw.consent (
+        load_id, file_id, line, source, record_key, record_hash, dated_on, status, record,
+        contact_source, source_contact_id, channel, purpose, withdrawn_at
+    )
+    VALUES (4, 4, 9, 'consents', 'shop/Dup@X.com/sms/marketing/T', '', '2026-05-01', 'loaded', '{}',
+        'shop', 'Dup@X.com', 'sms', 'marketing', '2026-05-01');
+    INSERT INTO core.consent (
+        contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
+    )
+    VALUES
+    (4, 'consents', 'shop/Dup@X.com/sms/marketing/T', 'sms', 'marketing', '2026-05-01',
+     '2026-05-01', 4),
+    (3, 'page', 'said', 'sms', 'marketing', '2026-04-01', '2026-04-01', 1);
+    INSERT INTO outbox.coupon (
+        code, message_id, contact_id, kind, value, expires_at, redeemed_at, order_ref
+    )
+    VALUES
+    ('CODE-1', '00000000-0000-4000-8000-000000000002', 2, 'percent', 15, '2026-06-01', NULL, NULL),
+    ('CODE-2', '00000000-0000-4000-8000-000000000003', 2, 'percent', 15, '2026-06-01',
+     '2026-05-16', 'shop:1005');
+"""
+
+
+def test_what_earlier_upgrades_left_is_mended(
+    old: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rows(statement: str) -> list[tuple[object, ...]]:
+        with old.begin() as connection:
+            result = connection.execute(sa.text(statement))
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    with old.begin() as connection:
+        connection.connection.driver_connection.execute(OLD.read_text(encoding="utf-8"))
+        connection.connection.driver_connection.execute(LEFT)
+    db.migrate(old, "0028")
+    # Loads since: the cards have said whom they share an id with, and who looked again at refunds.
+    rows(
+        "INSERT INTO core.card_id (source, source_contact_id, id_source, id, load_id)"
+        " VALUES ('crm', 'P2', 'shop', 'dup@x.com', 1)"
+    )
+    events = "SELECT source_event_id, contact_id, kind::text FROM core.interaction ORDER BY 1"
+    assert rows(events) == [
+        ("1001", 1, "purchase"), ("1002", 2, "purchase"), ("1003", 4, "purchase"),
+        ("1005", 2, "refund"), ("1006", 2, "refund"),
+    ]  # fmt: skip
+    with caplog.at_level(logging.WARNING, "reengage.migrations"):
+        caplog.clear()
+        db.migrate(old)
+    assert rows(events) == [
+        ("1001", 1, "purchase"), ("1002", 2, "purchase"), ("1003", 3, "purchase"),
+        ("1004", 2, "purchase"), ("1005", 2, "refund"), ("1006", 2, "refund"),
+    ]  # fmt: skip
+    # Who shares the id is not quiet, and is held.
+    assert rows(
+        "SELECT contact_id, last_purchase_on, purchases FROM core.contact_activity"
+        " WHERE contact_id IN (2, 3, 4) ORDER BY 1"
+    ) == [
+        (2, date(2026, 5, 18), 2), (3, date(2026, 5, 18), 1), (4, date(2026, 5, 18), 0),
+    ]  # fmt: skip
+    assert rows(
+        "SELECT contact_id, source FROM core.withdrawal"
+        " WHERE contact_id IN (3, 4) ORDER BY source, contact_id"
+    ) == [(3, "consents"), (3, "page"), (4, "page")]
+    assert rows("SELECT code, order_ref FROM outbox.coupon ORDER BY 1") == [
+        ("C1", "shop:1001"), ("CODE-1", "shop:1004"), ("CODE-2", None),
+    ]  # fmt: skip
+    assert rows(
+        "SELECT raw.refunded_key(record_key), status::text FROM raw.interaction"
+        " WHERE record_key LIKE '1004%' ORDER BY load_id"
+    ) == [(None, "loaded"), ("1004", "waiting")]
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.split(" ", 1)[0] for line in told] == ["1"] * 5
+
+
 def test_refusals_of_before_are_heard(old: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
     with old.begin() as connection:
         connection.connection.driver_connection.execute("""

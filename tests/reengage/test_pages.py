@@ -310,6 +310,9 @@ def test_an_entry_is_one_a_person_and_one_a_number(web: Web) -> None:
     assert ticket in web.post(f"/{code}/enter", age="yes")
     same_number, another = web.sent("contest", 2, "h1", country="US"), web.sent("contest", 3, "h3")
     assert ticket in web.post(f"/{same_number}/enter", age="yes")
+    # The same number, as it is written elsewhere.
+    web.run("INSERT INTO core.phone_alias VALUES ('h1', 'H1'), ('H1', 'h1')")
+    assert ticket in web.post(f"/{web.sent('contest', 4, 'H1', country='US')}/enter", age="yes")
     assert "I live in United States and Italy" in web.get(f"/{another}")
     web.post(f"/{another}/enter", 422, age="yes")
     web.post(f"/{another}/enter", age="yes", country="yes")

@@ -7,18 +7,7 @@ WITH said AS (
         kin.node,
         kin.source,
         named.id_source,
-        CASE
-            WHEN named.id_source = '@phone'
-                THEN least(
-                    named.id,
-                    (
-                        SELECT min(alias.alias_hash)
-                        FROM core.phone_alias AS alias
-                        WHERE alias.phone_hash = named.id
-                    )
-                )
-            ELSE named.id
-        END AS id,
+        CASE WHEN named.id_source = '@phone' THEN core.one_number(named.id) ELSE named.id END AS id,
         named.is_verified
     FROM kin
     INNER JOIN core.card_id AS named

@@ -3,7 +3,9 @@
 -- Grain: interaction of a contact in the temporary table corrected who gave something back. Reads:
 -- core.settlement. Writes: core.interaction, the temporary table told_code (the coupons of what has
 -- changed). No parameters. Twice: nothing changes.
-CREATE TEMPORARY TABLE IF NOT EXISTS told_code (coupon_code text) ON COMMIT DROP;
+DROP TABLE IF EXISTS told_code;
+
+CREATE TEMPORARY TABLE told_code (coupon_code text) ON COMMIT DROP;
 
 WITH changed AS (
     UPDATE core.interaction AS interaction

@@ -2,7 +2,8 @@
 -- off is drafted anew under its key; one that was (or may have been) stays as it is, and its new
 -- link and coupon are not written. A code that the message has already stays its own.
 -- Grain: contact × dormant_since × step × channel. Reads: drafted. Writes: outbox.message,
--- outbox.link, outbox.coupon. Parameters: as_of, channel, at, link_expires_at, day_began_at.
+-- outbox.link, outbox.coupon. Parameters: as_of, channel, at, link_expires_at, day_began_at,
+-- currency (of what orders must come to).
 -- Twice: a draft replaces a draft; the transaction of the day runs once.
 WITH written AS (
     INSERT INTO outbox.message (
@@ -69,6 +70,7 @@ kept AS (
         kind = CAST(drafted.coupon_kind AS outbox.coupon_kind),
         value = drafted.coupon_value,
         minimum = drafted.coupon_minimum,
+        currency = :currency,
         starts_at = drafted.coupon_starts_at,
         expires_at = drafted.coupon_expires_at
     FROM drafted
@@ -94,7 +96,8 @@ linked AS (
 )
 
 INSERT INTO outbox.coupon (
-    code, message_id, contact_id, kind, value, minimum, starts_at, expires_at, made_at, day_began_at
+    code, message_id, contact_id, kind, value, minimum, currency, starts_at, expires_at, made_at,
+    day_began_at
 )
 SELECT
     drafted.coupon_code,
@@ -103,6 +106,7 @@ SELECT
     CAST(drafted.coupon_kind AS outbox.coupon_kind) AS kind,
     drafted.coupon_value,
     drafted.coupon_minimum,
+    :currency,
     drafted.coupon_starts_at,
     drafted.coupon_expires_at,
     :at,

@@ -1,7 +1,7 @@
 -- Draw a contest: every ticket gets its place, by the SHA-256 of the seed and the ticket.
--- Grain: contest. Reads: core.contact. Writes: outbox.contest_entry (place), outbox.contest.
+-- Grain: contest. Reads: core.contact, core.phone_alias. Writes: outbox.contest_entry (place), outbox.contest.
 -- Parameters: contest, closes_on, winners, at.
--- Of the entries of one person (merged since) or one number the first is drawn; an erased contact's
+-- Of the entries of one person (merged since) or one number (however it is written) the first is drawn; an erased contact's
 -- is not. Twice: a contest that is drawn is left as it is. The caller holds the contest's lock.
 -- An entry that is being written holds the contest's row, so it is in or refused, never in between.
 SELECT contest.contest
@@ -13,7 +13,7 @@ WITH standing AS (
     SELECT DISTINCT ON (coalesce(contact.merged_into, contact.contact_id))
         entry.contact_id,
         entry.contest,
-        entry.phone_hash,
+        core.one_number(entry.phone_hash) AS number,
         entry.ticket,
         entry.entered_at
     FROM outbox.contest_entry AS entry
@@ -26,13 +26,13 @@ WITH standing AS (
 ),
 
 single AS (
-    SELECT DISTINCT ON (coalesce(standing.phone_hash, standing.ticket))
+    SELECT DISTINCT ON (coalesce(standing.number, standing.ticket))
         standing.contact_id,
         standing.contest,
         standing.ticket
     FROM standing
     ORDER BY
-        coalesce(standing.phone_hash, standing.ticket),
+        coalesce(standing.number, standing.ticket),
         standing.entered_at,
         standing.contact_id
 ),

@@ -99,7 +99,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
             return pages.landing(visit)
         step, contest = found
         # Two contacts with one number enter one after the other: the number has one entry.
-        number = visit.phone_hash or visit.contact_id
+        number = db.run(connection, "web/number", phone_hash=visit.phone_hash).scalar_one()
+        number = number or visit.contact_id
         with db.exclusive(connection, f"contest/{contest.name}/{number}"):
             visit = replace(
                 visit,
