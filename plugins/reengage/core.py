@@ -67,10 +67,10 @@ def take(
             db.run(connection, "core/take_products", load_id=load_id)
         else:
             _strangers(connection, source, load_id, as_of)
-            heard = {"load_id": load_id, "at": clock()}
-            db.run(connection, "core/take_consents", **heard)
-            db.run(connection, "core/hear_load", **heard)
-            _refuse(connection, source, **heard)
+            at = clock()
+            db.run(connection, "core/take_consents", load_id=load_id, at=at)
+            db.run(connection, "core/hear_load", load_id=load_id, at=at)
+            _refuse(connection, source, load_id, at)
         rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
         if rows >= MANY_ROWS and source.entity == "product":
             db.analyze_grown(connection, core__product=rows)

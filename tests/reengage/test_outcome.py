@@ -148,6 +148,31 @@ def test_figures_of_a_day_are_open_until_its_window_is_over(
     assert [(row.step, row.due, row.is_open) for row in told] == [("survey", 1, is_open)]
 
 
+def test_sums_of_several_currencies_are_taken_apart_once(world: World) -> None:
+    world.fate(SURVEY, "delivered", world.at(START, 11))
+
+    def fill(load: Load) -> None:
+        load.interaction(1, AFTER)
+        load._sql("UPDATE core.interaction SET currency = 'EUR' WHERE source_event_id = :event",
+                  event=load.interaction(1, AFTER))  # fmt: skip
+
+    world.load(AFTER, fill)
+    world.decide(AFTER)
+    world.write(AFTER)
+    figures = "SELECT revenue::integer, other_revenue, opened FROM outcome.daily_step"
+    spent = "SELECT revenue::integer, other_revenue FROM outcome.contact_outcome"
+    assert [tuple(row) for row in world.sql(figures)] == [(7, {"EUR": 7}, 0)]
+    # As it stood before currencies were told apart; what was counted then stays counted.
+    world.sql("UPDATE outcome.daily_step SET revenue = 14, other_revenue = '{}', opened = 1")
+    world.sql("UPDATE outcome.contact_outcome SET revenue = 14, other_revenue = '{}'")
+    world.sql("DELETE FROM core.derived_from WHERE name = 'revenue'")
+    long_after = AFTER + timedelta(days=200)
+    world.clock.move_to(world.at(long_after, 22))
+    outcome.write(world.engine, world.policy, long_after, world.clock)
+    assert [tuple(row) for row in world.sql(figures)] == [(7, {"EUR": 7}, 1)]
+    assert [tuple(row) for row in world.sql(spent)] == [(7, {"EUR": 7})]
+
+
 def test_an_opt_out_is_lifted_by_nothing_but_the_person(world: World) -> None:
     world.fate(SURVEY, "delivered", world.at(START, 11))
     world.stop(1, world.at(START, 12))

@@ -120,6 +120,30 @@ def test_a_whole_story_is_told_in_the_order_of_time(world: World) -> None:
     assert "Stop now!" not in text
 
 
+def test_a_fetch_is_theirs_whose_hand_was_on_the_page_right_after(world: World) -> None:
+    world.decide(D)
+    key = (1, Q, "survey")
+    world.fate(key, "accepted", world.at(D, 10))
+    for hour in (12, 15):
+        world.hit(key, world.at(D, hour), "unsure")
+    world.hit(key, world.at(D, 15.01))
+    world.sql(
+        "UPDATE outbox.hit SET kind = 'beacon' WHERE hit_id = (SELECT max(hit_id) FROM outbox.hit)"
+    )
+    world.hit(key, world.at(D, 15.02), "unsure")
+    world.sql(
+        "UPDATE outbox.hit SET user_agent = 'Another'"
+        " WHERE hit_id = (SELECT max(hit_id) FROM outbox.hit)"
+    )
+    found = [line.strip() for line in told(world).splitlines() if "the survey" in line]
+    assert [line[13:] for line in found if line.startswith("22 Jan 1998, 1")][-4:] == [
+        "12:00    The link of the survey was fetched, nobody knows by whom",
+        "15:00    Clicked the link of the survey",
+        "15:00    Touched the page of the survey",
+        "15:01    The link of the survey was fetched, nobody knows by whom",
+    ]
+
+
 def test_nothing_personal_is_in_the_view(world: World) -> None:
     world.sql(
         "UPDATE core.contact SET last_name = 'Lovelace', email = 'ada@shop.example',"
