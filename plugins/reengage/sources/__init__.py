@@ -131,8 +131,14 @@ Strings = Annotated[
 
 
 def folded(value: str | None) -> str:
-    """A value as `exclude` and `map` compare it: without case and blanks."""
-    return "".join((value or "").split()).casefold()
+    """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
+    program that took a whole number for a float.
+    """
+    said = "".join((value or "").split()).casefold()
+    return _WHOLE.sub(r"\1", said)
+
+
+_WHOLE = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
 
 
 def _encoding(name: str) -> str:
@@ -161,6 +167,8 @@ def _formats(value: Any) -> Any:
                     f"{said} has a part that is none of strptime's: write it like "
                     '"%d.%m.%Y %H:%M" or "%Y-%m-%d %H:%M:%S %z"'
                 ) from None
+        if "%" not in str(said):
+            raise ValueError(f'{said} is none of strptime\'s: write it like "%d.%m.%Y %H:%M"')
     return value
 
 

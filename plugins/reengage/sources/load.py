@@ -8,6 +8,7 @@ stopped is taken over, rows and all, by the next one of its source.
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -134,8 +135,11 @@ class _Reader:
         self.cleaner = Cleaner(source, policy, secret("phones"))
         self.table = f"raw.{source.entity}"
         self.who = {"source": source.source, "entity": source.entity}
-        # Since words are compared without case and blanks, files of before are read once more.
-        words = "-folded" if source.value_rules else ""
+        # Since words are compared without case and blanks, and since numbers are without their .0,
+        # files of before are read once more.
+        said = [word for words in source.value_rules.values() for word in words]
+        words = "-folded" if said else ""
+        words += "-whole" if any(re.match(r"\d", word) for word in said) else ""
         self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
         self.seen = Seen(source)
         self.notes: list[str] = []
