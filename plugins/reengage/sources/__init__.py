@@ -88,6 +88,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 # What takes somebody out, or says what a row means: a row without it would be read as another.
 GUARDING = {"withdrawn_at", "channel", "purpose", "contact_source"}
 
+# What nobody leaves empty, so that a row that ends before it is cut.
+MEASURING = {"amount", "price", "phone"}
+
 
 def _text(value: Any) -> Any:
     if isinstance(value, Unquoted):
@@ -282,6 +285,14 @@ class Source(_Part):
         """The file's columns without which a row would be read as something else."""
         named = self.named_columns.items()
         return {*self.value_rules, *(theirs for ours, theirs in named if ours in GUARDING)}
+
+    @property
+    def last_columns(self) -> set[str]:
+        """The file's columns up to which each row has to say something, or delimiters."""
+        amounts = {theirs for ours, theirs in self.named_columns.items() if ours in MEASURING}
+        # An order without a status is one; a card, or a consent, may have been taken back.
+        guards = set() if self.entity == "interaction" else self.guarding_columns
+        return self.needed_columns | amounts | guards
 
     def uses_of(self, column: str) -> list[str]:
         """What the YAML takes a column of the file for."""

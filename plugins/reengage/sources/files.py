@@ -387,6 +387,8 @@ class _Table:
         self.wanted = [(name, names.index(name_of(name))) for name in self.source.all_columns]
         self.width = len(header)
         self.last = max((place for _, place in self.wanted), default=0)
+        vital = self.source.last_columns
+        self.least = max((place for name, place in self.wanted if name in vital), default=0)
         self.needed = [place for name, place in self.wanted if name in self.source.needed_columns]
         # By which a header is known again, in a row that may be one.
         names = [header[place] for _, place in self.wanted]
@@ -455,11 +457,11 @@ class _Table:
             return None
         if self._is_none(fields):
             return None
-        if self.last < len(fields) < self.width and (
-            text[-1:] == "\n" or self.last < len(fields) - 1
+        if len(fields) < self.width and (
+            self.least < len(fields) if text[-1:] == "\n" else self.last < len(fields) - 1
         ):
-            # Excel leaves out the delimiters of empty cells at a row's end. Where all that is read
-            # stands there, and has its end, nothing is lost; else the row may be cut.
+            # Excel leaves out the delimiters of empty cells at a row's end. Where all that a row
+            # must say stands there, and has its end, nothing is lost; else the row may be cut.
             fields = [*fields, *[""] * (self.width - len(fields))]
         if len(fields) != self.width:
             why = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {self.width}"

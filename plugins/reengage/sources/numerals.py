@@ -91,6 +91,7 @@ def phone(value: str, country: str) -> tuple[str, str]:
     number = _parsed(written, country)
     if number is None:
         raise BadValue("is no phone number")
+    number = _of_today(number)
     if not phonenumbers.is_valid_number(number):
         raise BadValue("is no valid phone number")
     code = str(number.country_code)
@@ -120,6 +121,16 @@ def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber |
         return phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return None
+
+
+def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """The number as it is dialled today, where it is written by an older plan: +52 1 55 …"""
+    if not phonenumbers.is_valid_number(number):
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        for other in map(_parsed, numbers.forms().of(e164)[1:]):
+            if other is not None and phonenumbers.is_valid_number(other):
+                return other
+    return number
 
 
 def country_of(value: str, country: str) -> str | None:
