@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import os
 import re
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -137,7 +138,7 @@ def folded(value: str | None) -> str:
     """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
     program that took a whole number for a float.
     """
-    said = "".join((value or "").split()).casefold()
+    said = "".join(unicodedata.normalize("NFKC", value or "").split()).casefold()
     return _WHOLE.sub(r"\1", said)
 
 

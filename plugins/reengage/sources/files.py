@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -176,8 +177,10 @@ _FIGURE = re.compile(r"(?=.*\d)(?!.*[^\W\d_]{4}).*", re.DOTALL)
 
 
 def name_of(text: str) -> str:
-    """A column's name as it is compared: a line break or a hard space in it is a space."""
-    return " ".join(text.replace("\ufeff", "").split())
+    """A column's name as it is compared: a line break or a hard space in it is a space, and an
+    accent is one with its letter.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
 
 
 def _shown(names: Iterable[str]) -> str:
