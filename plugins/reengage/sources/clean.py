@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
+from babel import Locale
+from babel.core import get_global
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
@@ -60,12 +62,24 @@ NO_DAY = re.compile(
     r"|25340[23]\d{6}(?:\d{3})?",
     re.ASCII | re.DOTALL,
 )
+UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
 CONSENTS_READ = "refusals and days that are none are heard"
 UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
+# In which a country may be named, and what some are called beside that.
+LANGUAGES = (
+    "en", "de", "fr", "it", "es", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro",
+    "hr", "tr", "el", "ru", "uk", "ja", "ko", "zh", "id", "vi",
+)  # fmt: skip
+CALLED = {
+    "england": "GB", "great britain": "GB", "scotland": "GB", "wales": "GB", "holland": "NL",
+    "the netherlands": "NL", "united states of america": "US", "u.s.a.": "US", "u.s.": "US",
+    "czech republic": "CZ", "turkey": "TR", "korea": "KR", "russian federation": "RU",
+    "viet nam": "VN", "hong kong": "HK",
+}  # fmt: skip
 ZONES = frozenset(available_timezones())
 
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
@@ -247,7 +261,8 @@ class Cleaner:
             value = values[name]
             if value is None or value.isascii():
                 continue
-            country = (values.get("country") or self.brand.country).upper()
+            said = self._field("country", values.get("country"), {}, _country)
+            country = said or self.brand.country
             theirs = {country, numerals.country_of(values.get("phone") or "", country) or country}
             if not all(makes_sense(value, one, is_guess=is_guess) for one in theirs):
                 values[name] = None
@@ -259,11 +274,12 @@ class Cleaner:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
         country = self._field("country", get("country"), problems, _country)
+        # A number within a country that cannot be read is nobody's: in another it is another's.
+        within = None if "country" in problems else country or self.brand.country
         phone, phone_kind = self._field(
-            "phone", get("phone"), problems,
-            lambda said: numerals.phone(said, country or self.brand.country),
+            "phone", get("phone"), problems, lambda said: numerals.phone(said, within)
         ) or (None, None)  # fmt: skip
-        created = self._field("created_at", get("created_at"), problems, self._moment)
+        created = self._field("created_at", get("created_at"), problems, self._creation)
         typed = (
             contact_id,
             phone,
@@ -453,6 +469,13 @@ class Cleaner:
             raise BadValue(f"{name} {known}")
         return known
 
+    def _creation(self, value: str) -> Moment:
+        """When a card was made. Raises BadValue for what programs write where nobody knows."""
+        found = self._moment(value)
+        if found.on in UNKNOWN_DAYS or not found.at.timestamp():
+            raise BadValue("is no day (1900-01-01 or 1970-01-01), so nobody is quiet since")
+        return found
+
     def _parse(self, value: str) -> Moment:
         try:
             return self.times(value)
@@ -537,9 +560,24 @@ def _language(value: str) -> str:
 
 @functools.lru_cache(1000)
 def _country(value: str) -> str:
-    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadValue("is no country code like US")
-    return value.upper()
+    said = value.upper()
+    if said not in phonenumbers.SUPPORTED_REGIONS:
+        found = get_global("territory_aliases").get(said, [])  # ITA, UK
+        said = found[0] if len(found) == 1 else _countries().get(value.casefold(), "")
+    if said not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadValue("is no country code like US, nor a country's name that is known")
+    return said
+
+
+@functools.cache
+def _countries() -> dict[str, str]:
+    """The countries by their names in the languages of many shops."""
+    names: dict[str, set[str]] = {}
+    for language in LANGUAGES:
+        for code, name in Locale(language).territories.items():
+            if len(code) == 2:
+                names.setdefault(name.casefold(), set()).add(code)
+    return {name: min(codes) for name, codes in names.items() if len(codes) == 1} | CALLED
 
 
 def _time_zone(value: str) -> str:

@@ -78,9 +78,9 @@ class BadValue(ValueError):
 # ------------------------------------------------------------------------------- telephone numbers
 
 
-def phone(value: str, country: str) -> tuple[str, str]:
+def phone(value: str, country: str | None) -> tuple[str, str]:
     """A telephone number as E.164 and its kind, one of core.phone_kind. country: of a number
-    without a country code.
+    without a country code; None: that is not known.
 
     Digits that a spreadsheet has turned into a float are restored where all of them are still
     there. Raises BadValue where they are not, and for what is no valid number.
@@ -90,7 +90,9 @@ def phone(value: str, country: str) -> tuple[str, str]:
     written = _without_float(value)
     number = _parsed(written, country)
     if number is None:
-        raise BadValue("is no phone number")
+        raise BadValue(
+            "is no phone number" if country else "is written within a country that cannot be read"
+        )
     number = _of_today(number)
     if not phonenumbers.is_valid_number(number):
         raise BadValue("is no valid phone number")
