@@ -352,6 +352,27 @@ def test_a_reply_that_is_told_again_with_what_it_was_taken_for_is_a_stop(
     assert [row[1] for row in standing(warehouse)] == ["opted_out"]
 
 
+def test_an_id_that_two_numbers_share_is_two_replies(warehouse: sa.Engine) -> None:
+    add_contact(warehouse, 1, "+12125551011")
+    add_contact(warehouse, 2, f"+{STOPPED}")
+    asked = Reply("1", "+12125551011", "who is this?", NOW)
+    stop = Reply("1", f"+{STOPPED}", "STOP", NOW)
+    assert keep(warehouse, "infobip", asked, stop) == {"unclear": 1, "stop": 1}
+    assert keep(warehouse, "infobip", stop, asked) == {}
+    assert statuses(warehouse) == {1: "active", 2: "unsubscribed"}
+
+
+def test_a_letter_that_is_no_utf8_takes_no_reply_with_it() -> None:
+    item = '{"results": [{"messageId": "%s", "from": "%s", "text": "%s"}%s]}'
+    other = ', {"messageId": "r2", "from": "12125551013", "text": "ciao"}'
+    for coding in ("latin-1", "utf-16", "utf-8"):
+        told = heard(INFOBIP, (item % ("r1", STOPPED, "STOP \u00e9", other)).encode(coding))
+        assert [(one.reply_id, one.text[:4]) for one in told.replies] == [
+            ("r1", "STOP"),
+            ("r2", "ciao"),
+        ]
+
+
 @pytest.mark.parametrize(
     ("name", "suppress"),
     [

@@ -335,6 +335,27 @@ def test_amounts(said: str, amount: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "amount", "currency"),
+    [
+        ("€ 1.234,56", "1234.56", "EUR"),
+        ("-$12.50", "-12.50", "USD"),
+        ("($12.50)", "-12.50", "USD"),
+        ("-50,00 €", "-50.00", "EUR"),
+        ("$12.50 USD", "12.50", "USD"),
+        ("100,-", "100", "USD"),
+        ("100,- Kč", "100", "CZK"),
+        ("EUR -5", "-5", "EUR"),
+        ("kr 1 234,50", "1234.50", None),  # of four countries: which is not guessed
+    ],
+)
+def test_an_amount_with_its_currency(said: str, amount: str, currency: str | None) -> None:
+    row = cleaned(total=said)
+    assert isinstance(row, Good)
+    assert row.typed[4:6] == (amount, currency)
+    assert bool(row.problems) == (currency is None)
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "five",
@@ -345,7 +366,9 @@ def test_amounts(said: str, amount: float) -> None:
         "1e-9999999",
         "9" * 16,
         "1,234",
-        "5 EUR",
+        "5 pcs",
+        "€5 USD",
+        "5%",
         "1.234,5.6",
         "12 50",
         "(5",
@@ -997,7 +1020,8 @@ def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
      ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour"),
      ({"product_source": "catalog"}, "product_source: says whose product_id"),
      ({"encoding": "latin-99"}, "is no encoding that is known: write one like cp1250"),
-     ({"time_format": ["%Y", "%d.%m.%Q"]}, "%d.%m.%Q has a part that is none of strptime's"),
+     ({"time_format": "dd.mm.yyyy"}, "none of strptime's: write it like"),
+         ({"time_format": ["%Y", "%d.%m.%Q"]}, "%d.%m.%Q has a part that is none of strptime's"),
      ({"columns": {"source_contact_id": 1, "occurred_at": ["x"]}}, "write the name of a column")],
 )  # fmt: skip
 def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:

@@ -4,13 +4,26 @@
 -- outbox.message. Writes: outbox.reply. Parameters: provider, provider_reply_id, phone_hashes (of the
 -- number in every spelling), text, meaning, received_at, reviewed_at.
 -- Twice: a reply that is there is left alone, but for one that was to be read: the provider may tell
--- it again, with what it took it for itself.
+-- it again, with what it took it for itself. An id under which another number has written names
+-- another reply: whose stop it is must not depend on it.
 INSERT INTO outbox.reply AS reply (
     provider, provider_reply_id, phone_hash, text, meaning, received_at, reviewed_at
 )
 SELECT
     CAST(:provider AS text),
-    CAST(:provider_reply_id AS text),
+    CASE
+        WHEN
+            EXISTS (
+                SELECT 1
+                FROM outbox.reply AS other
+                WHERE
+                    other.provider = CAST(:provider AS text)
+                    AND other.provider_reply_id = CAST(:provider_reply_id AS text)
+                    AND other.phone_hash <> ALL(CAST(:phone_hashes AS text[]))
+            )
+            THEN CAST(:provider_reply_id AS text) || ' ' || left((CAST(:phone_hashes AS text[]))[1], 16)
+        ELSE CAST(:provider_reply_id AS text)
+    END,
     coalesce(
         (
             SELECT known.phone_hash

@@ -6,7 +6,7 @@
 -- A status takes out its own line: what it says counts only where no other line says it, its amount
 -- not at all. The order is none where every line that has a status is taken out; a line without one
 -- goes with the others. Where lines name different customers the last one's
--- count, as if the others had not been there.
+-- count, as if the others had not been there; those of another day are rejected.
 --
 -- The amount is the first that is more than nothing, or the sum of them (are_added), less what is
 -- given back: a line of less than nothing. An order that is given back whole is none, unless a coupon
@@ -183,6 +183,20 @@ SELECT
 FROM summed
 INNER JOIN said ON summed.record_key = said.record_key
 LEFT JOIN troubled ON summed.record_key = troubled.record_key;
+
+-- Another customer's order of another day is no line of this one: its number has begun anew.
+UPDATE staged
+SET
+    record_key = NULL,
+    reason = 'has the source_event_id of another customer''s order of another day, so that is no order''s id'
+FROM merged
+WHERE
+    staged.record_key = merged.record_key
+    AND merged.reason IS NULL
+    AND staged.reason IS NULL
+    AND NOT staged.is_excluded
+    AND staged.source_contact_id <> merged.source_contact_id
+    AND staged.dated_on <> merged.dated_on;
 
 -- What lacks something to the end is told row by row.
 DELETE FROM staged

@@ -229,7 +229,7 @@ class Infobip(BulkProvider):
     def _told(self, body: bytes) -> Told:
         """What `{"results": […]}` tells, item by item: none takes another with it."""
         try:
-            items = json.loads(body, parse_float=Decimal, parse_int=_whole)["results"]
+            items = json.loads(_utf8(body), parse_float=Decimal, parse_int=_whole)["results"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return Told(unread=[body])
         receipts, heard, unread = [], [], []
@@ -246,6 +246,16 @@ class Infobip(BulkProvider):
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
         return self._works()
+
+
+def _utf8(body: bytes) -> bytes | str:
+    """A body that json reads: one letter that is no UTF-8 takes no reply with it."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        if body[:4].count(0) < 1:
+            return body.decode(errors="replace")
+    return body
 
 
 def _is_reply(item: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import os
 import re
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,6 +89,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 # What takes somebody out, or says what a row means: a row without it would be read as another.
 GUARDING = {"withdrawn_at", "channel", "purpose", "contact_source"}
 
+# What nobody leaves empty, so that a row that ends before it is cut.
+MEASURING = {"amount", "price", "phone"}
+
 
 def _text(value: Any) -> Any:
     if isinstance(value, Unquoted):
@@ -131,8 +135,14 @@ Strings = Annotated[
 
 
 def folded(value: str | None) -> str:
-    """A value as `exclude` and `map` compare it: without case and blanks."""
-    return "".join((value or "").split()).casefold()
+    """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
+    program that took a whole number for a float.
+    """
+    said = "".join(unicodedata.normalize("NFKC", value or "").split()).casefold()
+    return _WHOLE.sub(r"\1", said)
+
+
+_WHOLE = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
 
 
 def _encoding(name: str) -> str:
@@ -161,6 +171,8 @@ def _formats(value: Any) -> Any:
                     f"{said} has a part that is none of strptime's: write it like "
                     '"%d.%m.%Y %H:%M" or "%Y-%m-%d %H:%M:%S %z"'
                 ) from None
+        if "%" not in str(said):
+            raise ValueError(f'{said} is none of strptime\'s: write it like "%d.%m.%Y %H:%M"')
     return value
 
 
@@ -274,6 +286,14 @@ class Source(_Part):
         """The file's columns without which a row would be read as something else."""
         named = self.named_columns.items()
         return {*self.value_rules, *(theirs for ours, theirs in named if ours in GUARDING)}
+
+    @property
+    def last_columns(self) -> set[str]:
+        """The file's columns up to which each row has to say something, or delimiters."""
+        amounts = {theirs for ours, theirs in self.named_columns.items() if ours in MEASURING}
+        # An order without a status is one; a card, or a consent, may have been taken back.
+        guards = set() if self.entity == "interaction" else self.guarding_columns
+        return self.needed_columns | amounts | guards
 
     def uses_of(self, column: str) -> list[str]:
         """What the YAML takes a column of the file for."""

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
+from babel import Locale
+from babel.core import get_global
 
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source, folded, numerals
+from reengage.sources import Constant, KindColumn, Source, folded, numerals, times
 from reengage.sources.files import Guessed
 from reengage.sources.ids import normal_id
 from reengage.sources.names import makes_sense
@@ -23,8 +25,8 @@ from reengage.sources.numerals import BadValue
 from reengage.sources.times import BadTime, Moment, Times
 
 # What people type into a card's id of another source where there is none.
-NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
-NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
+NO_ID = {"-", "--", "na", "n/a", "none", "null", "unknown", "undefined", "n.a."}
+NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A", "#N/A", "<NA>", "(null)"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 # Characters of a field, before anything looks at what it says: an index holds no more, a text shows
@@ -37,15 +39,22 @@ REJECTING = {
     "purpose", "occurred_at", "granted_at", "withdrawn_at", "subscribed", "created_at",
 }  # fmt: skip
 # Counted on where other rules than before read the same card: its files are read again.
-RULES = {"contact": "2"}
+RULES = {"contact": "3"}
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
-YES = {"true", "t", "yes", "y", "on"}
-NO = {"false", "f", "no", "n", "off"}
+# Also as spreadsheets of other languages write true and false.
+YES = {"true", "t", "yes", "y", "on", "ja", "oui", "sí", "si", "sì", "sim", "tak", "ano", "да",
+       "wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar", "prawda", "pravda", "igaz",
+       "истина"}  # fmt: skip
+NO = {"false", "f", "no", "n", "off", "nein", "non", "nee", "não", "nao", "nej", "nei", "nie", "ne",
+      "нет", "falsch", "faux", "falso", "onwaar", "fałsz", "nepravda", "hamis", "ложь"}  # fmt: skip
 IN_STOCK = {"instock", "available"}
 OUT_OF_STOCK = {"outofstock", "soldout", "unavailable", "discontinued"}
 AGREED = {"1", "1.0", "subscribed", "optin", "optedin", "accepted", "granted"}
-REFUSED = {"0", "0.0", "unsubscribed", "optout", "optedout", "declined", "withdrawn", "revoked"}
+REFUSED = {"0", "0.0", "unsubscribed", "optout", "optedout", "declined", "withdrawn", "revoked",
+           "notsubscribed", "nonsubscribed", "neversubscribed", "notoptedin", "notgiven",
+           "notgranted", "denied", "refused", "rejected", "removed", "cleaned", "redacted",
+           "blocked", "suppressed"}  # fmt: skip
 # Dates that databases write where there is none: the year 0 or 9999, in any order of its parts, or
 # nothing but zeros.
 NO_DAY = re.compile(
@@ -53,12 +62,24 @@ NO_DAY = re.compile(
     r"|25340[23]\d{6}(?:\d{3})?",
     re.ASCII | re.DOTALL,
 )
+UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
 CONSENTS_READ = "refusals and days that are none are heard"
 UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
+# In which a country may be named, and what some are called beside that.
+LANGUAGES = (
+    "en", "de", "fr", "it", "es", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro",
+    "hr", "tr", "el", "ru", "uk", "ja", "ko", "zh", "id", "vi",
+)  # fmt: skip
+CALLED = {
+    "england": "GB", "great britain": "GB", "scotland": "GB", "wales": "GB", "holland": "NL",
+    "the netherlands": "NL", "united states of america": "US", "u.s.a.": "US", "u.s.": "US",
+    "czech republic": "CZ", "turkey": "TR", "korea": "KR", "russian federation": "RU",
+    "viet nam": "VN", "hong kong": "HK",
+}  # fmt: skip
 ZONES = frozenset(available_timezones())
 
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
@@ -240,8 +261,10 @@ class Cleaner:
             value = values[name]
             if value is None or value.isascii():
                 continue
-            country = (values.get("country") or self.brand.country).upper()
-            if not makes_sense(value, country, is_guess=is_guess):
+            said = self._field("country", values.get("country"), {}, _country)
+            country = said or self.brand.country
+            theirs = {country, numerals.country_of(values.get("phone") or "", country) or country}
+            if not all(makes_sense(value, one, is_guess=is_guess) for one in theirs):
                 values[name] = None
                 problems[name] = "holds letters that make no sense: say the file's `encoding`"
 
@@ -251,11 +274,12 @@ class Cleaner:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
         country = self._field("country", get("country"), problems, _country)
+        # A number within a country that cannot be read is nobody's: in another it is another's.
+        within = None if "country" in problems else country or self.brand.country
         phone, phone_kind = self._field(
-            "phone", get("phone"), problems,
-            lambda said: numerals.phone(said, country or self.brand.country),
+            "phone", get("phone"), problems, lambda said: numerals.phone(said, within)
         ) or (None, None)  # fmt: skip
-        created = self._field("created_at", get("created_at"), problems, self._moment)
+        created = self._field("created_at", get("created_at"), problems, self._creation)
         typed = (
             contact_id,
             phone,
@@ -288,15 +312,14 @@ class Cleaner:
             moment = self._moment(occurred, "occurred_at")
         elif not may_lack:
             raise BadValue("occurred_at is missing")
-        currency = self._field("currency", get("currency"), problems, _currency)
+        amount, currency = self._money(values, "amount", problems, self._no_currency)
         typed = (
             self._contact_source(values),
             contact_id,
             self._kind or get("kind") or "none",
             moment and moment.at,
-            self._field("amount", get("amount"), problems, self._amount),
-            # What cannot be read may be any currency.
-            currency or (None if "currency" in problems else self._no_currency),
+            amount,
+            currency,
             self._field("product_id", get("product_id"), problems, _id),
             get("coupon_code"),
         )
@@ -383,14 +406,15 @@ class Cleaner:
     def _product(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
         product_id = self._id(values, "source_product_id")
+        price, currency = self._money(values, "price", problems, self.brand.currency)
         typed = (
             product_id,
             self._field("name", get("name"), problems, _name),
             self._field("category", get("category"), problems, _name),
             self._field("url", get("url"), problems, _url),
             self._field("image_url", get("image_url"), problems, _url),
-            self._field("price", get("price"), problems, self._amount),
-            self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
+            price,
+            currency or self.brand.currency,
             self._field("available", get("available"), problems, _is_in_stock),
         )
         return product_id, None, typed
@@ -445,14 +469,45 @@ class Cleaner:
             raise BadValue(f"{name} {known}")
         return known
 
+    def _creation(self, value: str) -> Moment:
+        """When a card was made. Raises BadValue for what programs write where nobody knows."""
+        found = self._moment(value)
+        if found.on in UNKNOWN_DAYS or not found.at.timestamp():
+            raise BadValue("is no day (1900-01-01 or 1970-01-01), so nobody is quiet since")
+        return found
+
     def _parse(self, value: str) -> Moment:
         try:
             return self.times(value)
         except BadTime as error:
             raise BadValue(str(error)) from None
 
-    def _amount(self, value: str) -> str:
-        return numerals.amount(value, self.source.decimal)
+    def _money(
+        self,
+        values: dict[str, str | None],
+        name: str,
+        problems: dict[str, str],
+        default: str | None,
+    ) -> tuple[str | None, str | None]:
+        """An amount, and its currency: of its column, of the sign beside the amount, or default."""
+        get = values.get
+        said = self._field("currency", get("currency"), problems, numerals.currencies)
+        found = self._field(
+            name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
+        )
+        beside = found.currencies if found else ()
+        meant = [one for one in said or beside if not beside or one in beside]
+        if said and not meant:
+            problems["currency"] = f"is another than the {name} names"
+        elif len(meant) > 1 and self.brand.currency not in meant:
+            problems["currency"] = "may be one of several: write its code"
+        if "currency" in problems:  # it may be any
+            currency = None
+        elif len(meant) > 1:
+            currency = self.brand.currency
+        else:
+            currency = meant[0] if meant else default
+        return found and found.amount, currency
 
 
 def _meaning(source: Source, policy: Policy) -> str:
@@ -464,7 +519,7 @@ def _meaning(source: Source, policy: Policy) -> str:
     added = {"lines", "zero", "decimal"}
     said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
     said += RULES.get(source.entity, "")
-    if "%Z" in str(source.time_format):
+    if times.names_zone(source.time_format):
         said += "the zone counts"
     brand = policy.brand
     if source.entity == "consent":
@@ -505,22 +560,30 @@ def _language(value: str) -> str:
 
 @functools.lru_cache(1000)
 def _country(value: str) -> str:
-    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadValue("is no country code like US")
-    return value.upper()
+    said = value.upper()
+    if said not in phonenumbers.SUPPORTED_REGIONS:
+        found = get_global("territory_aliases").get(said, [])  # ITA, UK
+        said = found[0] if len(found) == 1 else _countries().get(value.casefold(), "")
+    if said not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadValue("is no country code like US, nor a country's name that is known")
+    return said
+
+
+@functools.cache
+def _countries() -> dict[str, str]:
+    """The countries by their names in the languages of many shops."""
+    names: dict[str, set[str]] = {}
+    for language in LANGUAGES:
+        for code, name in Locale(language).territories.items():
+            if len(code) == 2:
+                names.setdefault(name.casefold(), set()).add(code)
+    return {name: min(codes) for name, codes in names.items() if len(codes) == 1} | CALLED
 
 
 def _time_zone(value: str) -> str:
     if value not in ZONES:
         raise BadValue("is no time zone like America/New_York")
     return value
-
-
-@functools.lru_cache(1000)
-def _currency(value: str) -> str:
-    if not re.fullmatch("[A-Za-z]{3}", value):
-        raise BadValue("is no currency code like USD")
-    return value.upper()
 
 
 def _name(value: str) -> str:

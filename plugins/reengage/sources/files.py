@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Notes:
     rows_not_utf8: int = 0
     rows_not_decoded: int = 0
     headers: int = 0
+    totals: int = 0
     names: set[str] = field(default_factory=set)
     absent: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -102,6 +104,8 @@ class Notes:
             )
         if self.headers:
             parts.append(f"the header comes again {self.headers:,} times within it: left out")
+        if self.totals:
+            parts.append(f"{self.totals:,} rows are totals of the others: left out")
         return "; ".join([*parts, *self.told]) or None
 
 
@@ -157,12 +161,26 @@ def about_rows(file: Path, source: Source) -> int | None:
         return None  # whoever reads it says why
 
 
+# What a report writes under its columns.
+_TOTALS = re.compile(
+    r"\W*(?:(?:grand|sub|general|overall)[\s-]*)?(?:totals?|totale|totali|totales|totaal|totalt|gesamt\w*"
+    r"|insgesamt|summen?|summa|sums?|somme|soma|suma|razem|итого?|всего|toplam|celkem|spolu|összesen|yhteensä"
+    r"|ukupno|skupaj|σύνολο|合計|総計|合计|总计|總計|합계|총계)(?:\W.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+_FIGURE = re.compile(r"(?=.*\d)(?!.*[^\W\d_]{4}).*", re.DOTALL)
+
+
 # --- names --------------------------------------------------------------------------------------
 
 
 def name_of(text: str) -> str:
-    """A column's name as it is compared: a line break or a hard space in it is a space."""
-    return " ".join(text.replace("\ufeff", "").split())
+    """A column's name as it is compared: a line break or a hard space in it is a space, and an
+    accent is one with its letter.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
 
 
 def _shown(names: Iterable[str]) -> str:
@@ -372,7 +390,12 @@ class _Table:
         self.wanted = [(name, names.index(name_of(name))) for name in self.source.all_columns]
         self.width = len(header)
         self.last = max((place for _, place in self.wanted), default=0)
-        self.sign = header[self.last]
+        vital = self.source.last_columns
+        self.least = max((place for name, place in self.wanted if name in vital), default=0)
+        self.needed = [place for name, place in self.wanted if name in self.source.needed_columns]
+        # By which a header is known again, in a row that may be one.
+        names = [header[place] for _, place in self.wanted]
+        self.sign = max((name.strip() for name in names if "\n" not in name), key=len, default="")
 
     # --- the rows
 
@@ -425,19 +448,23 @@ class _Table:
             pending.clear()
 
     def _record(self, fields: list[str], text: str) -> dict[str, str | None] | Broken | None:
-        """A row; None for a header that comes again, under which the rows below it stand."""
-        if self.sign in fields and {name_of(n) for n, _ in self.wanted} <= {*map(name_of, fields)}:
+        """A row; None for what is none: nothing but delimiters, a total, or a header that comes
+        again, under which the rows below it stand.
+        """
+        if self.sign in text and {name_of(n) for n, _ in self.wanted} <= {*map(name_of, fields)}:
             try:
                 self._follow(fields)
             except Refused as error:
                 return Broken(f"is a header that cannot be followed: {error}", text)
             self.notes.headers += 1
             return None
-        if self.last < len(fields) < self.width and (
-            text[-1:] == "\n" or self.last < len(fields) - 1
+        if self._is_none(fields):
+            return None
+        if len(fields) < self.width and (
+            self.least < len(fields) if text[-1:] == "\n" else self.last < len(fields) - 1
         ):
-            # Excel leaves out the delimiters of empty cells at a row's end. Where all that is read
-            # stands there, and has its end, nothing is lost; else the row may be cut.
+            # Excel leaves out the delimiters of empty cells at a row's end. Where all that a row
+            # must say stands there, and has its end, nothing is lost; else the row may be cut.
             fields = [*fields, *[""] * (self.width - len(fields))]
         if len(fields) != self.width:
             why = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {self.width}"
@@ -448,6 +475,18 @@ class _Table:
         if "\x00" in text:
             return Broken("holds NUL bytes", text)
         return {name: fields[place] for name, place in self.wanted}
+
+    def _is_none(self, fields: list[str]) -> bool:
+        """Whether it is no row: nothing stands in it, or a total, which `notes` is told of."""
+        for place in self.needed:
+            said = fields[place].strip() if place < len(fields) else ""
+            if said and (said[0].isdigit() or not _TOTALS.fullmatch(said)):
+                return False
+        said_of_it = [said for said in map(str.strip, fields) if said]
+        if not all(_TOTALS.fullmatch(said) or _FIGURE.fullmatch(said) for said in said_of_it):
+            return False
+        self.notes.totals += bool(said_of_it)
+        return True
 
     def _alone(self, pending: list[str]) -> Iterator[dict[str, str | None] | Broken]:
         """Lines that made no sense together, each on its own; self.line is that of each."""

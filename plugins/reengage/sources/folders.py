@@ -19,8 +19,9 @@ FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndj
 # everything hidden (.ipynb_checkpoints, .git), Office's locks (~$orders.xlsx), NAS and Windows bins
 # (@eaDir, #recycle, $RECYCLE.BIN). A partition (_day=2026-05-19) is data.
 TOOLS = re.compile(r"[.~@#$]|_[^=]*$")
-UNFINISHED = (".crc", ".tmp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp",
-              ".bak", "~")  # fmt: skip
+# Iceberg keeps its log in files among which the data lies.
+UNFINISHED = (".metadata.json", ".crc", ".tmp", ".part", ".partial", ".filepart", ".crdownload",
+              "._copying_", ".swp", ".bak", "~")  # fmt: skip
 
 
 def find(source: Source) -> list[Path]:

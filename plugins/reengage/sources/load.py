@@ -8,6 +8,7 @@ stopped is taken over, rows and all, by the next one of its source.
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -134,8 +135,11 @@ class _Reader:
         self.cleaner = Cleaner(source, policy, secret("phones"))
         self.table = f"raw.{source.entity}"
         self.who = {"source": source.source, "entity": source.entity}
-        # Since words are compared without case and blanks, files of before are read once more.
-        words = "-folded" if source.value_rules else ""
+        # Since words are compared without case and blanks, and since numbers are without their .0,
+        # files of before are read once more.
+        said = [word for words in source.value_rules.values() for word in words]
+        words = "-folded" if said else ""
+        words += "-whole" if any(re.match(r"\d", word) for word in said) else ""
         self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
         self.seen = Seen(source)
         self.notes: list[str] = []
@@ -321,7 +325,7 @@ class _Reader:
                     f"{self.source.name}: {told}"
                     for told in past.unmatched(self.seen, is_new_mapping=is_new)
                 ]
-            problem = self._problem(paths, counts, has_rows)
+            problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
             db.run(
                 connection, "raw/note_load",
                 load_id=load_id, problem=problem, message="\n".join(self.notes) or None,
@@ -372,6 +376,27 @@ class _Reader:
                 "`broken_files: warn`), and run the day again."
             )
         return None
+
+    def _reuse(self, connection: Connection, ids: dict[str, Any], counts: Any) -> str | None:
+        """Why the day must stop where orders have taken the ids of others, whose customers would
+        look quiet; told in any case.
+        """
+        key = self.source.columns.get("source_event_id")
+        if key is None or self.source.entity != "interaction":
+            return None
+        orders = db.run(connection, "raw/reused_keys", **ids).scalar_one()
+        if not orders:
+            return None
+        text = (
+            f"{orders:,} of {counts.rows_new:,} new rows have an id in {key} that an order of "
+            "another customer and another day had, and replace it: is it a number that begins "
+            "anew, such as a till's? Name what is an order's own in source_event_id, or leave "
+            "that out"
+        )
+        self._note(f"{text}.", is_broken=False)
+        if orders <= self.policy.gates.max_rejected_share * counts.rows_new:
+            return None
+        return f"{self.source.name}: {text}, and run the day again."
 
     def _may_warn(self) -> bool:
         """Whether the YAML says itself that such a file stops nobody."""

@@ -7,9 +7,10 @@ kind of number a telephone number is.
 import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import phonenumbers
+from babel.core import get_global
 from phonenumbers import PhoneNumberType
 
 from reengage import numbers
@@ -48,6 +49,26 @@ _SIGNED = re.compile(
     r"(?P<open>\()?(?P<before>[+-])?(?P<digits>[^()+-]+)(?P<after>-)?(?P<close>\))?"
 )
 _BLANKS = re.compile(r"[\s'’\u00a0\u202f]")
+# 100,- and 5.– have no decimals.
+_NO_DECIMALS = re.compile(r"(?<=\d)[.,][-–—]{1,2}$")
+# A currency's sign or code before the number, after it, or both: -$5, 12,50 €, $12.50 USD, kr. 100.
+_CURRENCY = r"[^\d\s()+\-–—.,']{1,8}\.?"
+_WITH_CURRENCY = re.compile(
+    rf"(?P<lead>[(+\- ]*)(?P<before>{_CURRENCY})?"
+    rf"(?P<number>[ .,+(\-]*\d[\d .,()\-–—]*?) ?(?P<after>{_CURRENCY})?(?P<tail>[)\- ]*)"
+)
+# What people write for a currency, beside its code; of several, which is meant is said elsewhere.
+_SIGNS = {
+    "$": "USD CAD AUD NZD MXN ARS CLP COP SGD HKD TWD UYU", "us$": "USD", "c$": "CAD", "ca$": "CAD",
+    "a$": "AUD", "au$": "AUD", "nz$": "NZD", "hk$": "HKD", "s$": "SGD", "nt$": "TWD", "mx$": "MXN",
+    "r$": "BRL", "€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "¥": "JPY CNY",
+    "円": "JPY", "元": "CNY", "rmb": "CNY", "₹": "INR", "rs": "INR PKR LKR NPR MUR", "₩": "KRW",
+    "원": "KRW", "zł": "PLN", "kč": "CZK", "ft": "HUF", "kr": "SEK NOK DKK ISK", "fr": "CHF",
+    "sfr": "CHF", "lei": "RON MDL", "лв": "BGN", "₽": "RUB", "руб": "RUB", "₴": "UAH", "грн": "UAH",
+    "₺": "TRY", "tl": "TRY", "₪": "ILS", "฿": "THB", "₫": "VND", "₱": "PHP", "rm": "MYR",
+    "rp": "IDR", "r": "ZAR", "₦": "NGN", "ksh": "KES", "s/": "PEN", "₸": "KZT",
+}  # fmt: skip
+_CODES = frozenset(get_global("all_currencies"))
 
 
 class BadValue(ValueError):
@@ -57,9 +78,9 @@ class BadValue(ValueError):
 # ------------------------------------------------------------------------------- telephone numbers
 
 
-def phone(value: str, country: str) -> tuple[str, str]:
+def phone(value: str, country: str | None) -> tuple[str, str]:
     """A telephone number as E.164 and its kind, one of core.phone_kind. country: of a number
-    without a country code.
+    without a country code; None: that is not known.
 
     Digits that a spreadsheet has turned into a float are restored where all of them are still
     there. Raises BadValue where they are not, and for what is no valid number.
@@ -69,7 +90,10 @@ def phone(value: str, country: str) -> tuple[str, str]:
     written = _without_float(value)
     number = _parsed(written, country)
     if number is None:
-        raise BadValue("is no phone number")
+        raise BadValue(
+            "is no phone number" if country else "is written within a country that cannot be read"
+        )
+    number = _of_today(number)
     if not phonenumbers.is_valid_number(number):
         raise BadValue("is no valid phone number")
     code = str(number.country_code)
@@ -79,7 +103,9 @@ def phone(value: str, country: str) -> tuple[str, str]:
         if other is not None and other != number and phonenumbers.is_valid_number(other):
             raise BadValue("could be two numbers: write it with + and the country's code")
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return e164, _kind(number, e164)
+    kind = _kind(number, e164)
+    # What is answered by an exchange is no mobile phone.
+    return e164, "fixed_line" if number.extension and kind == "fixed_line_or_mobile" else kind
 
 
 def _kind(number: phonenumbers.PhoneNumber, e164: str) -> str:
@@ -97,6 +123,26 @@ def _parsed(text: str, country: str | None = None) -> phonenumbers.PhoneNumber |
         return phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         return None
+
+
+def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """The number as it is dialled today, where it is written by an older plan: +52 1 55 …"""
+    if not phonenumbers.is_valid_number(number):
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        for other in map(_parsed, numbers.forms().of(e164)[1:]):
+            if other is not None and phonenumbers.is_valid_number(other):
+                return other
+    return number
+
+
+def country_of(value: str, country: str) -> str | None:
+    """Whose country's a telephone number is; None where it is none. country: as of `phone`."""
+    try:
+        e164, _ = phone(value, country)
+    except BadValue:
+        return None
+    number = _parsed(e164)
+    return phonenumbers.region_code_for_number(number) if number else None
 
 
 def phone_kind(e164: str) -> str:
@@ -134,30 +180,71 @@ def _without_float(value: str) -> str:
 # ----------------------------------------------------------------------------------------- amounts
 
 
-def amount(value: str, decimal: Decimals | None = None) -> str:
-    """An amount of money as PostgreSQL takes it: 1.234,56 is 1234.56, and (5.00) is -5.00.
+class Money(NamedTuple):
+    """An amount as PostgreSQL takes it, and the currencies that the sign beside it may mean."""
+
+    amount: str
+    currencies: tuple[str, ...] = ()
+
+
+def money(value: str, decimal: Decimals | None = None) -> Money:
+    """An amount of money: 1.234,56 is 1234.56, (5.00) is -5.00, 100,- € is 100 of EUR.
 
     decimal: the sign of the source's decimals. Without it a lone point is one, and a comma where it
     can be nothing else; 1,234 may be either. Raises BadValue.
     """
     if decimal != "," and _PLAIN.fullmatch(value):
-        return value
-    return _amount(value, decimal)
+        return Money(value)
+    return _money(value, decimal)
+
+
+def amount(value: str, decimal: Decimals | None = None) -> str:
+    """The amount in `money`."""
+    return money(value, decimal).amount
+
+
+@lru_cache(1000)
+def currencies(said: str) -> tuple[str, ...]:
+    """The currencies that a code or a sign may mean. Raises BadValue."""
+    if re.fullmatch("[A-Za-z]{3}", said):
+        return (said.upper(),)
+    found = _SIGNS.get(said.strip(" .").casefold())
+    if not found:
+        raise BadValue("is no currency code like USD")
+    return tuple(found.split())
 
 
 @lru_cache(4096)
-def _amount(value: str, decimal: Decimals | None) -> str:
+def _money(value: str, decimal: Decimals | None) -> Money:
     if len(value) > LONGEST_NUMBER:
         raise BadValue("is no amount of money")
     if decimal != "," and _SCIENTIFIC.fullmatch(value):
-        return _written(value, is_negative=False)
-    signed = _SIGNED.fullmatch(_BLANKS.sub(" ", value.replace("\u2212", "-")).strip())
+        return Money(_written(value, is_negative=False))
+    text, meant = _without_currency(_BLANKS.sub(" ", value.replace("\u2212", "-")).strip())
+    signed = _SIGNED.fullmatch(_NO_DECIMALS.sub("", text))
     if not signed or bool(signed["open"]) != bool(signed["close"]):
         raise BadValue("is no number")
     minuses = [signed["open"] is not None, signed["before"] == "-", signed["after"] is not None]
     if sum(minuses) > 1:
         raise BadValue("is no number")
-    return _written(_digits(signed["digits"].strip(), decimal), is_negative=any(minuses))
+    digits = _digits(signed["digits"].strip(), decimal)
+    return Money(_written(digits, is_negative=any(minuses)), meant)
+
+
+def _without_currency(text: str) -> tuple[str, tuple[str, ...]]:
+    """A number without the currency before or after it, and what that may be."""
+    found = _WITH_CURRENCY.fullmatch(text)
+    said = [found[part].strip() for part in ("before", "after") if found[part]] if found else []
+    if not found or not said:
+        return text, ()
+    try:
+        meant = [currencies(one) for one in said]
+    except BadValue:
+        raise BadValue("is no number") from None
+    both = tuple(one for one in meant[0] if one in meant[-1])
+    if not both or not {*both} <= _CODES:
+        raise BadValue("is no number")
+    return (found["lead"] + found["number"] + found["tail"]).strip(), both
 
 
 def _digits(text: str, decimal: Decimals | None) -> str:

@@ -42,7 +42,7 @@ class Times:
         self, formats: str | Sequence[str] | None, zone: ZoneInfo, brand: ZoneInfo
     ) -> None:
         said = [formats] if isinstance(formats, str) else formats or ()
-        self._formats = [(format, set(re.findall("%.", format))) for format in said]
+        self._formats = [(one, set(re.findall("%.", one))) for one in map(_with_zone, said)]
         self._zone = zone
         self._brand = brand
 
@@ -121,6 +121,26 @@ class Times:
         if "/" in name and name in available_timezones():
             return at.replace(tzinfo=ZoneInfo(name))
         raise BadTime("names a time zone that is not known: UTC, +02:00 and Europe/Rome are")
+
+
+def names_zone(formats: str | Sequence[str] | None) -> bool:
+    """Whether one of the formats says by a name, or written out, which zone a time is of."""
+    said = [formats] if isinstance(formats, str) else formats or ()
+    return any("%Z" in one or one != _with_zone(one) for one in said)
+
+
+def _with_zone(format: str) -> str:
+    """A format in which a zone that is written out (Z, UTC, +0000) is one, and not mere letters."""
+    return "".join(
+        part if part.startswith("%") else _WRITTEN_OUT.sub(lambda m: "%z" if m[1] else "%Z", part)
+        for part in re.split(r"(%-?.)", format)
+    )
+
+
+# +00:00; a name as above; Z as it ends a time in ISO 8601, also in quotes.
+_WRITTEN_OUT = re.compile(
+    rf"([+-]\d\d:?\d\d)$|(?<![A-Za-z])(?:{'|'.join(KNOWN)})(?![A-Za-z])", re.ASCII
+)
 
 
 @lru_cache(maxsize=1000)
