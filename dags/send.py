@@ -52,7 +52,7 @@ def send() -> None:
         take_replies(engine, partner, run.policy, run.clock)
         sent = Sender(engine, partner, run.policy, run.clock).run()
         logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
-        return vars(sent)
+        return sent.counts()
 
     hand_over()
 

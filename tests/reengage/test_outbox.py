@@ -639,9 +639,9 @@ def test_what_a_settled_log_does_not_have_is_sent_again_and_at_last_given_up(
     asked: list[datetime] = []
     sent: list[datetime] = []
 
-    def log(bulk_id: str) -> list[LogEntry]:
+    def log(bulk_id: str, handed: Any) -> list[LogEntry]:
         asked.append(wall())
-        return inner.log(bulk_id)
+        return inner.log(bulk_id, handed)
 
     def send(*args: Any, **kwargs: Any) -> list[Answer]:
         if sent:
@@ -664,8 +664,8 @@ def test_what_the_account_had_no_credit_for_is_queued_again_also_when_its_sender
 ) -> None:
     people(warehouse, 1)
     claimed(warehouse, wall(), 1, provider="infobip")
-    logged = [entry(1, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", is_of_account=True)]
-    provider = Scripted(sandbox.provider(), log=lambda bulk_id: logged)
+    logged = [entry(1, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", may_go_again=True)]
+    provider = Scripted(sandbox.provider(), log=lambda *_: logged)
     assert sender(warehouse, provider, clock, wall).run() == Sent(accepted=1, requeued=1)
     assert set(sandbox.accepted().values()) == {1}
 
@@ -682,7 +682,7 @@ def test_a_claim_of_a_dead_sender_is_settled_message_by_message(
         entry(4, "accepted"),
         entry(9, "expired"),
     ]
-    provider = Scripted(log=lambda bulk_id: logged, send=no_send)
+    provider = Scripted(log=lambda *_: logged, send=no_send)
     waiting = sender(warehouse, provider, clock, wall, max_attempts=1)
     assert waiting.run() == Sent(accepted=2, rejected=2)
     assert states(warehouse) == {
@@ -735,7 +735,7 @@ def test_a_log_that_cannot_be_read_proves_nothing(
         assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(in_doubt=3)
     reads = Counter[str]()
 
-    def log(bulk_id: str) -> list[LogEntry]:
+    def log(bulk_id: str, handed: Any) -> list[LogEntry]:
         reads[bulk_id] += 1
         if bulk_id == "other" or reads[bulk_id] > 1:
             raise ProviderUnavailable("away")
@@ -804,7 +804,7 @@ def test_an_absence_is_no_proof_before_the_last_request_of_a_batch_must_have_bee
 
 def poll(engine: sa.Engine, clock: Clock, *logs: LogEntry, replies: Any = ()) -> Counter[str]:
     pages = iter([list(replies)] if replies else [])
-    provider = Scripted(log=lambda _: list(logs), replies=lambda: next(pages, []))
+    provider = Scripted(log=lambda *_: list(logs), replies=lambda: next(pages, []))
     return outbox.poll(engine, provider, policy_with(), clock)  # type: ignore[arg-type]
 
 
@@ -1103,7 +1103,7 @@ def test_a_stop_survives_a_kill_and_a_log_that_is_away(
     queue(warehouse, 1, status="accepted", accepted_at=NOW, provider="infobip", bulk_id="b")
     pages = iter([[reply(1, "stop")]])
 
-    def away(_: str) -> list[LogEntry]:
+    def away(*_: Any) -> list[LogEntry]:
         raise ProviderUnavailable("infobip could not be asked")
 
     provider: Any = Scripted(log=away, replies=lambda: next(pages, []))
