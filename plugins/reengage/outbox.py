@@ -159,11 +159,11 @@ class _Claimed(NamedTuple):
 
     contact_id: int
     message_id: str
-    step: str
     phone: str
     body: str
     not_after: datetime
     places: tuple[hours.Place, ...]
+    step: str = ""
 
 
 class Sender:
@@ -443,9 +443,8 @@ class Sender:
         default = self.policy.brand.time_zone
         clear = [
             _Claimed(
-                row.contact_id, str(row.message_id), row.step, row.phone_e164, row.body,
-                row.not_after,
-                hours.places_of(row.phone_e164, row.time_zone, row.country, default),
+                row.contact_id, str(row.message_id), row.phone_e164, row.body, row.not_after,
+                hours.places_of(row.phone_e164, row.time_zone, row.country, default), row.step,
             )
             for row in rows
             if row.obstacle is None
