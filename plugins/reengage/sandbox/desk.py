@@ -66,6 +66,8 @@ class Faults(BaseModel):
     # Webhooks that come twice, and in whatever order.
     repeat_receipt_share: float = Field(default=0, ge=0, le=1)
     shuffle_receipts: bool = False
+    # Infobip's log keeps no bulk of a request of one recipient, as its description says.
+    no_bulk_of_one: bool = False
     # The log answers 503.
     log_error_share: float = Field(default=0, ge=0, le=1)
 

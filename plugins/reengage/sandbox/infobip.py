@@ -184,8 +184,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
                 if body.options.include_sms_count_in_response:
                     answer["details"] = {"messageCount": count}
                 told.append(answer)
-        # As Infobip's description has it: a request of one recipient has no bulk in the log.
-        if sum(len(message.destinations) for message in body.messages) == 1:
+        if len(told) == 1 and desk.faults().no_bulk_of_one:
             taken = [{**message, "bulk_id": ""} for message in taken]
         desk.memory.take(taken)
         return await trial.end(
