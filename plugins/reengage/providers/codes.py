@@ -16,7 +16,13 @@ from reengage.policy import explain, read_yaml
 from reengage.settings import INCLUDE
 
 FOLDER = INCLUDE / "codes"
-QUOTED = re.compile(r"\b([Cc]ode): ([^\s.]+)\.$")
+QUOTED = re.compile(r"\b[Cc]ode: ([^\s.]+)\.$")
+# What we ourselves say of a message that is given up.
+OURS = {
+    "too_late": "its time was over",
+    "text_too_long": "it is too long for the provider",
+    "not_sent": "it was tried several times, and never arrived at the provider",
+}
 
 
 class Cause(StrEnum):
@@ -87,15 +93,17 @@ def codes_of(provider: str) -> Codes:
 
 
 def words(code: str) -> str | None:
-    """What a code says, whichever provider's it is: no two have one in common that differs."""
+    """What a code says, whichever provider's it is: two have none in common that differs. Of a code
+    of MailUp's reports (UNDELIV_AT_001), what its kind says. None: it is on no list.
+    """
     for file in sorted(FOLDER.glob("*.yaml")):
         if found := codes_of(file.stem).words(code.partition("_AT_")[0]):
             return found
-    return None
+    return OURS.get(code)
 
 
-def in_words(text: str | None) -> str | None:
-    """A text that ends by quoting a code ("Code: 21635."), with what the code says."""
-    quoted = QUOTED.search(text) if text else None
-    said = words(quoted[2]) if quoted else None
-    return f"{text[:-1]}: {said}." if text and said else text
+def in_words(text: str) -> str:
+    """A text that may end by quoting a code ("Code: 21635."), with what the code says."""
+    quoted = QUOTED.search(text)
+    said = words(quoted[1]) if quoted else None
+    return f"{text[:-1]}: {said}." if said else text
