@@ -720,6 +720,25 @@ def test_a_message_that_mailup_sent_without_counting_it_has_no_id(peer: Any, sin
     assert (answer.provider_message_id, answer.raw_code, answer.price) == (None, "301", 1)
 
 
+@pytest.mark.parametrize("kind", ["infobip", "twilio"])
+def test_a_receipt_suppresses_only_what_its_list_says_of_the_number(single: Any, kind: str) -> None:
+    provider = single(kind)
+    said = {Cause.NUMBER: "hard_bounce", Cause.STOP: "opted_out", None: None}
+    listed = [(code, cause) for cause in Cause for code in provider.codes.of(cause)]
+    for code, cause in [*listed, ("99999", None)]:
+        report = {**REPORT, "error": {"name": code, "permanent": True}}
+        report["status"] = {"groupName": "REJECTED", "name": "UNDELIVERABLE_NOT_DELIVERED"}
+        form = urlencode({"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": code})
+        body = json.dumps({"results": [report]}) if kind == "infobip" else form
+        webhook = Webhook(CALLBACK, {}, body.encode(), is_known=True)
+        (receipt,) = provider.hear(webhook, NOW).receipts
+        assert (receipt.raw_code, receipt.suppress) == (code, said.get(cause)), code
+        assert receipt.is_unlisted == (cause is None)
+        assert receipt.may_go_again == (
+            cause in (Cause.ACCOUNT, Cause.MOMENT, Cause.DOUBT) and code != "30036"
+        )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_code_of_the_accounts_list_stops_the_run_and_is_told(
     peer: Any, single: Any, kind: str
@@ -1303,9 +1322,12 @@ def test_a_webhook_that_is_unknown_is_told_as_unread(single: Any, form: dict[str
         ("https://l.example:443/h", "https://l.example/h"),
         ("http://l.example:80/h", "http://l.example/h"),
         ("https://l.example:8443/h", "https://l.example:8443/h"),
+        ("https://l.example/h?a=1", "https://l.example/h?a=1#rc=5&rp=all"),
     ],
 )
-def test_the_port_may_be_signed_or_not(single: Any, called_at: str, signed_as: str) -> None:
+def test_the_port_may_be_signed_or_not_and_the_fragment(
+    single: Any, called_at: str, signed_as: str
+) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "sent"}
     assert single("twilio").hear(called(called_at, form, signed=signed_as), NOW).receipts
 

@@ -362,7 +362,9 @@ def is_signed(webhook: Webhook, token: str) -> bool:
         form = parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True)
     elif hashlib.sha256(webhook.body).hexdigest() != hashed.lower():
         return False
-    fitting = [signature(token, url, form).encode() for url in _spellings(webhook.url)]
+    # Whether it signs what it keeps to itself of a callback's address is not said.
+    spellings = [url + hidden for url in _spellings(webhook.url) for hidden in ("", f"#{RETRIES}")]
+    fitting = [signature(token, url, form).encode() for url in spellings]
     return any(hmac.compare_digest(one, given) for one in fitting)
 
 
