@@ -11,6 +11,7 @@ clicks and returns are checked once more in the claim.
 | why | what to do |
 |---|---|
 | the provider refuses the key, or has no credit left | mend the connection `reengage_sms` or the account, clear the task; nothing was sent |
+| the provider refuses one number after another with a code on no list | look the code up, mend the account, `brand.sender` or the text, clear the task: whoever was refused is queued again, and the next run begins with one message from elsewhere |
 | the provider is away | nothing: it is retried, and the next run goes on |
 | a guard refused (backfill, a home that plays the past, simulated clock with a real provider, no provider) | the message says which |
 | the task was killed | clear it, or wait for the next run: nobody is texted twice |
@@ -52,7 +53,7 @@ def send() -> None:
         take_replies(engine, partner, run.policy, run.clock)
         sent = Sender(engine, partner, run.policy, run.clock).run()
         logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
-        return vars(sent)
+        return sent.counts()
 
     hand_over()
 

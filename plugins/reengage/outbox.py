@@ -16,7 +16,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -32,8 +32,10 @@ from reengage.pace import SharedPace
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.providers.base import (
+    HELD_BACK,
     AccountRefused,
     Answer,
+    BulkRefused,
     Handed,
     LogEntry,
     Misread,
@@ -44,6 +46,7 @@ from reengage.providers.base import (
     Told,
     Webhook,
 )
+from reengage.providers.streak import LONGEST, Streak
 from reengage.settings import phone_keys, secret
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ log = logging.getLogger(__name__)
 LANES = 4
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 POLL_HOURS = 48
+# So many codes that are on no list are named in one line.
+CODES_TOLD = 10
 WEBHOOKS_AT_ONCE = 500
 # No reply is told that late: a time before it is none.
 OLDEST_REPLY = timedelta(days=60)
@@ -104,8 +109,9 @@ def statuses(engine: Engine, as_of: date) -> dict[tuple[str, str], int]:
 
 @dataclass
 class Sent:
-    """What a run of the sender came to, in messages. requeued: proved unsent, and queued again;
-    in_doubt: not (or never) provable either way.
+    """What a run of the sender came to, in messages. deferred: refused just now, or in their quiet
+    hours; requeued: proved unsent, and queued again; in_doubt: not (or never) provable either way.
+    unlisted: of those rejected, by code, the ones whose code is on no list.
     """
 
     accepted: int = 0
@@ -114,18 +120,38 @@ class Sent:
     deferred: int = 0
     requeued: int = 0
     in_doubt: int = 0
+    unlisted: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Sent") -> None:
         """Count another's messages, too."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
+    def counts(self) -> dict[str, int]:
+        """What it came to, as numbers alone."""
+        return {**vars(self), "unlisted": self.unlisted.total()}
+
     def summary(self) -> str:
         """One line for a person."""
-        counts = {name.replace("_", " "): value for name, value in vars(self).items() if value}
-        return ", ".join(f"{value:,} {name}" for name, value in counts.items()) or (
-            "nothing to send"
-        )
+        said = [
+            f"{value:,} {name.replace('_', ' ')}"
+            for name, value in self.counts().items()
+            if value and name != "unlisted"
+        ]
+        if self.unlisted:
+            said.append(f"{self.unlisted.total():,} of the rejected {_with_codes(self.unlisted)}")
+        return ", ".join(said) or "nothing to send"
+
+
+def _with_codes(unlisted: Counter[str]) -> str:
+    codes = ", ".join(f"{code}: {count:,}" for code, count in unlisted.most_common(CODES_TOLD))
+    return f"with codes that are on no list, so that nobody is suppressed for them ({codes})"
+
+
+class AllRefused(ProviderError):
+    """Many different numbers in a row were refused with one code that is on no list: whether it is
+    of the messages or of everybody, the next run finds out.
+    """
 
 
 class _Claimed(NamedTuple):
@@ -137,6 +163,7 @@ class _Claimed(NamedTuple):
     body: str
     not_after: datetime
     places: tuple[hours.Place, ...]
+    step: str = ""
 
 
 class Sender:
@@ -169,6 +196,11 @@ class Sender:
         self.claim = secrets.randbits(62)
         self._keeping = threading.Lock()
         self._found_unread = False
+        self._has_refused = False
+        # Refused with a code on no list, and not written down yet: of each the bulk, the message
+        # and the answer. Still claimed, so that a kill leaves them to the provider's log.
+        self._suspects: list[tuple[str, _Claimed, Answer]] = []
+        self._suspecting = threading.Lock()
 
     def run(self) -> Sent:
         """Reconcile what an earlier run left in doubt, send what is due, and reconcile again.
@@ -181,11 +213,12 @@ class Sender:
             keeper.execute(sa.text("SELECT pg_advisory_lock(:claim)"), {"claim": self.claim})
             try:
                 self._settle(result)
-                self._send(keeper, result)
-                if self._settle(result):
-                    # Proved unsent, and queued again: one more round, then leave it to the next
-                    # run.
+                if self._begin(keeper, result):
                     self._send(keeper, result)
+                    if self._settle(result):
+                        # Proved unsent, and queued again: one more round, then leave it to the
+                        # next run.
+                        self._send(keeper, result)
             finally:
                 if not keeper.invalidated:
                     keeper.execute(
@@ -197,15 +230,50 @@ class Sender:
             result.in_doubt = db.run(connection, "outbox/pending").one().in_doubt
         return result
 
+    def _begin(self, keeper: Connection, result: Sent) -> bool:
+        """Where the last run ended since everybody in a row was refused: begin with one message
+        from elsewhere in the queue. Whether the run goes on: with that one taken, what was refused
+        is of those messages. Raises AllRefused where it is refused, too.
+        """
+        self.provider.streak = Streak()
+        binds = {"now": self.clock(), **self.share}
+        with self.engine.connect() as connection:
+            codes = set(db.run(connection, "outbox/refused", **binds).scalars())
+        self._has_refused = bool(codes)
+        for _ in range(LONGEST if codes else 0):
+            with self.engine.connect() as connection:
+                elsewhere = db.run(connection, "outbox/elsewhere", **binds).scalar()
+            claimed = self._claim(1, elsewhere, is_refused=elsewhere is None)
+            if not claimed:
+                break
+            batch, answers = self._hand_over_claimed(keeper, *claimed)
+            if any(a.is_unlisted and a.raw_code in codes for a in answers):
+                raise self._all_refused(answers[0].raw_code)
+            batch.add(self._clear())
+            result.add(batch)
+            if batch.accepted:
+                self.provider.streak = Streak(excused=codes)
+                break
+            if any(a.outcome is Outcome.RETRY and not a.wait for a in answers):
+                log.warning("%s takes nothing just now; the next run goes on", self.provider.name)
+                return False
+        return True
+
     def _send(self, keeper: Connection, result: Sent) -> None:
-        """Send what is due, in lanes: while one waits for the provider, another claims or records.
-        Each claims right before it sends, so a stop has as long as with one.
+        """Send what is due, and after it what was refused in a row with many others."""
+        for is_refused in (False, True) if self._has_refused else (False,):
+            if not self.provider.streak.is_over:
+                self._send_all(keeper, result, is_refused)
+
+    def _send_all(self, keeper: Connection, result: Sent, is_refused: bool) -> None:
+        """Send in lanes: while one waits for the provider, another claims or records. Each claims
+        right before it sends, so a stop has as long as with one.
         """
         lanes, over, told = max(1, LANES), threading.Event(), SimpleQueue[Sent | None]()
 
         def lane() -> None:
             try:
-                for batch in self._batches(keeper, over):
+                for batch in self._batches(keeper, over, is_refused):
                     told.put(batch)
             except BaseException:
                 over.set()  # the others end what they have begun
@@ -220,27 +288,30 @@ class Sender:
                     result.add(batch)
             finally:
                 over.set()
-            for ended in running:
-                ended.result()
+        streak = self.provider.streak
+        if streak.is_over and self._suspects:
+            raise self._all_refused(streak.code)
+        result.add(self._clear())
+        for ended in running:
+            ended.result()
 
-    def _batches(self, keeper: Connection, over: threading.Event) -> Iterator[Sent]:
+    def _batches(
+        self, keeper: Connection, over: threading.Event, is_refused: bool
+    ) -> Iterator[Sent]:
         """Claim, call, record; until nothing is due, or the provider takes nothing."""
         failures = 0
-        while not over.is_set() and (claimed := self._claim()):
-            bulk_id, rows, batch = claimed
-            rows = self._defer(bulk_id, rows, batch)
-            if not rows:
-                yield batch
-                continue
-            with self._keeping:
-                # Raises where our session was cut: whoever sees its lock free may be settling
-                # this very batch.
-                keeper.execute(sa.text("SELECT 1"))
-            outcomes = Counter(answer.outcome for answer in self._hand_over(bulk_id, rows))
-            batch.accepted += outcomes[Outcome.ACCEPTED]
-            batch.rejected += outcomes[Outcome.REJECTED]
+        while not over.is_set() and (claimed := self._claim(is_refused=is_refused)):
+            batch, answers = self._hand_over_claimed(keeper, *claimed)
+            batch.add(self._clear(self.provider.streak.code))
             yield batch
-            if outcomes[Outcome.RETRY] < len(rows):
+            if self.provider.streak.is_over:
+                log.warning(
+                    "%s refuses everybody just now (%s); the next run goes on",
+                    self.provider.name, self.provider.streak.code,
+                )  # fmt: skip
+                over.set()
+                return
+            if not answers or any(a.outcome is not Outcome.RETRY or a.wait for a in answers):
                 failures = 0
                 continue
             if failures >= len(BACK_OFF_SECONDS):
@@ -250,8 +321,101 @@ class Sender:
             time.sleep(BACK_OFF_SECONDS[failures])
             failures += 1
 
-    def _claim(self) -> tuple[str, list[_Claimed], Sent] | None:
-        """A bulk of its own: of whom nothing stands in the way, and what became of the others."""
+    def _hand_over_claimed(
+        self, keeper: Connection, bulk_id: str, rows: list[_Claimed], batch: Sent
+    ) -> tuple[Sent, list[Answer]]:
+        """Hand over what was claimed and may ring now. A bulk that is refused as a whole goes by
+        halves, until one message is alone: each a bulk of its own, written down right before.
+        """
+        answers: list[Answer] = []
+        rows = self._defer(bulk_id, rows, batch)
+        parts = [(bulk_id, rows, False)] if rows else []
+        try:
+            while parts:
+                bulk_id, rows, is_part = parts.pop()
+                if is_part:
+                    bulk_id, rows = self._part(bulk_id, rows)
+                if not rows:
+                    continue
+                with self._keeping:
+                    # Raises where our session was cut: whoever sees its lock free may be settling
+                    # this very batch.
+                    keeper.execute(sa.text("SELECT 1"))
+                try:
+                    answers += self._hand_over(bulk_id, rows)
+                except BulkRefused as refusal:
+                    log.info("%s One of them may be at fault: each half goes by itself", refusal)
+                    middle = len(rows) // 2
+                    parts += [(bulk_id, rows[middle:], True), (bulk_id, rows[:middle], True)]
+        finally:
+            # Surely not sent: what is handed over is no part that is left any more.
+            for bulk_id, rows, _ in parts:
+                unsent = [Answer(one.message_id, Outcome.RETRY, None, HELD_BACK) for one in rows]
+                self._record(bulk_id, rows, unsent)
+        _count(batch, answers)
+        return batch, answers
+
+    def _part(self, bulk_id: str, rows: list[_Claimed]) -> tuple[str, list[_Claimed]]:
+        """A part of a bulk as one of its own, without what is not ours any more."""
+        part_id = uuid.uuid4().hex
+        with self.engine.begin() as connection:
+            ours = db.run(
+                connection, "outbox/part",
+                bulk_id=bulk_id, part_id=part_id, wall=self.wall(),
+                contact_ids=[one.contact_id for one in rows],
+                message_ids=[one.message_id for one in rows],
+            )  # fmt: skip
+            held = {str(message_id) for message_id in ours.scalars()}
+        return part_id, [one for one in rows if one.message_id in held]
+
+    def _clear(self, code: str | None = None) -> Sent:
+        """Write down as rejected whom nothing speaks for any more: those that were refused with
+        another code than the streak's, or before a message was taken. None: all of them.
+        """
+        with self._suspecting:
+            cleared = [one for one in self._suspects if not code or one[2].raw_code != code]
+            self._suspects = [one for one in self._suspects if one not in cleared]
+        self._write_down(cleared)
+        return Sent(
+            rejected=len(cleared), unlisted=Counter(answer.raw_code for _, _, answer in cleared)
+        )
+
+    def _all_refused(self, code: str) -> AllRefused:
+        """Queue again whoever was refused with the code in a row, behind the others; the error that
+        ends the run.
+        """
+        self._clear(code)
+        with self._suspecting:
+            again, self._suspects = self._suspects, []
+        self._write_down(
+            [(bulk, one, replace(answer, outcome=Outcome.RETRY)) for bulk, one, answer in again],
+            refused_at=self.clock(),
+        )
+        return AllRefused(
+            f"{self.provider.name} refuses one number after another with {code}, a code that is on "
+            "no list: the account, the sender or the text may be at fault. They are queued again, "
+            "and nobody is suppressed. Look the code up, and mend what it says; the next run "
+            "begins with one message from elsewhere in the queue."
+        )
+
+    def _write_down(
+        self, those: list[tuple[str, _Claimed, Answer]], refused_at: datetime | None = None
+    ) -> None:
+        bulks = defaultdict[str, list[tuple[_Claimed, Answer]]](list)
+        for bulk_id, one, answer in those:
+            bulks[bulk_id].append((one, answer))
+        for bulk_id, pairs in bulks.items():
+            rows, answers = ([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+            self._record(bulk_id, rows, answers, refused_at)
+
+    def _claim(
+        self, most: int | None = None, contact_id: int | None = None, *, is_refused: bool
+    ) -> tuple[str, list[_Claimed], Sent] | None:
+        """A bulk of its own: of whom nothing stands in the way, and what became of the others.
+
+        most: how many, if not a batch; contact_id: whose alone; is_refused: of those that were
+        refused in a row with many others, or of the rest.
+        """
         bulk_id, now = uuid.uuid4().hex, self.clock()
         # One at a time: a claim that waited for another's rows would come back without any, which
         # reads as "nothing is due", and two that wait for each other would fail.
@@ -266,7 +430,9 @@ class Sender:
                 provider=self.provider.name,
                 bulk_id=bulk_id,
                 claimed_by=self.claim,
-                batch_size=self.batch_size,
+                batch_size=most or self.batch_size,
+                contact_id=contact_id,
+                is_refused=is_refused,
                 purpose=self.policy.consent.purpose,
                 clocks=self.policy.clocks,
                 **self.share,
@@ -278,7 +444,7 @@ class Sender:
         clear = [
             _Claimed(
                 row.contact_id, str(row.message_id), row.phone_e164, row.body, row.not_after,
-                hours.places_of(row.phone_e164, row.time_zone, row.country, default),
+                hours.places_of(row.phone_e164, row.time_zone, row.country, default), row.step,
             )
             for row in rows
             if row.obstacle is None
@@ -323,12 +489,14 @@ class Sender:
 
     def _hand_over(self, bulk_id: str, claimed: list[_Claimed]) -> list[Answer]:
         """Call the provider, with no transaction open, and write down what it said."""
-        outgoing = [Outgoing(one.message_id, one.phone, one.body) for one in claimed]
+        outgoing = [Outgoing(one.message_id, one.phone, one.body, one.step) for one in claimed]
         try:
             answers = self.provider.send(
                 bulk_id, outgoing, self.policy.brand.sender,
                 valid_until=self._valid_until(claimed), now=self.clock(),
             )  # fmt: skip
+        except BulkRefused:
+            raise
         except ProviderError as error:
             # The account was refused: what was not sent is queued again, and the run stops.
             answers = error.answers if isinstance(error, AccountRefused) else []
@@ -336,7 +504,10 @@ class Sender:
                 Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing
             ])  # fmt: skip
             raise
-        self._record(bulk_id, claimed, answers)
+        by_id = {one.message_id: one for one in claimed}
+        with self._suspecting:
+            self._suspects += [(bulk_id, by_id[a.message_id], a) for a in answers if a.is_unlisted]
+        self._record(bulk_id, claimed, [a for a in answers if not a.is_unlisted])
         return answers
 
     def _valid_until(self, claimed: list[_Claimed]) -> datetime:
@@ -345,12 +516,20 @@ class Sender:
         evening = hours.allowed_until(self.clock(), places, self.policy.hours)
         return min(claimed[0].not_after, evening)
 
-    def _record(self, bulk_id: str, claimed: list[_Claimed], answers: list[Answer]) -> None:
-        """Write the answers down; those that say the same, and most of a batch do, at once."""
+    def _record(
+        self,
+        bulk_id: str,
+        claimed: list[_Claimed],
+        answers: list[Answer],
+        refused_at: datetime | None = None,
+    ) -> None:
+        """Write the answers down; those that say the same, and most of a batch do, at once.
+        refused_at: of those that were refused in a row with many others.
+        """
         contacts = {one.message_id: one.contact_id for one in claimed}
         alike: defaultdict[Any, list[Answer]] = defaultdict(list)
         for a in answers:
-            alike[a.outcome, a.raw_code, a.segments, a.price, a.currency].append(a)
+            alike[a.outcome, a.raw_code, a.segments, a.price, a.currency, a.wait].append(a)
         # Receipts of the same messages are applied in another order: two that wait for each other
         # would fail.
         suppresses = any(a.suppress for a in answers)
@@ -360,10 +539,12 @@ class Sender:
                 # Not waited for the disk: an answer that a crash of the server takes is read again
                 # in the provider's log.
                 connection.execute(sa.text("SET LOCAL synchronous_commit TO off"))
-            for (outcome, code, segments, price, currency), those in alike.items():
+            now = self.clock()
+            for (outcome, code, segments, price, currency, wait), those in alike.items():
                 db.run(
                     connection, "outbox/record_answers",
-                    bulk_id=bulk_id, now=self.clock(), outcome=outcome.value, code=code,
+                    bulk_id=bulk_id, now=now, outcome=outcome.value, code=code,
+                    not_before=now + wait if wait else None, refused_at=refused_at,
                     segments=segments, price=price, currency=currency,
                     contact_ids=[contacts[a.message_id] for a in those],
                     message_ids=[a.message_id for a in those],
@@ -447,8 +628,10 @@ class Sender:
         found = {e.message_id for e in entries if e.status != "rejected" and _is_uuid(e.message_id)}
         # What the account lacked says nothing of the message: it was not sent, and is queued again.
         refused = {
-            e.message_id for e in entries if _is_uuid(e.message_id) and not e.is_of_account
-        } - found
+            e.message_id: e.raw_code
+            for e in entries
+            if _is_uuid(e.message_id) and not e.may_go_again and e.message_id not in found
+        }
         is_settled = asked_at >= self._settled_at(bulk)
         # By both clocks: in a simulation the provider's log lives by the simulated one.
         kept = timedelta(hours=self.provider.log_hours) - LOG_MARGIN
@@ -462,6 +645,7 @@ class Sender:
                 bulk_id=bulk.bulk_id,
                 found_ids=[uuid.UUID(f) for f in found],
                 refused_ids=[uuid.UUID(r) for r in refused],
+                refused_codes=list(refused.values()),
                 is_settled=is_settled,
                 is_provable=is_provable,
                 max_attempts=self.policy.sending.max_attempts,
@@ -479,6 +663,14 @@ class Sender:
         return not is_settled and len(changed) < bulk.messages
 
 
+def _count(batch: Sent, answers: Sequence[Answer]) -> None:
+    """Count what answers say; of codes on no list, once they are written down."""
+    for answer in answers:
+        batch.accepted += answer.outcome is Outcome.ACCEPTED
+        batch.rejected += answer.outcome is Outcome.REJECTED and not answer.is_unlisted
+        batch.deferred += answer.wait is not None
+
+
 def _until_all_ended(told: "SimpleQueue[Sent | None]", lanes: int) -> Iterator[Sent]:
     """What the lanes tell, until each has said its last word."""
     while lanes:
@@ -490,15 +682,15 @@ def _until_all_ended(told: "SimpleQueue[Sent | None]", lanes: int) -> Iterator[S
 
 
 def _read_log(engine: Engine, provider: Provider, bulk_id: str) -> list[LogEntry]:
-    """What the provider's log holds of a bulk. One that does not know our ids is told what may have
-    been handed over, to look for that.
+    """What the provider's log holds of a bulk; it is told what may have been handed over, to look
+    for that. By another's ids, only what has its number still is looked for.
     """
-    if provider.knows_our_ids:
-        return provider.log(bulk_id)
     with engine.connect() as connection:
         rows = db.run(connection, "outbox/handed", bulk_id=bulk_id).all()
     handed = [
-        Handed(str(r.message_id), r.phone_e164, r.body, r.provider_message_id, r.at) for r in rows
+        Handed(str(r.message_id), r.phone_e164 or "", r.body or "", r.provider_message_id, r.at)
+        for r in rows
+        if provider.knows_our_ids or (r.phone_e164 and r.body)
     ]
     return provider.log(bulk_id, handed)
 
@@ -762,16 +954,16 @@ def apply_receipts(connection: Connection, channel: str, at: datetime) -> None:
 
 def _keep_receipts(
     engine: Engine, provider: str, entries: Sequence[LogEntry], now: datetime
-) -> Sequence[str]:
-    """Keep receipts; the statuses of those that are new."""
+) -> Counter[str]:
+    """Keep receipts; those that are new, by status, and how many have an `unlisted` code."""
     with engine.begin() as connection:
         return _insert_receipts(connection, provider, entries, now)
 
 
 def _insert_receipts(
     connection: Connection, provider: str, entries: Sequence[LogEntry], now: datetime
-) -> Sequence[str]:
-    return db.run(
+) -> Counter[str]:
+    new = db.run(
         connection,
         "outbox/insert_receipts",
         provider=provider,
@@ -785,7 +977,17 @@ def _insert_receipts(
         currencies=[e.currency for e in entries],
         occurred=[e.occurred_at or now for e in entries],
         bulk_ids=[e.bulk_id for e in entries],
-    ).scalars().all()  # fmt: skip
+    ).all()  # fmt: skip
+    codes = {e.raw_code for e in entries if e.is_unlisted}
+    unlisted = Counter(row.raw_code for row in new if row.raw_code in codes)
+    found = Counter(str(row.status) for row in new)
+    if unlisted:
+        log.warning(
+            "%s tells of %s failures %s",
+            provider, f"{unlisted.total():,}", _with_codes(unlisted),
+        )  # fmt: skip
+        found["unlisted"] = unlisted.total()
+    return found
 
 
 def _record_prices(engine: Engine, entries: Sequence[LogEntry]) -> None:

@@ -24,6 +24,28 @@ def get_provider_info() -> dict[str, Any]:
                         "Webhook secret",
                         "The password with which Infobip signs in to our webhooks.",
                     ),
+                    "india_dlt_entity_id": _text(
+                        "India: DLT principal entity", "For texts to numbers that begin with +91."
+                    ),
+                    "india_dlt_template_id": _text(
+                        "India: DLT template",
+                        "The registered content template; of each step, where they have their "
+                        "own: survey=1107…, contest=1108….",
+                    ),
+                    "india_dlt_telemarketer_id": _text(
+                        "India: DLT telemarketer", "Needed of aggregators only."
+                    ),
+                    "turkey_iys_recipient_type": _text(
+                        "Turkey: IYS recipient type",
+                        "BIREYSEL (private people) or TACIR (merchants), for +90.",
+                    ),
+                    "turkey_iys_brand_code": _text(
+                        "Turkey: IYS brand code", "If not the Infobip account's own."
+                    ),
+                    "korea_reseller_code": _text(
+                        "Korea: reseller code", "Nine digits, of resellers only, for +82."
+                    ),
+                    "korea_title": _text("Korea: title", "The title of a text, for +82."),
                     **RATES,
                     "sandbox": SANDBOX,
                 },

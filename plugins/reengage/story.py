@@ -17,6 +17,7 @@ from reengage import db
 from reengage.errors import ReengageError
 from reengage.messages import phone_hash
 from reengage.policy import Policy
+from reengage.providers.codes import in_words
 from reengage.settings import secret
 
 SIGNALS = 20  # of what a contact did, the last so many are told
@@ -61,7 +62,7 @@ def read(
     events = [
         Event(
             row.happened_at, row.happened_on, row.on_day, row.is_day_only, row.kind, row.what,
-            row.detail, row.message_id,
+            row.detail and in_words(row.detail), row.message_id,
         )
         for row in rows
         if as_of is None or row.on_day <= as_of

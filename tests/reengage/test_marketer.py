@@ -671,6 +671,22 @@ def test_csv_streams_with_flat_memory(people: sa.Engine) -> None:
 # --- one contact -------------------------------------------------------------------------------
 
 
+def test_why_texts_were_refused_is_said_in_plain_words(people: sa.Engine) -> None:
+    refused = """UPDATE outbox.message SET status = 'rejected', error_code = :code
+                 WHERE contact_id = (SELECT min(contact_id) FROM outbox.message
+                                     WHERE as_of = :day AND status <> 'rejected')"""
+    for code in ("E422", "21635"):
+        execute(people, refused, code=code, day=DAY)
+    client = client_of(people)
+    text = seen(client, f"/?day={DAY}").text
+    assert "1 of this day’s texts failed for reasons that nobody has listed: E422 (1)." in text
+    assert "1 refused: the number is a landline 21635" in text
+    landline = sa.text("SELECT contact_id FROM outbox.message WHERE error_code = '21635'")
+    with people.connect() as connection:
+        contact_id = connection.execute(landline).scalar_one()
+    assert "Code: 21635: the number is a landline." in seen(client, f"/contact/{contact_id}").text
+
+
 def test_story_of_a_contact(client: TestClient) -> None:
     answer = client.get("/contact/1")
     text = _Text(answer.text).text

@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -38,10 +39,12 @@ from reengage.providers import (
     Webhook,
     base,
     provider_for,
+    single,
 )
 from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing
 from reengage.providers.base import account as account_of
-from reengage.sandbox import Faults, connection, create_sandbox
+from reengage.providers.codes import Cause, codes_of
+from reengage.sandbox import Faults, RefusedNumber, connection, create_sandbox
 from reengage.sandbox.journal import append, lines
 from reengage.sandbox.recipients import receipt
 from reengage.sandbox.webhooks import calls
@@ -273,6 +276,10 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     everybody = range(1, messages + 1)
     people(warehouse, *everybody)
     queue(warehouse, *everybody)
+    # Infobip refuses whole requests for these, so that they go by halves.
+    bad = {phone(i): RefusedNumber(code="E400") for i in everybody if i % 100 == 3}
+    bad = bad if kind == "infobip" else {}
+    given = {"rate_per_second": 10_000, "refuse": bad, "no_bulk_of_one": True}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["reengage.outbox", "reengage.sandbox", "psycopg", "pytest"])
     address = warehouse.url.render_as_string(hide_password=False)
@@ -285,9 +292,10 @@ def test_senders_killed_at_any_moment_send_each_message_once(
         Faults(error_share=0.3, error_status=500, drop_answer_share=0.3, reject_share=0.2),
         Faults(log_error_share=0.5, drop_answer_share=0.3, slow_seconds=0.02, reject_share=0.2),
     ]
-    killed = 0
+    killed = in_doubt = 0
+    sending = "SELECT count(*) FROM outbox.message WHERE status = 'sending'"
     for fault in faults:
-        sandbox.app.state.faults = fault.model_copy(update={"rate_per_second": 10_000})
+        sandbox.app.state.faults = fault.model_copy(update=given)
         # Three at once; two of them after the very same contacts.
         crowd = [
             context.Process(target=work, args=(address, sandbox.url, kind, *share))
@@ -305,19 +313,22 @@ def test_senders_killed_at_any_moment_send_each_message_once(
                 os.kill(process.pid, signal.SIGKILL)
                 killed += 1
             process.join()
+        in_doubt += fetch(warehouse, sending)[0][0]
     assert killed >= 6
-    in_doubt = fetch(warehouse, "SELECT count(*) FROM outbox.message WHERE status = 'sending'")
-    assert in_doubt[0][0] > 0, "no kill hit a hand-over: the test shows nothing"
+    assert in_doubt > 0, "no kill hit a hand-over: the test shows nothing"
 
-    sandbox.app.state.faults = Faults(reject_share=0.2, rate_per_second=10_000)
+    sandbox.app.state.faults = Faults(reject_share=0.2, **given)
     for _ in range(3):
         last = sender(warehouse, sandbox.provider(), clock, max_attempts=100).run()
     taken, told = sandbox.accepted(), states(warehouse)
     assert max(taken.values()) == 1
     assert last == Sent(), "nothing is left, and nothing is in doubt"
     assert {str(key_of(i)) for i, (status, _) in told.items() if status == "accepted"} == set(taken)
-    lost = {told[i] for i in everybody if str(key_of(i)) not in taken}
+    lost = {told[i] for i in everybody if str(key_of(i)) not in taken and phone(i) not in bad}
     assert lost == {("rejected", refused)}
+    assert {told[i] for i in everybody if phone(i) in bad} == (
+        {("rejected", "E400")} if bad else set()
+    )
 
 
 @pytest.mark.usefixtures("one_lane")
@@ -584,35 +595,223 @@ def test_credit_that_runs_out_stops_at_once_and_burns_no_message(
     assert len(sandbox.accepted()) == 60 and set(sandbox.accepted().values()) == {1}
 
 
-def test_a_refusal_that_speaks_of_the_number_suppresses_it(
-    warehouse: sa.Engine, clock: SimulatedClock
+# How each provider is made to refuse a number with a code: the HTTP status of its answer.
+REFUSALS = {"infobip": 200, "twilio": 400, "mailup": 403}
+LISTED = {
+    Cause.NUMBER: "rejected", Cause.STOP: "rejected", Cause.MESSAGE: "rejected",
+    Cause.MOMENT: "queued", Cause.DOUBT: "unknown",
+}  # fmt: skip
+
+
+def refuse(sandbox: Sandbox, codes: dict[str, str], status: int) -> None:
+    """Let the sandbox refuse numbers ("*": all), each with its code."""
+    refused = {to: RefusedNumber(code=code, status=status) for to, code in codes.items()}
+    sandbox.app.state.faults = Faults(refuse=refused, rate_per_second=10_000, no_bulk_of_one=True)
+
+
+def sent_to(sandbox: Sandbox) -> Counter[int]:
+    """How often each contact was really texted."""
+    file = sandbox.folder / "accepted.jsonl"
+    return Counter(int(record["to"][-4:]) for _, _, record in lines(file))
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_does_what_its_list_says_and_the_others_go_out(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time, kind: str
 ) -> None:
-    people(warehouse, 1, 2, 3)
-    queue(warehouse, 1, 2, 3)
-    queue(warehouse, 2, step="contest", message_id=key_of(2, "contest"),
-          not_before=NOW + timedelta(hours=1))  # fmt: skip
-    said: dict[str, Any] = {
-        str(key_of(1)): ("21614", "hard_bounce"),
-        str(key_of(2)): ("21610", "opted_out"),
-        str(key_of(3)): ("21612", None),
+    """The head of the queue: a number for every code of every list but the account's; and each of a
+    code that is on none, in whatever form.
+    """
+    lists = codes_of(kind)
+    listed = [
+        (code, cause)
+        for cause in LISTED
+        for code in lists.of(cause)
+        if kind == "infobip" or code.isdecimal()  # the others are of reports alone
+    ]
+    first, others = range(1, len(listed) + 1), range(len(listed) + 1, len(listed) + 21)
+    people(warehouse, *first, *others)
+    queue(warehouse, *first, *others)
+    sandbox.kind = kind
+    given = dict(zip(first, listed, strict=True))
+    refuse(sandbox, {phone(i): code for i, (code, _) in given.items()}, REFUSALS[kind])
+
+    result = sender(warehouse, sandbox.provider(), clock, wall, batch_size=500).run()
+
+    told = states(warehouse)
+    wrong = {
+        given[i]: told[i]
+        for i in first
+        if told[i] != (LISTED[given[i][1]], given[i][0]) and given[i][1] is not Cause.DOUBT
     }
+    assert wrong == {}
+    assert {told[i][0] for i in others} == {"accepted"} and sent_to(sandbox) == Counter(others)
+    assert result.unlisted == {}
+    suppressed = """SELECT contact_id, reason::text FROM core.suppression
+                    WHERE lifted_at IS NULL AND contact_id > 0"""
+    reasons = {Cause.NUMBER: "hard_bounce", Cause.STOP: "opted_out"}
+    assert dict(fetch(warehouse, suppressed)) == {
+        i: reasons[cause] for i, (_, cause) in given.items() if cause in reasons
+    }
+    waiting = f"""SELECT count(*) FROM outbox.message WHERE status = 'queued' AND attempts = 0
+                  AND not_before > '{NOW}'"""
+    assert fetch(warehouse, waiting)[0][0] >= sum(c is Cause.MOMENT for _, c in listed)
 
-    def send(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[Answer]:
-        return [
-            Answer(m.message_id, Outcome.REJECTED, raw_code=code, suppress=why)
-            for m in batch
-            for code, why in [said[m.message_id]]
-        ]
 
-    assert sender(warehouse, Scripted(send=send), clock).run() == Sent(rejected=3)
-    found = fetch(warehouse, "SELECT contact_id, phone_hash, reason::text FROM core.suppression")
-    assert sorted(found) == sorted([
-        (1, hashed(1), "hard_bounce"), (0, hashed(2), "opted_out"), (2, hashed(2), "opted_out"),
-    ])  # fmt: skip
-    statuses = "SELECT step, status::text, error_code FROM outbox.message WHERE contact_id = 2"
-    assert sorted(fetch(warehouse, statuses)) == [
-        ("contest", "cancelled", "opted_out"), ("survey", "rejected", "21610"),
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("infobip", 200, "REJECTED_INVENTED"), ("infobip", 400, "E400"), ("infobip", 422, "E422"),
+        ("twilio", 400, "21999"), ("mailup", 400, "199"),
+    ],
+)  # fmt: skip
+def test_a_code_on_no_list_is_of_one_message_suppresses_nobody_and_is_told(
+    warehouse: sa.Engine,
+    sandbox: Sandbox,
+    clock: SimulatedClock,
+    wall: Time,
+    kind: str,
+    status: int,
+    code: str,
+) -> None:
+    people(warehouse, *range(1, 41))
+    queue(warehouse, *range(1, 41))
+    sandbox.kind = kind
+    refused = {1, 2, 3, 17}
+    refuse(sandbox, {phone(i): code for i in refused}, status)
+    result = sender(warehouse, sandbox.provider(), clock, wall, batch_size=40).run()
+    assert result == Sent(accepted=36, rejected=4, unlisted=Counter({code: 4}))
+    assert f"4 of the rejected with codes that are on no list, so that nobody is suppressed for "\
+        f"them ({code}: 4)" in result.summary()  # fmt: skip
+    assert sent_to(sandbox) == Counter(set(range(1, 41)) - refused)
+    assert {i for i, state in states(warehouse).items() if state == ("rejected", code)} == refused
+    assert fetch(warehouse, "SELECT count(*) FROM core.suppression") == [(0,)]
+
+
+@pytest.mark.usefixtures("one_lane")
+@pytest.mark.parametrize(
+    ("kind", "status"), [("infobip", 200), ("infobip", 400), ("twilio", 400), ("mailup", 400)]
+)
+def test_where_everybody_is_refused_the_run_ends_and_the_next_begins_elsewhere(
+    warehouse: sa.Engine,
+    sandbox: Sandbox,
+    clock: SimulatedClock,
+    wall: Time,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(single, "POOL", 1)
+    people(warehouse, *range(1, 61))
+    queue(warehouse, *range(1, 61))
+    sandbox.kind = kind
+    refuse(sandbox, {"*": "29999"}, status)
+    # In a row, of which a request may hold more; then one alone, from the other end.
+    in_a_row = 30 if status == 200 else 20
+    for refused in (in_a_row, in_a_row + 1, in_a_row + 2):
+        with pytest.raises(ProviderError, match=r"one number after another with 29999") as error:
+            sender(warehouse, sandbox.provider(), clock, wall, batch_size=30).run()
+        assert "+1" not in str(error.value)
+        unspent = "SELECT sum(attempts), count(refused_at) FROM outbox.message"
+        assert fetch(warehouse, unspent) == [(0, refused)]
+    assert Counter(status for status, _ in states(warehouse).values()) == {"queued": 60}
+    last = "SELECT contact_id FROM outbox.message WHERE refused_at IS NOT NULL ORDER BY 1 DESC"
+    assert fetch(warehouse, last)[:2] == [(60,), (59,)]
+    # It was of some of them: the others go out, and those are given up, each with its code.
+    refuse(sandbox, {phone(i): "29999" for i in range(1, 26)}, status)
+    result = sender(warehouse, sandbox.provider(), clock, wall, batch_size=30).run()
+    assert result == Sent(accepted=35, rejected=25, unlisted=Counter({"29999": 25}))
+    assert sent_to(sandbox) == Counter(range(26, 61))
+    assert fetch(warehouse, "SELECT count(*) FROM core.suppression") == [(0,)]
+
+
+def test_what_was_queued_before_a_refusal_was_kept_apart_still_goes_out(
+    new_warehouse: Callable[..., Any], sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    with new_warehouse("0028") as engine:
+        people(engine, 1, 2)
+        queue(engine, 1)
+        claimed(engine, wall(), 2)
+        db.migrate(engine)
+        result = sender(engine, sandbox.provider(), clock, wall).run()
+    assert result == Sent(accepted=2, requeued=1)
+
+
+def test_what_is_refused_just_now_waits_and_lets_the_others_by(
+    warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, wall: Time
+) -> None:
+    people(warehouse, *range(1, 41))
+    queue(warehouse, *range(1, 41))
+    sandbox.kind = "twilio"
+    refuse(sandbox, {phone(i): "30450" for i in range(1, 11)}, 400)
+    result = sender(warehouse, sandbox.provider(), clock, wall, batch_size=10).run()
+    assert result == Sent(accepted=30, deferred=10) and wall.slept == []
+    sandbox.app.state.faults = Faults(rate_per_second=10_000)
+    clock.move_to(NOW + timedelta(minutes=31))
+    assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(accepted=10)
+
+
+class Killed(BaseException):
+    """What a kill is to a thread."""
+
+
+@settings(
+    max_examples=examples(12),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    bad=st.sets(st.integers(0, 15), min_size=1, max_size=4),
+    at=st.integers(1, 9),
+    how=st.sampled_from(["before the call", "after the call", "answer lost", "session cut"]),
+)
+def test_halves_go_out_once_whatever_is_killed_or_lost_between(
+    warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, bad: set[int], at: int, how: str
+) -> None:
+    (begin,) = fetch(warehouse, "SELECT count(*) + 1 FROM outbox.message")[0]
+    everybody = range(begin, begin + 16)
+    people(warehouse, *everybody)
+    queue(warehouse, *everybody)
+    clock, wall, folder = SimulatedClock(NOW), Time(), tmp_path_factory.mktemp("sandbox")
+    with pytest.MonkeyPatch.context() as patch, serve(app := create_sandbox(
+        folder, clock, KEY, "seed"
+    )) as server:  # fmt: skip
+        patch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
+        sandbox = Sandbox(folder, app, server.url)
+        refuse(sandbox, {phone(begin + i): "E400" for i in bad}, 400)
+        inner, calls_made = sandbox.provider(), Counter[str]()
+        one = sender(warehouse, inner, clock, wall, batch_size=16)
+
+        def send(*args: Any, **kwargs: Any) -> list[Answer]:
+            calls_made["send"] += 1
+            if calls_made["send"] != at:
+                return inner.send(*args, **kwargs)
+            if how == "session cut":
+                execute(
+                    warehouse,
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND"
+                    " database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                )
+                return inner.send(*args, **kwargs)
+            if how != "before the call":
+                answers = inner.send(*args, **kwargs)
+            if how == "answer lost":
+                return [replace(a, outcome=Outcome.UNKNOWN, is_unlisted=False) for a in answers]
+            # What is dead writes nothing down any more.
+            patch.setattr(one, "_record", lambda *_: None)
+            raise Killed
+
+        one.provider = Scripted(inner, send=send, log=inner.log)  # type: ignore[assignment]
+        with suppress(Killed, sa.exc.OperationalError):
+            one.run()
+        for _ in range(2):
+            sender(warehouse, sandbox.provider(), clock, wall, batch_size=16).run()
+        told = states(warehouse)
+        assert sandbox.accepted() == Counter(
+            str(key_of(i)) for i in everybody if i - begin not in bad
+        )
+        for i in everybody:
+            assert told[i] == (("rejected", "E400") if i - begin in bad else ("accepted", None))
 
 
 # --- in doubt ------------------------------------------------------------------------------------
@@ -639,9 +838,9 @@ def test_what_a_settled_log_does_not_have_is_sent_again_and_at_last_given_up(
     asked: list[datetime] = []
     sent: list[datetime] = []
 
-    def log(bulk_id: str) -> list[LogEntry]:
+    def log(bulk_id: str, handed: Any) -> list[LogEntry]:
         asked.append(wall())
-        return inner.log(bulk_id)
+        return inner.log(bulk_id, handed)
 
     def send(*args: Any, **kwargs: Any) -> list[Answer]:
         if sent:
@@ -664,8 +863,8 @@ def test_what_the_account_had_no_credit_for_is_queued_again_also_when_its_sender
 ) -> None:
     people(warehouse, 1)
     claimed(warehouse, wall(), 1, provider="infobip")
-    logged = [entry(1, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", is_of_account=True)]
-    provider = Scripted(sandbox.provider(), log=lambda bulk_id: logged)
+    logged = [entry(1, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", may_go_again=True)]
+    provider = Scripted(sandbox.provider(), log=lambda *_: logged)
     assert sender(warehouse, provider, clock, wall).run() == Sent(accepted=1, requeued=1)
     assert set(sandbox.accepted().values()) == {1}
 
@@ -682,11 +881,11 @@ def test_a_claim_of_a_dead_sender_is_settled_message_by_message(
         entry(4, "accepted"),
         entry(9, "expired"),
     ]
-    provider = Scripted(log=lambda bulk_id: logged, send=no_send)
+    provider = Scripted(log=lambda *_: logged, send=no_send)
     waiting = sender(warehouse, provider, clock, wall, max_attempts=1)
     assert waiting.run() == Sent(accepted=2, rejected=2)
     assert states(warehouse) == {
-        1: ("accepted", None), 2: ("rejected", "refused"), 3: ("rejected", "not_sent"),
+        1: ("accepted", None), 2: ("rejected", "CODE"), 3: ("rejected", "not_sent"),
         4: ("accepted", None),
     }  # fmt: skip
     assert sum(wall.slept) == pytest.approx(1.3)
@@ -735,7 +934,7 @@ def test_a_log_that_cannot_be_read_proves_nothing(
         assert sender(warehouse, sandbox.provider(), clock, wall).run() == Sent(in_doubt=3)
     reads = Counter[str]()
 
-    def log(bulk_id: str) -> list[LogEntry]:
+    def log(bulk_id: str, handed: Any) -> list[LogEntry]:
         reads[bulk_id] += 1
         if bulk_id == "other" or reads[bulk_id] > 1:
             raise ProviderUnavailable("away")
@@ -804,7 +1003,7 @@ def test_an_absence_is_no_proof_before_the_last_request_of_a_batch_must_have_bee
 
 def poll(engine: sa.Engine, clock: Clock, *logs: LogEntry, replies: Any = ()) -> Counter[str]:
     pages = iter([list(replies)] if replies else [])
-    provider = Scripted(log=lambda _: list(logs), replies=lambda: next(pages, []))
+    provider = Scripted(log=lambda *_: list(logs), replies=lambda: next(pages, []))
     return outbox.poll(engine, provider, policy_with(), clock)  # type: ignore[arg-type]
 
 
@@ -1103,7 +1302,7 @@ def test_a_stop_survives_a_kill_and_a_log_that_is_away(
     queue(warehouse, 1, status="accepted", accepted_at=NOW, provider="infobip", bulk_id="b")
     pages = iter([[reply(1, "stop")]])
 
-    def away(_: str) -> list[LogEntry]:
+    def away(*_: Any) -> list[LogEntry]:
         raise ProviderUnavailable("infobip could not be asked")
 
     provider: Any = Scripted(log=away, replies=lambda: next(pages, []))

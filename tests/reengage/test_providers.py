@@ -34,6 +34,7 @@ from reengage.providers import (
     Account,
     AccountRefused,
     Answer,
+    BulkRefused,
     Handed,
     LogEntry,
     Outcome,
@@ -49,6 +50,7 @@ from reengage.providers import (
     twilio,
 )
 from reengage.providers.base import POOL, account
+from reengage.providers.codes import Cause
 from reengage.providers.pace import LocalPace
 from reengage.providers.twilio import with_message_id
 from reengage.sandbox import connection
@@ -243,11 +245,23 @@ def test_the_older_error_body_is_read(peer: Any, provider: Provider) -> None:
     assert hand_over(provider)[0].raw_code == "BAD_REQUEST"
 
 
-def test_a_refused_request_stops_the_run_and_burns_no_message(
-    peer: Any, provider: Provider
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_request_that_is_refused_as_a_whole_is_of_one_message_at_last(
+    peer: Any, provider: Provider, status: int
 ) -> None:
-    peer.answer = lambda self: self.tell(400, {"errorCode": "E400", "violations": []})
-    with pytest.raises(ProviderError, match=r"400 E400.*brand\.sender.*nothing was sent"):
+    peer.answer = lambda self: self.tell(status, {"errorCode": f"E{status}", "violations": []})
+    with pytest.raises(BulkRefused, match=f"2 messages as a whole .E{status}"):
+        hand_over(provider)
+    alone = Answer("m0", Outcome.REJECTED, raw_code=f"E{status}", is_unlisted=True)
+    assert hand_over(provider, BATCH[:1]) == [alone]
+
+
+@pytest.mark.parametrize("status", [402, 404, 405, 413, 415])
+def test_what_is_refused_of_every_request_is_the_accounts(
+    peer: Any, provider: Provider, status: int
+) -> None:
+    peer.answer = lambda self: self.tell(status, {"errorCode": f"E{status}"})
+    with pytest.raises(AccountRefused, match=f"{status} E{status}.*nothing was sent"):
         hand_over(provider)
 
 
@@ -361,6 +375,73 @@ def test_a_log_is_read_to_its_end_and_priced_for_the_whole_message(
     assert first.suppress == "hard_bounce"
     assert first.price == Decimal("0.0237")
     assert first.occurred_at == datetime(2026, 3, 2, 15, 0, 9, 500000, tzinfo=UTC)
+
+
+def test_a_log_is_asked_by_the_messages_ids_for_what_it_does_not_show_by_their_bulk(
+    peer: Any, provider: Provider
+) -> None:
+    def page(self: Peer) -> None:
+        asked = dict(parse_qsl(urlsplit(self.path).query))
+        ids = asked.get("messageId", "m0").split(",")
+        items = [{**REPORT, "messageId": name} for name in ids if name != "m99"]
+        # A cursor that leads nowhere on.
+        self.tell(200, {"results": items, "cursor": {"nextCursor": "again"}})
+
+    peer.answer = page
+    found = provider.log("bulk", [handed(f"m{i}") for i in range(100)])
+    assert {entry.message_id for entry in found} == {f"m{i}" for i in range(99)}
+    assert all(len(urlsplit(path).query) <= 2048 for path, _, _ in peer.asked)
+    assert len(peer.asked) == 2 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "told"),
+    [
+        # The operator's system has it: it is not delivered yet.
+        (("DELIVERED", "DELIVERED_TO_OPERATOR"), "NO_ERROR", ("accepted", None)),
+        (("DELIVERED", "DELIVERED_TO_HANDSET"), "NO_ERROR", ("delivered", None)),
+        # A refusal keeps its real code.
+        (("REJECTED", "REJECTED_NETWORK"), "NO_ERROR", ("rejected", "REJECTED_NETWORK")),
+        (("REJECTED", "REJECTED_DND"), None, ("rejected", "REJECTED_DND")),
+        (("UNDELIVERABLE", "UNDELIVERABLE_NOT_DELIVERED"), "EC_X", ("undelivered", "EC_X")),
+    ],
+)
+def test_infobips_words_become_ours(
+    provider: Provider, status: tuple[str, str], error: str | None, told: tuple[str, str | None]
+) -> None:
+    report = {**REPORT, "status": dict(zip(("groupName", "name"), status, strict=True))}
+    report["error"] = error and {"name": error, "permanent": True}
+    body = json.dumps({"results": [report]}).encode()
+    (entry,) = provider.hear(Webhook("", {}, body, is_known=True), NOW).receipts
+    assert (entry.status, entry.raw_code if told[1] else None) == told
+    assert entry.is_unlisted == (error == "EC_X")
+    assert (entry.suppress == "opted_out") == (status[1] == "REJECTED_DND")
+
+
+def test_infobips_older_receipts_are_priced_by_their_count(provider: Provider) -> None:
+    older = {name: value for name, value in REPORT.items() if name != "messageCount"}
+    body = json.dumps({"results": [{**older, "smsCount": 2}]}).encode()
+    (entry,) = provider.hear(Webhook("", {}, body, is_known=True), NOW).receipts
+    assert (entry.segments, entry.price) == (2, Decimal("0.0158"))
+
+
+def test_what_a_country_asks_for_comes_from_the_connection(peer: Any, single: Any) -> None:
+    peer.answer = lambda self: self.tell(200, {"messages": []})
+    provider = single(
+        "infobip", india_dlt_entity_id="11", india_dlt_template_id="survey=21, contest=22",
+        turkey_iys_recipient_type="BIREYSEL", turkey_iys_brand_code=7, korea_title="Sale",
+    )  # fmt: skip
+    numbers = ["+919812345678", "+905301234567", "+821012345678", "+12025550101"]
+    hand_over(provider, [Outgoing(f"m{i}", n, "t", "contest") for i, n in enumerate(numbers)])
+    assert [m["options"].get("regional") for m in peer.asked[0][2]["messages"]] == [
+        {"indiaDlt": {"principalEntityId": "11", "contentTemplateId": "22"}},
+        {"turkeyIys": {"recipientType": "BIREYSEL", "brandCode": 7}},
+        {"southKorea": {"title": "Sale"}},
+        None,
+    ]
+    for extra in ({"turkey_iys_brand_code": "7"}, {"korea_reseller_code": "x"}):
+        with pytest.raises(ConfigurationError, match=r"turkey_iys_recipient_type|whole number"):
+            single("infobip", **extra)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +613,7 @@ def test_the_request_is_twilios(peer: Any, single: Any) -> None:
         "Body": "text 0",
         "ValidityPeriod": "18000",
         "SmartEncoded": "false",
-        "StatusCallback": "https://x.example/hear?a=b&message_id=m0",
+        "StatusCallback": "https://x.example/hear?a=b&message_id=m0#rc=5&rp=all",
     }
 
 
@@ -639,6 +720,44 @@ def test_a_message_that_mailup_sent_without_counting_it_has_no_id(peer: Any, sin
     assert (answer.provider_message_id, answer.raw_code, answer.price) == (None, "301", 1)
 
 
+@pytest.mark.parametrize("kind", ["infobip", "twilio"])
+def test_a_receipt_suppresses_only_what_its_list_says_of_the_number(single: Any, kind: str) -> None:
+    provider = single(kind)
+    said = {Cause.NUMBER: "hard_bounce", Cause.STOP: "opted_out", None: None}
+    listed = [(code, cause) for cause in Cause for code in provider.codes.of(cause)]
+    for code, cause in [*listed, ("99999", None)]:
+        report = {**REPORT, "error": {"name": code, "permanent": True}}
+        report["status"] = {"groupName": "REJECTED", "name": "UNDELIVERABLE_NOT_DELIVERED"}
+        form = urlencode({"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": code})
+        body = json.dumps({"results": [report]}) if kind == "infobip" else form
+        webhook = Webhook(CALLBACK, {}, body.encode(), is_known=True)
+        (receipt,) = provider.hear(webhook, NOW).receipts
+        assert (receipt.raw_code, receipt.suppress) == (code, said.get(cause)), code
+        assert receipt.is_unlisted == (cause is None)
+        assert receipt.may_go_again == (
+            cause in (Cause.ACCOUNT, Cause.MOMENT, Cause.DOUBT) and code != "30036"
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_of_the_accounts_list_stops_the_run_and_is_told(
+    peer: Any, single: Any, kind: str
+) -> None:
+    provider = single(kind)
+    for code, words in provider.codes.of(Cause.ACCOUNT).items():
+        bodies = {
+            "infobip": (200, {"messages": [taken(m.message_id, "REJECTED", code) for m in BATCH]}),
+            "twilio": (400, {"code": int(code) if kind == "twilio" else 0}),
+            "mailup": (403, {"Code": code}),
+        }
+        peer.answer = lambda self, body=bodies[kind]: self.tell(*body)
+        with pytest.raises(AccountRefused) as told:
+            hand_over(provider)
+        assert f"({code}): {words}" in str(told.value)
+        outcomes = {(a.outcome, a.suppress) for a in told.value.answers}
+        assert outcomes == {(Outcome.RETRY, None)}
+
+
 @pytest.mark.parametrize("kind", SINGLES)
 def test_one_answer_says_nothing_of_the_others(peer: Any, single: Any, kind: str) -> None:
     def judge(self: Peer) -> None:
@@ -671,10 +790,11 @@ def in_turn(answer: Callable[[Peer], None]) -> Callable[[Peer], None]:
 @pytest.mark.parametrize(
     ("kind", "status", "body", "said"),
     [
-        ("twilio", 401, fault(20003), r"refuses the key .*401 20003"),
-        ("twilio", 403, fault(20005), r"not active \(20005\).* credit"),
-        ("twilio", 400, fault(21606), r"400 21606.*brand\.sender"),
-        ("mailup", 403, coded(205), r"MailUp has no credit left \(205\)\. Top up"),
+        ("twilio", 401, fault(20003), r"20003.*key is refused"),
+        ("twilio", 401, fault(29999), r"refuses the key .*401 29999"),
+        ("twilio", 403, fault(20005), r"20005.*not active.* credit"),
+        ("twilio", 400, fault(21606), r"21606.*brand\.sender"),
+        ("mailup", 403, coded(205), r"205.*no credit left; top up"),
         ("mailup", 403, coded(207), r"207.*brand\.sender"),
         ("mailup", 403, coded(250), r"250"),
         ("mailup", 400, coded(103), r"103.*secret"),
@@ -719,7 +839,7 @@ def test_infobips_credit_that_runs_out_inside_a_200_stops_and_burns_no_message(
 ) -> None:
     refused = taken("m1", "REJECTED", "REJECTED_NOT_ENOUGH_CREDITS")
     peer.answer = lambda self: self.tell(200, {"messages": [taken("m0"), refused]})
-    with pytest.raises(AccountRefused, match="Infobip has no credit left") as told:
+    with pytest.raises(AccountRefused, match="no credit is left; top up") as told:
         hand_over(provider)
     assert [a.outcome for a in told.value.answers] == [Outcome.ACCEPTED, Outcome.RETRY]
 
@@ -963,6 +1083,22 @@ def test_twilios_log_is_searched_by_number_and_text(peer: Any, single: Any) -> N
     assert len(peer.asked) == 2 and "To=%2B12025550101" in peer.asked[0][0]
 
 
+def test_a_list_of_twilios_whose_next_page_repeats_ends(peer: Any, single: Any) -> None:
+    inbound = resource(sid="SM7", direction="inbound", body="STOP", **{"from": PHONES[0]})
+
+    def page(self: Peer) -> None:
+        items = [resource(), inbound] if "2101" in self.path else [inbound]
+        self.tell(200, {"messages": items, "next_page_uri": self.path})
+
+    peer.answer = page
+    assert [told.replies[0].reply_id for told in single("twilio").reply_pages("+12125550100")]
+    # What is in it is there; what is not may be on a page that was not seen.
+    (entry,) = single("twilio").log("bulk", [replace(handed("m0"), to="+12025552101")])
+    assert entry.status == "delivered"
+    with pytest.raises(ProviderUnavailable):
+        single("twilio").log("bulk", [handed("m0")])
+
+
 def test_twilios_log_is_read_by_the_id_where_it_is_known(peer: Any, single: Any) -> None:
     late = {"status": "sent", "price": None, "num_segments": "0"}
     peer.answer = lambda self: self.tell(200, resource(**late))
@@ -1139,7 +1275,9 @@ def test_a_status_callback_names_our_message(single: Any) -> None:
         LogEntry("m0", "undelivered", "30005", "hard_bounce", None, None, None, NOW)
     ]
     assert not told.replies
-    assert with_message_id("https://l.example/hear/twilio", "m0") == CALLBACK
+    # What Twilio is told of the call is not part of it; of one's own mind about that, it is kept.
+    assert with_message_id("https://l.example/hear/twilio", "m0") == f"{CALLBACK}#rc=5&rp=all"
+    assert with_message_id("https://l.example/hear/twilio#rc=2", "m0") == f"{CALLBACK}#rc=2"
 
 
 def test_a_callback_about_a_message_that_is_not_ours_keeps_its_own_id(single: Any) -> None:
@@ -1184,9 +1322,12 @@ def test_a_webhook_that_is_unknown_is_told_as_unread(single: Any, form: dict[str
         ("https://l.example:443/h", "https://l.example/h"),
         ("http://l.example:80/h", "http://l.example/h"),
         ("https://l.example:8443/h", "https://l.example:8443/h"),
+        ("https://l.example/h?a=1", "https://l.example/h?a=1#rc=5&rp=all"),
     ],
 )
-def test_the_port_may_be_signed_or_not(single: Any, called_at: str, signed_as: str) -> None:
+def test_the_port_may_be_signed_or_not_and_the_fragment(
+    single: Any, called_at: str, signed_as: str
+) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "sent"}
     assert single("twilio").hear(called(called_at, form, signed=signed_as), NOW).receipts
 

@@ -3,10 +3,12 @@
 -- since the decision wins, and cancels the message.
 -- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
 -- own share of the contacts. A batch has one not_after, since the provider is given one for all.
+-- What was refused in a row with many others is claimed apart from the rest, and after it.
 -- A number is looked up in every spelling. Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
 -- Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
--- today, purpose, clocks. Twice: what is claimed or cancelled is not queued any more.
+-- today, purpose, clocks; is_refused: of those, or of the rest; contact_id: of this one alone (NULL:
+-- of anybody). Twice: what is claimed or cancelled is not queued any more.
 WITH due AS MATERIALIZED (
     SELECT
         message.contact_id,
@@ -20,6 +22,10 @@ WITH due AS MATERIALIZED (
     WHERE
         message.status = 'queued'
         AND message.not_before <= :now
+        AND (message.refused_at IS NOT NULL) = CAST(:is_refused AS boolean)
+        AND (
+            CAST(:contact_id AS bigint) IS NULL OR message.contact_id = CAST(:contact_id AS bigint)
+        )
         -- Alone, the planner need not guess how many are one's own, and reads by the index.
         AND (
             CAST(:senders AS integer) = 1
@@ -174,6 +180,7 @@ RETURNING
     judged.phone_e164,
     judged.time_zone,
     judged.country,
+    message.step,
     message.body,
     message.not_after,
     judged.obstacle;

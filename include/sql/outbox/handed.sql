@@ -1,8 +1,9 @@
 -- What of a bulk was, or may have been, handed over and is not settled or not priced yet, with what a
--- provider's log that does not know our ids can be searched by. A message whose number has changed
--- since is left out: it cannot be looked for, and the next claim cancels it.
+-- provider's log that does not know our ids can be searched by. One whose number has changed since
+-- has no number here: it cannot be looked for by it, and the next claim cancels it.
 -- `at` is the earliest that is known of the hand-over: by the wall, or by a simulation's clock.
--- Grain: message. Reads: outbox.message, core.contact. Parameters: bulk_id. Writes nothing.
+-- Grain: message. Reads: outbox.message (by message_handed), core.contact. Parameters: bulk_id.
+-- Writes nothing.
 SELECT
     message.message_id,
     contact.phone_e164,
@@ -10,15 +11,14 @@ SELECT
     message.provider_message_id,
     least(message.claimed_at, message.accepted_at, message.status_at) AS at
 FROM outbox.message AS message
-INNER JOIN core.contact AS contact
+LEFT JOIN core.contact AS contact
     ON message.contact_id = contact.contact_id AND message.phone_hash = contact.phone_hash
 WHERE
     message.bulk_id = :bulk_id
     AND (
         message.status IN ('sending', 'unknown', 'accepted')
         OR (
-            message.status IN ('delivered', 'undelivered', 'expired') AND message.price IS NULL
+            message.price IS NULL AND message.status IN ('delivered', 'undelivered', 'expired')
         )
     )
-    AND message.body IS NOT NULL
 ORDER BY message.message_id;

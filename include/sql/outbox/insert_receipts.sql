@@ -1,6 +1,6 @@
 -- Keep what the provider says about messages, as it says it. A refusal of a bulk in which the message
 -- is no more is left out: it was handed over again since, and what became of that is what counts.
--- Grain: receipt; returns the status of each new one. Reads: outbox.message. Writes: outbox.receipt.
+-- Grain: receipt; returns the status and the code of each new one. Reads: outbox.message. Writes: outbox.receipt.
 -- Parameters: provider, at, message_ids, statuses, codes, suppresses, segments, prices, currencies,
 -- occurred, bulk_ids (NULL: not told).
 -- Twice: a receipt that is there is left alone.
@@ -48,4 +48,4 @@ WHERE
             AND message.bulk_id <> entry.bulk_id
     )
 ON CONFLICT (provider, message_id, status, raw_code) DO NOTHING
-RETURNING status;
+RETURNING status, raw_code;

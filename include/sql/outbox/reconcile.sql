@@ -2,7 +2,7 @@
 -- absent from a log that has settled was not sent, and is queued again, a few times. Where the log
 -- proves nothing any more the message becomes `unknown`, for good.
 -- Grain: message; returns the new status of each. Writes: outbox.message. Parameters: bulk_id,
--- found_ids, refused_ids, is_settled, is_provable, max_attempts, now.
+-- found_ids, refused_ids, refused_codes, is_settled, is_provable, max_attempts, now.
 -- Twice: what is settled is not in doubt any more.
 UPDATE outbox.message AS message
 SET
@@ -23,7 +23,14 @@ SET
     END,
     error_code = CASE
         WHEN message.message_id = ANY(CAST(:found_ids AS uuid[])) THEN NULL
-        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid[])) THEN 'refused'
+        WHEN message.message_id = ANY(CAST(:refused_ids AS uuid[]))
+            THEN (
+                SELECT min(refusal.code)
+                FROM
+                    unnest(CAST(:refused_ids AS uuid[]), CAST(:refused_codes AS text[]))
+                        AS refusal (message_id, code)
+                WHERE refusal.message_id = message.message_id
+            )
         WHEN :is_provable THEN 'not_sent'
         ELSE 'unprovable'
     END,

@@ -2,8 +2,10 @@
 -- is written only over a claim of the same bulk: whoever reconciled it meanwhile knows better.
 -- Surely not sent is queued again, and was no attempt: an outage says nothing about the message, which
 -- has its own end in not_after.
+-- What is refused just now waits; what was refused in a row with many others waits behind the rest.
 -- Grain: message. Writes: outbox.message. Parameters: bulk_id, now, outcome, code, segments, price
--- and currency (of the answer; NULL: not told), contact_ids, message_ids, provider_message_ids.
+-- and currency (of the answer; NULL: not told), not_before and refused_at (of what is queued again;
+-- NULL: as it was), contact_ids, message_ids, provider_message_ids.
 -- Twice: the message is not `sending` any more.
 UPDATE outbox.message AS message
 SET
@@ -15,6 +17,10 @@ SET
     END,
     attempts = message.attempts - CASE :outcome WHEN 'retry' THEN 1 ELSE 0 END,
     status_at = :now,
+    not_before = coalesce(CAST(:not_before AS timestamptz), message.not_before),
+    refused_at = CASE :outcome
+        WHEN 'retry' THEN coalesce(CAST(:refused_at AS timestamptz), message.refused_at)
+    END,
     accepted_at = CASE :outcome WHEN 'accepted' THEN :now ELSE message.accepted_at END,
     provider_message_id = answer.provider_message_id,
     error_code = CASE :outcome WHEN 'accepted' THEN NULL ELSE :code END,

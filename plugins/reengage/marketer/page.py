@@ -31,6 +31,7 @@ from reengage import db, opt_out, spreadsheet, story
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
+from reengage.providers import codes
 from reengage.replies import Meaning
 from reengage.settings import TEMPLATES
 from reengage.story import day_text
@@ -227,6 +228,7 @@ def create_page(
             words = _words(connection)
             lines = db.run(connection, "marketer/waterfall", day=day).all()
             messages = db.run(connection, "marketer/message_statuses", day=day).all()
+            failures = db.run(connection, "marketer/failures", day=day).all()
             gates = db.run(connection, "marketer/gates", day=day).all()
             waiting = db.run(connection, "marketer/count_replies").scalar_one()
             # Who is barely active is known of today alone.
@@ -245,6 +247,7 @@ def create_page(
             later=days[place - 1] if place else None,
             table=_Waterfall(lines, brand()["ladder"]),
             messages=_Statuses(messages),
+            failures=[(row, codes.words(row.code)) for row in failures],
             state=decided[day],
             gates=gates,
             barely_active=barely_active,

@@ -27,7 +27,9 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from urllib3.exceptions import ProxyError as TunnelError
 
 from reengage.errors import ConfigurationError, ProviderError
+from reengage.providers.codes import Cause, Codes, codes_of
 from reengage.providers.pace import LocalPace, Pace
+from reengage.providers.streak import Streak
 from reengage.replies import Meaning
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ AWAY_SECONDS = 2.0
 MOST_HOLD_SECONDS = 60.0
 # What a turn may take to come where there is no rate, and nobody is held back.
 TURN_SECONDS = 0.25
+# How long a message waits that was refused for what passes.
+WAIT = timedelta(minutes=30)
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
@@ -62,21 +66,36 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A message to hand over. message_id is ours; to is E.164."""
+    """A message to hand over. message_id is ours; to is E.164; step: which text it is."""
 
     message_id: str
     to: str = field(repr=False)
     text: str = field(repr=False)
+    step: str = ""
 
 
 # Why a provider says that the number is not to be texted again: of each, only what its own list of
 # codes says of the number, never what it says of a text, a sender or the account.
 Suppress = Literal["hard_bounce", "opted_out", "number_reassigned"]
 
+# A refusal for one of these says nothing of the message: it may be handed over again.
+PASSING = (Cause.ACCOUNT, Cause.MOMENT, Cause.DOUBT)
+SUPPRESS: dict[Cause | None, Suppress] = {Cause.NUMBER: "hard_bounce", Cause.STOP: "opted_out"}
+# What a code proves of the message that is refused with it; of one of the account the run stops.
+OUTCOMES: dict[Cause | None, Outcome] = {
+    Cause.NUMBER: Outcome.REJECTED,
+    Cause.STOP: Outcome.REJECTED,
+    Cause.MESSAGE: Outcome.REJECTED,
+    Cause.MOMENT: Outcome.RETRY,
+    Cause.DOUBT: Outcome.UNKNOWN,
+}
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one message at the hand-over. price is of the whole message."""
+    """What became of one message at the hand-over. price is of the whole message; wait: how long it
+    is not to be tried again; is_unlisted: refused with a code that is on none of the lists.
+    """
 
     message_id: str
     outcome: Outcome
@@ -86,12 +105,14 @@ class Answer:
     price: Decimal | None = None
     currency: str | None = None
     suppress: Suppress | None = None
+    wait: timedelta | None = None
+    is_unlisted: bool = False
 
 
 @dataclass(frozen=True)
 class Handed:
-    """A message that was, or may have been, handed over at `at` (aware): what the log of a provider
-    that does not know our ids is compared with.
+    """A message that was, or may have been, handed over at `at` (aware): what a provider's log is
+    compared with.
     """
 
     message_id: str
@@ -113,8 +134,9 @@ LogStatus = Literal["accepted", "delivered", "undelivered", "expired", "rejected
 class LogEntry:
     """One message as the provider's log has it now. suppress: why the number is not to be texted
     again. price is of the whole message; occurred_at is aware, when this status came about (None:
-    not told). bulk_id: the hand-over that it is about, where the provider says so. is_of_account:
-    refused for want of what the account lacks, as everybody would be.
+    not told). bulk_id: the hand-over that it is about, where the provider says so. may_go_again:
+    refused for what says nothing of the message, as that the account has no credit. is_unlisted:
+    failed with a code that is on none of the lists.
     """
 
     message_id: str
@@ -126,7 +148,8 @@ class LogEntry:
     currency: str | None
     occurred_at: datetime | None
     bulk_id: str | None = None
-    is_of_account: bool = False
+    may_go_again: bool = False
+    is_unlisted: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,6 +246,12 @@ class AccountRefused(ProviderError):
         self.answers = list(answers)
 
 
+class BulkRefused(ProviderError):
+    """A request of several messages was refused as a whole: nothing of it was sent, and one of them
+    may be at fault. Hand them over in parts.
+    """
+
+
 class WebhookRefused(ProviderError):
     """A webhook is not signed by the provider. Nothing was taken."""
 
@@ -274,6 +303,8 @@ class Provider(ABC):
 
     def __init__(self, account: Account, timeout_seconds: float) -> None:
         self.account = account
+        self.codes: Codes = codes_of(self.name)
+        self.streak = Streak()
         # Of this process alone, until a pace is given that others keep, too.
         rates = [rate for rate in self.limits("").values() if rate]
         self.pace: Pace = LocalPace(min(rates, default=None))
@@ -337,8 +368,9 @@ class Provider(ABC):
 
         bulk_id: ours, stored before this call, so that log() can find what became of it.
         valid_until, now: aware; the provider gives up on a message after valid_until (to the
-        minute). What befalls a message is in its Answer. Raises AccountRefused where the account
-        cannot be used; its answers, if it has any, say what was sent before.
+        minute). What befalls a message is in its Answer. Nothing more begins once the `streak` is
+        over. Raises AccountRefused where the account cannot be used; its answers, if it has any,
+        say what was sent before; and BulkRefused.
         """
         if len(messages) > self.max_batch:
             raise ValueError(
@@ -354,10 +386,11 @@ class Provider(ABC):
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         """What the provider's own log holds of a bulk: each message handed over, with its latest
         status (a message that was handed over twice is there twice). Proof of absence only within
-        `log_hours` of the hand-over. Raises ProviderUnavailable where the log cannot be read, and
-        Misread, with the others, where an entry cannot.
+        `log_hours` of the hand-over, and for what is in `handed`. Raises ProviderUnavailable where
+        the log cannot be read, and Misread, with the others, where an entry cannot.
 
-        handed: the bulk's messages, needed unless the provider knows our ids.
+        handed: the bulk's messages. Their numbers and texts are asked for unless the provider knows
+        our ids.
         """
 
     @abstractmethod
@@ -391,10 +424,53 @@ class Provider(ABC):
         """Hand a batch over that may still ring for `validity`; one Answer for each message."""
 
     def _judge(self, code: str) -> Outcome | None:
-        """What the provider's own code proves, whatever the HTTP status; None: nothing of its own.
-        Raises AccountRefused.
+        """What the provider's own code proves, whatever the HTTP status; None: nothing, as it is on
+        no list. Raises AccountRefused.
         """
-        return None
+        cause = self.codes.cause(code)
+        if cause is Cause.ACCOUNT:
+            raise self._refuses_account(code)
+        return OUTCOMES.get(cause)
+
+    def _refuses_account(self, code: str) -> AccountRefused:
+        return AccountRefused(
+            f"{self.title} refuses this account ({code}): {self.codes.words(code)}. What was not "
+            "sent stays queued, and a rerun sends it."
+        )
+
+    def _refused(
+        self,
+        message_id: str,
+        code: str,
+        otherwise: Outcome = Outcome.REJECTED,
+        *,
+        is_held: bool = False,
+        **told: Any,
+    ) -> Answer:
+        """The answer about a message that was not taken, by the list that the code is on.
+
+        otherwise: what it proves where it is on none; is_held: everybody is held back for it, so
+        that the message need not wait longer; told: more of the Answer.
+        """
+        cause = self.codes.cause(code)
+        outcome = OUTCOMES.get(cause, otherwise)
+        return Answer(
+            message_id,
+            outcome,
+            raw_code=code,
+            suppress=SUPPRESS.get(cause),
+            wait=WAIT if cause is Cause.MOMENT and not is_held else None,
+            is_unlisted=cause is None and outcome is Outcome.REJECTED,
+            **told,
+        )
+
+    def _noted(self, answer: Answer, to: str) -> Answer:
+        """The answer, once it is counted in the streak."""
+        if answer.outcome is Outcome.ACCEPTED:
+            self.streak.taken()
+        elif answer.is_unlisted or answer.wait:
+            self.streak.refused(answer.raw_code, to)
+        return answer
 
     def _error_code(self, content: Any) -> str:
         """The provider's code in the body of a refused request."""
@@ -471,15 +547,8 @@ class Provider(ABC):
         code = code or f"http_{status}"
         if status == 429:
             return Exchange(Outcome.RETRY, code, hold_seconds=hold)
-        if status == 400 and method != "POST":
-            return Exchange(Outcome.REJECTED, code)
-        if status == 400:
-            # No code that is known to be of a single number: the sender's name, the account or our
-            # own request is at fault, and so it would be for everybody.
-            raise AccountRefused(
-                f"{self.name} does not take the request (400 {code}). Check brand.sender in the "
-                "policy against what the account may use; nothing was sent, and a rerun sends it."
-            )
+        if status in (400, 422):
+            return Exchange(Outcome.REJECTED, code, content)
         if status in (401, 403):
             raise AccountRefused(
                 f"{self.name} refuses the key of the connection ({status} {code}). Put a valid "
@@ -494,10 +563,9 @@ class Provider(ABC):
             )
         return Exchange(Outcome.UNKNOWN, code, hold_seconds=hold)
 
-    def _no_credit(self, code: str) -> AccountRefused:
-        return AccountRefused(
-            f"{self.title} has no credit left ({code}). Top up the account; what was not sent "
-            "stays queued, and a rerun sends it."
+    def _not_taken(self, message_id: str, exchange: Exchange) -> Answer:
+        return self._refused(
+            message_id, exchange.code, exchange.outcome, is_held=exchange.hold_seconds > 0
         )
 
     def _works(self) -> str:
@@ -544,13 +612,17 @@ class BulkProvider(Provider):
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
     ) -> list[Answer]:
         patience = max(self.spread_seconds, TURN_SECONDS)
-        if not self.pace.wait(len(messages), time.monotonic() + patience):
+        if self.streak.is_over or not self.pace.wait(len(messages), time.monotonic() + patience):
             return [Answer(m.message_id, Outcome.RETRY, None, HELD_BACK) for m in messages]
         exchange = self._submit(bulk_id, messages, sender, validity)
         if exchange.hold_seconds:
             self.pace.hold(exchange.hold_seconds)
+        if exchange.outcome is Outcome.REJECTED and len(messages) > 1:
+            raise BulkRefused(
+                f"{self.title} refused {len(messages):,} messages as a whole ({exchange.code})."
+            )
         if exchange.outcome is not Outcome.ACCEPTED:
-            return [Answer(m.message_id, exchange.outcome, None, exchange.code) for m in messages]
+            return [self._noted(self._not_taken(m.message_id, exchange), m.to) for m in messages]
         try:
             told = {answer.message_id: answer for answer in self._answers(exchange.content)}
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -560,17 +632,19 @@ class BulkProvider(Provider):
             told.get(m.message_id) or Answer(m.message_id, Outcome.UNKNOWN, None, "no_answer")
             for m in messages
         ]
-        refusals = {a.raw_code: r for a in answers if (r := self._refusal(a.raw_code))}
-        if not refusals:
-            return answers
-        stays = [
-            replace(a, outcome=Outcome.RETRY) if a.raw_code in refusals else a for a in answers
-        ]
-        raise AccountRefused(str(next(iter(refusals.values()))), stays)
-
-    def _refusal(self, code: str) -> AccountRefused | None:
-        """The error of the account, where a message was refused with a code that is one."""
-        return None
+        of_account = {
+            a.raw_code
+            for a in answers
+            if a.outcome is Outcome.REJECTED and self.codes.cause(a.raw_code) is Cause.ACCOUNT
+        }
+        if of_account:
+            refusal = self._refuses_account(min(of_account))
+            refusal.answers = [
+                replace(a, outcome=Outcome.RETRY) if a.raw_code in of_account else a
+                for a in answers
+            ]
+            raise refusal
+        return [self._noted(a, m.to) for a, m in zip(answers, messages, strict=True)]
 
     @abstractmethod
     def _submit(

@@ -16,9 +16,12 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from reengage import replies
+from reengage.errors import ConfigurationError
 from reengage.providers.base import (
+    PASSING,
+    SUPPRESS,
     UNREADABLE_BODY,
-    AccountRefused,
+    Account,
     Answer,
     BulkProvider,
     Exchange,
@@ -28,7 +31,6 @@ from reengage.providers.base import (
     Outcome,
     Outgoing,
     Reply,
-    Suppress,
     Told,
     Webhook,
     WebhookRefused,
@@ -39,6 +41,7 @@ from reengage.providers.base import (
     said,
     when,
 )
+from reengage.providers.codes import Cause, plain
 
 PAGE = 1000
 MAX_VALIDITY = timedelta(hours=48)
@@ -53,22 +56,38 @@ STATUS: dict[str, LogStatus] = {
     "REJECTED": "rejected",
 }
 
-# Of the same page: a message is refused because of the account, and so every other would be.
-NO_CREDIT = ("REJECTED_NOT_ENOUGH_CREDITS", "REJECTED_PREPAID_PACKAGE_EXPIRED")
-NO_SENDER = ("REJECTED_SOURCE", "REJECTED_SENDER")
-NO_ROUTE = ("REJECTED_ROUTE_NOT_AVAILABLE", "REJECTED_DESTINATION_NOT_REGISTERED")
-# Of the same page: what is said of the number. `permanent` is not: it says that this message, sent
-# again unchanged, fails again, as a text that a filter stops does.
-OF_NUMBER: dict[str, Suppress] = {
-    "EC_UNKNOWN_SUBSCRIBER": "hard_bounce",
-    "EC_UNIDENTIFIED_SUBSCRIBER": "hard_bounce",
-    "REJECTED_DESTINATION": "hard_bounce",
-    "REJECTED_DND": "opted_out",
-    "REJECTED_DESTINATION_BLOCKLISTED": "opted_out",
-    "EC_SC_BLOCKED_BY_END_USER": "opted_out",
-}
-# Content that is blocked says a stop where its description does: "MO: STOP".
+# The operator's system has it, and the handset may yet.
+ON_ITS_WAY = "DELIVERED_TO_OPERATOR"
+NO_ERROR = ("", "NO_ERROR")
+# It says that they said stop ("MO: STOP"), unless its description says something else.
 CONTENT_BLOCKED = "EC_CONTENT_BLOCKED"
+STOPPED = ("STOP", "OPT-OUT", "OPTED OUT")
+# Ids in one question to the log, of which the query takes 2,048 characters.
+IDS = 50
+
+# What an account is asked for by some countries' laws, by the prefix of their numbers; each by its
+# name in the connection. https://www.infobip.com/docs/api/channels/sms (options.regional)
+REGIONAL: dict[str, tuple[str, dict[str, str]]] = {
+    "+91": (
+        "indiaDlt",
+        {
+            "principalEntityId": "india_dlt_entity_id",
+            "contentTemplateId": "india_dlt_template_id",
+            "telemarketerId": "india_dlt_telemarketer_id",
+        },
+    ),
+    "+90": (
+        "turkeyIys",
+        {"brandCode": "turkey_iys_brand_code", "recipientType": "turkey_iys_recipient_type"},
+    ),
+    "+82": (
+        "southKorea",
+        {"resellerCode": "korea_reseller_code", "title": "korea_title"},
+    ),
+}
+# Of these the API takes numbers, and of these it needs the second to know the first.
+NUMBERS = ("brandCode", "resellerCode")
+NEEDED = {"indiaDlt": "principalEntityId", "turkeyIys": "recipientType"}
 
 
 class _Key(AuthBase):
@@ -81,7 +100,11 @@ class _Key(AuthBase):
 
 
 class Infobip(BulkProvider):
-    """The connection's password is the API key."""
+    """The connection's password is the API key.
+
+    extra: `webhook_secret`, with which Infobip signs in to our webhooks; what India, Turkey and
+    Korea ask for (REGIONAL). Raises ConfigurationError where one of those lacks another.
+    """
 
     name: ClassVar[str] = "infobip"
     title: ClassVar[str] = "Infobip"
@@ -89,21 +112,63 @@ class Infobip(BulkProvider):
     log_hours: ClassVar[float] = 48
     tells_once: ClassVar[bool] = True
 
+    def __init__(self, account: Account, timeout_seconds: float) -> None:
+        super().__init__(account, timeout_seconds)
+        for prefix in REGIONAL:
+            self._regional(prefix, "")
+
     def _auth(self) -> AuthBase:
         return _Key(self.account.password)
+
+    def _regional(self, to: str, step: str) -> dict[str, Any]:
+        """What the number's country asks for, of what the connection says."""
+        for prefix, (name, fields) in REGIONAL.items():
+            if not to.startswith(prefix):
+                continue
+            said = {key: self._said(field, step) for key, field in fields.items()}
+            given = {key: value for key, value in said.items() if value}
+            needed = NEEDED.get(name)
+            if given and needed and needed not in given:
+                raise ConfigurationError(
+                    f"The connection reengage_sms (infobip) has {fields[next(iter(given))]}, and "
+                    f"needs {fields[needed]} with it."
+                )
+            for key in NUMBERS:
+                if key in given and not given[key].isdecimal():
+                    raise ConfigurationError(
+                        f"{fields[key]} of the connection reengage_sms is no whole number."
+                    )
+            return (
+                {name: {k: int(v) if k in NUMBERS else v for k, v in given.items()}}
+                if given
+                else {}
+            )
+        return {}
+
+    def _said(self, field: str, step: str) -> str:
+        """A field of the connection; what it says of the step, where it says it of each:
+        `survey=1107…, contest=1108…`.
+        """
+        text = str(self.account.extra.get(field) or "").strip()
+        parts = [part.partition("=") for part in text.split(",")]
+        if not all(equals for _, equals, _ in parts):
+            return text
+        return next((value.strip() for name, _, value in parts if name.strip() == step), "")
 
     def _submit(
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
     ) -> Exchange:
         minutes = max(1, min(validity, MAX_VALIDITY) // timedelta(minutes=1))
-        options = {"validityPeriod": {"amount": minutes, "timeUnit": "MINUTES"}}
+        validity_period = {"validityPeriod": {"amount": minutes, "timeUnit": "MINUTES"}}
         payload = {
             "messages": [
                 {
                     "sender": sender,
                     "destinations": [{"to": m.to.lstrip("+"), "messageId": m.message_id}],
                     "content": {"text": m.text},
-                    "options": options,
+                    "options": {**validity_period, "regional": regional}
+                    if (regional := self._regional(m.to, m.step))
+                    else validity_period,
                 }
                 for m in messages
             ],
@@ -122,31 +187,18 @@ class Infobip(BulkProvider):
             known = STATUS.get(str(status.get("groupName")))
             if known is None or "messageId" not in item:
                 continue
+            message_id, name = item["messageId"], said(status.get("name"))[:100]
             # Only REJECTED is a refusal; whatever else is told later was taken now.
-            is_refused = known == "rejected"
+            if known == "rejected":
+                yield self._refused(message_id, name or "REJECTED")
+                continue
             yield Answer(
-                message_id=item["messageId"],
-                outcome=Outcome.REJECTED if is_refused else Outcome.ACCEPTED,
-                provider_message_id=item["messageId"],
-                raw_code=status.get("name", ""),
+                message_id=message_id,
+                outcome=Outcome.ACCEPTED,
+                provider_message_id=message_id,
+                raw_code=name,
                 segments=count_of((item.get("details") or {}).get("messageCount")),
-                suppress=_suppress(status) if is_refused else None,
             )
-
-    def _refusal(self, code: str) -> AccountRefused | None:
-        if code in NO_CREDIT:
-            return self._no_credit(code)
-        if code in NO_SENDER:
-            return AccountRefused(
-                f"Infobip does not let this account write as brand.sender ({code}). Register the "
-                "sender, or choose another in the policy; what was not sent stays queued."
-            )
-        if code in NO_ROUTE:
-            return AccountRefused(
-                f"Infobip has not set this account up to write to customers ({code}). Ask for it "
-                "in Infobip's portal; what was not sent stays queued."
-            )
-        return None
 
     def _error_code(self, content: Any) -> str:
         if not isinstance(content, dict):
@@ -155,9 +207,17 @@ class Infobip(BulkProvider):
         return str(content.get("errorCode") or older.get("messageId") or "")
 
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
-        return self._entries(self._pages(bulkId=bulk_id), self._entry)
+        entries = self._entries(self._pages(bulkId=bulk_id), self._entry)
+        # The log may keep no bulkId for a bulk of one, and so hold what it does not show by it.
+        found = {entry.message_id for entry in entries}
+        missing = [one.message_id for one in handed if one.message_id not in found]
+        for start in range(0, len(missing), IDS):
+            ids = ",".join(missing[start : start + IDS])
+            entries += self._entries(self._pages(messageId=ids), self._entry)
+        return entries
 
     def _pages(self, **parameters: Any) -> Iterator[dict[str, Any]]:
+        seen = set[str]()
         while True:
             page = self._read("/sms/3/logs", **parameters, limit=PAGE, useCursor="true")
             results = page.get("results") if isinstance(page, dict) else None
@@ -165,34 +225,53 @@ class Infobip(BulkProvider):
                 raise self._misread("log")
             yield from results
             cursor = (page.get("cursor") or {}).get("nextCursor")
-            if not cursor:
+            # One that repeats leads nowhere; what it hides is asked for by its id.
+            if not cursor or str(cursor) in seen:
                 return
+            seen.add(str(cursor))
             parameters["cursor"] = cursor
 
     def _entry(self, item: dict[str, Any]) -> LogEntry:
-        """An entry of the log, or a delivery report. Raises one of UNREADABLE where it does not say
-        what became of which message; what else it says badly is not told.
+        """An entry of the log, or a delivery report, in today's form or the older one (smsCount).
+        Raises one of UNREADABLE where it does not say what became of which message; what else it
+        says badly is not told.
         """
         status = item["status"]
         group, name = STATUS[status["groupName"]], said(status.get("name"))[:100]
+        group = "accepted" if plain(name) == ON_ITS_WAY else group
         error, price = (
             part if isinstance(part, dict) else {}
             for part in (item.get("error"), item.get("price"))
         )
-        count, each = count_of(item.get("messageCount")), amount_of(price.get("pricePerMessage"))
+        count = count_of(item.get("messageCount")) or count_of(item.get("smsCount"))
+        each = amount_of(price.get("pricePerMessage"))
         is_failed = group not in ("accepted", "delivered")
+        failure = said(error.get("name"))[:100] if is_failed else ""
+        code = name if plain(failure) in NO_ERROR else failure
+        # The error says more than the status, where it is one that is known.
+        cause = (self._cause(error) or self._cause(status)) if is_failed else None
         return LogEntry(
             message_id=message_named(item["messageId"]),
             status=group,
-            raw_code=(said(error.get("name"))[:100] if is_failed else "") or name,
-            suppress=(_suppress(error) or _suppress(status)) if is_failed else None,
+            raw_code=code or group,
+            suppress=SUPPRESS.get(cause),
             segments=count,
             price=None if each is None else each * (count or 1),
             currency=None if each is None else said(price.get("currency"))[:10] or None,
             occurred_at=when(_time, item.get("doneAt"), item.get("sentAt")),
             bulk_id=said(item.get("bulkId")) or None,
-            is_of_account=is_failed and self._refusal(name) is not None,
+            may_go_again=group == "rejected" and cause in PASSING,
+            is_unlisted=is_failed and self.codes.cause(code) is None,
         )
+
+    def _cause(self, said_of_it: dict[str, Any]) -> Cause | None:
+        """On which list a status or an error is."""
+        name = said(said_of_it.get("name"))
+        description = said(said_of_it.get("description")).upper()
+        if plain(name) == CONTENT_BLOCKED and description:
+            is_stop = any(word in description for word in STOPPED)
+            return Cause.STOP if is_stop else Cause.MESSAGE
+        return self.codes.cause(name)
 
     def reply_pages(self, number: str) -> Iterator[Told]:
         while True:
@@ -285,14 +364,6 @@ def _reply(item: dict[str, Any]) -> Reply:
 def _whole(digits: str) -> int | str:
     """A whole number; one of more digits than anything is, which Python would refuse, as text."""
     return int(digits) if len(digits) < 100 else digits
-
-
-def _suppress(said_of_it: dict[str, Any]) -> Suppress | None:
-    """Why the number is not to be texted again, by a status or an error of Infobip's list."""
-    name = said_of_it.get("name")
-    if name == CONTENT_BLOCKED and "MO: STOP" in said(said_of_it.get("description")).upper():
-        return "opted_out"
-    return OF_NUMBER.get(name) if isinstance(name, str) else None
 
 
 def _password(webhook: Webhook) -> str:

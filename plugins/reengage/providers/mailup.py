@@ -27,7 +27,6 @@ from reengage.providers.base import (
     LogStatus,
     Outcome,
     Outgoing,
-    Suppress,
     Told,
     said,
     when,
@@ -44,21 +43,12 @@ PAGE = 500
 MAX_SEGMENTS = 3
 CREDITS = "credits"
 
-# The codes of the page above: what is said of one message, not of the account.
-SENT_UNCOUNTED = "301"  # sent and charged, though without an id: a success
-NO_CREDIT = "205"
-UNCERTAIN = ("300", "302")
-REFUSED: dict[str, Suppress | None] = {
-    "105": "hard_bounce",  # no number in the recipient
-    "106": "hard_bounce",  # no valid number
-    "107": None,  # too long
-    "204": None,  # a country that MailUp does not write to
-    "206": "opted_out",
-}
-ACCOUNT = ("100", "101", "102", "103", "104", "201", "202", "203", "207", "250")
+# Of the codes of the page above: sent and charged, though without an id. A success.
+SENT_UNCOUNTED = "301"
 
 # https://help.mailup.com/display/mailupapi/Text+messages+-+SMS: of a report's line.
 STATUS: dict[int, LogStatus] = {0: "delivered", 1: "accepted", 2: "undelivered"}
+EXPIRED = "EXPIRED"
 
 NEEDED = ("account_id", "list_id", "list_guid", "list_secret", "client_id", "client_secret")
 
@@ -167,15 +157,13 @@ class MailUp(SingleProvider):
         )
 
     def _answer(self, message: Outgoing, exchange: Exchange) -> Answer:
-        code, content = exchange.code, exchange.content
+        content = exchange.content
         if exchange.outcome is not Outcome.ACCEPTED:
-            why = REFUSED.get(code) if exchange.outcome is Outcome.REJECTED else None
-            return Answer(message.message_id, exchange.outcome, raw_code=code, suppress=why)
+            return self._not_taken(message.message_id, exchange)
         code = self._error_code(content)
         if code not in ("0", SENT_UNCOUNTED):  # a refusal under a 200
-            judged = self._judge(code) or Outcome.UNKNOWN
-            why = REFUSED.get(code)
-            return Answer(message.message_id, judged, raw_code=code or "no_answer", suppress=why)
+            self._judge(code)  # raises for what is of the account
+            return self._refused(message.message_id, code or "no_answer", Outcome.UNKNOWN)
         data = content.get("Data") or {}
         cost, delivery = data.get("Cost"), data.get("DeliveryId")
         return Answer(
@@ -192,19 +180,7 @@ class MailUp(SingleProvider):
         return str(content.get("Code", "")) if isinstance(content, dict) else ""
 
     def _judge(self, code: str) -> Outcome | None:
-        if code == SENT_UNCOUNTED:
-            return Outcome.ACCEPTED
-        if code in UNCERTAIN:
-            return Outcome.UNKNOWN
-        if code == NO_CREDIT:
-            raise self._no_credit(code)
-        if code in ACCOUNT:
-            raise AccountRefused(
-                f"MailUp does not take the request ({code}). Check the list's id, GUID and secret "
-                "in the connection reengage_sms, and brand.sender in the policy against the "
-                "senders that MailUp has certified; what was not sent stays queued."
-            )
-        return Outcome.REJECTED if code in REFUSED else None
+        return Outcome.ACCEPTED if code == SENT_UNCOUNTED else super()._judge(code)
 
     # --- the console ------------------------------------------------------------------------------
 
@@ -223,10 +199,33 @@ class MailUp(SingleProvider):
             except (KeyError, TypeError, ValueError) as error:
                 raise self._misread("list of campaigns") from error
             items += self._items(f"/Sms/{number}/Sendings/ReportDetails")
-        return self._entries(items, lambda item: _entry(item, first))
+        return self._entries(items, lambda item: self._entry(item, first))
+
+    def _entry(self, item: dict[str, Any], first: dict[str, str]) -> LogEntry | None:
+        """A line of the report; None where its number is none of the bulk's."""
+        message_id = first.get("+" + item["Receiver"].lstrip("+0"))
+        if message_id is None:
+            return None
+        status, code = STATUS[item["Status"]], said(item.get("ErrorCode"))[:100]
+        kind = code.partition("_")[0]
+        if status == "undelivered" and kind == EXPIRED:
+            status = "expired"
+        is_failed = status not in ("accepted", "delivered")
+        return LogEntry(
+            message_id=message_id,
+            status=status,
+            raw_code=code or str(item["Status"]),
+            # The page names the kinds of errors, and none that is for good.
+            suppress=None,
+            segments=None,
+            price=None,
+            currency=None,
+            occurred_at=when(_time, item.get("SentDate")),
+            is_unlisted=is_failed and bool(code) and self.codes.cause(kind) is None,
+        )
 
     def _items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        page = 0
+        page, before = 0, None
         while True:
             content = self._read(
                 REST + path,
@@ -239,10 +238,12 @@ class MailUp(SingleProvider):
             items = content.get("Items") if isinstance(content, dict) else None
             if not isinstance(items, list):
                 raise self._misread("console")
+            if items == before:  # the console does not go on: the rest is not known
+                raise self._misread("console")
             yield from items
             if len(items) < PAGE:
                 return
-            page += 1
+            page, before = page + 1, items
 
     def _signed_in(self) -> AuthBase:
         """https://help.mailup.com/display/mailupapi/Authenticating+with+OAuth+v2"""
@@ -306,27 +307,6 @@ def _in_order(messages: Sequence[Outgoing], answers: Sequence[Answer]) -> list[A
         told.get(m.message_id) or Answer(m.message_id, Outcome.RETRY, raw_code="same_number")
         for m in messages
     ]
-
-
-def _entry(item: dict[str, Any], first: dict[str, str]) -> LogEntry | None:
-    """A line of the report; None where its number is none of the bulk's."""
-    message_id = first.get("+" + item["Receiver"].lstrip("+0"))
-    if message_id is None:
-        return None
-    status, code = STATUS[item["Status"]], said(item.get("ErrorCode"))[:100]
-    if status == "undelivered" and code.startswith("EXPIRED"):
-        status = "expired"
-    return LogEntry(
-        message_id=message_id,
-        status=status,
-        raw_code=code or str(item["Status"]),
-        # The page names the kinds of errors (UNDELIV, FAILED, …), and none that is for good.
-        suppress=None,
-        segments=None,
-        price=None,
-        currency=None,
-        occurred_at=when(_time, item.get("SentDate")),
-    )
 
 
 def _time(text: str) -> datetime:

@@ -47,6 +47,8 @@ class SingleProvider(Provider):
         self, bulk_id: str, messages: Sequence[Outgoing], sender: str, validity: timedelta
     ) -> list[Answer]:
         begun, over = time.monotonic(), threading.Event()
+        if self.streak.is_over:
+            over.set()
         until = begun + self.spread_seconds
         refusals: list[ProviderError] = []
 
@@ -62,10 +64,11 @@ class SingleProvider(Provider):
                 refusals.append(error)
                 over.set()
                 return Answer(message.message_id, Outcome.RETRY, raw_code="account")
-            if answer.raw_code in AWAY:
-                over.set()
             if exchange.hold_seconds:
                 self.pace.hold(exchange.hold_seconds)
+            self._noted(answer, message.to)
+            if answer.raw_code in AWAY or self.streak.is_over:
+                over.set()
             return answer
 
         with ThreadPoolExecutor(POOL, thread_name_prefix=self.name) as pool:

@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -22,9 +23,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from reengage import replies
 from reengage.errors import ConfigurationError
 from reengage.providers.base import (
+    PASSING,
+    SUPPRESS,
     UNREADABLE,
     Account,
-    AccountRefused,
     Answer,
     Exchange,
     Handed,
@@ -33,7 +35,6 @@ from reengage.providers.base import (
     Outcome,
     Outgoing,
     Reply,
-    Suppress,
     Told,
     Verdict,
     Webhook,
@@ -77,29 +78,10 @@ STATUS: dict[str, LogStatus] = {
     "canceled": "rejected",
 }
 
-# https://www.twilio.com/docs/api/errors: what is said of one message, not of the account.
-TOO_FAST = "20429"
-OPTED_OUT = "21610"
-REFUSED: dict[str, Suppress | None] = {
-    "21211": "hard_bounce",  # no valid number
-    "21214": None,  # cannot be reached just now
-    "21217": "hard_bounce",  # no valid number
-    "21408": None,  # a country that the account does not write to
-    OPTED_OUT: "opted_out",
-    "21612": None,  # not reachable from this sender
-    "21614": "hard_bounce",  # no mobile number
-    "21617": None,  # too long
-}
-# Of the account, which Twilio suspends when it has no credit left, too.
-INACTIVE = ("20005", "30002")
-# Of a receipt: an unknown handset, a landline, and what a messaging service refuses only later.
-BOUNCED: dict[str, Suppress | None] = {
-    **REFUSED,
-    "30005": "hard_bounce",
-    "30006": "hard_bounce",
-    "63014": "opted_out",  # they have blocked us, or opted out, in a channel of its own
-}
 VALIDITY_OVER = "30036"
+# How often Twilio calls again where nobody answers, and where it is answered with any fault; it
+# calls once more else. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+RETRIES = "rc=5&rp=all"
 
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: what Twilio itself took a reply
 # for, whatever its words; it has blocked the number, or lets it be texted again. HELP says neither.
@@ -108,6 +90,10 @@ FLAGS: dict[str, replies.Meaning] = {"STOP": "stop", "START": "start"}
 REASSIGNED = "com.twilio.messaging.reassigned-number.detected"
 # Of a message that came in; a status callback has another.
 INBOUND = (None, "", "received", "receiving")
+
+
+class Endless(Exception):
+    """A list whose next page is one that was there before."""
 
 
 class Twilio(SingleProvider):
@@ -161,38 +147,26 @@ class Twilio(SingleProvider):
         return self._exchange("POST", f"{self._path}/Messages.json", data=form)
 
     def _answer(self, message: Outgoing, exchange: Exchange) -> Answer:
-        code, content = exchange.code, exchange.content
+        content = exchange.content
         if exchange.outcome is not Outcome.ACCEPTED:
-            why = REFUSED.get(code) if exchange.outcome is Outcome.REJECTED else None
-            return Answer(message.message_id, exchange.outcome, raw_code=code, suppress=why)
+            return self._not_taken(message.message_id, exchange)
         status = STATUS.get(str(content.get("status"))) if isinstance(content, dict) else None
         if status is None or not content.get("sid"):
             return Answer(message.message_id, Outcome.UNKNOWN, raw_code="no_answer")
-        failed = status == "rejected"
         code = str(content.get("error_code") or content["status"])
-        return Answer(
-            message.message_id,
-            Outcome.REJECTED if failed else Outcome.ACCEPTED,
-            provider_message_id=content["sid"],
-            raw_code=code,
-            segments=count_of(content.get("num_segments")),
-            price=_price(content),
-            currency=_currency(content),
-            suppress=REFUSED.get(code) if failed else None,
-        )
+        told: dict[str, Any] = {
+            "provider_message_id": content["sid"],
+            "segments": count_of(content.get("num_segments")),
+            "price": _price(content),
+            "currency": _currency(content),
+        }
+        if status == "rejected":
+            self._judge(code)  # raises for what is of the account
+            return self._refused(message.message_id, code, **told)
+        return Answer(message.message_id, Outcome.ACCEPTED, raw_code=code, **told)
 
     def _error_code(self, content: Any) -> str:
         return str(content.get("code") or "") if isinstance(content, dict) else ""
-
-    def _judge(self, code: str) -> Outcome | None:
-        if code == TOO_FAST:
-            return Outcome.RETRY
-        if code in INACTIVE:
-            raise AccountRefused(
-                f"Twilio says that the account is not active ({code}), as it is without credit. "
-                "Top it up, or see its console; what was not sent stays queued."
-            )
-        return Outcome.REJECTED if code in REFUSED else None
 
     # --- the log ----------------------------------------------------------------------------------
 
@@ -207,25 +181,31 @@ class Twilio(SingleProvider):
 
     def _look_up(self, handed: Handed) -> tuple[list[LogEntry], bool]:
         """What the log holds of a message, and whether all of that could be read."""
-        if sid := handed.provider_message_id:
-            items = [self._read(f"{self._path}/Messages/{sid}.json")]
-        else:
+        found: list[LogEntry] = []
+        try:
+            if sid := handed.provider_message_id:
+                item = self._read(f"{self._path}/Messages/{sid}.json")
+                return [self._entry(item, handed.message_id)], True
             # Not by DateSent: what Twilio has taken and not sent yet has none: it would read as
             # absent. By the number alone it is one page: nobody is texted a thousand times.
-            try:
-                items = [i for i in self._listed(PAGE, To=handed.to) if _is_of(i, handed)]
-            except UNREADABLE:
-                return [], False
-        try:
-            return [_entry(item, handed.message_id) for item in items], True
-        except UNREADABLE:
-            return [], False
+            for item in self._listed(PAGE, To=handed.to):
+                if _is_of(item, handed):
+                    found.append(self._entry(item, handed.message_id))
+        except (Endless, *UNREADABLE):
+            # What was found is there, however the list goes on.
+            return found, bool(found)
+        return found, True
 
     def _listed(self, size: int, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, page by page. Raises Endless at a page that was there before."""
         path: str | None = f"{self._path}/Messages.json?" + urlencode(
             {**parameters, "PageSize": size}
         )
+        seen = set[str]()
         while path:
+            if path in seen:
+                raise Endless
+            seen.add(path)
             # The number is in the query, and stays out of our log.
             parts = urlsplit(path)
             query: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -236,6 +216,33 @@ class Twilio(SingleProvider):
             yield from items
             path = page.get("next_page_uri")
 
+    def _entry(self, item: dict[str, Any], message_id: str) -> LogEntry:
+        code = said(item.get("error_code"))[:100]
+        status = _status(item["status"], code)
+        return LogEntry(
+            message_id=message_id,
+            status=status,
+            raw_code=code or item["status"],
+            segments=count_of(item.get("num_segments")),
+            price=_price(item),
+            currency=_currency(item),
+            occurred_at=when(
+                parsedate_to_datetime,
+                item.get("date_updated"), item.get("date_sent"), item.get("date_created"),
+            ),
+            **self._means(status, code),
+        )  # fmt: skip
+
+    def _means(self, status: LogStatus, code: str) -> dict[str, Any]:
+        """What a failure's code says, by its list."""
+        is_failed = status not in ("accepted", "delivered")
+        cause = self.codes.cause(code) if is_failed else None
+        return {
+            "suppress": SUPPRESS.get(cause),
+            "may_go_again": status == "rejected" and cause in PASSING,
+            "is_unlisted": is_failed and bool(code) and cause is None,
+        }
+
     # --- what comes back --------------------------------------------------------------------------
 
     def reply_pages(self, number: str) -> Iterator[Told]:
@@ -243,11 +250,12 @@ class Twilio(SingleProvider):
         if not number.startswith("+"):
             return
         page: list[Any] = []
-        for item in self._listed(REPLIES, To=number):
-            page.append(item)
-            if len(page) == REPLIES:
-                yield _told(page)
-                page = []
+        with suppress(Endless):
+            for item in self._listed(REPLIES, To=number):
+                page.append(item)
+                if len(page) == REPLIES:
+                    yield _told(page)
+                    page = []
         if page:
             yield _told(page)
 
@@ -282,11 +290,11 @@ class Twilio(SingleProvider):
                         message_id=message_id,
                         status=known,
                         raw_code=code[:100] or status,
-                        suppress=_suppress(known, code),
                         segments=None,
                         price=None,
                         currency=None,
                         occurred_at=now,
+                        **self._means(known, code),
                     )
                 ]
             )
@@ -323,10 +331,12 @@ class Twilio(SingleProvider):
 
 
 def with_message_id(callback: str, message_id: str) -> str:
-    """The callback's address, naming our message in its query."""
+    """The callback's address, naming our message in its query; and, unless it says so itself, how
+    Twilio calls it, which Twilio keeps to itself.
+    """
     parts = urlsplit(callback)
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (MESSAGE_ID, message_id)])
-    return urlunsplit(parts._replace(query=query))
+    return urlunsplit(parts._replace(query=query, fragment=parts.fragment or RETRIES))
 
 
 def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
@@ -352,7 +362,9 @@ def is_signed(webhook: Webhook, token: str) -> bool:
         form = parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True)
     elif hashlib.sha256(webhook.body).hexdigest() != hashed.lower():
         return False
-    fitting = [signature(token, url, form).encode() for url in _spellings(webhook.url)]
+    # Whether it signs what it keeps to itself of a callback's address is not said.
+    spellings = [url + hidden for url in _spellings(webhook.url) for hidden in ("", f"#{RETRIES}")]
+    fitting = [signature(token, url, form).encode() for url in spellings]
     return any(hmac.compare_digest(one, given) for one in fitting)
 
 
@@ -375,24 +387,6 @@ def _is_of(item: dict[str, Any], handed: Handed) -> bool:
     if not item["body"]:
         raise ValueError("a text that was taken out of the log")
     return handed.text.strip() in item["body"]
-
-
-def _entry(item: dict[str, Any], message_id: str) -> LogEntry:
-    code = said(item.get("error_code"))[:100]
-    status = _status(item["status"], code)
-    return LogEntry(
-        message_id=message_id,
-        status=status,
-        raw_code=code or item["status"],
-        suppress=_suppress(status, code),
-        segments=count_of(item.get("num_segments")),
-        price=_price(item),
-        currency=_currency(item),
-        occurred_at=when(
-            parsedate_to_datetime,
-            item.get("date_updated"), item.get("date_sent"), item.get("date_created"),
-        ),
-    )  # fmt: skip
 
 
 def _told(items: Sequence[Any]) -> Told:
@@ -426,10 +420,6 @@ def _heard(form: dict[str, str], reply_id: str) -> Reply:
 
 def _status(status: str, code: str) -> LogStatus:
     return "expired" if code == VALIDITY_OVER else STATUS[status]
-
-
-def _suppress(status: LogStatus, code: str) -> Suppress | None:
-    return BOUNCED.get(code) if status in ("undelivered", "rejected") else None
 
 
 def _price(item: dict[str, Any]) -> Decimal | None:

@@ -1,6 +1,14 @@
 """A local SMS provider that texts nobody, and simulated people who react to it."""
 
 from reengage.sandbox.recipients import Recipients, SandboxError, last_link
-from reengage.sandbox.server import Faults, connection, create_sandbox
+from reengage.sandbox.server import Faults, RefusedNumber, connection, create_sandbox
 
-__all__ = ["Faults", "Recipients", "SandboxError", "connection", "create_sandbox", "last_link"]
+__all__ = [
+    "Faults",
+    "Recipients",
+    "RefusedNumber",
+    "SandboxError",
+    "connection",
+    "create_sandbox",
+    "last_link",
+]

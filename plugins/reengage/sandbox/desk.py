@@ -26,6 +26,18 @@ from reengage.sandbox.recipients import draw
 PRICE, CURRENCY = 0.0079, "USD"  # of a segment
 
 
+class RefusedNumber(BaseModel):
+    """How a number is refused, in the words of the provider that is played. status: of HTTP; 200:
+    within an answer that takes the others. At Infobip any other refuses the request as a whole.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    status: int = 400
+    description: str = "Refused"
+
+
 class Faults(BaseModel):
     """What goes wrong, on purpose. Shares are of requests (reject_share: of messages).
 
@@ -45,6 +57,8 @@ class Faults(BaseModel):
     after: bool = False
     # Refused, the others not: half a batch, say.
     reject_share: float = Field(default=0, ge=0, le=1)
+    # Refused, by number (E.164; "*": everybody's); nothing is taken for them.
+    refuse: dict[str, RefusedNumber] = Field(default_factory=dict)
     # No more messages than this are ever taken; after them there is no credit left.
     credit: int | None = Field(default=None, ge=0)
     # More requests in a second than this are answered with 429.
@@ -52,6 +66,8 @@ class Faults(BaseModel):
     # Webhooks that come twice, and in whatever order.
     repeat_receipt_share: float = Field(default=0, ge=0, le=1)
     shuffle_receipts: bool = False
+    # Infobip's log keeps no bulk of a request of one recipient, as its description says.
+    no_bulk_of_one: bool = False
     # The log answers 503.
     log_error_share: float = Field(default=0, ge=0, le=1)
 
@@ -123,6 +139,11 @@ class Desk:
     def is_rejected(self, message_id: str) -> bool:
         return draw(self.seed, "reject", message_id) < self.faults().reject_share
 
+    def refuses(self, number: str) -> RefusedNumber | None:
+        """How a number is refused, if it is."""
+        refused = self.faults().refuse
+        return refused.get(number) or refused.get("*")
+
     def has_credit(self, messages: int = 1) -> bool:
         credit = self.faults().credit
         return credit is None or self.memory.count() + messages <= credit
@@ -177,6 +198,12 @@ class Memory:
         self._follow()
         for start, stop in self._ranges.get(key, []):
             for _, _, message in lines(self._accepted, start, stop):
+                yield message
+
+    def with_ids(self, provider: str, ids: set[str]) -> Iterator[dict[str, Any]]:
+        """What a provider took under ids of ours."""
+        for _, _, message in lines(self._accepted):
+            if message["provider"] == provider and message["message_id"] in ids:
                 yield message
 
     def bulks(self, provider: str) -> dict[str, int]:

@@ -92,6 +92,7 @@ class _LogQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
     bulk_id: str | None = None
+    message_id: str | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     use_cursor: bool = False
     cursor: Annotated[int, Field(ge=0)] = 0
@@ -139,6 +140,16 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         trial = desk.trial(bulk_id)
         if trial.fails and not trial.is_late:
             return _failure(trial.faults.error_status)
+        refused = {
+            destination.to: found
+            for message in body.messages
+            for destination in message.destinations
+            if (found := desk.refuses(f"+{destination.to}"))
+        }
+        for found in refused.values():
+            if found.status != 200:
+                whole = refusal(found.status, found.description, "Adjust the request.")
+                raise Refusal(whole.status, {**whole.body, "errorCode": found.code})
         now = desk.clock().isoformat()
         taken: list[dict[str, Any]] = []
         told = []
@@ -146,7 +157,10 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
             count = segments(message.content.text)
             for destination in message.destinations:
                 status = PENDING
-                if desk.is_rejected(destination.message_id):
+                if destination.to in refused:
+                    told_of = refused[destination.to]
+                    status = _status(5, "REJECTED", 0, told_of.code, told_of.description)
+                elif desk.is_rejected(destination.message_id):
                     status = REJECTED
                 elif not desk.has_credit(len(taken) + 1):
                     status = NO_CREDIT
@@ -170,6 +184,8 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
                 if body.options.include_sms_count_in_response:
                     answer["details"] = {"messageCount": count}
                 told.append(answer)
+        if len(told) == 1 and desk.faults().no_bulk_of_one:
+            taken = [{**message, "bulk_id": ""} for message in taken]
         desk.memory.take(taken)
         return await trial.end(
             request,
@@ -188,9 +204,15 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         now = desk.clock()
         oldest = now - timedelta(hours=desk.log_hours)
         bulk_id = query.bulk_id or next(reversed(desk.memory.bulks("infobip")), "")
+        wanted = set(query.message_id.split(",")) if query.message_id else None
+        asked = (
+            desk.memory.with_ids("infobip", wanted)
+            if wanted
+            else desk.memory.find(f"infobip bulk {bulk_id}")
+        )
         found = [
             entry(message, desk.seed, now)
-            for message in desk.memory.find(f"infobip bulk {bulk_id}")
+            for message in asked
             if datetime.fromisoformat(message["at"]) >= oldest
         ]
         end = query.cursor + query.limit
@@ -245,7 +267,7 @@ PENDING = _status(1, "PENDING", 26, "PENDING_ACCEPTED", "Message accepted, waiti
 NO_CREDIT = _status(
     5, "REJECTED", 12, "REJECTED_NOT_ENOUGH_CREDITS", "Not enough credits to send the message"
 )
-REJECTED = _status(5, "REJECTED", 14, "REJECTED_DESTINATION", "Destination is not allowed")
+REJECTED = _status(5, "REJECTED", 52, "REJECTED_DESTINATION", "Destination is not valid")
 STATUS = {
     "DELIVERED": _status(3, "DELIVERED", 5, "DELIVERED_TO_HANDSET", "Delivered to handset"),
     "UNDELIVERABLE": _status(
@@ -273,7 +295,7 @@ def entry(message: dict[str, Any], seed: str, now: datetime) -> dict[str, Any]:
     fate = receipt(seed, message["message_id"])
     is_done = sent_at + fate.after <= now
     entry = {
-        "bulkId": message["bulk_id"],
+        **({"bulkId": message["bulk_id"]} if message["bulk_id"] else {}),
         "messageId": message["message_id"],
         "sender": message["sender"],
         "destination": message["to"].lstrip("+"),

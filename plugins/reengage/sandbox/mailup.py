@@ -104,6 +104,9 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         trial = desk.trial(message_id)
         if trial.fails and not trial.is_late:
             return failure(trial.faults.error_status)
+        if refused := desk.refuses(to):
+            told = refusal(refused.status, 0, refused.description)
+            raise Refusal(told.status, {**told.body, "Code": refused.code})
         if desk.is_rejected(message_id):
             raise refusal(403, 204, "Cannot send SMS to USA recipient")
         if not desk.has_credit():

@@ -12,10 +12,10 @@ from fastapi import FastAPI, Request, Response
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError
 from reengage.sandbox import infobip, mailup, twilio
-from reengage.sandbox.desk import Desk, Faults, Refusal, segments
+from reengage.sandbox.desk import Desk, Faults, Refusal, RefusedNumber, segments
 from reengage.sandbox.webhooks import webhook_secret
 
-__all__ = ["Faults", "connection", "create_sandbox", "segments"]
+__all__ = ["Faults", "RefusedNumber", "connection", "create_sandbox", "segments"]
 
 
 def create_sandbox(

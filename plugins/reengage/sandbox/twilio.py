@@ -89,6 +89,12 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         trial = desk.trial(message_id)
         if trial.fails and not trial.is_late:
             return failure(trial.faults.error_status)
+        if refused := desk.refuses(form["To"]):
+            number = int(refused.code) if refused.code.isdecimal() else 0
+            if refused.status == 200:  # taken, and failed at once
+                failed = {"status": "failed", "error_code": number}
+                return JSONResponse({**_common("SM" + uuid.uuid4().hex, desk), **failed}, 201)
+            raise refusal(refused.status, number, refused.description)
         if desk.is_rejected(message_id):
             raise refusal(400, 21612, "The 'To' phone number is not currently reachable via SMS")
         if not desk.has_credit():

@@ -76,7 +76,9 @@ def _calls(folder: Path, key: str, seed: str, url: str) -> Iterator[tuple[dateti
                 }
                 if code is not None:
                     form["ErrorCode"] = str(code)
-                yield moment, f"{at} {word}", _twilio(key, message["callback"], form)
+                # The fragment is for Twilio alone.
+                callback = message["callback"].partition("#")[0]
+                yield moment, f"{at} {word}", _twilio(key, callback, form)
     for at, _, reply in lines(folder / "replies.jsonl"):
         message = senders.get(reply["from"], {})
         moment = datetime.fromisoformat(reply["received_at"])

@@ -1,0 +1,15 @@
+"""What a provider refuses, and of whom it is."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0033"
+down_revision = "0028"
+
+FOLDER = Path(__file__).parents[1] / "0033_refusals"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
