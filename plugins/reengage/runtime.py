@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from airflow.sdk import get_current_context
+from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from reengage import db, past
@@ -34,6 +34,18 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# What the form of a run by hand asks for; REST and the command line take the same as `conf`.
+BY_HAND = {
+    "as_of": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Day (as_of)",
+        description="The day that the run is for, in the brand's time zone. It must be over: the "
+        "last complete day is yesterday. A run by hand needs one; the schedule knows its own.",
+    )
+}
 
 WAREHOUSE = "reengage_warehouse"
 SMS = "reengage_sms"
@@ -146,7 +158,8 @@ def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:
     end = context.get("data_interval_end")
     if end is None:
         raise ConfigurationError(
-            'This run has no day: trigger it with the configuration {"as_of": "1997-09-30"}.'
+            "This run has no day: fill in Day (as_of) in the form, or trigger it with the "
+            'configuration {"as_of": "1997-09-30"}.'
         )
     return end.astimezone(policy.brand.zone).date() - timedelta(days=1)
 
