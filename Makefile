@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 REENGAGE := $(VENV)/bin/reengage
 READY := $(VENV)/.ready
+CELERY := $(VENV)/celery/.ready
 
 .PHONY: help
 help:  ## this list
@@ -18,6 +19,13 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# Celery and Airflow's login for many, beside the environment: with them every start of Airflow takes
+# twice as long.
+$(CELERY): requirements-celery.txt $(READY)
+	@rm -rf $(@D)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r $<
 	@touch $@
 
 .PHONY: setup
@@ -92,12 +100,12 @@ audit: $(READY)  ## is what the days kept up what a recompute says? make audit S
 	@$(REENGAGE) audit --share "$(or $(SHARE),1)" $(if $(REPAIR),--repair)
 
 .PHONY: test
-test: $(READY)  ## the whole suite, in its own home
+test: $(READY) $(CELERY)  ## the whole suite, in its own home
 	@$(REENGAGE) tools
 	@$(VENV)/bin/pytest -n 2 $(TESTS)
 
 .PHONY: soak
-soak: $(READY)  ## long kills and deep properties: twenty times what make test tries
+soak: $(READY) $(CELERY)  ## long kills and deep properties: twenty times what make test tries
 	@$(REENGAGE) tools
 	@REENGAGE_SOAK=1 $(VENV)/bin/pytest -n 2 $(TESTS)
 
@@ -114,10 +122,14 @@ format: $(READY)  ## write the code as ruff wants it
 	@$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
 
 .PHONY: requirements
-requirements: $(READY)  ## pin requirements.in into requirements.txt
+requirements: $(READY)  ## pin requirements.in into requirements.txt, and Celery's beside it
 	@$(VENV)/bin/pip install --quiet uv
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 		--custom-compile-command "make requirements" requirements.in -o requirements.txt
+	@{ echo '# Made by `make requirements` from requirements-celery.in: what comes on top of requirements.txt.'; \
+		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+			--no-annotate --no-header requirements-celery.in \
+		| grep -vxFf <(grep == requirements.txt); } > requirements-celery.txt
 
 .PHONY: clean
 clean:  ## end what this home runs, then forget its state

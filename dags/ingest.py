@@ -15,7 +15,17 @@ for their day.
 | `take` | the database was away | clear the task: a load is in core once, or not at all |
 
 Safe to run twice and to be killed anywhere. A day that was missed is caught up by the next run.
-To load by hand: trigger with `{"as_of": "1997-09-30"}`.
+
+**By hand**: press Trigger and fill in the day, or
+
+```
+airflow dags trigger reengage_ingest --conf '{"as_of": "2026-11-20"}'
+curl -X POST …/api/v2/dags/reengage_ingest/dagRuns -H "Authorization: Bearer …" \
+  -H "Content-Type: application/json" -d '{"logical_date": null, "conf": {"as_of": "2026-11-20"}}'
+```
+
+`reengage_journey` follows as it does after a scheduled run, for the same day. It only goes forward: a
+day that lies before the latest decided one is loaded, and its journey fails and says so.
 """
 
 from datetime import timedelta
@@ -24,9 +34,10 @@ import pendulum
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 
 from reengage.policy import read_policy
-from reengage.runtime import told_plainly
+from reengage.runtime import BY_HAND, told_plainly
 
 ZONE = read_policy().brand.time_zone
+CORE = Asset("reengage_core")
 
 
 @dag(
@@ -38,6 +49,7 @@ ZONE = read_policy().brand.time_zone
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["scheduled", "manual"],
+    params=BY_HAND,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     doc_md=__doc__,
     tags=["reengage"],
@@ -73,9 +85,9 @@ def ingest() -> None:
         validate(warehouse(), loads, run.policy, run.as_of)
         return [load.load_id for load in loads]
 
-    @task(outlets=[Asset("reengage_core")])
+    @task(outlets=[CORE])
     @told_plainly
-    def take(load_ids: list[int]) -> None:
+    def take(load_ids: list[int], outlet_events: dict | None = None) -> None:
         from reengage import core, quality
         from reengage.runtime import current_run, warehouse
         from reengage.sources import read_sources
@@ -85,6 +97,9 @@ def ingest() -> None:
         for load in recall(engine, load_ids, run.policy):
             core.take(engine, load.source, load.load_id, run.as_of, run.policy, run.clock)
         quality.tell_strangers(engine, read_sources(), run.policy, run.as_of)
+        if outlet_events is not None and not run.is_simulated:
+            # The day that the journey follows for; of a run by hand Airflow knows none.
+            outlet_events[CORE].add_partitions(run.as_of.isoformat())
 
     take(validate(read.expand(source=list_sources())))
 

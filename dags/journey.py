@@ -35,7 +35,7 @@ import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 
 from reengage.policy import read_policy
-from reengage.runtime import told_plainly
+from reengage.runtime import BY_HAND, told_plainly
 
 POLICY = read_policy()
 
@@ -47,6 +47,7 @@ POLICY = read_policy()
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["asset_triggered", "manual"],
+    params=BY_HAND,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     doc_md=__doc__,
     tags=["reengage"],

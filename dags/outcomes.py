@@ -5,6 +5,8 @@ Runs at 22:00 of the brand's time for the day before. `poll` asks the provider f
 replies; `close` ends the episodes that are over, moves their contacts to active, or to rest without a click, and
 recounts the figures of the days that can still change.
 
+By hand: press Trigger and fill in the day, or `--conf '{"as_of": "2026-11-20"}'`.
+
 **When it fails**
 
 | task | why | what to do |
@@ -19,7 +21,7 @@ import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
 from reengage.policy import read_policy
-from reengage.runtime import told_plainly
+from reengage.runtime import BY_HAND, told_plainly
 
 ZONE = read_policy().brand.time_zone
 
@@ -31,6 +33,7 @@ ZONE = read_policy().brand.time_zone
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["scheduled", "manual"],
+    params=BY_HAND,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     doc_md=__doc__,
     tags=["reengage"],

@@ -16,7 +16,9 @@ from psycopg import sql
 # Before anything imports airflow: the tests' state is never the developer's.
 HOME = Path(tempfile.mkdtemp(prefix="reengage-test-"))
 os.environ["REENGAGE_HOME"] = str(HOME)
-for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "REENGAGE_TEMPLATES"):
+    os.environ.pop(name, None)
+for name in ("AIRFLOW_CONN_REENGAGE_WAREHOUSE", "AIRFLOW_CONN_REENGAGE_WAREHOUSE_FILE"):
     os.environ.pop(name, None)
 
 from depth import IS_SOAK  # noqa: E402

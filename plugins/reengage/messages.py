@@ -34,7 +34,7 @@ from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, Step
 from reengage.segments import Encoding, plain, segments
-from reengage.settings import TEMPLATES
+from reengage.settings import templates as template_folders
 from reengage.wording import day, first_name, item_name, moment, money, zone_of
 
 
@@ -167,16 +167,17 @@ _SAMPLES = (
 
 
 @lru_cache(maxsize=8)
-def _environment(folder: Path) -> SandboxedEnvironment:
+def _environment(folders: tuple[Path, ...]) -> SandboxedEnvironment:
     """Kept, as compiling is half of the loading; a changed file is compiled anew."""
     return SandboxedEnvironment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False
     )
 
 
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
+    They are in include/templates/sms, and first in the brand's own folder (REENGAGE_TEMPLATES).
     Where the policy names survey.txt, `survey.it.txt` is the text for contacts whose language is
     Italian, or is not known and who are in a country where it is the language
     (include/countries.yaml); everybody else's is that in the brand's language, which may also be
@@ -195,23 +196,18 @@ class Templates:
     """
 
     def __init__(
-        self, policy: Policy, folder: Path = TEMPLATES / "sms", *, is_checked: bool = True
+        self, policy: Policy, folder: Path | None = None, *, is_checked: bool = True
     ) -> None:
         self._policy = policy
-        self._folder = folder
-        self._environment = _environment(folder)
+        self._folders = (folder,) if folder else template_folders("sms")
+        self._environment = _environment(self._folders)
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
         for step in policy.steps:
-            file = Path(step.template)
-            variants = {
-                other.suffixes[-2].removeprefix("."): other.name
-                for other in sorted(folder.glob(f"{file.stem}.??{file.suffix}"))
-            }
-            own = policy.brand.language
-            if own not in variants:
-                variants = {own: step.template, **variants}
+            variants = {policy.brand.language: step.template}
+            for folder in reversed(self._folders):
+                variants |= self._variants(step, folder)
             for language, name in variants.items():
                 self._templates[step.name, language] = self._load(name)
         if is_checked:
@@ -219,13 +215,27 @@ class Templates:
                 for language in self.languages(step):
                     self.check(step, language)
 
+    def _variants(self, step: Step, folder: Path) -> dict[str, str]:
+        """The names of a step's files in a folder, by language."""
+        file = Path(step.template)
+        plain = {self._policy.brand.language: file.name} if (folder / file).is_file() else {}
+        return plain | {
+            other.suffixes[-2].removeprefix("."): other.name
+            for other in sorted(folder.glob(f"{file.stem}.??{file.suffix}"))
+        }
+
     def languages(self, step: Step) -> list[str]:
         """The languages that a step has a template in."""
         return [language for name, language in self._templates if name == step.name]
 
     def file(self, step: Step, language: str) -> Path:
         """The file of a step's template in a language."""
-        return self._folder / (self._templates[step.name, language].name or "")
+        return self._place(self._templates[step.name, language].name or "")
+
+    def _place(self, name: str) -> Path:
+        """Where a file is; where it would be looked for first, if it is nowhere."""
+        places = [folder / name for folder in self._folders]
+        return next((place for place in places if place.is_file()), places[0])
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
@@ -368,19 +378,24 @@ class Templates:
 
     def _load(self, name: str) -> Template:
         try:
-            return self._environment.get_template(name)
+            template = self._environment.get_template(name)
+            if template.filename != str(self._place(name)) and self._environment.cache is not None:
+                # Another file of that name has come before it, or has gone.
+                self._environment.cache.clear()
+                template = self._environment.get_template(name)
+            return template
         except TemplateNotFound as error:
             raise ConfigurationError(
-                f"There is no template {self._folder / name}: write it, or one in the brand's "
+                f"There is no template {self._place(name)}: write it, or one in the brand's "
                 f"language ({Path(name).stem}.{self._policy.brand.language}.txt), or name another "
                 "one in the policy's steps."
             ) from error
         except TemplateSyntaxError as error:
             raise ConfigurationError(
-                f"{self._folder / name}, line {error.lineno}: {error.message}."
+                f"{self._place(name)}, line {error.lineno}: {error.message}."
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{self._folder / name} cannot be read: {error}.") from error
+            raise ConfigurationError(f"{self._place(name)} cannot be read: {error}.") from error
 
     def check(self, step: Step, language: str) -> None:
         """See that a template can be rendered for everybody, says what every country with a rule

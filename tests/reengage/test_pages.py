@@ -26,13 +26,14 @@ from reengage.messages import message_id
 from reengage.policy import Policy, contrast, read_policy
 from reengage.settings import INCLUDE, PROJECT
 from reengage.web import contest
-from reengage.web.pages import FOLDER, Pages
+from reengage.web.pages import Pages
 from reengage.web.preferences import break_end
 from reengage.web.texts import Catalogues
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 QUIET = date(2026, 9, 1)
 SHIPPED = INCLUDE / "journey.yaml"
+TEXTS = INCLUDE / "templates" / "landing" / "texts"
 LANGUAGES = ["en", "fr", "id", "it", "ko"]
 
 STEPS = """
@@ -650,7 +651,7 @@ def test_every_page_is_written_in_every_language(policy: Policy) -> None:
 
 
 def test_no_text_shows_the_choice_of_a_korean_particle() -> None:
-    korean = (FOLDER / "texts" / "ko.yaml").read_text(encoding="utf-8")
+    korean = (TEXTS / "ko.yaml").read_text(encoding="utf-8")
     assert re.findall(r"\S*(?:은\(는\)|을\(를\)|이\(가\)|와\(과\))", korean) == []
 
 
@@ -719,8 +720,7 @@ def test_the_catalogues_are_whole(policy: Policy) -> None:
     pages = Pages(policy)
     assert sorted(pages.catalogues.languages) == LANGUAGES
     texts = {
-        language: yaml.safe_load((FOLDER / f"texts/{language}.yaml").read_text())
-        for language in LANGUAGES
+        language: yaml.safe_load((TEXTS / f"{language}.yaml").read_text()) for language in LANGUAGES
     }
     for language, parts in texts.items():
         for part, keys in texts["en"].items():
@@ -749,11 +749,11 @@ def test_a_mistake_in_a_catalogue_is_named(
     (tmp_path / "en.yaml").write_text("site: {stop: 'Stop {brand}', questions: Ask}")
     (tmp_path / f"{language}.yaml").write_text(text)
     if said is None:
-        voice = Catalogues(tmp_path, policy.brand, ["site.stop"]).voice("de")
+        voice = Catalogues([tmp_path], policy.brand, ["site.stop"]).voice("de")
         assert (voice("site.stop"), voice("site.questions")) == ("x", "Ask")
         return
     with pytest.raises(ConfigurationError, match=re.escape(said)):
-        Catalogues(tmp_path, policy.brand, ["site.stop", "site.questions"])
+        Catalogues([tmp_path], policy.brand, ["site.stop", "site.questions"])
 
 
 def test_a_brand_whose_language_is_not_written_is_told_so(policy: Policy) -> None:

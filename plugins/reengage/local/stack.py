@@ -20,7 +20,14 @@ from reengage.errors import ConfigurationError, ReengageError
 from reengage.local.postgres import EmbeddedServer
 from reengage.local.serving import RunningServer, serve
 from reengage.policy import Policy
-from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, secret, settings
+from reengage.settings import (
+    LINKS_VARIABLE,
+    SANDBOX_VARIABLE,
+    WAREHOUSE_VARIABLE,
+    given,
+    secret,
+    settings,
+)
 
 SEED = "larkfield"
 # Which provider the sandbox is taken for: infobip, twilio or mailup.
@@ -29,7 +36,7 @@ SPOKEN_VARIABLE = "REENGAGE_SANDBOX_PROVIDER"
 
 def warehouse() -> sa.Engine:
     """The warehouse of this home at the newest schema; the embedded one is started for it."""
-    if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+    if not given(WAREHOUSE_VARIABLE):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
     db.migrate(engine)
@@ -38,7 +45,7 @@ def warehouse() -> sa.Engine:
 
 def existing_warehouse() -> sa.Engine | None:
     """The warehouse of this home as it is, whatever its schema; None where none was made yet."""
-    if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
+    if not given(WAREHOUSE_VARIABLE):
         server = EmbeddedServer(settings().home)
         if not server.data.exists():
             return None

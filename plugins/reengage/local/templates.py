@@ -1,6 +1,5 @@
 """`make templates`: every text as those it is for would get it, what it costs, and what breaks."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from reengage.local.stack import warehouse
 from reengage.messages import Recipient, Templates, TextError
 from reengage.policy import Policy, Step, read_policy
 from reengage.segments import GSM_BASIC, Encoding, segments
-from reengage.settings import settings
+from reengage.settings import WAREHOUSE_VARIABLE, given, settings
 from reengage.wording import ITEM_LENGTH, NAME_LENGTH, first_name
 
 # What a template must be able to hold where no contact says more.
@@ -84,7 +83,7 @@ def run_templates() -> None:
 
 def _engine() -> sa.Engine | None:
     """The warehouse; None where this home has none yet: to read nothing, none is made."""
-    has_one = os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE")
+    has_one = given(WAREHOUSE_VARIABLE)
     return warehouse() if has_one or (settings().home / "postgres").exists() else None
 
 

@@ -33,7 +33,7 @@ from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.providers import codes
 from reengage.replies import Meaning
-from reengage.settings import TEMPLATES
+from reengage.settings import templates
 from reengage.story import day_text
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def create_page(
         docs_url=None,
         redoc_url=None,
     )
-    templates = _templates()
+    pages = _templates()
 
     def brand() -> dict[str, Any]:
         try:
@@ -183,7 +183,7 @@ def create_page(
             request.scope.get("root_path", "")
         ).lstrip("/").count("/")
         nonce = secrets.token_urlsafe(16)
-        html = templates.get_template(template).render(
+        html = pages.get_template(template).render(
             title=title,
             root=root,
             nonce=nonce,
@@ -736,7 +736,7 @@ def _query(values: dict[str, Any]) -> str:
 
 def _templates() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES / "marketer"),
+        loader=FileSystemLoader(templates("marketer")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -34,6 +34,7 @@ from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError
 from reengage.policy import Policy, read_policy
 from reengage.providers import Provider
+from reengage.settings import given
 from reengage.web import hits, hooks, visits
 from reengage.web.background import Background
 from reengage.web.forms import Form, Posted
@@ -224,9 +225,9 @@ def default_app() -> FastAPI:
 
 def _may_measure(request: Request) -> bool:
     """Whether who asks has the token."""
-    token = os.environ.get(METRICS_VARIABLE)
-    given = request.headers.get("authorization", "").encode()
-    return bool(token) and hmac.compare_digest(given, f"Bearer {token}".encode())
+    token = given(METRICS_VARIABLE)
+    said = request.headers.get("authorization", "").encode()
+    return bool(token) and hmac.compare_digest(said, f"Bearer {token}".encode())
 
 
 def networks(text: str) -> list[str]:
@@ -234,9 +235,9 @@ def networks(text: str) -> list[str]:
 
     Raises ConfigurationError for what is none.
     """
-    given = [part.strip() for part in text.split(",") if part.strip()]
-    found = list(given)
-    for part in given:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    found = list(parts)
+    for part in parts:
         try:
             if part != "*" and (network := ipaddress.ip_network(part)).version == 4:
                 # As a peer is named on a socket that listens to both kinds of address.

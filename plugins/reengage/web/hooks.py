@@ -4,7 +4,6 @@ mapped afterwards by outbox.map_webhooks.
 
 import hmac
 import logging
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from reengage.providers import (
     account_from_uri_or_json,
     provider_for,
 )
+from reengage.settings import SMS_VARIABLE, given
 
 if TYPE_CHECKING:
     from reengage.web.service import Service
@@ -28,20 +28,20 @@ log = logging.getLogger(__name__)
 
 # A connection for this service alone, which needs no more than what webhooks are known by.
 ACCOUNT_VARIABLE = "REENGAGE_WEBHOOK_SMS"
-ACCOUNT_VARIABLES = (ACCOUNT_VARIABLE, "AIRFLOW_CONN_REENGAGE_SMS")
+ACCOUNT_VARIABLES = (ACCOUNT_VARIABLE, SMS_VARIABLE)
 
 
 def providers_of_environment(policy: Policy, sandbox: str | None = None) -> dict[str, Provider]:
     """The providers whose webhooks are taken, by name: that of REENGAGE_WEBHOOK_SMS, else of the
-    connection reengage_sms, else the local sandbox (its connection, in Airflow's JSON form); none
-    where none is set.
+    connection reengage_sms (or of the files that …_FILE names), else the local sandbox (its
+    connection, in Airflow's JSON form); none where none is set.
 
     Raises ConfigurationError where it cannot be used.
     """
-    given = next((value for name in ACCOUNT_VARIABLES if (value := os.environ.get(name))), sandbox)
-    if given is None:
+    said = next((value for name in ACCOUNT_VARIABLES if (value := given(name))), sandbox)
+    if said is None:
         return {}
-    provider = provider_for(account_from_uri_or_json(given), policy.sending.timeout_seconds)
+    provider = provider_for(account_from_uri_or_json(said), policy.sending.timeout_seconds)
     return {provider.name: provider}
 
 

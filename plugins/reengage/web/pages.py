@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import segno
@@ -19,11 +20,10 @@ from markupsafe import Markup, escape
 from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
 from reengage.policy import Brand, CouponOffer, Palette, Policy, Step
-from reengage.settings import TEMPLATES, settings
+from reengage.settings import settings, template_files, templates
 from reengage.web.texts import Catalogues, Voice
 from reengage.web.visits import Offered, Visit
 
-FOLDER = TEMPLATES / "landing"
 MOST_MADE = 1_000
 # What stands in a page that is made once for the codes of each who sees it: of Unicode's private
 # use, so that no text of a brand holds it.
@@ -51,15 +51,17 @@ class _Made:
 class Pages:
     """The pages of one policy, compiled at start-up.
 
-    They are include/templates/landing: `<landing>.html`, or `_step.html` for a step that has none;
-    their texts are in its folder `texts`. Raises ConfigurationError where one of them is no Jinja,
+    They are include/templates/landing, and first the folder landing of the brand's own templates:
+    `<landing>.html`, or `_step.html` for a step that has none; their texts are in the folder
+    `texts`. Raises ConfigurationError where one of them is no Jinja,
     where a text is missing, or where the logo cannot be used.
     """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._templates, needed = _compiled()
-        self.catalogues = Catalogues(FOLDER / "texts", policy.brand, needed)
+        folders = templates("landing")
+        self._templates, needed = _compiled(folders)
+        self.catalogues = Catalogues([folder / "texts" for folder in folders], policy.brand, needed)
         self._logo = _logo(policy.brand)
         # Rendering a page takes longer than all else about a hit, and most are alike.
         self._made: dict[Any, _Made] = {}
@@ -320,25 +322,25 @@ def _digest(style: str) -> str:
 
 
 @cache
-def _compiled() -> tuple[Mapping[str, Template], frozenset[str]]:
+def _compiled(folders: tuple[Path, ...]) -> tuple[Mapping[str, Template], frozenset[str]]:
     """The templates by name, once a process, and the keys of the texts that they say."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    files = sorted(FOLDER.glob("*.html"))
     try:
-        needed = [_said(environment, file.read_text(encoding="utf-8")) for file in files]
-        templates = {file.name: environment.get_template(file.name) for file in files}
+        files = template_files("landing", "*.html")
+        needed = [_said(environment, file.read_text(encoding="utf-8")) for file in files.values()]
+        compiled = {name: environment.get_template(name) for name in files}
     except TemplateError as error:
         where = f"{getattr(error, 'name', '')}, line {getattr(error, 'lineno', '?')}"
         raise ConfigurationError(
-            f"A landing page of {FOLDER} cannot be used: {where}: {error}."
+            f"A landing page of {folders[0]} cannot be used: {where}: {error}."
         ) from error
-    return templates, frozenset().union(*needed)
+    return compiled, frozenset().union(*needed)
 
 
 def _said(environment: Environment, template: str) -> set[str]:

@@ -1,7 +1,9 @@
-"""What the landing pages say: one catalogue a language, in include/templates/landing/texts."""
+"""What the landing pages say: one catalogue a language, in include/templates/landing/texts, and
+over it what the brand's own folder says (REENGAGE_TEMPLATES).
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from string import Formatter
@@ -22,35 +24,43 @@ Texts = Mapping[str, Markup]
 class Catalogues:
     """The texts of the pages in every language there is a file for.
 
-    A key that a language lacks is said in the brand's. Raises ConfigurationError, naming file and
-    key: where a file is no YAML of texts, where the brand's language has no file or lacks a key of
-    `needed`, where another has a key that the brand's has not (it is misspelt), and where a text
-    wants to be filled with what the brand's is not.
+    folders: where the files are, the brand's own first: what its file says takes the place of
+    ours, key by key. A key that a language lacks is said in the brand's. Raises ConfigurationError,
+    naming file and key: where a file is no YAML of texts, where the brand's language has no file or
+    lacks a key of `needed`, where another has a key that the brand's has not (it is misspelt), and
+    where a text wants to be filled with what the brand's is not.
     """
 
-    def __init__(self, folder: Path, brand: Brand, needed: Iterable[str] = ()) -> None:
+    def __init__(self, folders: Sequence[Path], brand: Brand, needed: Iterable[str] = ()) -> None:
         self._brand = brand
-        own = folder / f"{brand.language}.yaml"
-        if not own.is_file():
+        said: dict[str, dict[str, str]] = {}
+        where: dict[tuple[str, str], Path] = {}
+        for folder in reversed(folders):
+            for file in sorted(folder.glob("??.yaml")):
+                texts = _read(file)
+                said.setdefault(file.stem, {}).update(texts)
+                where |= {(file.stem, key): file for key in texts}
+        own = folders[0] / f"{brand.language}.yaml"
+        if brand.language not in said:
             raise ConfigurationError(
                 f"The landing pages are not written in the brand's language: {own} is missing. "
                 "Copy another language's file there and write it."
             )
-        said = {file.stem: _read(file) for file in sorted(folder.glob("??.yaml"))}
         model = said[brand.language]
         if missing := sorted(set(needed) - model.keys()):
             raise ConfigurationError(
                 f"{own} lacks {', '.join(missing)}: the landing pages say them, so write them."
             )
         for language, texts in said.items():
-            file = folder / f"{language}.yaml"
             for key, text in texts.items():
+                file = where[language, key]
                 if key not in model:
                     raise ConfigurationError(
                         f"{file}: no page says {key}. If a page should, write it in {own} too."
                     )
-                if wrong := sorted(_fields(text, file, key) - _fields(model[key], own, key)):
-                    known = ", ".join(sorted(_fields(model[key], own, key))) or "nothing"
+                there = _fields(model[key], where[brand.language, key], key)
+                if wrong := sorted(_fields(text, file, key) - there):
+                    known = ", ".join(sorted(there)) or "nothing"
                     raise ConfigurationError(
                         f"{file}: {key} wants to be filled with {', '.join(wrong)}, but there is "
                         f"{known}."
