@@ -5,6 +5,19 @@
 -- Grain: episode. Reads: core.contact, core.consent, core.stop_tie, core.suppression,
 -- core.phone_alias, outbox.reply. Writes: cohort.episode.
 -- Parameters: after_load_id, after, as_of, rungs (of the ladder). Twice: the same date.
+WITH agreed AS (
+    -- Who has ever withdrawn, and says something else now, or was corrected.
+    SELECT DISTINCT consent.contact_id
+    FROM core.consent AS consent
+    WHERE
+        consent.load_id > :after_load_id
+        AND EXISTS (
+            SELECT 1
+            FROM core.consent AS past
+            WHERE past.contact_id = consent.contact_id AND past.withdrawn_at IS NOT NULL
+        )
+)
+
 UPDATE cohort.episode AS episode
 SET
     next_due_on = least(coalesce(episode.next_due_on, CAST(:as_of AS date)), CAST(:as_of AS date)),
@@ -23,29 +36,21 @@ WHERE
         FROM core.consent AS consent
         WHERE consent.load_id > :after_load_id
         UNION ALL
-        -- Whom another held who has agreed anew, or was corrected.
+        -- Whom they held.
         SELECT tie.contact_id
-        FROM core.consent AS consent
-        INNER JOIN core.stop_tie AS tie ON consent.contact_id = tie.by_contact_id
-        WHERE consent.load_id > :after_load_id
+        FROM agreed
+        INNER JOIN core.stop_tie AS tie ON agreed.contact_id = tie.by_contact_id
         UNION ALL
         SELECT contact.contact_id
         FROM (
             SELECT DISTINCT form.phone_hash
-            FROM core.consent AS consent
-            INNER JOIN core.contact AS holder ON consent.contact_id = holder.contact_id
+            FROM agreed
+            INNER JOIN core.contact AS holder ON agreed.contact_id = holder.contact_id
             CROSS JOIN LATERAL unnest(core.phone_hashes(holder.phone_hash)) AS form (phone_hash)
-            WHERE
-                consent.load_id > :after_load_id
-                AND EXISTS (
-                    SELECT 1
-                    FROM core.consent AS past
-                    WHERE past.contact_id = consent.contact_id AND past.withdrawn_at IS NOT NULL
-                )
         ) AS number
         INNER JOIN core.contact AS contact ON number.phone_hash = contact.phone_hash
         UNION ALL
-        -- Or whose stop was lifted.
+        -- Or whom a stop held that was lifted.
         SELECT tie.contact_id
         FROM core.suppression AS suppression
         INNER JOIN core.stop_tie AS tie ON suppression.contact_id = tie.by_contact_id
