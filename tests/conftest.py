@@ -20,7 +20,7 @@ for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "AIRFLOW_CONN_REENGAGE_WAREH
     os.environ.pop(name, None)
 
 from depth import IS_SOAK  # noqa: E402
-from reengage import db  # noqa: E402
+from reengage import db, keys  # noqa: E402
 from reengage.local.postgres import EmbeddedServer  # noqa: E402
 
 
@@ -59,6 +59,7 @@ def template(server: EmbeddedServer) -> str:
     """The name of a migrated, empty database."""
     engine = db.engine("postgresql+psycopg" + server.dsn("warehouse").removeprefix("postgresql"))
     db.migrate(engine)
+    keys.check(engine)  # its key is noted, as on a machine that has begun
     engine.dispose()
     return "warehouse"
 

@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
     command("migrate", _migrate)
+    rotate_key = command("rotate-key", _rotate_key)
+    rotate_key.add_argument("--new", action="store_true")
+    rotate_key.add_argument("--lost", action="store_true")
     command(
         "web", _web, "host", "port", "workers",
         host="127.0.0.1", port="8000", workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
@@ -171,7 +174,7 @@ def _psql(_: argparse.Namespace) -> None:
 def _started() -> str:
     from reengage.local.stack import warehouse
 
-    url = warehouse().url.set(drivername="postgresql")
+    url = warehouse(checks_keys=False).url.set(drivername="postgresql")
     return url.render_as_string(hide_password=False)
 
 
@@ -292,9 +295,34 @@ def _audit(given: argparse.Namespace) -> None:
 
 def _migrate(_: argparse.Namespace) -> None:
     """bring the warehouse to the newest schema"""
+    from reengage import keys
     from reengage.db import engine, migrate
 
     migrate(engine())
+    keys.check(engine())
+
+
+def _rotate_key(given: argparse.Namespace) -> None:
+    """take a new key of the phone numbers' hashes into use, and say which may go"""
+    from reengage import keys
+    from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
+    from reengage.settings import make_phone_key
+
+    policy, engine = read_policy(), warehouse(checks_keys=False)
+    # One that is under way is ended first: who was interrupted types the same again.
+    if given.new and not keys.is_under_way(engine):
+        make_phone_key()
+    rotation = keys.rotate(engine, policy, is_lost=given.lost, say=_say_over)
+    _say_over("")
+    sys.stdout.write("".join(f"{line}\n" for line in rotation.lines()))
+
+
+def _say_over(text: str) -> None:
+    """How far something is, on a terminal: the next takes its place."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
 
 
 def _web(given: argparse.Namespace) -> None:

@@ -1,10 +1,18 @@
--- The numbers that are written in several ways, of the contacts that a load has touched, or of all.
+-- The numbers that have more than one hash, of the contacts that a load has touched, or of all.
 -- Grain: contact. Reads: core.contact. Writes nothing. Parameters: load_id (NULL: all), pattern: of
--- numbers that have another spelling (include/numbers.yaml).
-SELECT contact.phone_e164
+-- numbers that have another spelling (include/numbers.yaml), prefix: of the key in use; a number
+-- that stands under another one is told, too.
+SELECT
+    contact.phone_e164,
+    contact.phone_hash
 FROM core.contact AS contact
 WHERE
-    contact.phone_e164 ~ CAST(:pattern AS text)
+    (
+        contact.phone_e164 ~ CAST(:pattern AS text)
+        OR core.key_prefix(contact.phone_hash) <> CAST(:prefix AS text)
+    )
+    AND contact.phone_e164 IS NOT NULL
+    AND contact.phone_hash IS NOT NULL
     AND (
         CAST(:load_id AS bigint) IS NULL
         OR contact.updated_load_id = CAST(:load_id AS bigint)

@@ -2,7 +2,7 @@
 -- provider's log that does not know our ids can be searched by. A message whose number has changed
 -- since is left out: it cannot be looked for, and the next claim cancels it.
 -- `at` is the earliest that is known of the hand-over: by the wall, or by a simulation's clock.
--- Grain: message. Reads: outbox.message, core.contact. Parameters: bulk_id. Writes nothing.
+-- Grain: message. Reads: outbox.message, core.contact, core.phone_alias. Parameters: bulk_id. Writes nothing.
 SELECT
     message.message_id,
     contact.phone_e164,
@@ -11,7 +11,9 @@ SELECT
     least(message.claimed_at, message.accepted_at, message.status_at) AS at
 FROM outbox.message AS message
 INNER JOIN core.contact AS contact
-    ON message.contact_id = contact.contact_id AND message.phone_hash = contact.phone_hash
+    ON
+        message.contact_id = contact.contact_id
+        AND message.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
 WHERE
     message.bulk_id = :bulk_id
     AND (

@@ -1,5 +1,5 @@
 -- Draw a contest: every ticket gets its place, by the SHA-256 of the seed and the ticket.
--- Grain: contest. Reads: core.contact. Writes: outbox.contest_entry (place), outbox.contest.
+-- Grain: contest. Reads: core.contact, core.phone_alias. Writes: outbox.contest_entry (place), outbox.contest.
 -- Parameters: contest, closes_on, winners, at.
 -- Of the entries of one person (merged since) or one number the first is drawn; an erased contact's
 -- is not. Twice: a contest that is drawn is left as it is. The caller holds the contest's lock.
@@ -26,13 +26,13 @@ WITH standing AS (
 ),
 
 single AS (
-    SELECT DISTINCT ON (coalesce(standing.phone_hash, standing.ticket))
+    SELECT DISTINCT ON (coalesce(core.one_hash(standing.phone_hash), standing.ticket))
         standing.contact_id,
         standing.contest,
         standing.ticket
     FROM standing
     ORDER BY
-        coalesce(standing.phone_hash, standing.ticket),
+        coalesce(core.one_hash(standing.phone_hash), standing.ticket),
         standing.entered_at,
         standing.contact_id
 ),

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 
-from reengage import db, progress
+from reengage import db, keys, progress
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.local.postgres import EmbeddedServer
@@ -27,12 +27,18 @@ SEED = "larkfield"
 SPOKEN_VARIABLE = "REENGAGE_SANDBOX_PROVIDER"
 
 
-def warehouse() -> sa.Engine:
-    """The warehouse of this home at the newest schema; the embedded one is started for it."""
+def warehouse(*, checks_keys: bool = True) -> sa.Engine:
+    """The warehouse of this home at the newest schema; the embedded one is started for it.
+
+    Raises WrongKey where the keys that are given are not those of its numbers' hashes;
+    checks_keys: False for what hashes none.
+    """
     if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
     db.migrate(engine)
+    if checks_keys:
+        keys.check(engine)
     return engine
 
 

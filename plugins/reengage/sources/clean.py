@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 
-from reengage.messages import phone_hash
+from reengage.messages import PhoneKey
 from reengage.policy import Policy
 from reengage.sources import Constant, KindColumn, Source, folded, numerals
 from reengage.sources.files import Guessed
@@ -121,7 +121,7 @@ class _Verdict(NamedTuple):
 class Cleaner:
     """Turns the records of one source into typed rows."""
 
-    def __init__(self, source: Source, policy: Policy, hash_key: str) -> None:
+    def __init__(self, source: Source, policy: Policy, hash_key: PhoneKey) -> None:
         self.source = source
         self.brand = policy.brand
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
@@ -259,7 +259,7 @@ class Cleaner:
         typed = (
             contact_id,
             phone,
-            phone_hash(phone, self.hash_key) if phone else None,
+            self.hash_key.hash(phone) if phone else None,
             phone_kind,
             self._field("email", get("email"), problems, _email),
             get("first_name"),

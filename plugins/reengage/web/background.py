@@ -14,6 +14,7 @@ from typing import IO, Any
 from sqlalchemy.exc import DBAPIError
 
 from reengage import db, outbox
+from reengage.errors import ReengageError
 from reengage.providers import Provider
 from reengage.settings import settings
 from reengage.web import hits, visits
@@ -102,7 +103,8 @@ class Background:
             if may_pass(error):
                 log.info("The warehouse is away (%s); trying again", type(error).__name__)
             else:
-                log.error("The link service's background failed: %s", type(error).__name__)
+                said = str(error) if isinstance(error, ReengageError) else type(error).__name__
+                log.error("The link service's background failed: %s", said)
 
 
 def replay(service: Service, meanwhile: Callable[[], None] = lambda: None) -> int:
