@@ -174,7 +174,7 @@ def _psql(_: argparse.Namespace) -> None:
 def _started() -> str:
     from reengage.local.stack import warehouse
 
-    url = warehouse(checks_keys=False).url.set(drivername="postgresql")
+    url = warehouse().url.set(drivername="postgresql")
     return url.render_as_string(hide_password=False)
 
 
@@ -309,7 +309,7 @@ def _rotate_key(given: argparse.Namespace) -> None:
     from reengage.policy import read_policy
     from reengage.settings import make_phone_key
 
-    policy, engine = read_policy(), warehouse(checks_keys=False)
+    policy, engine = read_policy(), warehouse()
     # One that is under way is ended first: who was interrupted types the same again.
     if given.new and not keys.is_under_way(engine):
         make_phone_key()

@@ -27,17 +27,16 @@ SEED = "larkfield"
 SPOKEN_VARIABLE = "REENGAGE_SANDBOX_PROVIDER"
 
 
-def warehouse(*, checks_keys: bool = True) -> sa.Engine:
+def warehouse(*, hashes: bool = False) -> sa.Engine:
     """The warehouse of this home at the newest schema; the embedded one is started for it.
 
-    Raises WrongKey where the keys that are given are not those of its numbers' hashes;
-    checks_keys: False for what hashes none.
+    hashes: for what hashes numbers. Raises WrongKey where it would by another key.
     """
     if not os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE"):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
     db.migrate(engine)
-    if checks_keys:
+    if hashes:
         keys.check(engine)
     return engine
 
