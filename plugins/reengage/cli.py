@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from reengage.errors import ConfigurationError, ReengageError, SourceError
-from reengage.settings import settings
+from reengage.settings import keep_private, settings
 
 # What the tests need beside Python, by Debian's package: where it is, and what goes without it.
 TOOLS = {
@@ -71,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("tools", _tools)
     parsed = parser.parse_args(arguments)
     try:
+        if parsed.run is not _tools:  # what the system installs is everybody's
+            keep_private()
         parsed.run(parsed)
     except ReengageError as error:
         sys.stderr.write(f"\n{error}\n")
@@ -136,6 +138,12 @@ def _clean(_: argparse.Namespace) -> None:
         "postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web",
         "pages", "draws",
     }  # fmt: skip
+    if os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE") and (home / "secrets").exists():
+        # The warehouse is not this home's to forget, and its stops are found by this key alone.
+        ours.remove("secrets")
+        sys.stdout.write(
+            f"{home / 'secrets'} stays: the warehouse is elsewhere, and needs its key.\n"
+        )
     for entry in home.iterdir():
         if entry.name in ours:
             shutil.rmtree(entry, ignore_errors=True)

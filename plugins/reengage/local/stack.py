@@ -20,7 +20,13 @@ from reengage.errors import ConfigurationError, ReengageError
 from reengage.local.postgres import EmbeddedServer
 from reengage.local.serving import RunningServer, serve
 from reengage.policy import Policy
-from reengage.settings import LINKS_VARIABLE, SANDBOX_VARIABLE, secret, settings
+from reengage.settings import (
+    LINKS_VARIABLE,
+    SANDBOX_VARIABLE,
+    private_folder,
+    secret,
+    settings,
+)
 
 SEED = "larkfield"
 # Which provider the sandbox is taken for: infobip, twilio or mailup.
@@ -54,8 +60,7 @@ def existing_warehouse() -> sa.Engine | None:
 @contextmanager
 def alone(what: str) -> Iterator[None]:
     """Let one command at a time work in a home. Raises ReengageError where another one does."""
-    home = settings().home
-    home.mkdir(parents=True, exist_ok=True)
+    home = private_folder()
     with (home / "working.lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,8 +89,7 @@ class Services:
         from reengage.web.hooks import providers_of_environment
         from reengage.web.protocol import options
 
-        folder = settings().sandbox
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_folder("sandbox")
         self.sandbox = _on_kept_port("sandbox", create_sandbox(folder, clock, _key(), SEED))
         providers = providers_of_environment(policy, json.dumps(self._connection()))
         self.web = _on_kept_port("web", create_app(engine, policy, clock, providers), **options())
@@ -151,13 +155,12 @@ class Screen:
     """
 
     def __init__(self, name: str) -> None:
-        self.file = settings().home / "logs" / f"{name}.log"
+        self.file = log_file(name)
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._terminal: TextIO = sys.stdout
 
     def __enter__(self) -> "Screen":
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         sys.stdout.flush()
         sys.stderr.flush()
         self._saved = os.dup(1), os.dup(2)
@@ -207,6 +210,4 @@ class Screen:
 
 def log_file(name: str) -> Path:
     """The file that a service of this home writes its output to."""
-    file = settings().home / "logs" / f"{name}.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
+    return private_folder("logs") / f"{name}.log"

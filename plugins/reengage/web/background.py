@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from reengage import db, outbox
 from reengage.errors import ReengageError
 from reengage.providers import Provider
-from reengage.settings import settings
+from reengage.settings import private_folder
 from reengage.web import hits, visits
 from reengage.web.service import Service, may_pass
 
@@ -72,9 +72,7 @@ class Background:
 
     def _leads(self) -> bool:
         if self._lead is None:
-            folder = settings().home / "web"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lead = (folder / "lead.lock").open("a")
+            lead = (private_folder("web") / "lead.lock").open("a")
             try:
                 fcntl.flock(lead, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
