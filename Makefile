@@ -91,6 +91,10 @@ why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, crm:C-17,
 judge: $(READY)  ## judge again who clicked, people or machines, after the rules changed
 	@$(REENGAGE) judge
 
+.PHONY: rotate-key
+rotate-key: $(READY)  ## follow one key of the numbers' hashes by another: make rotate-key [NEW=yes|LOST=yes]
+	@$(REENGAGE) rotate-key $(if $(NEW),--new) $(if $(LOST),--lost)
+
 .PHONY: bench
 bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web, first_week) SIZE=1 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)

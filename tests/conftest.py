@@ -22,7 +22,7 @@ for name in ("AIRFLOW_CONN_REENGAGE_WAREHOUSE", "AIRFLOW_CONN_REENGAGE_WAREHOUSE
     os.environ.pop(name, None)
 
 from depth import IS_SOAK  # noqa: E402
-from reengage import db  # noqa: E402
+from reengage import db, keys  # noqa: E402
 from reengage.local.postgres import EmbeddedServer  # noqa: E402
 
 
@@ -61,6 +61,7 @@ def template(server: EmbeddedServer) -> str:
     """The name of a migrated, empty database."""
     engine = db.engine("postgresql+psycopg" + server.dsn("warehouse").removeprefix("postgresql"))
     db.migrate(engine)
+    keys.check(engine)  # its key is noted, as on a machine that has begun
     engine.dispose()
     return "warehouse"
 

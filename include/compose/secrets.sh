@@ -42,6 +42,8 @@ keep jwt_secret "${AIRFLOW_JWT_SECRET:-$(random 32)}"
 keep admin_password "${AIRFLOW_ADMIN_PASSWORD:-$(random 12)}"
 # The key of the hashes that stand for phone numbers, under which every stop is kept.
 keep phones "${REENGAGE_SECRET_PHONES:-$(random 32)}"
+# The former ones, a line each, while something rests on them (docs/keys.md); empty where none was.
+[ -e "$folder/phones_old" ] || { : > "$folder/phones_old"; chmod 444 "$folder/phones_old"; }
 # With which Prometheus reads the link service's /metrics.
 keep metrics_token "${REENGAGE_METRICS_TOKEN:-$(random 32)}"
 

@@ -23,8 +23,8 @@ def _apps() -> list[dict[str, Any]]:
     if "airflow.api_fastapi.app" not in sys.modules:
         return []
     import sqlalchemy as sa
-    from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends
+    from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+    from fastapi import Depends, HTTPException, Request
 
     from reengage.marketer.page import create_page
 
@@ -42,8 +42,16 @@ def _apps() -> list[dict[str, Any]]:
     # Who may see the journey's DAG may see the page, and who may change it may say what a reply
     # means. Airflow protects no plugin's route by itself.
     guard = Depends(requires_access_dag("GET", param_dag_id=DAG_ID))
-    write_guard = Depends(requires_access_dag("PUT", param_dag_id=DAG_ID))
-    page = create_page(warehouse, guard=[guard], write_guard=[write_guard], clock=clock)
+    needs_write = requires_access_dag("PUT", param_dag_id=DAG_ID)
+
+    def may_write(request: Request, user: GetUserDep) -> bool:
+        try:
+            needs_write(request, user)
+        except HTTPException:
+            return False
+        return True
+
+    page = create_page(warehouse, guard=[guard], may_write=may_write, clock=clock)
     return [{"app": page, "url_prefix": PREFIX, "name": "Re-engagement"}]
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from reengage.errors import ConfigurationError, ReengageError, SourceError
-from reengage.settings import settings
+from reengage.settings import keep_private, settings
 
 # What the tests need beside Python, by Debian's package: where it is, and what goes without it.
 TOOLS = {
@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
     command("migrate", _migrate)
+    rotate_key = command("rotate-key", _rotate_key)
+    rotate_key.add_argument("--new", action="store_true")
+    rotate_key.add_argument("--lost", action="store_true")
     command(
         "web", _web, "host", "port", "workers",
         host="127.0.0.1", port="8000", workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
@@ -68,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     command("tools", _tools)
     parsed = parser.parse_args(arguments)
     try:
+        if parsed.run is not _tools:  # what the system installs is everybody's
+            keep_private()
         parsed.run(parsed)
     except ReengageError as error:
         sys.stderr.write(f"\n{error}\n")
@@ -133,6 +138,12 @@ def _clean(_: argparse.Namespace) -> None:
         "postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web",
         "pages", "draws",
     }  # fmt: skip
+    if os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE") and (home / "secrets").exists():
+        # The warehouse is not this home's to forget, and its stops are found by this key alone.
+        ours.remove("secrets")
+        sys.stdout.write(
+            f"{home / 'secrets'} stays: the warehouse is elsewhere, and needs its key.\n"
+        )
     for entry in home.iterdir():
         if entry.name in ours:
             shutil.rmtree(entry, ignore_errors=True)
@@ -292,9 +303,34 @@ def _audit(given: argparse.Namespace) -> None:
 
 def _migrate(_: argparse.Namespace) -> None:
     """bring the warehouse to the newest schema"""
+    from reengage import keys
     from reengage.db import engine, migrate
 
     migrate(engine())
+    keys.check(engine())
+
+
+def _rotate_key(given: argparse.Namespace) -> None:
+    """take a new key of the phone numbers' hashes into use, and say which may go"""
+    from reengage import keys
+    from reengage.local.stack import warehouse
+    from reengage.policy import read_policy
+    from reengage.settings import make_phone_key
+
+    policy, engine = read_policy(), warehouse()
+    # One that is under way is ended first: who was interrupted types the same again.
+    if given.new and not keys.is_under_way(engine):
+        make_phone_key()
+    rotation = keys.rotate(engine, policy, is_lost=given.lost, say=_say_over)
+    _say_over("")
+    sys.stdout.write("".join(f"{line}\n" for line in rotation.lines()))
+
+
+def _say_over(text: str) -> None:
+    """How far something is, on a terminal: the next takes its place."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
 
 
 def _web(given: argparse.Namespace) -> None:

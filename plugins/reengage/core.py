@@ -8,20 +8,16 @@ from datetime import date, datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, identity, numbers
+from reengage import db, identity, keys, numbers
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
-from reengage.settings import phone_keys
 from reengage.sources import Source
 
 log = logging.getLogger(__name__)
 
 # From so many rows on a load may change what the planner should know of core.
 MANY_ROWS = 10_000
-
-# Whose other spellings are worked out in one go.
-NUMBERS_AT_ONCE = 5_000
 
 # Of one source that may hold one id of another: what more of them hold is a placeholder.
 MOST_CARDS = 5
@@ -123,6 +119,7 @@ def _contacts(
         db.run(connection, "core/hear_cards")
         _refuse(connection, source, load_id, clock())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
+    _note_aliases(connection, load_id)  # of contacts whose hash is of a former key
     db.run(connection, "core/touch_activity", load_id=load_id)
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
@@ -139,7 +136,7 @@ def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
     shop = source.identities.get("shop_account_id", "shop")
     meaning = (
         f"loyalty: {loyalty}, shop: {shop}, verified: {', '.join(sorted(source.verified))}, "
-        f"numbers: {numbers.version(phone_keys())}"
+        f"numbers: {numbers.version()}"
     )
     known = db.run(connection, "core/derived_from", name=name).scalar()
     db.run(
@@ -198,25 +195,23 @@ def _tell_people(connection: Connection) -> None:
 
 
 def _follow_numbers(connection: Connection) -> None:
-    """The spellings of all numbers are noted anew when the rules, or the keys, are others."""
-    value = numbers.version(phone_keys())
+    """The spellings of all numbers are noted anew when the rules are others."""
+    value = numbers.version()
     if db.run(connection, "core/derived_from", name="numbers").scalar() != value:
         _note_aliases(connection, None)
         db.run(connection, "core/note_derived", name="numbers", value=value)
 
 
 def _note_aliases(connection: Connection, load_id: int | None) -> None:
-    """Note by which other hashes the numbers of a load's cards (None: of all) are known."""
-    keys = phone_keys()
+    """Note by which other hashes the numbers of a load's cards and contacts (None: of all) are
+    known.
+    """
+    known = keys.known(connection)
     for rows in db.stream(
-        connection, "core/phones_to_alias", NUMBERS_AT_ONCE,
-        load_id=load_id, pattern=numbers.pattern(keys),
+        connection, "core/phones_to_alias", keys.NUMBERS_AT_ONCE,
+        load_id=load_id, pattern=numbers.pattern(known), prefix=known[0].prefix,
     ):  # fmt: skip
-        pairs = [pair for row in rows for pair in numbers.aliases(row.phone_e164, keys)]
-        db.run(
-            connection, "core/add_aliases",
-            phone_hashes=[own for own, _ in pairs], alias_hashes=[other for _, other in pairs],
-        )  # fmt: skip
+        keys.note_aliases(connection, known, [(row.phone_e164, row.phone_hash) for row in rows])
 
 
 def _redo(connection: Connection, load_id: int, policy: Policy) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -229,6 +230,23 @@ def shared(connection: Connection, what: str) -> Iterator[None]:
         sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:what, 0))"), {"what": what}
     )
     yield
+
+
+@contextmanager
+def alone(engine: Engine, what: str) -> Iterator[Connection]:
+    """A transaction that holds the lock named `what` exclusively, as `exclusive` does. It waits for
+    those who hold it without making others wait who come meanwhile.
+    """
+    lock = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:what, 0))")
+    while True:
+        with engine.begin() as connection:
+            if connection.execute(lock, {"what": what}).scalar_one():
+                yield connection
+                return
+        time.sleep(ALONE_SECONDS)
+
+
+ALONE_SECONDS = 0.2
 
 
 def migrate(target: Engine, revision: str = "head") -> None:

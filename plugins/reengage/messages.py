@@ -10,7 +10,7 @@ import secrets
 import traceback
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -490,3 +490,15 @@ def phone_hash(phone_e164: str, key: str) -> str:
     if not re.fullmatch(r"\+[1-9][0-9]{4,14}", phone_e164):
         raise ValueError("A phone number must be in E.164 (+12125550123) before it is hashed.")
     return hmac.new(key.encode(), phone_e164.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class PhoneKey:
+    """A key of the numbers' hashes. prefix: what tells its hashes from those of other keys."""
+
+    secret: str = field(repr=False)
+    prefix: str = ""
+
+    def hash(self, phone_e164: str) -> str:
+        """The hash of a number in E.164, which says whose it is. Raises ValueError: phone_hash."""
+        return self.prefix + phone_hash(phone_e164, self.secret)

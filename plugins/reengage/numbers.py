@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import re
 from functools import lru_cache
-from itertools import permutations
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,7 +14,7 @@ import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reengage.errors import ConfigurationError
-from reengage.messages import phone_hash
+from reengage.messages import PhoneKey
 from reengage.policy import Country, explain, read_yaml
 from reengage.settings import INCLUDE
 
@@ -105,27 +104,28 @@ def forms() -> Forms:
     return Forms()
 
 
-def version(keys: tuple[str, ...]) -> str:
-    """What the aliases of numbers depend on, as a hash: where it changes, they are made anew, and
+def version() -> str:
+    """What the spellings of numbers depend on, as a hash: where it changes, they are noted anew, and
     who is one person by them.
     """
-    text = "\n".join(("of every card", forms().pattern, *keys))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(f"of every card\n{forms().pattern}".encode()).hexdigest()
 
 
-def pattern(keys: tuple[str, ...]) -> str:
+def pattern(keys: tuple[PhoneKey, ...]) -> str:
     """Which numbers in E.164 have more than one hash, as a regular expression of the warehouse."""
     return forms().pattern if len(keys) == 1 else "."
 
 
-def hashes(number: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+def hashes(number: str, keys: tuple[PhoneKey, ...]) -> tuple[str, ...]:
     """Every hash of a number in E.164, today's first. keys: the newest first."""
-    return tuple(phone_hash(form, key) for key in keys for form in forms().of(number))
+    return tuple(key.hash(form) for key in keys for form in forms().of(number))
 
 
-def aliases(number: str, keys: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The pairs (phone_hash, alias_hash) of a number: none where it has one hash alone."""
-    return list(permutations(hashes(number, keys), 2))
+def digests(number: str) -> tuple[str, ...]:
+    """What cards with a number in E.164 are told by (core.card_id), a digest a spelling: whether two
+    share it does not depend on the key of the day on which they came.
+    """
+    return tuple(hashlib.sha256(form.encode()).hexdigest() for form in forms().of(number))
 
 
 def number_of(sender: str, country: str) -> str | None:
@@ -149,11 +149,13 @@ def number_of(sender: str, country: str) -> str | None:
     return f"+{digits}" if E164.fullmatch(f"+{digits}") else None
 
 
-def sender_hashes(sender: str, country: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+def sender_hashes(sender: str, country: str, keys: tuple[PhoneKey, ...]) -> tuple[str, ...]:
     """The hashes by which a reply's sender is looked up; of a name or a short code, one that is no
     number's.
     """
     if number := number_of(sender, country):
         return hashes(number, keys)
-    text = f"sender {sender.strip().casefold()}"
-    return tuple(hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest() for key in keys)
+    text = f"sender {sender.strip().casefold()}".encode()
+    return tuple(
+        key.prefix + hmac.new(key.secret.encode(), text, hashlib.sha256).hexdigest() for key in keys
+    )

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import cohort, db, hours, messages, numbers, replies
+from reengage import cohort, db, hours, keys, messages, numbers, replies
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ProviderError, SendRefused
 from reengage.opt_out import apply_replies
@@ -47,7 +47,7 @@ from reengage.providers.base import (
     Webhook,
 )
 from reengage.providers.streak import LONGEST, Streak
-from reengage.settings import phone_keys, secret
+from reengage.settings import secret
 
 log = logging.getLogger(__name__)
 
@@ -788,6 +788,8 @@ def _map_batch(
             provider=provider.name, has_failed=has_failed, after_id=after,
             row_limit=WEBHOOKS_AT_ONCE,
         ).all()  # fmt: skip
+        if rows:
+            keys.known(connection)  # of another key none could be mapped: they wait
         for row in rows:
             error = None
             try:
@@ -863,6 +865,7 @@ def _insert_told(
     """Keep what was told at `now`; how many replies are new."""
     new = _insert_replies(connection, provider, policy, told.replies, now, found)
     found.update(_insert_receipts(connection, provider, told.receipts, now))
+    known = keys.known(connection) if told.verdicts else ()
     for verdict in told.verdicts:
         number = numbers.number_of(verdict.number, policy.brand.country)
         if number is None:
@@ -870,7 +873,8 @@ def _insert_told(
             continue
         found[verdict.suppress] += db.run(
             connection, "core/suppress_number",
-            phone_hashes=list(numbers.hashes(number, phone_keys())),
+            phone_hashes=list(numbers.hashes(number, known)),
+            new_hashes=list(numbers.hashes(number, known[:1])),
             channel=policy.consent.channel, reason=verdict.suppress, source="provider",
             at=verdict.at,
         ).rowcount  # fmt: skip
@@ -885,7 +889,7 @@ def _insert_replies(
     now: datetime,
     found: Counter[str],
 ) -> int:
-    keys, new = phone_keys(), 0
+    known, new = keys.known(connection) if told else (), 0
     for reply in told:
         meaning = replies.meaning(reply.text, *reply.beside)
         if reply.flag == "stop" or (reply.flag and meaning != "stop"):
@@ -898,7 +902,7 @@ def _insert_replies(
             "outbox/insert_reply",
             provider=provider,
             provider_reply_id=reply.reply_id,
-            phone_hashes=list(numbers.sender_hashes(reply.sender, policy.brand.country, keys)),
+            phone_hashes=list(numbers.sender_hashes(reply.sender, policy.brand.country, known)),
             text=db.redact(reply.text.replace("\0", "").encode(errors="replace").decode()),
             meaning=meaning,
             received_at=at,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from reengage import db, past
+from reengage import db, keys, past
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
@@ -117,6 +117,7 @@ def _in_time(clock: Clock, policy: Policy, as_of: date | None, *, is_simulated: 
     play: noted where it is simulated, and the home's own where the run is for no day.
     """
     engine = warehouse()
+    keys.check(engine)
     if is_simulated:
         if as_of:
             past.check_step(engine, policy, as_of)

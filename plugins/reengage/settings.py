@@ -3,8 +3,11 @@
 import json
 import os
 import secrets
+import shlex
+import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +100,13 @@ def template_files(kind: str, pattern: str) -> dict[str, Path]:
     }
 
 
-def given(name: str) -> str | None:
+def given(name: str, *, may_be_empty: bool = False) -> str | None:
     """What the environment says under a name: in the variable, else in the file that <NAME>_FILE
     names (as Docker and others hand secrets over), without the line's end; None where neither is
     set.
 
-    Raises ConfigurationError, which never tells what is in it, for a file that cannot be read or is
-    empty.
+    Raises ConfigurationError, which never tells what is in it, for a file that cannot be read, that
+    everybody on the machine can read, or that is empty.
     """
     if value := os.environ.get(name):
         return value
@@ -112,12 +115,16 @@ def given(name: str) -> str | None:
         return None
     try:
         value = Path(file).read_text(encoding="utf-8").strip()
+        is_open = _is_open_to_all(Path(file))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
     else:
-        if value:
-            return value
-        why = "it is empty"
+        if is_open:
+            why = f"everybody on this machine can read it (type: chmod o= {shlex.quote(file)})"
+        elif value or may_be_empty:
+            return value or None
+        else:
+            why = "it is empty"
     # Nothing of the error goes along: it could quote what the file holds.
     raise ConfigurationError(
         f"{name}_FILE names {file}, which cannot be used: {why}. Let it hold the value of {name}, "
@@ -125,33 +132,145 @@ def given(name: str) -> str | None:
     )
 
 
-def secret(name: str) -> str:
-    """A secret of this installation, from REENGAGE_SECRET_<NAME> (or …_FILE), else made once and
-    kept in `$REENGAGE_HOME/secrets` (mode 0600). On several machines set it: they must agree.
+def _is_open_to_all(path: Path) -> bool:
+    """Whether any user of the machine can read or change a file: its mode lets them, and no folder
+    above keeps them out. What a container is handed in /run is its own.
     """
-    if said := given(f"REENGAGE_SECRET_{name.upper()}"):
+    path = path.resolve()
+    if path.is_relative_to("/run") or not path.stat().st_mode & 0o006:
+        return False
+    return all(folder.stat().st_mode & 0o001 for folder in path.parents)
+
+
+def private_folder(*names: str) -> Path:
+    """A folder of the home, made where it is not there: its user's alone, as the home is."""
+    folder = settings().home
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    for name in names:
+        folder = folder / name
+        folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
+
+
+def keep_private() -> None:
+    """What this process and its children write from now on is its user's alone, and so is what a
+    home of before holds: the folder itself, and its logs.
+    """
+    os.umask(0o077)
+    home = settings().home
+    logs = home / "logs"
+    for path in (home, logs, *logs.rglob("*")):
+        # One of another user's is theirs to mend, and one may go while we look.
+        with suppress(OSError):
+            mode = path.lstat().st_mode
+            if mode & 0o077 and not stat.S_ISLNK(mode):
+                path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+def read_secret_file(path: Path) -> str:
+    """What a file holds that is a secret, without the blanks around it.
+
+    Raises ConfigurationError where others than its owner may read or write it, where it cannot be
+    read, and where there is nothing in it.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise ConfigurationError(
+                f"{path} holds a secret, and others than its owner may read it (mode {mode:03o}). "
+                f"Type: chmod 600 {shlex.quote(str(path))}"
+            )
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(f"{path} holds a secret, but cannot be read: {what}.") from None
+    if not text:
+        raise ConfigurationError(
+            f"{path} holds a secret, but is empty. Put the secret back from your backup."
+        )
+    return text
+
+
+def secret_file(name: str) -> Path:
+    """The file of the home that a secret is kept in where no variable gives it."""
+    return settings().home / "secrets" / name
+
+
+def secret_place(name: str) -> str:
+    """Where a secret comes from, in words: its variable, or its file of the home."""
+    variable = f"REENGAGE_SECRET_{name.upper()}"
+    for place in (variable, f"{variable}_FILE"):
+        if os.environ.get(place):
+            return place
+    return str(secret_file(name))
+
+
+def given_secret(name: str) -> str | None:
+    """A secret from REENGAGE_SECRET_<NAME> (or …_FILE), else from `$REENGAGE_HOME/secrets`; None
+    where it is in neither. Raises ConfigurationError for a file that must not be used.
+    """
+    variable = f"REENGAGE_SECRET_{name.upper()}"
+    if said := given(variable, may_be_empty=name.endswith("_old")):
         return said
-    folder = settings().home / "secrets"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / name
-    if not file.exists():
+    file = secret_file(name)
+    return read_secret_file(file) if file.exists() else None
+
+
+def secret(name: str) -> str:
+    """A secret of this installation: the given one, else made once and kept in
+    `$REENGAGE_HOME/secrets` (mode 0600). On several machines set the variable: they must agree.
+    """
+    known = given_secret(name)
+    if known is None:
+        folder = private_folder("secrets")
         # Written aside and linked into place: of two processes one wins, and both read its value.
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as aside:
             aside.write(secrets.token_urlsafe(32))
         try:
-            os.link(aside.name, file)
+            os.link(aside.name, folder / name)
         except FileExistsError:
             pass
         finally:
             Path(aside.name).unlink()
-    return file.read_text(encoding="utf-8").strip()
+        known = read_secret_file(folder / name)
+    return known
 
 
 def phone_keys() -> tuple[str, ...]:
-    """The keys that numbers are hashed with, the newest first: what an older one has written is
-    found by it.
+    """The keys that numbers are hashed with, as they are given: today's first, then the former ones
+    (REENGAGE_SECRET_PHONES_OLD, several with blanks between them). Which of them the warehouse
+    knows is `keys.known`'s to say.
     """
-    return (secret("phones"),)
+    former = given_secret("phones_old") or ""
+    # A key that holds blanks itself is one, too.
+    return tuple(dict.fromkeys([secret("phones"), *filter(None, [former]), *former.split()]))
+
+
+def make_phone_key() -> None:
+    """Put a new key in the place of today's, which becomes a former one. Killed in between, the
+    former one stands in both places, and nothing is lost.
+
+    Raises ConfigurationError where a variable gives the key, which is then somebody's to change.
+    """
+    for name in ("phones", "phones_old"):
+        if secret_place(name) != str(secret_file(name)):
+            raise ConfigurationError(
+                f"The key comes from {secret_place(name)}. Put a new one into "
+                "REENGAGE_SECRET_PHONES (openssl rand -hex 32) and the former into "
+                "REENGAGE_SECRET_PHONES_OLD, for every service, and type make rotate-key again."
+            )
+    today = secret("phones")
+    former = dict.fromkeys([today, *(given_secret("phones_old") or "").split("\n")])
+    for name, text in (
+        ("phones_old", "\n".join(filter(None, former))),
+        ("phones", secrets.token_urlsafe(32)),
+    ):
+        with tempfile.NamedTemporaryFile("w", dir=private_folder("secrets"), delete=False) as aside:
+            aside.write(text)
+            aside.flush()
+            os.fsync(aside.fileno())
+        Path(aside.name).replace(secret_file(name))
 
 
 def warehouse_url() -> str:

@@ -3,7 +3,7 @@
 It only reads. Days are in the brand's time zone. No name, number, address or text is in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from textwrap import wrap
@@ -13,12 +13,10 @@ from uuid import UUID
 import phonenumbers
 import sqlalchemy as sa
 
-from reengage import db
+from reengage import db, keys
 from reengage.errors import ReengageError
-from reengage.messages import phone_hash
 from reengage.policy import Policy
 from reengage.providers.codes import in_words
-from reengage.settings import secret
 
 SIGNALS = 20  # of what a contact did, the last so many are told
 WIDTH = 100
@@ -94,7 +92,7 @@ def find(connection: sa.Connection, policy: Policy, name: str) -> list[int]:
         return [int(found)]
     number = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else None
     email = name.lower() if "@" in name else None
-    hashes = [] if email else list(_hashes(name, policy.brand.country))
+    hashes = [] if email else _hashes(connection, name, policy.brand.country)
     if email or hashes:
         reached = db.run(
             connection, "story/reached_by", phone_hashes=hashes, email=email, contact_id=number
@@ -111,25 +109,25 @@ def find(connection: sa.Connection, policy: Policy, name: str) -> list[int]:
     return [number]
 
 
-def _hashes(text: str, country: str) -> Iterator[str]:
+def _hashes(connection: sa.Connection, text: str, country: str) -> list[str]:
     """The hashes of all numbers that a text may be, as it is written in the brand's country, with
     its country's code, or in any other country: only what somebody has is ever found.
     """
     digits = "".join(char for char in text if char.isdecimal())
     if len(digits) < SHORTEST_PHONE:
-        return
+        return []
     written = [(text, country), (f"+{digits.removeprefix('00')}", None)]
     written += [(text, other) for other in sorted(phonenumbers.SUPPORTED_REGIONS)]
-    key, seen = secret("phones"), set()
+    found = dict[str, None]()
     for number, region in written:
         try:
             parsed = phonenumbers.parse(number, region)
         except phonenumbers.NumberParseException:
             continue
-        e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        if phonenumbers.is_possible_number(parsed) and e164 not in seen:
-            seen.add(e164)
-            yield phone_hash(e164, key)
+        if phonenumbers.is_possible_number(parsed):
+            found[phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)] = None
+    known = keys.known(connection)
+    return [key.hash(e164) for e164 in found for key in known]
 
 
 def tell(

@@ -26,6 +26,7 @@ from reengage.settings import PROJECT
 
 DAY = "2026-03-10"
 PASSWORD = "a-password-of-this-test"
+USERS = {"marta": "viewer", "olga": "op", "ada": "admin"}
 ROUTES = (
     "",
     f"?day={DAY}",
@@ -66,6 +67,9 @@ SELECT contact_id, gen_random_uuid(), dormant_since, step, 'sms', as_of, 'h' || 
     '2026-03-11 14:00Z', '2026-03-13 14:00Z', 'delivered', '2026-03-11 14:00:09Z',
     '2026-03-11 14:00:05Z'
 FROM cohort.decision WHERE action = 'send';
+INSERT INTO outbox.reply (
+    provider, provider_reply_id, phone_hash, text, meaning, received_at
+) VALUES ('infobip', 'r1', 'h1', 'hm?', 'unclear', '2026-03-12 09:00Z')
 """
 
 
@@ -99,7 +103,7 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     passwords = home / "passwords.json"
-    passwords.write_text(json.dumps({"marta": PASSWORD}), encoding="utf-8")
+    passwords.write_text(json.dumps(dict.fromkeys(USERS, PASSWORD)), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -111,7 +115,9 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "marta:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in USERS.items()
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
@@ -176,6 +182,25 @@ def test_a_stranger_is_refused(airflow: Airflow, route: str, token: str | None) 
     assert answer.status_code in (401, 403)
     assert "Anna" not in answer.text
     assert "contact_id" not in answer.text
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
+    airflow: Airflow, name: str
+) -> None:
+    """A viewer reads; Op and Admin answer, each in Airflow's own roles."""
+    login = httpx.post(f"{airflow.url}/auth/token", json={"username": name, "password": PASSWORD})
+    with httpx.Client(cookies={"_token": login.json()["access_token"]}) as client:
+        page = client.get(f"{airflow.page}replies")
+        assert page.status_code == 200
+        may_answer = USERS[name] != "viewer"
+        assert ("<button" in page.text) == may_answer
+        assert "hm?" in page.text
+        # Of a reply that is not there: it stays for the others.
+        answer = client.post(
+            f"{airflow.page}replies/9/go-on", headers={"Sec-Fetch-Site": "same-origin"}
+        )
+        assert answer.status_code == (303 if may_answer else 403)
 
 
 def test_the_page_has_no_api_documentation(airflow: Airflow) -> None:

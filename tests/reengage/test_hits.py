@@ -92,8 +92,8 @@ def clock() -> SimulatedClock:
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A home of its own, for the spool, and a proxy on this machine whose word counts."""
+    monkeypatch.setenv("REENGAGE_SECRET_PHONES", secret("phones"))
     monkeypatch.setenv("REENGAGE_HOME", str(tmp_path))
-    monkeypatch.setenv("REENGAGE_SECRET_PHONES", "test")
     monkeypatch.setenv("REENGAGE_TRUSTED_PROXIES", "127.0.0.1")
 
 

@@ -1038,12 +1038,18 @@ def test_another_sites_form_says_nothing(replied: sa.Engine, headers: dict[str, 
     assert read(replied) == [("unclear", False, "active")]
 
 
-@pytest.mark.parametrize("guard", ["guard", "write_guard"])
-def test_whoever_may_not_change_the_journey_may_not_say_it(replied: sa.Engine, guard: str) -> None:
-    client = client_of(replied, **{guard: [Depends(refuse(403))]})
+@pytest.mark.parametrize("may_read", [True, False])
+def test_whoever_may_not_change_the_journey_may_not_say_it(
+    replied: sa.Engine, may_read: bool
+) -> None:
+    guard = [] if may_read else [Depends(refuse(403))]
+    client = client_of(replied, guard=guard, may_write=lambda: False)
     assert client.post("/replies/1/stop", headers=OURS).status_code == 403
     assert read(replied) == [("unclear", False, "active")]
-    assert client.get("/replies").status_code == (403 if guard == "guard" else 200)
+    page = client.get("/replies")
+    assert page.status_code == (200 if may_read else 403)
+    assert "<form" not in page.text and "<button" not in page.text
+    assert ("You may read them here" in page.text) == may_read
 
 
 # --- how it is served --------------------------------------------------------------------------

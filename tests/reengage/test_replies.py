@@ -39,7 +39,7 @@ from reengage.web.background import Background
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 CASES = Path(__file__).parents[1] / "cases"
-KEYS = ("key",)
+KEYS = (messages.PhoneKey("key"),)
 POLICY = read_policy(INCLUDE / "journey.yaml")
 
 
@@ -201,8 +201,9 @@ def test_a_number_is_one_in_every_spelling(spellings: tuple[str, ...]) -> None:
         assert numbers.number_of(f"whatsapp:{number}", "US") == number
         assert numbers.number_of(number[1:], "US") == number
         assert bool(re.search(numbers.pattern(KEYS), number)) == (len(spellings) > 1)
-    pairs = numbers.aliases(spellings[0], KEYS)
-    assert set(pairs) == {(b, a) for a, b in pairs} and len(pairs) in (0, 2, 6)
+    assert {frozenset(numbers.hashes(number, KEYS)) for number in spellings} == {
+        frozenset(numbers.hashes(spellings[0], KEYS))
+    }
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -327,7 +328,7 @@ def test_twilios_own_flag_and_a_buttons_label_are_heard(
     form = {"MessageSid": "SM1", "From": f"rcs:+{STOPPED}", "To": "rcs:larkfield_agent", **form}
     told = heard(TWILIO, urlencode(form).encode())
     assert keep(warehouse, "twilio", *told.replies) == {meant: 1}
-    hashed = numbers.hashes(f"+{STOPPED}", phone_keys())[0]
+    hashed = messages.phone_hash(f"+{STOPPED}", phone_keys()[0])
     assert rows(warehouse, "SELECT phone_hash FROM outbox.reply") == [(hashed,)]
 
 

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from depth import examples
 from reengage import core, db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
+from reengage.messages import PhoneKey
 from reengage.policy import Policy, read_policy
 from reengage.sources import Source, files, folders, read_source, read_sources
 from reengage.sources.clean import TYPED, Bad, Cleaner, Good
@@ -238,7 +239,7 @@ def test_bad_rows_among_many_are_told_apart(tmp_path: Path) -> None:
 @settings(deadline=None)
 def test_no_bytes_at_all_stop_the_reading(lines: list[bytes]) -> None:
     source, policy = plain_source(), POLICY
-    clean = Cleaner(source, policy, "key")
+    clean = Cleaner(source, policy, PhoneKey("key"))
     folder = Path(os.environ["REENGAGE_HOME"])
     for name, head in (("fuzz.csv", b"id,who,at,total\n"), ("fuzz.jsonl", b"")):
         file = folder / name
@@ -288,7 +289,7 @@ def test_days_end_at_the_brands_midnight(
         "z": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "date": str(moment.date()),
         "epoch": str(int(at.timestamp())),
     }[written]  # fmt: skip
-    row = Cleaner(plain_source(time_zone=zone), policy, "key")(
+    row = Cleaner(plain_source(time_zone=zone), policy, PhoneKey("key"))(
         {"id": "1", "who": "1", "at": text, "total": None}
     )
     assert isinstance(row, Good)
@@ -301,7 +302,7 @@ def test_days_end_at_the_brands_midnight(
 
 
 def cleaned(**record: str | None) -> Good | Bad | None:
-    return Cleaner(plain_source(), POLICY, "key")(
+    return Cleaner(plain_source(), POLICY, PhoneKey("key"))(
         {"id": "1", "who": "1", "at": "2024-03-01", "total": "5"} | record
     )
 
@@ -403,7 +404,7 @@ def test_a_card_keeps_what_can_be_read_of_it() -> None:
         entity="contact", kind=None,
         columns={"source_contact_id": "id", "last_name": {"value": "Doe"}, **{n: n for n in names}},
     )  # fmt: skip
-    clean = Cleaner(source, POLICY, "key")
+    clean = Cleaner(source, POLICY, PhoneKey("key"))
     bad = dict.fromkeys(names, "+39 335 12") | {"id": "1", "first_name": "Null 😀"}
     row = clean(bad)
     assert isinstance(row, Good)
@@ -432,7 +433,9 @@ def test_the_zone_that_a_time_names_counts(said: str, at: str | None) -> None:
     for format in (None, ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %Z",
                           "%Y-%m-%d %H:%M %Z"]):  # fmt: skip
         source = plain_source(time_zone="America/New_York", time_format=format)
-        row = Cleaner(source, POLICY, "key")({"id": "1", "who": "1", "at": said, "total": None})
+        row = Cleaner(source, POLICY, PhoneKey("key"))(
+            {"id": "1", "who": "1", "at": said, "total": None}
+        )
         if at == "no":
             assert isinstance(row, Bad) and said not in row.reason
         else:
@@ -461,7 +464,7 @@ def test_a_name_of_letters_that_make_no_sense_is_none(
     (tmp_path / "x.csv").write_bytes(b"id,name\n1," + written + b"\n")
     [(_, said)] = files.read(tmp_path / "x.csv", source, files.Notes())
     assert isinstance(said, dict)
-    row = Cleaner(source, POLICY, "key")(said)
+    row = Cleaner(source, POLICY, PhoneKey("key"))(said)
     assert isinstance(row, Good)
     assert row.typed[TYPED["contact"].index("first_name")] == name
     assert ("first_name" in row.problems) == (name is None)
@@ -481,7 +484,7 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     source = plain_source(
         kind={"column": "type", "map": {"order": "purchase"}}, exclude={"status": ["cancelled"]}
     )
-    clean = Cleaner(source, POLICY, "key")
+    clean = Cleaner(source, POLICY, PhoneKey("key"))
     order = {"id": "1", "who": "1", "at": "2024-03-01", "total": "5", "type": "order", "status": ""}
     facts = [
         isinstance(row, Good) and not row.is_excluded
@@ -509,7 +512,7 @@ FLAGGED = CONSENT | {"columns": CONSENT["columns"] | {"subscribed": "flag"}}
 
 def consent(said: dict[str, Any], **record: str | None) -> Good | Bad | None:
     nothing = dict.fromkeys(said["columns"].values())
-    return Cleaner(plain_source(**said), POLICY, "key")(nothing | {"id": "K1"} | record)
+    return Cleaner(plain_source(**said), POLICY, PhoneKey("key"))(nothing | {"id": "K1"} | record)
 
 
 @pytest.mark.parametrize(
@@ -561,7 +564,9 @@ PRODUCT: dict[str, Any] = {
 
 def product(**record: str | None) -> Good | Bad | None:
     nothing = dict.fromkeys(PRODUCT["columns"].values())
-    return Cleaner(plain_source(**PRODUCT), POLICY, "key")(nothing | {"id": "p1"} | record)
+    return Cleaner(plain_source(**PRODUCT), POLICY, PhoneKey("key"))(
+        nothing | {"id": "p1"} | record
+    )
 
 
 def test_a_product_is_known_by_its_id_and_keeps_what_can_be_read_of_it() -> None:
@@ -747,6 +752,7 @@ import sys, json
 from datetime import date, datetime, UTC
 from pathlib import Path
 from reengage import core, db
+from reengage.messages import PhoneKey
 from reengage.policy import read_policy
 from reengage.sources import read_source
 from reengage.sources.load import load_source
@@ -822,7 +828,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         from reengage.sources import files, read_source
         from reengage.sources.clean import Cleaner
         file = Path(sys.argv[1]); source = read_source(Path(sys.argv[2]))
-        clean = Cleaner(source, read_policy(), "key")
+        clean = Cleaner(source, read_policy(), PhoneKey("key"))
         n = sum(clean(row) is not None for _, row in files.read(file, source, files.Notes())
                 if isinstance(row, dict))
         # Its own alone: the most that getrusage tells is also that of whoever began it.
@@ -954,7 +960,7 @@ def test_a_warehouse_of_before_takes_what_case_alone_kept_in(
         feed = Feed(old, tmp_path, exclude={"state": ["cancelled"]})
         rows = [(1, 1, "2024-03-01", 5, "Cancelled"), (2, 1, "2024-03-02", 6, "paid")]
         file = feed.write("a.csv", rows, "id,who,at,total,state")
-        clean, stat = Cleaner(feed.source, POLICY, "key"), file.stat()
+        clean, stat = Cleaner(feed.source, POLICY, PhoneKey("key")), file.stat()
         with old.begin() as connection:
             connection.execute(
                 sa.text(

@@ -1,8 +1,8 @@
 -- Of the texts that the provider took in a span of time, those whose contact, or number, has said
 -- stop since and stands by it. A text is taken within days of its decision, so from_day bounds what
 -- is read.
--- Grain: one row. Reads: outbox.message (by message_by_day), core.suppression.
--- Parameters: from_day, as_of, from_at, until_at, channel. Writes nothing.
+-- Grain: one row. Reads: outbox.message (by message_by_day), core.suppression,
+-- core.phone_alias. Parameters: from_day, as_of, from_at, until_at, channel. Writes nothing.
 SELECT
     count(*) AS texts,
     count(*) FILTER (
@@ -20,7 +20,7 @@ SELECT
             SELECT 1
             FROM core.suppression AS suppression
             WHERE
-                suppression.phone_hash = message.phone_hash
+                suppression.phone_hash = ANY(core.phone_hashes(message.phone_hash))
                 AND suppression.channel = :channel
                 AND suppression.reason = 'opted_out'
                 AND suppression.since >= message.accepted_at

@@ -21,7 +21,8 @@ WITH card AS (
         row.source_contact_id,
         row.loyalty_card_id,
         row.shop_account_id,
-        row.phone_hash,
+        -- Not the number's own hash: cards of before and after another key share their number.
+        encode(sha256(convert_to(row.phone, 'UTF8')), 'hex') AS phone_digest,
         encode(sha256(convert_to(lower(row.email), 'UTF8')), 'hex') AS email_hash,
         row.load_id,
         row.file_id,
@@ -67,7 +68,7 @@ FROM (
     CROSS JOIN
         LATERAL (
             VALUES
-            ('@phone', card.phone_hash, CAST(:is_phone_verified AS boolean)),
+            ('@phone', card.phone_digest, CAST(:is_phone_verified AS boolean)),
             ('@email', card.email_hash, CAST(:is_email_verified AS boolean))
         ) AS address (id_source, id, is_verified)
     WHERE address.id IS NOT NULL

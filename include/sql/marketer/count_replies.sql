@@ -1,7 +1,7 @@
 -- purpose: how many numbers have written what a person must read
--- grain: one row; reads: outbox.reply; writes: nothing
+-- grain: one row; reads: outbox.reply, core.phone_alias; writes: nothing
 -- parameters: none
 -- twice: it only reads
-SELECT count(DISTINCT reply.phone_hash) AS waiting
+SELECT count(DISTINCT core.one_number(reply.phone_hash)) AS waiting
 FROM outbox.reply AS reply
 WHERE reply.meaning = 'unclear' AND reply.reviewed_at IS NULL;

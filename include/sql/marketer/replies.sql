@@ -6,7 +6,7 @@
 -- twice: it only reads
 WITH waiting AS (
     SELECT
-        reply.phone_hash,
+        core.one_number(reply.phone_hash) AS phone_hash,
         min(reply.reply_id) AS first_id,
         max(reply.reply_id) AS reply_id,
         min(reply.received_at) AS first_at,
@@ -20,7 +20,7 @@ WITH waiting AS (
             (cast(:is_counted AS boolean) AND reply.counted_at IS NOT NULL)
             OR (NOT cast(:is_counted AS boolean) AND reply.meaning = 'unclear')
         )
-    GROUP BY reply.phone_hash
+    GROUP BY core.one_number(reply.phone_hash)
 ),
 
 shown AS (

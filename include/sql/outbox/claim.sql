@@ -59,7 +59,8 @@ judged AS MATERIALIZED (
             WHEN
                 contact.phone_e164 IS NULL
                 OR contact.merged_into IS NOT NULL
-                OR coalesce(contact.phone_hash, '') <> message.phone_hash
+                -- Another hash of the number is the number.
+                OR (contact.phone_hash = ANY(message.phone_hashes)) IS NOT TRUE
                 THEN 'phone_changed'
             WHEN NOT core.may_be_mobile(contact.phone_kind) THEN 'not_mobile'
             WHEN contact.status <> 'active' THEN 'suppressed'

@@ -2,8 +2,8 @@
 -- provider's log that does not know our ids can be searched by. One whose number has changed since
 -- has no number here: it cannot be looked for by it, and the next claim cancels it.
 -- `at` is the earliest that is known of the hand-over: by the wall, or by a simulation's clock.
--- Grain: message. Reads: outbox.message (by message_handed), core.contact. Parameters: bulk_id.
--- Writes nothing.
+-- Grain: message. Reads: outbox.message (by message_handed), core.contact, core.phone_alias.
+-- Parameters: bulk_id. Writes nothing.
 SELECT
     message.message_id,
     contact.phone_e164,
@@ -12,7 +12,9 @@ SELECT
     least(message.claimed_at, message.accepted_at, message.status_at) AS at
 FROM outbox.message AS message
 LEFT JOIN core.contact AS contact
-    ON message.contact_id = contact.contact_id AND message.phone_hash = contact.phone_hash
+    ON
+        message.contact_id = contact.contact_id
+        AND message.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
 WHERE
     message.bulk_id = :bulk_id
     AND (

@@ -1,7 +1,8 @@
--- Keep a reply, under the hash of its number that a contact or a message is known by; else the first.
+-- Keep a reply, under the hash of its number that a contact or a message is known by, or that was heard
+-- of before: a START finds the STOP; else the first.
 -- One that is clearly a stop or a start needs no review: its reviewed_at is given at once.
 -- Grain: reply; one row where it is new, or says more than before. Reads: core.contact,
--- outbox.message. Writes: outbox.reply. Parameters: provider, provider_reply_id, phone_hashes (of the
+-- core.suppression, outbox.message. Writes: outbox.reply. Parameters: provider, provider_reply_id, phone_hashes (of the
 -- number in every spelling), text, meaning, received_at, reviewed_at.
 -- Twice: a reply that is there is left alone, but for one that was to be read: the provider may tell
 -- it again, with what it took it for itself. An id under which another number has written names
@@ -38,6 +39,18 @@ SELECT
                     SELECT 1
                     FROM outbox.message AS message
                     WHERE message.phone_hash = known.phone_hash
+                )
+                OR EXISTS (
+                    SELECT 1
+                    FROM core.suppression AS suppression
+                    WHERE
+                        suppression.phone_hash = known.phone_hash
+                        AND suppression.lifted_at IS NULL
+                )
+                OR EXISTS (
+                    SELECT 1
+                    FROM outbox.reply AS earlier
+                    WHERE earlier.phone_hash = known.phone_hash
                 )
             ORDER BY known.place
             LIMIT 1

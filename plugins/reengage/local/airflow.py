@@ -35,6 +35,8 @@ def environment(server: EmbeddedServer) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": hashlib.sha256(f"api {key}".encode()).hexdigest(),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2{database}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs" / "airflow"),
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         # The client logs as an error that a mapped task has no further result.
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "reengage=INFO airflow.sdk.api.client=CRITICAL",

@@ -132,7 +132,7 @@ def day_runner(what: str, first: date) -> Iterator[tuple[DayRunner, Screen]]:
         policy = read_policy()
         server = EmbeddedServer(settings().home)
         server.start()
-        engine = warehouse()
+        engine = warehouse(hashes=True)
         past.check_step(engine, policy, first)
         airflow.prepare(server)
         clock = SimulatedClock(after(first, SENDS_AT, policy))

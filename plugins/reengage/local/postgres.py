@@ -69,8 +69,9 @@ class EmbeddedServer:
         """Start the server unless it runs; the DSN of its warehouse database. Safe to call from
         several processes at once, and after the server was killed.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.home.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.home, self.folder, self.log.parent):
+            folder.mkdir(exist_ok=True, mode=0o700)
         with self._lock():
             if not (self.data / "PG_VERSION").exists():
                 self._create()
@@ -131,7 +132,7 @@ class EmbeddedServer:
             # whether processes of the old server still write.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.folder / "dsn").unlink(missing_ok=True)  # its port may be another's by now
-        self.log.touch()
+        self.log.touch(mode=0o600)
         if os.geteuid() == 0:
             os.chown(self.log, NOBODY, NOBODY)
         deadline = time.monotonic() + ORPHANS_SECONDS

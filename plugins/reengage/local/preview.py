@@ -26,7 +26,7 @@ ENDS = {
 
 def run_preview(as_of: date, audience: Path | None = None) -> None:
     """Show the day. audience: a CSV file for everybody who is decided. Raises ReengageError."""
-    policy, engine, sources = read_policy(), warehouse(), read_sources()
+    policy, engine, sources = read_policy(), warehouse(hashes=True), read_sources()
     past.check_step(engine, policy, as_of)
     clock = SimulatedClock(_moment(policy, as_of))
     late, unread = _late(engine, policy, sources, as_of), _unread(engine, sources)

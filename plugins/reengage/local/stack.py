@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 
-from reengage import db, progress
+from reengage import db, keys, progress
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.local.postgres import EmbeddedServer
@@ -25,6 +25,7 @@ from reengage.settings import (
     SANDBOX_VARIABLE,
     WAREHOUSE_VARIABLE,
     given,
+    private_folder,
     secret,
     settings,
 )
@@ -34,12 +35,17 @@ SEED = "larkfield"
 SPOKEN_VARIABLE = "REENGAGE_SANDBOX_PROVIDER"
 
 
-def warehouse() -> sa.Engine:
-    """The warehouse of this home at the newest schema; the embedded one is started for it."""
+def warehouse(*, hashes: bool = False) -> sa.Engine:
+    """The warehouse of this home at the newest schema; the embedded one is started for it.
+
+    hashes: for what hashes numbers. Raises WrongKey where it would by another key.
+    """
     if not given(WAREHOUSE_VARIABLE):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
     db.migrate(engine)
+    if hashes:
+        keys.check(engine)
     return engine
 
 
@@ -56,8 +62,7 @@ def existing_warehouse() -> sa.Engine | None:
 @contextmanager
 def alone(what: str) -> Iterator[None]:
     """Let one command at a time work in a home. Raises ReengageError where another one does."""
-    home = settings().home
-    home.mkdir(parents=True, exist_ok=True)
+    home = private_folder()
     with (home / "working.lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,8 +91,7 @@ class Services:
         from reengage.web.hooks import providers_of_environment
         from reengage.web.protocol import options
 
-        folder = settings().sandbox
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_folder("sandbox")
         self.sandbox = _on_kept_port("sandbox", create_sandbox(folder, clock, _key(), SEED))
         providers = providers_of_environment(policy, json.dumps(self._connection()))
         self.web = _on_kept_port("web", create_app(engine, policy, clock, providers), **options())
@@ -153,13 +157,12 @@ class Screen:
     """
 
     def __init__(self, name: str) -> None:
-        self.file = settings().home / "logs" / f"{name}.log"
+        self.file = log_file(name)
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._terminal: TextIO = sys.stdout
 
     def __enter__(self) -> "Screen":
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         sys.stdout.flush()
         sys.stderr.flush()
         self._saved = os.dup(1), os.dup(2)
@@ -209,6 +212,4 @@ class Screen:
 
 def log_file(name: str) -> Path:
     """The file that a service of this home writes its output to."""
-    file = settings().home / "logs" / f"{name}.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
+    return private_folder("logs") / f"{name}.log"

@@ -38,7 +38,7 @@ def run_up() -> None:
         policy = read_policy()
         server = EmbeddedServer(settings().home)
         server.start()
-        engine = warehouse()
+        engine = warehouse(hashes=True)
         played = past.of(engine, policy)
         clock = _clock(played, policy)
         for line in _about(played):

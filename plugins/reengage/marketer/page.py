@@ -126,7 +126,7 @@ def create_page(
     guard: Sequence[Dependency] = (),
     title: str = "Re-engagement",
     policy: Callable[[], Policy] = read_policy,
-    write_guard: Sequence[Dependency] = (),
+    may_write: Callable[..., bool] = lambda: True,
     clock: Clock = wall_clock,
 ) -> FastAPI:
     """The page as an application to mount under any prefix; its links are relative.
@@ -134,8 +134,9 @@ def create_page(
     engine_factory: the warehouse, asked for at each request, so that a server that is down when
     the application is made may come up later. guard: dependencies that every route has; they
     refuse by raising HTTPException. policy: read at each request for the brand's time zone,
-    currency and ladder; without a readable policy times are in UTC. write_guard: dependencies that
-    the one route that writes has beside. clock: when a reply was read.
+    currency and ladder; without a readable policy times are in UTC. may_write: a dependency that
+    says whether who asks may say what a reply means; who may not sees no button for it, and is
+    refused. clock: when a reply was read.
 
     A warehouse that is down, empty of tables or too slow is answered with a page and status 503.
     """
@@ -407,7 +408,7 @@ def create_page(
             )
 
     @app.get("/replies", response_class=HTMLResponse)
-    def replies(request: Request) -> Response:
+    def replies(request: Request, may_answer: Annotated[bool, Depends(may_write)]) -> Response:
         with _reading(engine_factory) as connection:
             unread, counted = (
                 db.run(
@@ -421,11 +422,18 @@ def create_page(
                 section="replies",
                 unread=unread,
                 counted=counted,
+                may_answer=may_answer,
                 kept=db.run(connection, "marketer/unread_webhooks").one(),
             )
 
-    @app.post("/replies/{reply_id}/{meant}", dependencies=[Depends(_own_page), *write_guard])
-    def review(reply_id: int, meant: Literal["stop", "go-on", "start"]) -> Response:
+    @app.post("/replies/{reply_id}/{meant}", dependencies=[Depends(_own_page)])
+    def review(
+        reply_id: int,
+        meant: Literal["stop", "go-on", "start"],
+        may_answer: Annotated[bool, Depends(may_write)],
+    ) -> Response:
+        if not may_answer:
+            raise HTTPException(403)
         if not 0 <= reply_id < 2**63:
             raise _Missing("There is no such reply.")
         meaning: Meaning = "unclear" if meant == "go-on" else meant
@@ -461,8 +469,9 @@ def create_page(
         elif error.status_code == 403:
             page = problem(
                 request, 403, "Not open to you",
-                "Your Airflow account may not see the re-engagement journey. Ask an Airflow "
-                "administrator for read access to the DAG reengage_journey.",
+                "Your Airflow account may not do this. Ask an Airflow administrator for access to "
+                "the DAG reengage_journey: to read it, to see this page; to edit it, to say what a "
+                "reply means.",
             )  # fmt: skip
         elif error.status_code == 404:
             page = problem(request, 404, "Not there", "There is no such page. Start from Days.")

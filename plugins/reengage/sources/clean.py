@@ -15,7 +15,7 @@ import phonenumbers
 from babel import Locale
 from babel.core import get_global
 
-from reengage.messages import phone_hash
+from reengage.messages import PhoneKey
 from reengage.policy import Policy
 from reengage.sources import Constant, KindColumn, Source, folded, numerals, times
 from reengage.sources.files import Guessed
@@ -142,7 +142,7 @@ class _Verdict(NamedTuple):
 class Cleaner:
     """Turns the records of one source into typed rows."""
 
-    def __init__(self, source: Source, policy: Policy, hash_key: str) -> None:
+    def __init__(self, source: Source, policy: Policy, hash_key: PhoneKey) -> None:
         self.source = source
         self.brand = policy.brand
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
@@ -283,7 +283,7 @@ class Cleaner:
         typed = (
             contact_id,
             phone,
-            phone_hash(phone, self.hash_key) if phone else None,
+            self.hash_key.hash(phone) if phone else None,
             phone_kind,
             self._field("email", get("email"), problems, _email),
             get("first_name"),

@@ -18,12 +18,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db
+from reengage import db, keys
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
-from reengage.settings import secret
 from reengage.sources import ENTITIES, Source, files, folders, read_sources
 from reengage.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.sources.seen import Past, Seen
@@ -132,7 +131,9 @@ class _Reader:
         self.policy = policy
         self.as_of = as_of
         self.clock = clock
-        self.cleaner = Cleaner(source, policy, secret("phones"))
+        with engine.begin() as connection:
+            in_use, *_ = keys.known(connection)
+        self.cleaner = Cleaner(source, policy, in_use)
         self.table = f"raw.{source.entity}"
         self.who = {"source": source.source, "entity": source.entity}
         # Since words are compared without case and blanks, and since numbers are without their .0,

@@ -29,7 +29,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from reengage import db
+from reengage import db, keys
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError
 from reengage.policy import Policy, read_policy
@@ -219,8 +219,17 @@ def create_app(
 
 
 def default_app() -> FastAPI:
-    """The link service of this installation, on the real clock: what `reengage web` serves."""
-    return create_app(db.engine(), read_policy(), wall_clock)
+    """The link service of this installation, on the real clock: what `reengage web` serves.
+
+    Raises WrongKey where it would look numbers up under another key; while the warehouse is away
+    that is not known, and webhooks wait.
+    """
+    engine = db.engine()
+    try:
+        keys.check(engine)
+    except SQLAlchemyError as error:
+        log.warning("The warehouse does not answer yet: %s", type(error).__name__)
+    return create_app(engine, read_policy(), wall_clock)
 
 
 def _may_measure(request: Request) -> bool:

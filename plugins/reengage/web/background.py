@@ -14,8 +14,9 @@ from typing import IO, Any
 from sqlalchemy.exc import DBAPIError
 
 from reengage import db, outbox
+from reengage.errors import ReengageError
 from reengage.providers import Provider
-from reengage.settings import settings
+from reengage.settings import private_folder
 from reengage.web import hits, visits
 from reengage.web.service import Service, may_pass
 
@@ -71,9 +72,7 @@ class Background:
 
     def _leads(self) -> bool:
         if self._lead is None:
-            folder = settings().home / "web"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lead = (folder / "lead.lock").open("a")
+            lead = (private_folder("web") / "lead.lock").open("a")
             try:
                 fcntl.flock(lead, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -102,7 +101,8 @@ class Background:
             if may_pass(error):
                 log.info("The warehouse is away (%s); trying again", type(error).__name__)
             else:
-                log.error("The link service's background failed: %s", type(error).__name__)
+                said = str(error) if isinstance(error, ReengageError) else type(error).__name__
+                log.error("The link service's background failed: %s", said)
 
 
 def replay(service: Service, meanwhile: Callable[[], None] = lambda: None) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0033"
-down_revision = "0028"
+down_revision = "0032"
 
 FOLDER = Path(__file__).parents[1] / "0033_refusals"
 

@@ -1,0 +1,15 @@
+"""Which keys the numbers are hashed with, and which hashes are of one number."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0032"
+down_revision = "0030"
+
+FOLDER = Path(__file__).parents[1] / "0032_keys"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))

@@ -1,0 +1,15 @@
+"""What the link service may do: no more than it needs, stops and breaks through functions."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0034"
+down_revision = "0033"
+
+FOLDER = Path(__file__).parents[1] / "0034_role"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
