@@ -11,20 +11,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-import phonenumbers
-
 from reengage.messages import phone_hash
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source, folded, numerals
+from reengage.sources import Constant, KindColumn, Multiplied, Source, numerals, territories
+from reengage.sources.conditions import LONGEST_WORD, NOTHING, folded
 from reengage.sources.files import Guessed
-from reengage.sources.ids import normal_id
+from reengage.sources.ids import is_email, normal_id
 from reengage.sources.names import makes_sense
 from reengage.sources.numerals import BadValue
-from reengage.sources.times import BadTime, Moment, Times
+from reengage.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "none", "null", "unknown", "n.a."}
-NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 # Characters of a field, before anything looks at what it says: an index holds no more, a text shows
@@ -37,7 +35,9 @@ REJECTING = {
     "purpose", "occurred_at", "granted_at", "withdrawn_at", "subscribed", "created_at",
 }  # fmt: skip
 # Counted on where other rules than before read the same card: its files are read again.
-RULES = {"contact": "2"}
+RULES = {"contact": "3"}
+# Why a row that names nobody is rejected.
+WITHOUT_ID = "source_contact_id is missing"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 YES = {"true", "t", "yes", "y", "on"}
@@ -111,11 +111,14 @@ class Bad(NamedTuple):
 
 
 class _Verdict(NamedTuple):
-    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's."""
+    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's. problem:
+    why it cannot be compared.
+    """
 
     is_fact: bool
     is_anew: bool
     kind: str | None
+    problem: str | None
 
 
 class Cleaner:
@@ -127,7 +130,9 @@ class Cleaner:
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
         self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
-        self._moments: dict[str, Moment | BadValue] = {}
+        self._moments: dict[str, Moment | BadTime] = {}
+        # How times that cannot be read are written, by the first of them, of each of ours.
+        self._hints: dict[str, str] = {}
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
@@ -143,6 +148,7 @@ class Cleaner:
         kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
         self._kinds = {**{folded(value): kind for value, kind in kinds.items()}, **kinds}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
+        self._is_product = "amount" in source.products
         # With an id of its own, an order may stand in several rows.
         self._has_event_id = "source_event_id" in source.columns
         is_order = source.entity == "interaction" and self._has_event_id
@@ -156,6 +162,8 @@ class Cleaner:
         self._verdicts: dict[str, dict[str | None, _Verdict]] = {
             column: {} for column in source.value_rules
         }
+        self._rules = {column: source.rule(column) for column in source.value_rules}
+        self._products = source.products.items()
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -190,6 +198,10 @@ class Cleaner:
             is_anew |= verdict.is_anew
             if column == self._kind_column:
                 values["kind"] = verdict.kind
+            if verdict.problem:
+                problems[column] = verdict.problem
+        for ours, product in self._products:
+            values[ours] = self._multiplied(ours, product, record, problems)
         if self._names:
             self._drop_odd_names(values, problems, is_guess=is_guess)
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
@@ -220,17 +232,21 @@ class Cleaner:
         """What a value of a column means by the words of the YAML, whatever its case and blanks."""
         exact, word = (value or "").strip(), folded(value)
         words = self.source.value_rules[column]
-        kind, is_fact = None, True
+        kind, is_fact, problem = None, True, None
         if column == self._kind_column:
             kind = self._kinds.get(exact) or self._kinds.get(word)
             is_fact = kind is not None
-        unwanted = self.source.exclude.get(column, ())
-        is_fact = is_fact and word not in map(folded, unwanted)
+        try:
+            is_fact = is_fact and not self._rules[column](exact[:LONGEST_WORD])
+        except BadValue as error:
+            problem = f"{error}, and `exclude` compares it"
         is_anew = exact not in words and word in map(folded, words)
-        if len(known) > 10_000:
-            known.clear()
-        known[value] = _Verdict(is_fact, is_anew, kind)
-        return known[value]
+        found = _Verdict(is_fact, is_anew, kind, problem)
+        if len(value or "") <= LONGEST_WORD:
+            if len(known) > 10_000:
+                known.clear()
+            known[value] = found
+        return found
 
     def _drop_odd_names(
         self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
@@ -240,21 +256,29 @@ class Cleaner:
             value = values[name]
             if value is None or value.isascii():
                 continue
-            country = (values.get("country") or self.brand.country).upper()
+            country = self._country_of(values.get("country"))
             if not makes_sense(value, country, is_guess=is_guess):
                 values[name] = None
                 problems[name] = "holds letters that make no sense: say the file's `encoding`"
+
+    def _country_of(self, said: str | None) -> str:
+        """The country that a card names, or the brand's."""
+        try:
+            return territories.country(said) if said else self.brand.country
+        except BadValue:
+            return self.brand.country
 
     # --- the entities: (record_key, dated_on, typed values) ---------------------------------------
 
     def _contact(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
-        country = self._field("country", get("country"), problems, _country)
+        country = self._field("country", get("country"), problems, territories.country)
+        # Nobody's number is looked for in another country than theirs.
+        whose = None if "country" in problems else country or self.brand.country
         phone, phone_kind = self._field(
-            "phone", get("phone"), problems,
-            lambda said: numerals.phone(said, country or self.brand.country),
-        ) or (None, None)  # fmt: skip
+            "phone", get("phone"), problems, lambda said: numerals.phone(said, whose)
+        ) or (None, None)
         created = self._field("created_at", get("created_at"), problems, self._moment)
         typed = (
             contact_id,
@@ -289,12 +313,17 @@ class Cleaner:
         elif not may_lack:
             raise BadValue("occurred_at is missing")
         currency = self._field("currency", get("currency"), problems, _currency)
+        amount = self._money("amount", values, problems)
+        kind = self._kind or get("kind") or "none"
+        if self._is_product and amount and amount[0] == "-" and not amount.strip("-0."):
+            # Less than one at no price: something came back that had cost nothing.
+            kind = "refund" if kind in ("purchase", "loyalty") else kind
         typed = (
             self._contact_source(values),
             contact_id,
-            self._kind or get("kind") or "none",
+            kind,
             moment and moment.at,
-            self._field("amount", get("amount"), problems, self._amount),
+            amount,
             # What cannot be read may be any currency.
             currency or (None if "currency" in problems else self._no_currency),
             self._field("product_id", get("product_id"), problems, _id),
@@ -345,7 +374,8 @@ class Cleaner:
         try:
             return True, self._moment(value)
         except BadValue:
-            is_none = bool(NO_DAY.fullmatch(value)) or value.lower() in NO
+            said = value[:LONGEST_FIELD]
+            is_none = bool(NO_DAY.fullmatch(said)) or said.lower() in NO
             problems["withdrawn_at"] = NOT_WITHDRAWN if is_none else UNREADABLE
             return not is_none, None
 
@@ -389,7 +419,7 @@ class Cleaner:
             self._field("category", get("category"), problems, _name),
             self._field("url", get("url"), problems, _url),
             self._field("image_url", get("image_url"), problems, _url),
-            self._field("price", get("price"), problems, self._amount),
+            self._money("price", values, problems),
             self._field("currency", get("currency"), problems, _currency) or self.brand.currency,
             self._field("available", get("available"), problems, _is_in_stock),
         )
@@ -404,7 +434,7 @@ class Cleaner:
         except BadValue as error:
             raise BadValue(f"{name} {error}") from None
         if not found:
-            raise BadValue(f"{name} is missing")
+            raise BadValue(WITHOUT_ID if name == "source_contact_id" else f"{name} is missing")
         return found
 
     def _contact_source(self, values: dict[str, str | None]) -> str:
@@ -437,22 +467,59 @@ class Cleaner:
             if len(self._moments) > 100_000:
                 self._moments.clear()
             try:
-                known = self._parse(value)
-            except BadValue as error:
+                known = self.times(value)
+            except BadTime as error:
                 known = error
             self._moments[value] = known
-        if isinstance(known, BadValue):
+        if isinstance(known, UnreadableTime):
+            if name not in self._hints:
+                self._hints[name] = how_to_read(value)
+            raise BadValue(f"{name} {known}{self._hints[name]}")
+        if isinstance(known, BadTime):
             raise BadValue(f"{name} {known}")
         return known
 
-    def _parse(self, value: str) -> Moment:
-        try:
-            return self.times(value)
-        except BadTime as error:
-            raise BadValue(str(error)) from None
+    def _money(
+        self, name: str, values: dict[str, str | None], problems: dict[str, str]
+    ) -> str | None:
+        value = values.get(name)
+        if name in self.source.products:
+            return value
+        found: str | None = self._field(name, value, problems, self._amount)
+        return found
 
     def _amount(self, value: str) -> str:
         return numerals.amount(value, self.source.decimal)
+
+    def _multiplied(
+        self,
+        ours: str,
+        product: Multiplied,
+        record: dict[str, str | None],
+        problems: dict[str, str],
+    ) -> str | None:
+        """What the columns of a product make; None where none of them says anything, or one is no
+        number.
+        """
+        said = {name: (record[name] or "").strip() for name in product.factors}
+        empty = [name for name, value in said.items() if value in NOTHING]
+        if len(empty) == len(said):
+            return None
+        if empty:
+            problems[ours] = f"is a product, and {empty[0]} is empty"
+            return None
+        factors = [one.value for one in product.multiply if isinstance(one, Constant)]
+        for name, value in said.items():
+            try:
+                factors.append(self._amount(value))
+            except BadValue as error:
+                problems[ours] = f"is a product, and {name} {error}"
+                return None
+        try:
+            return numerals.product(factors)
+        except BadValue as error:
+            problems[ours] = str(error)
+            return None
 
 
 def _meaning(source: Source, policy: Policy) -> str:
@@ -490,7 +557,7 @@ def _joining_id(value: str) -> str | None:
 
 
 def _email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+    if not is_email(value):
         raise BadValue("is no email address")
     return value.lower()
 
@@ -501,13 +568,6 @@ def _language(value: str) -> str:
     if not match:
         raise BadValue("is no language code like en")
     return match.group(1).lower()
-
-
-@functools.lru_cache(1000)
-def _country(value: str) -> str:
-    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadValue("is no country code like US")
-    return value.upper()
 
 
 def _time_zone(value: str) -> str:
