@@ -34,6 +34,7 @@ LONGEST_RECORD = 10_000  # lines; a quote left open would otherwise swallow the 
 LONGEST_HEADER = 50  # lines
 # What a file may unpack to: so many bytes and lines in any case, else so many times its own size.
 MOST_UNPACKED, MOST_LINES, MOST_TIMES = 2 << 30, 5_000_000, 200
+MOST_ROWS = 20  # of Parquet, for each byte: an id alone takes more
 MOST_BLANK = 1_000_000  # lines with nothing in them, one after the other
 WIDE_GROUP = 128 << 20  # bytes of a Parquet row group that is read in small batches
 LONGEST_WORD = 4096  # bytes of what a Parquet file holds once for many rows
@@ -217,6 +218,8 @@ def _resembling(wanted: Iterable[str], others: Iterable[str], what: str = "colum
     like = dict.fromkeys(found for name in wanted for found in alike(name, names))
     if like:
         return f"{', '.join(like)} may be meant, of its other {what} ({len(names):,})."
+    if not names:
+        return f"It has no other {what}."
     return f"None of its other {what} ({len(names):,}) is called like that."
 
 
@@ -599,6 +602,11 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{file.name} is no whole Parquet file: is it cut? ({error})") from error
     with parquet:
+        if parquet.metadata.num_rows > max(MOST_LINES, MOST_ROWS * file.stat().st_size):
+            raise SourceError(
+                f"{file.name} says that it has {parquet.metadata.num_rows:,} rows, more than there "
+                "can be in it. Deliver it again."
+            )
         names = parquet.schema_arrow.names
         _check_header(file, source, [*map(name_of, names)])
         notes.names |= {*map(name_of, names[:MOST_COMPARED])}
