@@ -37,7 +37,27 @@ def test_what_may_be_several_names_them() -> None:
         country("SUN")
 
 
-@pytest.mark.parametrize("language", "en de fr es it pt ru ar zh ja ko hi th id tr pl".split())
+@pytest.mark.parametrize(
+    "language",
+    [
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "ru",
+        "ar",
+        "zh",
+        "ja",
+        "ko",
+        "hi",
+        "th",
+        "id",
+        "tr",
+        "pl",
+    ],
+)
 def test_every_country_is_known_by_its_name_in_a_language(language: str) -> None:
     names = Locale.parse(language).territories
     for code in SUPPORTED_REGIONS:

@@ -148,7 +148,6 @@ class Cleaner:
         kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
         self._kinds = {**{folded(value): kind for value, kind in kinds.items()}, **kinds}
         self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
-        self._is_product = "amount" in source.products
         # With an id of its own, an order may stand in several rows.
         self._has_event_id = "source_event_id" in source.columns
         is_order = source.entity == "interaction" and self._has_event_id
@@ -163,7 +162,7 @@ class Cleaner:
             column: {} for column in source.value_rules
         }
         self._rules = {column: source.rule(column) for column in source.value_rules}
-        self._products = source.products.items()
+        self._products = source.products
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -200,7 +199,7 @@ class Cleaner:
                 values["kind"] = verdict.kind
             if verdict.problem:
                 problems[column] = verdict.problem
-        for ours, product in self._products:
+        for ours, product in self._products.items():
             values[ours] = self._multiplied(ours, product, record, problems)
         if self._names:
             self._drop_odd_names(values, problems, is_guess=is_guess)
@@ -315,7 +314,7 @@ class Cleaner:
         currency = self._field("currency", get("currency"), problems, _currency)
         amount = self._money("amount", values, problems)
         kind = self._kind or get("kind") or "none"
-        if self._is_product and amount and amount[0] == "-" and not amount.strip("-0."):
+        if "amount" in self._products and amount and amount[0] == "-" and not amount.strip("-0."):
             # Less than one at no price: something came back that had cost nothing.
             kind = "refund" if kind in ("purchase", "loyalty") else kind
         typed = (
@@ -483,7 +482,7 @@ class Cleaner:
         self, name: str, values: dict[str, str | None], problems: dict[str, str]
     ) -> str | None:
         value = values.get(name)
-        if name in self.source.products:
+        if name in self._products:
             return value
         found: str | None = self._field(name, value, problems, self._amount)
         return found

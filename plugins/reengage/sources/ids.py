@@ -44,9 +44,8 @@ def normal_id(value: str) -> str:
 
 def is_email(value: str) -> bool:
     """Whether it is written as an e-mail address is: a name, @, and a domain with a dot in it."""
-    name, at, domain = value.partition("@")
-    is_apart = "@" not in domain and not re.search(r"\s", value)
-    return bool(name and at) and "." in domain[1:-1] and is_apart
+    name, _, domain = value.partition("@")
+    return bool(name) and "." in domain[1:-1] and "@" not in domain and value.split() == [value]
 
 
 def _plain(value: str) -> str:

@@ -55,6 +55,7 @@ class Seen:
         self._rules = {column: source.rule(column) for column in source.exclude}
         # The conditions that are no plain words, until a value fulfils them.
         self.unfulfilled = {column: rule.patterns for column, rule in self._rules.items()}
+        self._has_patterns = any(self.unfulfilled.values())
         self.rows = 0
 
     def __call__(self, record: dict[str, str | None]) -> None:
@@ -63,9 +64,11 @@ class Seen:
         if self.unfilled:
             self.unfilled = [c for c in self.unfilled if (record[c] or "").strip() in NOTHING]
         for column, tally in self.tallies.items():
-            value = (record[column] or "")[: 2 * LONGEST_WORD].strip()[:LONGEST_WORD]
+            value = (record[column] or "").strip()
+            if len(value) > LONGEST_WORD:
+                value = value[:LONGEST_WORD]
             self._count(column, value, 1, tally)
-            if self.unfulfilled.get(column):
+            if self._has_patterns and self.unfulfilled.get(column):
                 self._fulfil(column, value)
 
     def _fulfil(self, column: str, value: str) -> None:
