@@ -75,14 +75,16 @@ def _complete_through(source: Source) -> date | None:
     """What the source's completeness marker says, if there is one."""
     if source.complete_marker is None or not Path(source.complete_marker).is_file():
         return None
-    text = Path(source.complete_marker).read_text(encoding="utf-8", errors="replace").strip()
+    with Path(source.complete_marker).open("rb") as file:
+        text = file.read(100).decode("utf-8-sig", "replace").strip()
     try:
         return date.fromisoformat(text)
-    except ValueError as error:
+    except ValueError:
+        # By a link it may be another file: what is no kind of date is not told.
+        said = f": it says {text!r}" if re.fullmatch(r"[\d./: -]{1,20}", text) else ""
         raise DayStopped(
-            f"{source.complete_marker} should hold one date like 1997-12-31, but says "
-            f"{text[:40]!r}."
-        ) from error
+            f"{source.complete_marker} should hold one date like 1997-12-31 and nothing else{said}."
+        ) from None
 
 
 def decide(engine: Engine, policy: Policy, as_of: date, clock: Clock, link_base: str) -> DayCounts:

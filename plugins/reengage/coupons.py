@@ -28,7 +28,7 @@ from reengage.errors import ConfigurationError, SourceError
 from reengage.policy import CouponOffer, Policy, Step
 from reengage.progress import progress
 from reengage.segments import plain
-from reengage.sources.files import said_delimiter
+from reengage.spreadsheet import said_delimiter
 
 log = logging.getLogger(__name__)
 

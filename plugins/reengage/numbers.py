@@ -105,8 +105,8 @@ def forms() -> Forms:
 
 
 def version() -> str:
-    """What the spellings of numbers depend on, as a hash: where it changes, they are noted anew, and
-    who is one person by them.
+    """What the spellings of numbers depend on, as a hash: where it changes, they are noted anew,
+    and who is one person by them.
     """
     return hashlib.sha256(f"of every card\n{forms().pattern}".encode()).hexdigest()
 
@@ -122,8 +122,8 @@ def hashes(number: str, keys: tuple[PhoneKey, ...]) -> tuple[str, ...]:
 
 
 def digests(number: str) -> tuple[str, ...]:
-    """What cards with a number in E.164 are told by (core.card_id), a digest a spelling: whether two
-    share it does not depend on the key of the day on which they came.
+    """What cards with a number in E.164 are told by (core.card_id), a digest a spelling: whether
+    two share it does not depend on the key of the day on which they came.
     """
     return tuple(hashlib.sha256(form.encode()).hexdigest() for form in forms().of(number))
 

@@ -23,6 +23,20 @@ class Loader(yaml.SafeLoader):
 
     _depth = 0
 
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._anchors: list[Any] = []
+
+    def compose_document(self) -> yaml.Node | None:
+        node = super().compose_document()
+        for event in self._anchors:
+            raise Misread(
+                f"line {_line(event)}: &{event.anchor} marks a part so that it can be repeated (an "
+                "anchor of YAML), and is no part of what stands there: take it away, or put a text "
+                "that begins with & in quotes"
+            )
+        return node
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
@@ -30,6 +44,8 @@ class Loader(yaml.SafeLoader):
                 f"line {_line(event)}: *{event.anchor} repeats what is written elsewhere (an alias "
                 "of YAML): write it out"
             )
+        if getattr(self.peek_event(), "anchor", None):
+            self._anchors.append(self.peek_event())
         if self._depth >= DEEPEST:
             raise Misread(f"line {_line(self.peek_event())}: more than {DEEPEST} levels deep")
         self._depth += 1

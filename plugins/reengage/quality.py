@@ -216,7 +216,7 @@ def _suites(policy: Policy, as_of: date) -> dict[str, tuple[str, list[Any]]]:
                     column="kind",
                     value_set=[
                         "purchase", "visit", "loyalty", "email_open", "email_click", "reply",
-                        "login",
+                        "login", "refund",
                     ],
                     **critical,
                 ),

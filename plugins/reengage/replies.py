@@ -17,6 +17,9 @@ from reengage.settings import INCLUDE
 
 FILE = INCLUDE / "words.yaml"
 
+# Characters of a reply that are looked at. A longer one is never a START.
+LONGEST = 5_000
+
 Meaning = Literal["stop", "start", "unclear"]
 Spoken = Annotated[str, Field(min_length=1)]
 
@@ -71,10 +74,11 @@ class Words:
         self._longest = max(len(word.split()) for word in self._stop | self._polite)
 
     def meaning(self, text: str) -> Meaning:
-        """What a text says by its own words."""
-        if self._rest(_plain(text)) in self._start:
+        """What a text says by its own words: of one that nobody types, by its beginning."""
+        said = text[:LONGEST]
+        if len(text) <= LONGEST and self._rest(_plain(said)) in self._start:
             return "start"
-        readings = {_plain(text), _plain(_folded(text))}
+        readings = {_plain(said), _plain(_folded(said))}
         return "stop" if any(map(self._is_stop, readings)) else "unclear"
 
     def _is_stop(self, plain: str) -> bool:
@@ -95,12 +99,16 @@ class Words:
 
     def _rest(self, plain: str) -> str:
         """The text without the polite words before it; they alone are the text."""
-        words = plain.split()
+        words, at = plain.split(), 0
         while True:
-            begins = [n for n in range(self._longest, 0, -1) if " ".join(words[:n]) in self._polite]
-            if not begins or len(words) <= begins[0]:
-                return " ".join(words)
-            words = words[begins[0] :]
+            begins = [
+                n
+                for n in range(self._longest, 0, -1)
+                if " ".join(words[at : at + n]) in self._polite
+            ]
+            if not begins or len(words) - at <= begins[0]:
+                return " ".join(words[at:])
+            at += begins[0]
 
 
 @lru_cache(maxsize=1)

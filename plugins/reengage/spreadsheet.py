@@ -1,5 +1,6 @@
-"""Cells of the CSV files that people open in a spreadsheet."""
+"""Cells of the CSV files that people open in a spreadsheet, and what it writes into one."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 # What a spreadsheet would take for a formula when a cell begins with it.
@@ -19,3 +20,9 @@ def id_names(sources: Sequence[str]) -> list[str]:
 def id_cells(ids: Mapping[str, str] | None, sources: Sequence[str]) -> list[str]:
     """A contact's ids (core.source_ids), a cell for each source."""
     return [text((ids or {}).get(source, "")) for source in sources]
+
+
+def said_delimiter(line: str) -> str | None:
+    """The delimiter that a line of Excel's says (sep=;), None for any other line."""
+    match = re.fullmatch(r'"?sep=(.)"?[,;\t|]*', line.strip("\r\n "), re.IGNORECASE | re.DOTALL)
+    return match[1] if match else None

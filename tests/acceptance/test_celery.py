@@ -1,5 +1,5 @@
-"""Two days through docker-compose.yaml's own commands: Debian's PostgreSQL 15, Redis, Airflow with two
-Celery workers of which one is killed in the middle of sending, and the link service.
+"""Two days through docker-compose.yaml's own commands: Debian's PostgreSQL 15, Redis, Airflow with
+two Celery workers of which one is killed in the middle of sending, and the link service.
 """
 
 import asyncio
@@ -360,8 +360,8 @@ def test_two_days_pass_and_a_worker_that_is_killed_texts_nobody_twice(
     became = sql(cluster, "SELECT status::text, count(*) FROM outbox.message GROUP BY 1")
     assert {status for status, _ in became} <= {"accepted", "delivered", "undelivered", "expired"}
     print(
-        f"started, first day {day_one:.0f} s; the queue moved {moved_at - killed_at:.0f} s after the"
-        f" kill; all {time.monotonic() - began:.0f} s"
+        f"started, first day {day_one:.0f} s; the queue moved {moved_at - killed_at:.0f} s after "
+        f"the kill; all {time.monotonic() - began:.0f} s"
     )
     for secret in (cluster.folder / "secrets").iterdir():
         said = [

@@ -1,4 +1,4 @@
-"""docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with each
+"""docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with
 other and with the project.
 
 There is no Docker here: what can be checked without is checked, and the script that makes the

@@ -30,7 +30,7 @@ from reengage import core, db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.messages import PhoneKey
 from reengage.policy import Policy, read_policy
-from reengage.sources import Source, files, folders, read_source, read_sources
+from reengage.sources import COLUMNS, Source, files, folders, read_source, read_sources
 from reengage.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.sources.load import Load, load_source
 
@@ -836,7 +836,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """)
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
     assert feed.source
-    for size in (100_000, 1_000_000):
+    for size in (50_000, 400_000):
         file = feed.folder / "x.csv"
         with file.open("w", encoding="utf-8") as out:
             out.write("id,who,at,total\n")
@@ -859,7 +859,8 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
                "amount": "amt", "product_id": "pid"}  # fmt: skip
     (tmp_path / "_source.yaml").write_text(
         json.dumps({"source": "shop", "entity": "interaction", "kind": "purchase",
-                    "connector": "files", "path": "x", "columns": columns})
+                    "connector": "files", "path": "x", "columns": columns,
+                    "exclude": {"oid": ["D*"]}})
     )  # fmt: skip
     row, much = "1,C1,2024-03-01,5,p\n", "x" * (1 << 20)
     with gzip.open(tmp_path / "line.csv.gz", "wt", compresslevel=1) as out:
@@ -879,19 +880,41 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
     probe = textwrap.dedent("""
         import re, sys
         from pathlib import Path
+        from reengage.errors import SourceError
+        from reengage.policy import read_policy
         from reengage.sources import files, read_source
+        from reengage.sources.clean import Bad, Cleaner
+        from reengage.sources.seen import Seen
         source = read_source(Path(sys.argv[1]))
+        clean, seen = Cleaner(source, read_policy(), "key"), Seen(source)
         for name in sys.argv[2:]:
             good, why = 0, set()
-            for _, row in files.read(Path(name), source, files.Notes()):
-                good += isinstance(row, dict)
-                why |= {row.reason} if isinstance(row, files.Broken) else set()
+            try:
+                for _, row in files.read(Path(name), source, files.Notes()):
+                    if isinstance(row, dict):
+                        seen(row)
+                        row = clean(row)
+                    good += not isinstance(row, files.Broken | Bad)
+                    why |= {row.reason} if isinstance(row, files.Broken | Bad) else set()
+            except SourceError as error:
+                why.add(str(error))
             print(good, *sorted(why))
         # Its own alone: the most that getrusage tells is also that of whoever began it.
         status = Path("/proc/self/status").read_text()
         print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) >> 10)
     """)
-    names = [str(tmp_path / n) for n in ("line.csv.gz", "field.csv", "line.jsonl", "bomb.parquet")]
+    with gzip.open(tmp_path / "words.csv.gz", "wt", compresslevel=1) as out:
+        out.write("oid,cid,at,amt,pid\n")
+        out.writelines(f"C{n}{much[:-1000]},C1,2024-03-01,5,p\n" for n in range(150))
+    twice = ",".join(f'"k{n % 45_000}":1' for n in range(90_000))
+    (tmp_path / "keys.jsonl").write_text(good + f"{{{twice}}}\n" + "[" * 500_000 + "\n" + good)
+    pq.write_table(
+        pa.table({name: pa.nulls(5_100_000, pa.int8()) for name in columns.values()}),
+        tmp_path / "nulls.parquet",
+    )
+    files_ = ("line.csv.gz", "field.csv", "line.jsonl", "bomb.parquet", "words.csv.gz",
+              "keys.jsonl", "nulls.parquet")  # fmt: skip
+    names = [str(tmp_path / name) for name in files_]
     said = subprocess.run(
         [sys.executable, "-c", probe, str(tmp_path / "_source.yaml"), *names],
         check=True, capture_output=True, text=True, timeout=120,
@@ -899,7 +922,10 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
     assert said[0] == said[2] == "2 is longer than 1,048,576 characters"
     assert said[1].startswith("2 a quote is left open")
     assert said[3] == "0 pid is longer than 1,048,576 characters"
-    assert int(said[4]) < 400
+    assert said[4] == "0 source_event_id is longer than 1,000 characters"
+    assert said[5] == "2 is not JSON: nested too deeply source_event_id is missing"
+    assert said[6].startswith("0 nulls.parquet says that it has 5,100,000 rows, more than")
+    assert int(said[7]) < 400
 
 
 def test_a_path_means_files_and_no_tools(tmp_path: Path) -> None:
@@ -1104,3 +1130,162 @@ def test_a_column_that_is_not_there_takes_nothing_back_and_mends(
             sa.text("SELECT count(*) FROM raw.interaction WHERE status = 'loaded'")
         )
         assert current.scalar() == 2
+
+
+# --- what a file is not meant to show ------------------------------------------------------------
+
+
+def test_what_leads_out_of_a_sources_folder_is_not_opened_and_the_rest_loads(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path, path=str(tmp_path / "shop/in"))
+    inside, outside = feed.folder / "in", tmp_path / "elsewhere"
+    outside.mkdir()
+    (inside / "old").mkdir(parents=True)
+    secret = feed.write("secret.csv", [("stolen", 1, "2024-03-01", 1)])
+    secret.rename(outside / "secret.csv")
+    feed.write("in/good.csv", [("good", 1, "2024-03-01", 1)])
+    feed.write("in/old/kept.csv", [("kept", 1, "2024-03-01", 1)])
+    (inside / "link.csv").symlink_to(outside / "secret.csv")
+    (inside / "up.csv").symlink_to("../../elsewhere/secret.csv")
+    (inside / "folder").symlink_to(outside)
+    (inside / "again.csv").symlink_to("old/kept.csv")
+    load = feed.take()
+    assert loaded(feed) == {"good": 1, "kept": 1}
+    told = [note for note in load.notes if "leads out of" in note]
+    assert [name for name in ("link.csv", "up.csv", "folder") if f"{name} is not" in str(told)] == [
+        "link.csv", "up.csv", "folder",
+    ]  # fmt: skip
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("glob", ["in/*/../../elsewhere/*.csv", "in/*/*.csv", "in/**/secret.csv"])
+def test_no_glob_leaves_the_folder_that_is_written_out(tmp_path: Path, glob: str) -> None:
+    feed = Feed(None, tmp_path, path=str(tmp_path / "shop" / glob))  # type: ignore[arg-type]
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "secret.csv").write_text("id,who,at,total\n")
+    (feed.folder / "in/sub").mkdir(parents=True)
+    (feed.folder / "in/link").symlink_to(outside)
+    (feed.folder / "elsewhere").symlink_to(outside)
+    found = folders.find(feed.source)
+    assert found
+    for file in found:
+        with pytest.raises(SourceError, match="leads out of"):
+            list(files.read(file, feed.source, files.Notes()))
+        assert files.about_rows(file, feed.source) is None
+
+
+def test_a_link_that_the_yaml_itself_goes_through_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/a.csv").write_text("id,who,at,total\n1,1,2024-03-01,1\n")
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    for path in ("data", "data/*.csv", "data/a.csv", "shop/../data/*.csv"):
+        feed = Feed(None, tmp_path / path.replace("/", "_"), path=str(tmp_path / path))  # type: ignore[arg-type]
+        (tmp_path / "shop").mkdir(exist_ok=True)
+        [file] = folders.find(feed.source)
+        assert len(list(files.read(file, feed.source, files.Notes()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [("order_id,Total amount,who", "Total amount may be meant"),
+     ("root:$6$totalsecret:19000:0:99999:7:::", "None of its other columns (1) is called like"),
+     ("Anna Rossi,anna@example.org,+39 335 1234567", "None of its other columns (3) is"),
+     ("-----BEGIN PRIVATE KEY-----", "None of its other columns (1) is called like that"),
+     ('{"password": "hunter2-total"}', "None of its other columns")],
+)  # fmt: skip
+def test_of_an_unknown_header_only_names_that_resemble_the_wanted_are_told(
+    tmp_path: Path, header: str, told: str
+) -> None:
+    feed = Feed(None, tmp_path)  # type: ignore[arg-type]
+    (feed.folder / "x.csv").write_text(header + "\n")
+    with pytest.raises(SourceError) as error:
+        list(files.read(feed.folder / "x.csv", feed.source, files.Notes()))
+    said = str(error.value)
+    assert told in said
+    for secret in ("root", "Anna", "BEGIN", "hunter2", "order_id"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("begins", "told"),
+    [(b"PK\x03\x04", "a zip or a workbook"), (b"\xd0\xcf\x11\xe0", "a workbook")],
+)
+def test_a_workbook_says_what_to_do(tmp_path: Path, begins: bytes, told: str) -> None:
+    feed = Feed(None, tmp_path)  # type: ignore[arg-type]
+    (feed.folder / "x.csv").write_bytes(begins + b"\0" * 100)
+    with pytest.raises(SourceError, match=told):
+        list(files.read(feed.folder / "x.csv", feed.source, files.Notes()))
+
+
+# --- every key is explained ----------------------------------------------------------------------
+
+PROJECT = Path(__file__).parents[2]
+KEYS = {name for name in Source.model_fields if name != "mapping_hash"}
+
+
+def test_the_examples_explain_every_key_and_no_other() -> None:
+    keys: set[str] = set()
+    columns: dict[str, set[str]] = {}
+    for file in (PROJECT / "include/sources").glob("*.yaml.example"):
+        text = file.read_text(encoding="utf-8")
+        keys |= set(re.findall(r"^(?:# )?([a-z_]+):(?: |$)", text, re.M))
+        [entity] = re.findall(r"^entity: (\w+)", text, re.M)
+        block = re.search(r"^columns:\n((?:  .*\n)+)", text, re.M)
+        assert block
+        columns[entity] = set(re.findall(r"^  (?:# )?([a-z_]+): ", block[1], re.M))
+    assert keys == KEYS
+    assert columns == {entity: set(names) for entity, names in COLUMNS.items()}
+
+
+def test_the_documentation_explains_every_key_and_no_other() -> None:
+    text = (PROJECT / "docs/sources.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| (.+?) \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M)
+    named = {head: re.findall(r"^\| `(\w+)` \|", rows, re.M) for head, rows in tables}
+    keys = [
+        key
+        for head, rows in tables
+        if head == "key"
+        for key in re.findall(r"^\| `(\w+)` \|", rows, re.M)
+    ]
+    assert sorted(keys) == sorted(KEYS - {"columns"})
+    assert "## Its columns" in text
+    for entity, names in COLUMNS.items():
+        [head] = [head for head in named if re.fullmatch(rf"`columns` of an? {entity}", head)]
+        assert sorted(named[head]) == sorted(names)
+    contents = text[: text.index("\n## ")]
+    assert set(re.findall(r"`(\w+)`", contents.split("\n- ", 1)[1])) == KEYS
+
+
+def test_what_the_documentation_shows_to_copy_is_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA", str(tmp_path))
+    text = (PROJECT / "docs/sources.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    whole = [block for block in blocks if block.startswith("source:")]
+    assert len(whole) == 5
+    said = "\n".join([
+        "source: x", "entity: interaction", "kind: visit", "connector: files", "path: x",
+        "columns: {source_contact_id: a, occurred_at: b}", "",
+    ])  # fmt: skip
+    for block in blocks:
+        (tmp_path / "x.yaml").write_text(block if block in whole else said + block)
+        assert read_source(tmp_path / "x.yaml")
+
+
+def test_a_column_that_is_empty_on_every_row_is_told_by_name(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path)
+    feed.write("a.csv", [(n, n, "2024-03-01", "") for n in range(3)])
+    [note] = [note for note in feed.take().notes if "no row ever" in note]
+    assert note == "shop: no row ever had a value in total (amount): is it called so?".replace(
+        "shop", feed.source.name
+    )
+    feed.write("b.csv", [(n, n, "2024-03-02", 5) for n in range(3, 6)])
+    assert not [note for note in feed.take(AS_OF).notes if "total" in note]
+    feed.write("c.csv", [(n, n, "2024-03-03", "") for n in range(6, 256)])
+    [note] = [note for note in feed.take(AS_OF).notes if "total" in note]
+    assert "none of the 250 rows has a value in total (amount), and earlier ones had" in note

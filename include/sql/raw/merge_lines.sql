@@ -77,7 +77,7 @@ part AS (
         theirs.*,
         NOT theirs.is_kept AND theirs.has_taken_out AS is_none,
         theirs.is_kept AND theirs.is_excluded AND theirs.has_status AS is_out,
-        coalesce(theirs.amount < 0, FALSE) AS is_back,
+        coalesce(theirs.amount < 0 OR theirs.kind = 'refund', FALSE) AS is_back,
         first_value(theirs.currency) OVER (
             PARTITION BY theirs.record_key ORDER BY theirs.currency IS NULL, theirs.line
         ) AS order_currency,

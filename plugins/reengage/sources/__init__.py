@@ -4,8 +4,8 @@ import codecs
 import hashlib
 import os
 import re
-import unicodedata
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,8 @@ from reengage.mistakes import explain
 from reengage.plain_yaml import Texts, Unquoted, as_read
 from reengage.policy import Kind, TimeZone, read_yaml
 from reengage.settings import settings
+from reengage.sources import numerals
+from reengage.sources.conditions import Conditions, Rule
 
 Entity = Literal["contact", "interaction", "consent", "product"]
 
@@ -88,6 +90,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 # What takes somebody out, or says what a row means: a row without it would be read as another.
 GUARDING = {"withdrawn_at", "channel", "purpose", "contact_source"}
+MONEY = {"amount", "price"}
 
 # What nobody leaves empty, so that a row that ends before it is cut.
 MEASURING = {"amount", "price", "phone"}
@@ -112,14 +115,43 @@ class Constant(_Part):
     value: Text
 
 
+class Multiplied(_Part):
+    """An amount that is a product, of columns and of what every row has: exact decimals."""
+
+    multiply: tuple[Text | Constant, ...]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The file's columns among its factors."""
+        return tuple(factor for factor in self.multiply if isinstance(factor, str))
+
+
 def _named(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"value"}:
         if not isinstance(value["value"], str):
             raise ValueError("value: write one text, in quotes")
         _text(value["value"])
-    elif not isinstance(value, str | Constant):
-        raise ValueError("write the name of a column, or {value: …} for what every row has")
+    elif isinstance(value, dict) and value.keys() == {"multiply"}:
+        return _multiplied(value["multiply"])
+    elif not isinstance(value, str | Constant | Multiplied):
+        raise ValueError(
+            "write the name of a column, {value: …} for what every row has, or of an amount "
+            "{multiply: [Quantity, UnitPrice]}"
+        )
     return _text(value)
+
+
+def _multiplied(said: Any) -> Multiplied:
+    if not isinstance(said, list | tuple) or len(said) < 2:
+        raise ValueError("multiply: write two columns or more: {multiply: [Quantity, UnitPrice]}")
+    factors = tuple(Constant(**one) if isinstance(one, dict) else _text(one) for one in said)
+    for factor in factors:
+        if isinstance(factor, Constant):
+            try:
+                numerals.amount(factor.value)
+            except numerals.BadValue as error:
+                raise ValueError(f"multiply: value {error}: write a number, like 0.01") from None
+    return Multiplied(multiply=factors)
 
 
 class KindColumn(_Part):
@@ -129,20 +161,11 @@ class KindColumn(_Part):
     map: dict[Text, Kind]
 
 
-Strings = Annotated[
-    tuple[Text, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])
-]
-
-
-def folded(value: str | None) -> str:
-    """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
-    program that took a whole number for a float.
-    """
-    said = "".join(unicodedata.normalize("NFKC", value or "").split()).casefold()
-    return _WHOLE.sub(r"\1", said)
-
-
-_WHOLE = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
+def _delimiter(value: Any) -> Any:
+    said = {"tab": "\t", "\\t": "\t"}.get(str(value).lower(), value)
+    if not isinstance(said, str) or len(said) != 1 or said in '"\r\n':
+        raise ValueError('write one sign in quotes, like ";" or "|", or tab')
+    return said
 
 
 def _encoding(name: str) -> str:
@@ -184,11 +207,13 @@ class Source(_Part):
     column stops the day; the good rows load either way. One of consents that lacks a name does,
     unless `warn` is written. encoding: of text files that are not UTF-8.
     time_format: as of strptime, where times are not ISO 8601; of several the first that fits.
-    exclude: rows that are no facts, by column and values. identities: whose ids
+    exclude: rows that are no facts, by column and conditions. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another
     source, and by its phone also one of its own. product_source: whose product ids an
     interaction's are, where they are another source's. guests: many of its rows are of people
-    without a card, so that gates.max_unknown_share does not count them. lines: where several rows
+    without a card, so that gates.max_unknown_share does not count them. without_id: what becomes of
+    rows without a source_contact_id: they are kept as rejects that stop no day, or left out; not
+    said, they are rejects like any. lines: where several rows
     of a file are one order, whether their amounts are added, or each says the order's; not said, as
     first, and different ones are told. zero: whether an order of 0 is a sign of life. decimal: the
     sign before the decimals of amounts, where it is a comma or cannot be told from thousands.
@@ -201,15 +226,15 @@ class Source(_Part):
     connector: Literal["files"]
     path: Text
     format: Literal["csv", "jsonl", "parquet"] | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    delimiter: Annotated[str | None, BeforeValidator(_delimiter)] = None
     encoding: Annotated[Text, AfterValidator(_encoding)] | None = None
     time_zone: Annotated[TimeZone, BeforeValidator(_text)] | None = None
     time_format: Annotated[Text | tuple[Text, ...], BeforeValidator(_formats)] | None = None
     required: bool = False
     broken_files: Literal["warn", "stop"] = "warn"
     complete_marker: Text | None = None
-    columns: dict[Text, Annotated[Text | Constant, BeforeValidator(_named)]]
-    exclude: dict[Text, Strings] = {}
+    columns: dict[Text, Annotated[Text | Constant | Multiplied, BeforeValidator(_named)]]
+    exclude: dict[Text, Conditions] = {}
     identities: dict[Literal["loyalty_card_id", "shop_account_id"], str] = {
         "loyalty_card_id": "loyalty",
         "shop_account_id": "shop",
@@ -217,6 +242,7 @@ class Source(_Part):
     verified: tuple[Literal["phone", "email"], ...] = ()
     product_source: Text | None = None
     guests: bool = False
+    without_id: Literal["keep", "leave_out"] | None = None
     lines: Literal["first", "sum"] | None = None
     zero: Literal["signal", "nothing"] = "signal"
     decimal: Literal[".", ","] | None = None
@@ -225,9 +251,13 @@ class Source(_Part):
     @model_validator(mode="after")
     def _fits_entity(self) -> "Source":
         allowed = COLUMNS[self.entity]
-        for name in self.columns:
+        for name, theirs in self.columns.items():
             if name not in allowed:
-                raise ValueError(f"columns: {name} is none of {', '.join(allowed)}")
+                near = get_close_matches(name, allowed, 1)
+                meant = f": you may mean {near[0]}" if near else ""
+                raise ValueError(f"columns.{name} is none of {', '.join(allowed)}{meant}")
+            if isinstance(theirs, Multiplied) and name not in MONEY:
+                raise ValueError(f"columns.{name}: only an amount or a price is a product")
         for name in REQUIRED[self.entity]:
             if name not in self.columns:
                 raise ValueError(f"columns: a source of {self.entity}s needs {name}")
@@ -243,7 +273,10 @@ class Source(_Part):
             raise ValueError("lines: needs a source_event_id, which the lines share, and an amount")
         if "zero" in self.model_fields_set and "amount" not in self.columns:
             raise ValueError("zero: says what an amount of 0 is, and there is no amount")
-        if self.decimal is not None and not {"amount", "price"} & self.columns.keys():
+        if self.without_id is not None and self.entity == "product":
+            raise ValueError("without_id: is of rows about people, and products are none")
+        compared = [c for rule in self.exclude.values() for c in rule if not isinstance(c, str)]
+        if self.decimal is not None and not (MONEY & self.columns.keys() or compared):
             raise ValueError("decimal: is the sign in amounts and prices, and there are none")
         return self
 
@@ -258,19 +291,34 @@ class Source(_Part):
         return {ours: theirs for ours, theirs in self.columns.items() if isinstance(theirs, str)}
 
     @property
+    def products(self) -> dict[str, Multiplied]:
+        """Ours that are a product of the file's columns."""
+        return {
+            ours: theirs for ours, theirs in self.columns.items() if isinstance(theirs, Multiplied)
+        }
+
+    @property
     def all_columns(self) -> list[str]:
         """Every column of the file that is read: what the YAML does not name stays outside."""
         kind = [self.kind.column] if isinstance(self.kind, KindColumn) else []
-        return list(dict.fromkeys([*self.named_columns.values(), *self.exclude, *kind]))
+        factors = [name for product in self.products.values() for name in product.factors]
+        named = self.named_columns.values()
+        return list(dict.fromkeys([*named, *factors, *self.exclude, *kind]))
 
     @property
     def value_rules(self) -> dict[str, tuple[str, ...]]:
-        """The values that the YAML names, by the file's column: of `exclude`, and of `kind`."""
-        rules: dict[str, tuple[str, ...]] = dict(self.exclude)
+        """What the YAML says of values, by the file's column, in its words: of `exclude`, and of
+        `kind`.
+        """
+        rules = {column: tuple(map(str, said)) for column, said in self.exclude.items()}
         if isinstance(self.kind, KindColumn):
             column = self.kind.column
             rules[column] = (*rules.get(column, ()), *self.kind.map)
         return rules
+
+    def rule(self, column: str) -> Rule:
+        """The conditions of `exclude` for a column; none fulfils any where there are none."""
+        return Rule(self.exclude.get(column, ()), self.decimal)
 
     @property
     def needed_columns(self) -> set[str]:
@@ -298,6 +346,7 @@ class Source(_Part):
     def uses_of(self, column: str) -> list[str]:
         """What the YAML takes a column of the file for."""
         uses = [ours for ours, theirs in self.named_columns.items() if theirs == column]
+        uses += [ours for ours, product in self.products.items() if column in product.factors]
         uses += ["exclude"] if column in self.exclude else []
         return uses + (
             ["kind"] if isinstance(self.kind, KindColumn) and self.kind.column == column else []

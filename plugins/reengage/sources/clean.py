@@ -11,22 +11,17 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-import phonenumbers
-from babel import Locale
-from babel.core import get_global
-
-from reengage.messages import PhoneKey
 from reengage.policy import Policy
-from reengage.sources import Constant, KindColumn, Source, folded, numerals, times
+from reengage.sources import Constant, KindColumn, Multiplied, Source, numerals, territories, times
+from reengage.sources.conditions import LONGEST_WORD, NOTHING, folded
 from reengage.sources.files import Guessed
-from reengage.sources.ids import normal_id
+from reengage.sources.ids import is_email, normal_id
 from reengage.sources.names import makes_sense
-from reengage.sources.numerals import BadValue
-from reengage.sources.times import BadTime, Moment, Times
+from reengage.sources.numerals import BadValue, Money
+from reengage.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "n/a", "none", "null", "unknown", "undefined", "n.a."}
-NOTHING = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A", "#N/A", "<NA>", "(null)"}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 # Characters of a field, before anything looks at what it says: an index holds no more, a text shows
@@ -40,6 +35,8 @@ REJECTING = {
 }  # fmt: skip
 # Counted on where other rules than before read the same card: its files are read again.
 RULES = {"contact": "3"}
+# Why a row that names nobody is rejected.
+WITHOUT_ID = "source_contact_id is missing"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 # Also as spreadsheets of other languages write true and false.
@@ -69,17 +66,6 @@ CONSENTS_READ = "refusals and days that are none are heard"
 UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
-# In which a country may be named, and what some are called beside that.
-LANGUAGES = (
-    "en", "de", "fr", "it", "es", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro",
-    "hr", "tr", "el", "ru", "uk", "ja", "ko", "zh", "id", "vi",
-)  # fmt: skip
-CALLED = {
-    "england": "GB", "great britain": "GB", "scotland": "GB", "wales": "GB", "holland": "NL",
-    "the netherlands": "NL", "united states of america": "US", "u.s.a.": "US", "u.s.": "US",
-    "czech republic": "CZ", "turkey": "TR", "korea": "KR", "russian federation": "RU",
-    "viet nam": "VN", "hong kong": "HK",
-}  # fmt: skip
 ZONES = frozenset(available_timezones())
 
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
@@ -132,11 +118,14 @@ class Bad(NamedTuple):
 
 
 class _Verdict(NamedTuple):
-    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's."""
+    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's. problem:
+    why it cannot be compared.
+    """
 
     is_fact: bool
     is_anew: bool
     kind: str | None
+    problem: str | None
 
 
 class Cleaner:
@@ -148,7 +137,9 @@ class Cleaner:
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
         self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
-        self._moments: dict[str, Moment | BadValue] = {}
+        self._moments: dict[str, Moment | BadTime] = {}
+        # How times that cannot be read are written, by the first of them, of each of ours.
+        self._hints: dict[str, str] = {}
         self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
             self, f"_{source.entity}"
         )
@@ -177,6 +168,8 @@ class Cleaner:
         self._verdicts: dict[str, dict[str | None, _Verdict]] = {
             column: {} for column in source.value_rules
         }
+        self._rules = {column: source.rule(column) for column in source.value_rules}
+        self._products = source.products
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -211,6 +204,10 @@ class Cleaner:
             is_anew |= verdict.is_anew
             if column == self._kind_column:
                 values["kind"] = verdict.kind
+            if verdict.problem:
+                problems[column] = verdict.problem
+        for ours, product in self._products.items():
+            values[ours] = self._multiplied(ours, product, record, problems)
         if self._names:
             self._drop_odd_names(values, problems, is_guess=is_guess)
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
@@ -241,17 +238,21 @@ class Cleaner:
         """What a value of a column means by the words of the YAML, whatever its case and blanks."""
         exact, word = (value or "").strip(), folded(value)
         words = self.source.value_rules[column]
-        kind, is_fact = None, True
+        kind, is_fact, problem = None, True, None
         if column == self._kind_column:
             kind = self._kinds.get(exact) or self._kinds.get(word)
             is_fact = kind is not None
-        unwanted = self.source.exclude.get(column, ())
-        is_fact = is_fact and word not in map(folded, unwanted)
+        try:
+            is_fact = is_fact and not self._rules[column](exact[:LONGEST_WORD])
+        except BadValue as error:
+            problem = f"{error}, and `exclude` compares it"
         is_anew = exact not in words and word in map(folded, words)
-        if len(known) > 10_000:
-            known.clear()
-        known[value] = _Verdict(is_fact, is_anew, kind)
-        return known[value]
+        found = _Verdict(is_fact, is_anew, kind, problem)
+        if len(value or "") <= LONGEST_WORD:
+            if len(known) > 10_000:
+                known.clear()
+            known[value] = found
+        return found
 
     def _drop_odd_names(
         self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
@@ -261,19 +262,25 @@ class Cleaner:
             value = values[name]
             if value is None or value.isascii():
                 continue
-            said = self._field("country", values.get("country"), {}, _country)
-            country = said or self.brand.country
+            country = self._country_of(values.get("country"))
             theirs = {country, numerals.country_of(values.get("phone") or "", country) or country}
             if not all(makes_sense(value, one, is_guess=is_guess) for one in theirs):
                 values[name] = None
                 problems[name] = "holds letters that make no sense: say the file's `encoding`"
+
+    def _country_of(self, said: str | None) -> str:
+        """The country that a card names, or the brand's."""
+        try:
+            return territories.country(said) if said else self.brand.country
+        except BadValue:
+            return self.brand.country
 
     # --- the entities: (record_key, dated_on, typed values) ---------------------------------------
 
     def _contact(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
-        country = self._field("country", get("country"), problems, _country)
+        country = self._field("country", get("country"), problems, territories.country)
         # A number within a country that cannot be read is nobody's: in another it is another's.
         within = None if "country" in problems else country or self.brand.country
         phone, phone_kind = self._field(
@@ -313,10 +320,14 @@ class Cleaner:
         elif not may_lack:
             raise BadValue("occurred_at is missing")
         amount, currency = self._money(values, "amount", problems, self._no_currency)
+        kind = self._kind or get("kind") or "none"
+        if "amount" in self._products and amount and amount[0] == "-" and not amount.strip("-0."):
+            # Less than one at no price: something came back that had cost nothing.
+            kind = "refund" if kind in ("purchase", "loyalty") else kind
         typed = (
             self._contact_source(values),
             contact_id,
-            self._kind or get("kind") or "none",
+            kind,
             moment and moment.at,
             amount,
             currency,
@@ -368,7 +379,8 @@ class Cleaner:
         try:
             return True, self._moment(value)
         except BadValue:
-            is_none = bool(NO_DAY.fullmatch(value)) or value.lower() in NO
+            said = value[:LONGEST_FIELD]
+            is_none = bool(NO_DAY.fullmatch(said)) or said.lower() in NO
             problems["withdrawn_at"] = NOT_WITHDRAWN if is_none else UNREADABLE
             return not is_none, None
 
@@ -428,7 +440,7 @@ class Cleaner:
         except BadValue as error:
             raise BadValue(f"{name} {error}") from None
         if not found:
-            raise BadValue(f"{name} is missing")
+            raise BadValue(WITHOUT_ID if name == "source_contact_id" else f"{name} is missing")
         return found
 
     def _contact_source(self, values: dict[str, str | None]) -> str:
@@ -461,11 +473,15 @@ class Cleaner:
             if len(self._moments) > 100_000:
                 self._moments.clear()
             try:
-                known = self._parse(value)
-            except BadValue as error:
+                known = self.times(value)
+            except BadTime as error:
                 known = error
             self._moments[value] = known
-        if isinstance(known, BadValue):
+        if isinstance(known, UnreadableTime):
+            if name not in self._hints:
+                self._hints[name] = how_to_read(value)
+            raise BadValue(f"{name} {known}{self._hints[name]}")
+        if isinstance(known, BadTime):
             raise BadValue(f"{name} {known}")
         return known
 
@@ -475,12 +491,6 @@ class Cleaner:
         if found.on in UNKNOWN_DAYS or not found.at.timestamp():
             raise BadValue("is no day (1900-01-01 or 1970-01-01), so nobody is quiet since")
         return found
-
-    def _parse(self, value: str) -> Moment:
-        try:
-            return self.times(value)
-        except BadTime as error:
-            raise BadValue(str(error)) from None
 
     def _money(
         self,
@@ -492,9 +502,12 @@ class Cleaner:
         """An amount, and its currency: of its column, of the sign beside the amount, or default."""
         get = values.get
         said = self._field("currency", get("currency"), problems, numerals.currencies)
-        found = self._field(
-            name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
-        )
+        if name in self.source.products:
+            found = Money(value) if (value := get(name)) else None
+        else:
+            found = self._field(
+                name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
+            )
         beside = found.currencies if found else ()
         meant = [one for one in said or beside if not beside or one in beside]
         if said and not meant:
@@ -508,6 +521,36 @@ class Cleaner:
         else:
             currency = meant[0] if meant else default
         return found and found.amount, currency
+
+    def _multiplied(
+        self,
+        ours: str,
+        product: Multiplied,
+        record: dict[str, str | None],
+        problems: dict[str, str],
+    ) -> str | None:
+        """What the columns of a product make; None where none of them says anything, or one is no
+        number.
+        """
+        said = {name: (record[name] or "").strip() for name in product.factors}
+        empty = [name for name, value in said.items() if value in NOTHING]
+        if len(empty) == len(said):
+            return None
+        if empty:
+            problems[ours] = f"is a product, and {empty[0]} is empty"
+            return None
+        factors = [one.value for one in product.multiply if isinstance(one, Constant)]
+        for name, value in said.items():
+            try:
+                factors.append(numerals.amount(value, self.source.decimal))
+            except BadValue as error:
+                problems[ours] = f"is a product, and {name} {error}"
+                return None
+        try:
+            return numerals.product(factors)
+        except BadValue as error:
+            problems[ours] = str(error)
+            return None
 
 
 def _meaning(source: Source, policy: Policy) -> str:
@@ -545,7 +588,7 @@ def _joining_id(value: str) -> str | None:
 
 
 def _email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+    if not is_email(value):
         raise BadValue("is no email address")
     return value.lower()
 
@@ -556,28 +599,6 @@ def _language(value: str) -> str:
     if not match:
         raise BadValue("is no language code like en")
     return match.group(1).lower()
-
-
-@functools.lru_cache(1000)
-def _country(value: str) -> str:
-    said = value.upper()
-    if said not in phonenumbers.SUPPORTED_REGIONS:
-        found = get_global("territory_aliases").get(said, [])  # ITA, UK
-        said = found[0] if len(found) == 1 else _countries().get(value.casefold(), "")
-    if said not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadValue("is no country code like US, nor a country's name that is known")
-    return said
-
-
-@functools.cache
-def _countries() -> dict[str, str]:
-    """The countries by their names in the languages of many shops."""
-    names: dict[str, set[str]] = {}
-    for language in LANGUAGES:
-        for code, name in Locale(language).territories.items():
-            if len(code) == 2:
-                names.setdefault(name.casefold(), set()).add(code)
-    return {name: min(codes) for name, codes in names.items() if len(codes) == 1} | CALLED
 
 
 def _time_zone(value: str) -> str:

@@ -14,29 +14,42 @@ import json
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import SequenceMatcher
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from reengage import db
 from reengage.errors import SourceError
 from reengage.sources import Source
-from reengage.sources.folders import format_of
+from reengage.sources.folders import format_of, leads_out
+from reengage.spreadsheet import said_delimiter
 
 LONGEST = 1 << 20  # characters of a line, and of a value: a longer one is no line of a table
 LONGEST_RECORD = 10_000  # lines; a quote left open would otherwise swallow the rest of the file
 LONGEST_HEADER = 50  # lines
 # What a file may unpack to: so many bytes and lines in any case, else so many times its own size.
 MOST_UNPACKED, MOST_LINES, MOST_TIMES = 2 << 30, 5_000_000, 200
+MOST_ROWS = 20  # of Parquet, for each byte: an id alone takes more
 MOST_BLANK = 1_000_000  # lines with nothing in them, one after the other
 WIDE_GROUP = 128 << 20  # bytes of a Parquet row group that is read in small batches
 LONGEST_WORD = 4096  # bytes of what a Parquet file holds once for many rows
 MOST_NAMES = 200  # of keys that the YAML does not name
+# What is compared with a name that is missed: so many names, and no longer ones.
+MOST_COMPARED = 1000
+NAME = re.compile(r"[^\W\d][\w ./()#-]{0,59}")
 _TOO_LONG: Any = object()
+# What is often delivered as a table, and is none, by the bytes that it begins with.
+NO_TABLES = {
+    b"PK\x03\x04": "a zip or a workbook of Excel: unpack it, or save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel: save the sheet as CSV UTF-8",
+    b"%PDF": "a PDF: export the data as CSV",
+}
 
 csv.field_size_limit(LONGEST)
 
@@ -116,6 +129,11 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     column that the source names. A file that breaks off in the middle ends early, and `notes` says
     where.
     """
+    if home := leads_out(file, source):
+        raise Refused(
+            f"{file.name} is not read: it leads out of {home}, by a link or by `..`. Put the file "
+            "itself there, or write where it really is as the source's `path`."
+        )
     if file.is_dir():
         raise SourceError(f"The folder {file} cannot be listed: let this user read it.")
     kind = format_of(file, source)
@@ -127,6 +145,10 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     try:
         if file.stat().st_size == 0:
             raise SourceError(f"{file.name} is empty.")
+        with file.open("rb") as head:
+            begins = head.read(8)
+        if what := next((what for sign, what in NO_TABLES.items() if begins.startswith(sign)), ""):
+            raise SourceError(f"{file.name} is {what}.")
         if kind == "parquet":
             yield from _parquet(file, source, notes)
             return
@@ -145,6 +167,8 @@ def about_rows(file: Path, source: Source) -> int | None:
     lines of plain text, not known of a zipped file.
     """
     try:
+        if leads_out(file, source):
+            return None
         if format_of(file, source) == "parquet":
             import pyarrow.parquet as pq
 
@@ -183,24 +207,38 @@ def name_of(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
 
 
-def _shown(names: Iterable[str]) -> str:
-    """A header for a message. Where it is a row of somebody's data, nothing of it is told."""
-    names = list(names)
-    if all(re.fullmatch(r"[^\W\d][^@+]{0,60}", name) or not name for name in names):
-        return db.redact(", ".join(names))[:500]
-    return "what looks like data, no names of columns"
-
-
 def alike(name: str, others: Iterable[str]) -> list[str]:
-    """Which of the other names may be the same under another spelling: withdrawnAt, state."""
-    plain = re.sub(r"[\W_]", "", name).casefold()
+    """Which of the other names may be the same under another spelling: withdrawnAt, state. They may
+    be told: what is longer than a name, or may be somebody's data, is none of them.
+    """
+    plain = _letters(name)
     found = []
-    for other in others:
-        its = re.sub(r"[\W_]", "", other).casefold()
+    for other in islice(others, MOST_COMPARED):
+        if not NAME.fullmatch(other) or db.redact(other) != other:
+            continue
+        its = _letters(other)
         short, long = sorted((plain, its), key=len)
-        if (len(short) >= 4 and short in long) or SequenceMatcher(None, plain, its).ratio() >= 0.7:
+        is_part = len(short) >= 4 and short in long and len(long) <= len(short) + 20
+        if is_part or SequenceMatcher(None, plain, its).ratio() >= 0.7:
             found.append(other)
     return found[:3]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _resembling(wanted: Iterable[str], others: Iterable[str], what: str = "columns") -> str:
+    """Of names that nobody asked for, those that resemble the wanted ones, as a sentence: nothing
+    else is told of a file that may be another than was meant.
+    """
+    names = [*others]
+    like = dict.fromkeys(found for name in wanted for found in alike(name, names))
+    if like:
+        return f"{', '.join(like)} may be meant, of its other {what} ({len(names):,})."
+    if not names:
+        return f"It has no other {what}."
+    return f"None of its other {what} ({len(names):,}) is called like that."
 
 
 def _check_header(file: Path, source: Source, header: list[str]) -> None:
@@ -210,9 +248,10 @@ def _check_header(file: Path, source: Source, header: list[str]) -> None:
         hint = ""
         if "\x00" in "".join(header):
             hint = " It looks like UTF-16: say `encoding: utf-16-le` in the source."
+        known = {*map(name_of, source.all_columns)}
+        others = [name for name in header if name and name not in known]
         raise Refused(
-            f"{file.name} has no column {', '.join(missing)}: its header says {_shown(header)}."
-            + hint
+            f"{file.name} has no column {', '.join(missing)}. {_resembling(missing, others)}" + hint
         )
     for name in source.all_columns:
         places = [at for at, its in enumerate(header, 1) if its == name_of(name)]
@@ -290,12 +329,6 @@ def _skip_line(text: io.TextIOWrapper, raw: IO[bytes], most: int) -> None:
 def _check_unpacked(raw: IO[bytes], most: int) -> None:
     if raw.tell() > most:
         raise Bomb
-
-
-def said_delimiter(line: str) -> str | None:
-    """The delimiter that a line of Excel's says (sep=;), None for any other line."""
-    match = re.fullmatch(r'"?sep=(.)"?[,;\t|]*', line.strip("\r\n "), re.IGNORECASE | re.DOTALL)
-    return match[1] if match else None
 
 
 class _Lines:
@@ -386,7 +419,7 @@ class _Table:
         """Read what follows under these names. Raises Refused."""
         names = [name_of(name) for name in header]
         _check_header(self.file, self.source, names)
-        self.notes.names |= {*names} - {""}
+        self.notes.names |= {*names[:MOST_COMPARED]} - {""}
         self.wanted = [(name, names.index(name_of(name))) for name in self.source.all_columns]
         self.width = len(header)
         self.last = max((place for _, place in self.wanted), default=0)
@@ -524,9 +557,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
     odd = _Object(found)
-    odd.twice = frozenset(name for name in names if names.count(name) > 1)
+    odd.twice = frozenset(
+        name for name, times in Counter(name for name, _ in pairs).items() if times > 1
+    )
     return odd
 
 
@@ -582,12 +616,13 @@ def _check_keys(file: Path, source: Source, others: set[str], notes: Notes) -> N
     """
     for name in notes.absent:
         like = alike(name, sorted(others))
-        seems = f" Is it {' or '.join(like)}?" if like and _shown(like) == ", ".join(like) else ""
+        seems = f" Is it {' or '.join(like)}?" if like else ""
         said = f"no row has the key {name} ({', '.join(source.uses_of(name))})"
         if name in source.needed_columns or (like and name in source.guarding_columns):
+            rest = "" if like else f" {_resembling([name], sorted(others), 'keys')}"
             raise Refused(
-                f"{file.name} is not taken: {said}.{seems} Its keys are "
-                f"{_shown(sorted(notes.names | others))}. Mend the source's YAML or the file."
+                f"{file.name} is not taken: {said}.{seems}{rest} Mend the source's YAML or the "
+                "file."
             )
         if like:
             notes.told.append(f"{said}.{seems}")
@@ -606,9 +641,14 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{file.name} is no whole Parquet file: is it cut? ({error})") from error
     with parquet:
+        if parquet.metadata.num_rows > max(MOST_LINES, MOST_ROWS * file.stat().st_size):
+            raise SourceError(
+                f"{file.name} says that it has {parquet.metadata.num_rows:,} rows, more than there "
+                "can be in it. Deliver it again."
+            )
         names = parquet.schema_arrow.names
         _check_header(file, source, [*map(name_of, names)])
-        notes.names |= {*map(name_of, names)}
+        notes.names |= {*map(name_of, names[:MOST_COMPARED])}
         theirs = {name_of(name): name for name in names}
         taken = [theirs[name_of(name)] for name in columns]
         texts = [

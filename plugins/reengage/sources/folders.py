@@ -2,6 +2,9 @@
 
 A name that the YAML writes out is taken as it stands. What only a wildcard or a folder brings is
 left out where it is a tool's: half-written parts of a job, its log, copies that an editor keeps.
+
+Whoever delivers files may write in that folder, and nowhere else: what is reached from there by a
+link is not theirs to show, and is never opened.
 """
 
 import os
@@ -19,6 +22,7 @@ FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndj
 # everything hidden (.ipynb_checkpoints, .git), Office's locks (~$orders.xlsx), NAS and Windows bins
 # (@eaDir, #recycle, $RECYCLE.BIN). A partition (_day=2026-05-19) is data.
 TOOLS = re.compile(r"[.~@#$]|_[^=]*$")
+ALL = ["**", "*"]  # of a folder
 # Iceberg keeps its log in files among which the data lies.
 UNFINISHED = (".metadata.json", ".crc", ".tmp", ".part", ".partial", ".filepart", ".crdownload",
               "._copying_", ".swp", ".bak", "~")  # fmt: skip
@@ -26,21 +30,48 @@ UNFINISHED = (".metadata.json", ".crc", ".tmp", ".part", ".partial", ".filepart"
 
 def find(source: Source) -> list[Path]:
     """The source's files, oldest first, so that the newest has the last word: a file, all of a
-    folder whose names say a format, or a glob's. A folder that may not be listed is among them, for
-    whoever reads it to say so.
+    folder whose names say a format, or a glob's. A folder that may not be listed, and what leads
+    out of the source's folder, is among them, for whoever reads it to say so.
+    """
+    home, parts = _home(source)
+    found = _matching(home, parts, os.path.realpath(home))
+    if parts == ALL:
+        found = (file for file in found if file.is_dir() or format_of(file, source) is not None)
+    return sorted(dict.fromkeys(found), key=_age)
+
+
+def leads_out(file: Path, source: Source) -> Path | None:
+    """The folder that a source's files are in, where this one is reached from there and lies
+    elsewhere: by a link, of its own or of a folder between, or by `..`. None: it stays inside.
+    """
+    home, _ = _home(source)
+    is_below = file.is_relative_to(home)
+    return home if is_below and not _is_in(file, os.path.realpath(home)) else None
+
+
+def _home(source: Source) -> tuple[Path, list[str]]:
+    """The folder that a source's path writes out, and the rest of the path: what is looked for in
+    it. How that folder is reached is the YAML's own matter.
     """
     path = Path(source.path)
     if path.is_dir():
-        found = [
-            file
-            for file in _matching(path, ["**", "*"])
-            if file.is_dir() or format_of(file, source) is not None
-        ]
-    elif path.is_file():
-        found = [path]
-    else:
-        found = list(_matching(Path(path.anchor or "."), list(path.relative_to(path.anchor).parts)))
-    return sorted(dict.fromkeys(found), key=_age)
+        return path, ALL
+    home, parts = Path(path.anchor or "."), list(path.relative_to(path.anchor).parts)
+    # A folder may be called [2026]: what is there by that very name is meant.
+    while len(parts) > 1 and (parts[0] == ".." or _exists(home / parts[0])):
+        home /= parts.pop(0)
+    return home, parts
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # whoever lists the folder says so
+        return False
+
+
+def _is_in(path: Path, home: str) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(home)
 
 
 def format_of(file: Path, source: Source) -> str | None:
@@ -56,14 +87,19 @@ def _age(file: Path) -> tuple[int, str]:
         return 0, str(file)
 
 
-def _matching(base: Path, parts: list[str], above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """The files below base that the parts of a glob lead to. above: the real folders that ** has
-    come through, so that a link back up is not followed for ever.
+def _matching(
+    base: Path, parts: list[str], home: str, above: frozenset[str] = frozenset()
+) -> Iterator[Path]:
+    """The files below base that the parts of a glob lead to. home: the real folder that is not
+    left. above: the real folders that ** has come through, so that a link back up is not followed
+    for ever.
     """
     part, *rest = parts
-    if part != "**" and (part == ".." or (base / part).exists()):
-        # A folder may be called [2026]: what is there by that very name is meant.
-        yield from _down(base / part, rest, above)
+    if not _is_in(base, home):
+        yield base
+        return
+    if part != "**" and (part == ".." or _exists(base / part)):
+        yield from _down(base / part, rest, home, above)
         return
     if part != "**" and not re.search(r"[*?[]", part):
         return
@@ -78,20 +114,20 @@ def _matching(base: Path, parts: list[str], above: frozenset[str] = frozenset())
         real = os.path.realpath(base)
         if real in above:
             return
-        yield from _matching(base, rest or ["*"], frozenset())
+        yield from _matching(base, rest or ["*"], home)
         for name in names:
             if (base / name).is_dir() and not _is_tools(name, "*"):
-                yield from _matching(base / name, parts, above | {real})
+                yield from _matching(base / name, parts, home, above | {real})
         return
     for name in names:
         fits = fnmatchcase(name, part) or fnmatchcase(name, part.replace("[", "[[]"))
         if fits and not _is_tools(name, part):
-            yield from _down(base / name, rest, above)
+            yield from _down(base / name, rest, home, above)
 
 
-def _down(path: Path, rest: list[str], above: frozenset[str]) -> Iterator[Path]:
+def _down(path: Path, rest: list[str], home: str, above: frozenset[str]) -> Iterator[Path]:
     if rest:
-        yield from _matching(path, rest, above)
+        yield from _matching(path, rest, home, above)
     elif path.is_file():
         yield path
 

@@ -11,10 +11,10 @@ PLAIN = re.compile(r"[0-9]+|[A-Za-z_-][0-9A-Za-z_-]*", re.ASCII)
 # Soft hyphens, marks of direction and of byte order, blanks of no width.
 INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 # Joiners, which some languages write within a word, mean nothing at its ends.
-ENDS = re.compile("^[\\s\u200c\u200d]+|[\\s\u200c\u200d]+$")
+ENDS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200c\u200d"
 WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
 FLOAT = re.compile(r"(\d)(?:\.(\d+))?[eE](\+?)(\d{1,3})", re.ASCII)
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+LONGEST = 1000  # characters of what may be an id: composing letters takes the square of its length
 EXACT = 2**53  # a float above it stands for several whole numbers
 
 
@@ -25,18 +25,27 @@ def normal_id(value: str) -> str:
     are the plain ones; a whole number loses its `.0`; an e-mail address is in small letters.
     Leading zeros, and case in anything else, stay: they tell people apart.
 
-    Raises ValueError for a number that has lost digits on its way: it may be the id of several.
+    Raises ValueError for a number that has lost digits on its way: it may be the id of several;
+    and for what is too long to be looked at.
     """
+    if len(value) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST:,} characters")
     if PLAIN.fullmatch(value):
         return value
     if not value.isascii():
-        value = ENDS.sub("", _plain(value))
+        value = _plain(value).strip(ENDS)
     value = value.strip()
     if whole := WHOLE.fullmatch(value):
         return _exact(whole[1])
     if (number := FLOAT.fullmatch(value)) and (number[2] or number[3]):
         return _exact(_written_out(number[1], number[2] or "", int(number[4])))
-    return unicodedata.normalize("NFC", value.lower()) if EMAIL.fullmatch(value) else value
+    return unicodedata.normalize("NFC", value.lower()) if is_email(value) else value
+
+
+def is_email(value: str) -> bool:
+    """Whether it is written as an e-mail address is: a name, @, and a domain with a dot in it."""
+    name, _, domain = value.partition("@")
+    return bool(name) and "." in domain[1:-1] and "@" not in domain and value.split() == [value]
 
 
 def _plain(value: str) -> str:

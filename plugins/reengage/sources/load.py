@@ -24,7 +24,7 @@ from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.sources import ENTITIES, Source, files, folders, read_sources
-from reengage.sources.clean import TYPED, Bad, Cleaner, Good
+from reengage.sources.clean import TYPED, WITHOUT_ID, Bad, Cleaner, Good
 from reengage.sources.seen import Past, Seen
 
 log = logging.getLogger(__name__)
@@ -213,10 +213,12 @@ class _Reader:
         elif entity == "interaction":
             db.run(connection, "raw/put_off_refunds", **ids, path=str(path), as_of=self.as_of)
             self._merge_lines(connection, path)
+        if self.source.without_id:
+            self._part_guests(connection, path)
         db.run(
             connection, "raw/finish_file",
             file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
-            rows_read=rows_read,
+            rows_read=rows_read, allowed_reason=WITHOUT_ID if self.source.without_id else None,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )  # fmt: skip
         db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
@@ -257,6 +259,16 @@ class _Reader:
                 "first one counts. Say `lines: sum` where they are to be added, `lines: first` "
                 "where each is the whole order's.", is_broken=False,
             )  # fmt: skip
+
+    def _part_guests(self, connection: Connection, path: Path) -> None:
+        are_left_out = self.source.without_id == "leave_out"
+        guests = db.run(
+            connection, "raw/part_guests", reason=WITHOUT_ID, are_left_out=are_left_out
+        ).scalar_one()
+        if guests:
+            column = self.source.columns["source_contact_id"]
+            what = "are left out" if are_left_out else "are kept in raw.reject, and stop no day"
+            self._note(f"{path.name}: {guests:,} rows without a {column} {what}", is_broken=False)
 
     def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
@@ -306,8 +318,9 @@ class _Reader:
                 )
                 self.notes += [
                     f"{self.source.name}: {Path(r.path).name}: {r.rows_rejected:,} rows rejected, "
-                    f"the first in line {r.first_line:,}: {r.reason}"
+                    f"the first in line {r.first_line:,}: {r.reason}{self._hint(r.reason)}"
                     for r in reasons
+                    if not (self.source.without_id and r.reason == WITHOUT_ID)
                 ]
             if self.source.entity == "consent" and counts.fields_emptied:
                 self.notes += [
@@ -398,6 +411,12 @@ class _Reader:
         if orders <= self.policy.gates.max_rejected_share * counts.rows_new:
             return None
         return f"{self.source.name}: {text}, and run the day again."
+
+    def _hint(self, reason: str) -> str:
+        """What to write where rows of such a reason are meant to be there."""
+        if reason != WITHOUT_ID or self.source.entity == "product":
+            return ""
+        return " (if these are guests, say `without_id: leave_out` in the source, or `keep`)"
 
     def _may_warn(self) -> bool:
         """Whether the YAML says itself that such a file stops nobody."""

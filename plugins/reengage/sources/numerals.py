@@ -4,8 +4,10 @@ Amounts of money with points and commas, telephone numbers that went through a s
 kind of number a telephone number is.
 """
 
+import math
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation, localcontext
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -80,7 +82,7 @@ class BadValue(ValueError):
 
 def phone(value: str, country: str | None) -> tuple[str, str]:
     """A telephone number as E.164 and its kind, one of core.phone_kind. country: of a number
-    without a country code; None: that is not known.
+    without a country code; None: whose it would be is not known.
 
     Digits that a spreadsheet has turned into a float are restored where all of them are still
     there. Raises BadValue where they are not, and for what is no valid number.
@@ -89,10 +91,10 @@ def phone(value: str, country: str | None) -> tuple[str, str]:
         raise BadValue(f"is longer than {LONGEST_NUMBER} characters")
     written = _without_float(value)
     number = _parsed(written, country)
+    if number is None and country is None and _parsed(written, "US"):
+        raise BadValue("has no country's code, and which country it is of is not known")
     if number is None:
-        raise BadValue(
-            "is no phone number" if country else "is written within a country that cannot be read"
-        )
+        raise BadValue("is no phone number")
     number = _of_today(number)
     if not phonenumbers.is_valid_number(number):
         raise BadValue("is no valid phone number")
@@ -281,6 +283,14 @@ def _decimal_mark(text: str) -> str | None:
     )
 
 
+def product(amounts: Sequence[str]) -> str:
+    """The product of amounts as `amount` gives them, to the last decimal; less than one thing at no
+    price is -0. Raises BadValue.
+    """
+    with localcontext(prec=40 * len(amounts)):
+        return _bounded(math.prod(map(Decimal, amounts), start=Decimal(1)))
+
+
 def _written(text: str, is_negative: bool) -> str:
     try:
         number = Decimal(text) if text.isascii() and "_" not in text and " " not in text else None
@@ -288,6 +298,10 @@ def _written(text: str, is_negative: bool) -> str:
         number = None
     if number is None:
         raise BadValue("is no number")
+    return _bounded(-number if is_negative else number)
+
+
+def _bounded(number: Decimal) -> str:
     if not number.is_finite() or (number and not -20 < number.adjusted() < 15):
         raise BadValue("is no amount of money")
-    return f"{-number if is_negative else number:f}"
+    return f"{number:f}"

@@ -9,27 +9,36 @@ than with the whole of raw. Told are, while a load has rows:
 - a rule of `exclude` or `kind` none of whose words was ever said, with what is said there instead;
   a single word that was not, and a column that never had a value, once after the YAML was changed
   (each time where the column guards: a withdrawal, an exclusion);
+- a column that had values and has none in all of many rows;
 - a key that is gone while keys have come that were never there: it may have been renamed;
 - a word that comes for the first time where a rule looks, and that no rule names.
 """
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from sqlalchemy.engine import Connection
 
 from reengage import db
-from reengage.sources import KindColumn, Source, folded
+from reengage.sources import KindColumn, Source
+from reengage.sources.conditions import LONGEST_WORD, NOTHING, Rule, folded
+from reengage.sources.numerals import BadValue
 
 MOST_VALUES = 50  # distinct ones: of more, they are no words of a list, and are not told
+MOST_SPELLINGS = 1000  # of values that are words of the YAML
 MOST_TOLD = 12
+# From so many rows on, a column that had values and has none any more is told: fewer may be without
+# by chance.
+MANY_ROWS = 200
+# In which most rows have nothing.
+SPARSE = {"coupon_code", "withdrawn_at", "exclude"}
 # What may be told of a value: a short word. Of columns that are somebody's, none is.
 WORD = re.compile(r"[^\W_][\w .,/&()'-]{0,29}")
 NOT_PERSONAL = {
     "exclude", "kind", "currency", "country", "language", "channel", "purpose", "basis",
     "lifecycle_class", "category", "available",
 }  # fmt: skip
-EMPTY = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "None", "N/A"}
 
 
 class Seen:
@@ -43,24 +52,45 @@ class Seen:
         self._words = {
             column: {*map(folded, words)} for column, words in source.value_rules.items()
         }
+        self._rules = {column: source.rule(column) for column in source.exclude}
+        # The conditions that are no plain words, until a value fulfils them.
+        self.unfulfilled = {column: rule.patterns for column, rule in self._rules.items()}
+        self._has_patterns = any(self.unfulfilled.values())
+        self.rows = 0
 
     def __call__(self, record: dict[str, str | None]) -> None:
         """Look at one row."""
+        self.rows += 1
         if self.unfilled:
-            self.unfilled = [c for c in self.unfilled if (record[c] or "").strip() in EMPTY]
+            self.unfilled = [c for c in self.unfilled if (record[c] or "").strip() in NOTHING]
         for column, tally in self.tallies.items():
-            self._count(column, (record[column] or "").strip(), 1, tally)
+            value = (record[column] or "").strip()
+            if len(value) > LONGEST_WORD:
+                value = value[:LONGEST_WORD]
+            self._count(column, value, 1, tally)
+            if self._has_patterns and self.unfulfilled.get(column):
+                self._fulfil(column, value)
+
+    def _fulfil(self, column: str, value: str) -> None:
+        left = self.unfulfilled[column]
+        with suppress(BadValue):  # told with its row
+            self.unfulfilled[column] = left - self._rules[column].fulfilled(value, left)
 
     def _count(self, column: str, value: str, rows: int, tally: dict[str, int]) -> None:
         known = tally.get(value)
         if known is not None:
             tally[value] = known + rows
-        elif len(tally) <= MOST_VALUES or folded(value) in self._words[column]:
+        elif len(tally) <= MOST_VALUES or (
+            len(tally) < MOST_SPELLINGS and folded(value) in self._words[column]
+        ):
             tally[value] = rows
 
     def add(self, other: "Seen") -> None:
         """Count another's rows too."""
+        self.rows += other.rows
         self.unfilled = [column for column in self.unfilled if column in other.unfilled]
+        for column, left in other.unfulfilled.items():
+            self.unfulfilled[column] &= left
         for column, tally in other.tallies.items():
             for value, rows in tally.items():
                 self._count(column, value, rows, self.tallies[column])
@@ -75,6 +105,8 @@ class Seen:
                 value for value in self.tallies[column] if folded(value) in self._words[column]
             }
             words |= {value for value, _ in self.said(column)}
+            if column in self._rules:
+                words |= self._rules[column].patterns - self.unfulfilled[column]
             found += [("value", column, value) for value in sorted(words)]
         return found
 
@@ -131,6 +163,18 @@ class Past:
             if column not in filled and (is_new_mapping or column in source.guarding_columns):
                 uses = ", ".join(source.uses_of(column))
                 told.append(f"no row ever had a value in {column} ({uses}): is it called so?")
+        gone = [
+            column
+            for column in seen.unfilled
+            if seen.rows >= MANY_ROWS and not {*source.uses_of(column)} <= SPARSE
+        ]
+        before = {name for what, name, _ in self.before if what == "filled"}
+        told += [
+            f"none of the {seen.rows:,} rows has a value in {column} "
+            f"({', '.join(source.uses_of(column))}), and earlier ones had"
+            for column in gone
+            if column in before
+        ]
         for column in source.value_rules:
             if column in filled:
                 told += self._words(seen, column, is_new_mapping=is_new_mapping)
@@ -141,7 +185,8 @@ class Past:
         known = {
             folded(value) for what, name, value in self.ever if (what, name) == ("value", column)
         }
-        rules: list[tuple[str, Iterable[str]]] = [("exclude", source.exclude.get(column, ()))]
+        excluded = [*map(str, source.exclude.get(column, ()))]
+        rules: list[tuple[str, Iterable[str]]] = [("exclude", excluded)]
         if isinstance(source.kind, KindColumn) and source.kind.column == column:
             rules.append(("kind", source.kind.map))
         said = [f"{value} ({rows:,})" for value, rows in seen.said(column)[:MOST_TOLD]]
@@ -154,18 +199,27 @@ class Past:
             folded(value) for what, name, value in self.before if (what, name) == ("value", column)
         }
         named = {*map(folded, source.value_rules[column])}
+        is_kind, excludes = rules[-1][0] == "kind", source.rule(column)
+        # Numbers that are compared are no words.
+        has_words = is_kind or any(isinstance(one, str) for one in source.exclude.get(column, ()))
         new = [
             f"{value} ({rows:,} rows)"
-            for value, rows in seen.said(column)
-            if folded(value) not in before | named
+            for value, rows in (seen.said(column) if has_words else ())
+            if folded(value) not in before | named and not _fulfils(excludes, value)
         ][:MOST_TOLD]
-        is_kind = rules[-1][0] == "kind"
         if new and (before or (is_kind and not told)):
             told.append(
                 f"{column} says {', '.join(new)} for the first time"
                 + (": `map` does not name it, so it is left out" if is_kind else ": is it a fact?")
             )
         return told
+
+
+def _fulfils(rule: Rule, value: str) -> bool:
+    try:
+        return rule(value)
+    except BadValue:
+        return False
 
 
 def _is_word(text: str, longest: int) -> bool:

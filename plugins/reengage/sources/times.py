@@ -20,8 +20,85 @@ KNOWN = {
 }  # fmt: skip
 
 
+# How exports write times that are not ISO 8601, as of strptime.
+_DAYS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
+    "%d-%m-%y", "%m-%d-%y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%d %b %Y", "%d-%b-%Y",
+    "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%a, %d %b %Y", "%a %d %b %Y",
+)  # fmt: skip
+_CLOCK = re.compile(
+    r"(?P<between>, | - | |T)(?P<hour>\d{1,2})(?P<sign>[:.]?)\d\d(?P<seconds>(?P=sign)\d\d)?"
+    r"(?P<fraction>\.\d{1,6})?(?P<half> ?[AP]M)?"
+    r"(?: ?(?P<ahead>[+-]\d\d:?\d\d|Z)| (?P<zone>[A-Z]{2,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_LIKE_A_DAY = re.compile(
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
+    r"(?:[ T]\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)?",
+    re.ASCII,
+)
+_DAY_NUMBER = re.compile(r"[2-6]\d{4}(?:[.,]\d+)?", re.ASCII)
+
+
 class BadTime(ValueError):
     """Why a value is no time. Never holds the value."""
+
+
+class UnreadableTime(BadTime):
+    """A value that is written in a way that the source does not say."""
+
+    def __init__(self) -> None:
+        super().__init__("is no time that can be read")
+
+
+def how_to_read(value: str) -> str:
+    """What to write into the YAML so that a value is read as a time, with the value as an example
+    where it looks like one: what may be anything else is not shown.
+    """
+    value = value.strip()
+    if _DAY_NUMBER.fullmatch(value):
+        return ": it looks like a spreadsheet's number of a day: have the column written as dates"
+    formats = _formats_of(value) if len(value) <= 50 else []
+    example = f", like {value}" if formats or _LIKE_A_DAY.fullmatch(value) else ""
+    if not formats:
+        return f"{example}: say how it is written as `time_format`, in strptime's letters"
+    said = f'{example}: say `time_format: "{formats[0]}"`'
+    if formats[1:]:
+        said += f', or "{formats[1]}" where the month comes first'
+    return said
+
+
+def _formats_of(value: str) -> list[str]:
+    """The formats that a value fits, the day first where it cannot be told from the month."""
+    readings = [(value, "")]
+    for place in range(6, len(value)):
+        if clock := _CLOCK.fullmatch(value, place):
+            readings.append((value[:place], _clock_format(clock)))
+    found = [day + hours for text, hours in readings for day in _DAYS if _fits(text, day)]
+    first = next(iter(found), "")
+    other = re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", first)
+    return [first, *[other for _ in found[1:] if other in found][:1]] if first else []
+
+
+def _clock_format(clock: re.Match[str]) -> str:
+    sign, zone = clock["sign"], clock["ahead"] or clock["zone"]
+    blank = " " if zone and clock[0][-len(zone) - 1] == " " else ""
+    return "".join((
+        clock["between"],
+        f"%{'I' if clock['half'] else 'H'}{sign}%M",
+        f"{sign}%S" if clock["seconds"] else "",
+        ".%f" if clock["fraction"] else "",
+        re.sub("[A-Za-z]+", "%p", clock["half"] or ""),
+        blank + ("%z" if clock["ahead"] else "%Z") if zone else "",
+    ))  # fmt: skip
+
+
+def _fits(text: str, format: str) -> bool:
+    try:
+        datetime.strptime(text, format)  # noqa: DTZ007
+    except ValueError:
+        return False
+    return True
 
 
 class Moment(NamedTuple):
@@ -53,7 +130,7 @@ class Times:
         except BadTime:
             raise
         except (ValueError, OverflowError):
-            raise BadTime("is no time that can be read") from None
+            raise UnreadableTime from None
         if not 1900 <= at.year <= 9000:
             raise BadTime(f"is no time that can be true (year {at.year})")
         if is_day:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -32,6 +33,7 @@ Posted = Annotated[Form, Depends(_form)]
 
 # Where a line ends, in whichever way.
 LINE_ENDS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+MOST_MARKS = 30  # one after another, on a letter
 # What cannot be seen and is yet a part of languages and of emoji: joiners, marks of direction,
 # Mongolian's separator.
 JOINERS = "\u200c\u200d\u200e\u200f\u061c\u180e"
@@ -47,12 +49,24 @@ FLAGS = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}
 def text_of(value: str) -> str:
     """What a person typed, as a database and a page take it: composed (NFC), lines end with a line
     feed, and what is invisible is there only where languages and emoji need it. Nothing in it turns
-    what follows around, or hides in it. '' where there is nothing to see.
+    what follows around, or hides in it; no letter has more marks than a language puts there. ''
+    where there is nothing to see.
     """
     parts = FLAGS.split(LINE_ENDS.sub("\n", value))  # every second is a flag
-    parts[::2] = ("".join(filter(_is_kept, part)) for part in parts[::2])
+    parts[::2] = ("".join(_marked(filter(_is_kept, part))) for part in parts[::2])
     text = unicodedata.normalize("NFC", "".join(parts)).strip()
     return text if any(map(_is_seen, text)) else ""
+
+
+def _marked(chars: Iterable[str]) -> Iterator[str]:
+    """The characters, of a run of marks the first ones: they are sorted by comparing each with each
+    (https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format).
+    """
+    marks = 0
+    for char in chars:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= MOST_MARKS:
+            yield char
 
 
 def _is_kept(char: str) -> bool:
