@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from reengage.messages import PhoneKey
 from reengage.policy import Policy
 from reengage.sources import Constant, KindColumn, Multiplied, Source, numerals, territories, times
 from reengage.sources.conditions import LONGEST_WORD, NOTHING, folded
