@@ -7,7 +7,7 @@ share, and whatever is shared by both is neither's.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 Link = tuple[int, int]

@@ -7,14 +7,19 @@
 DROP TABLE IF EXISTS alone;
 
 CREATE TEMPORARY TABLE alone ON COMMIT DROP AS
-WITH bound AS (
+WITH unbound AS (
+    SELECT
+        touched_card.source,
+        touched_card.source_contact_id
+    FROM touched_card
+    EXCEPT
     SELECT
         said.source,
         said.source_contact_id
     FROM shared_id
     INNER JOIN core.card_id AS said
         ON shared_id.id_source = said.id_source AND shared_id.id = said.id
-    UNION ALL
+    EXCEPT
     SELECT
         said.source,
         said.source_contact_id
@@ -29,24 +34,13 @@ WITH bound AS (
 
 newcomer AS (
     SELECT
-        touched_card.source,
-        touched_card.source_contact_id
-    FROM touched_card
+        unbound.source,
+        unbound.source_contact_id
+    FROM unbound
     INNER JOIN raw.contact AS card
-        ON
-            touched_card.source = card.source
-            AND touched_card.source_contact_id = card.record_key
-    WHERE
-        card.load_id = :load_id
-        AND card.status = 'loaded'
-        AND NOT EXISTS (
-            SELECT 1
-            FROM bound
-            WHERE
-                bound.source = touched_card.source
-                AND bound.source_contact_id = touched_card.source_contact_id
-        )
-    ORDER BY touched_card.source, touched_card.source_contact_id
+        ON unbound.source = card.source AND unbound.source_contact_id = card.record_key
+    WHERE card.load_id = :load_id AND card.status = 'loaded'
+    ORDER BY unbound.source, unbound.source_contact_id
 )
 
 SELECT
