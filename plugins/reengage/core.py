@@ -4,6 +4,7 @@ Set-based, one transaction a load: a load is in core wholly and once, or not at 
 """
 
 import logging
+import time
 from array import array
 from datetime import date
 
@@ -13,6 +14,7 @@ from reengage import db, identity, numbers
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
+from reengage.progress import pace
 from reengage.settings import phone_keys
 from reengage.sources import Source
 
@@ -37,6 +39,7 @@ def take(
     ids that a card would have joined become contacts of their own first, and are merged later.
     """
     with engine.begin() as connection, db.exclusive(connection, "core"):
+        began = time.monotonic()
         status = db.run(connection, "raw/load_status", load_id=load_id).scalar_one()
         if status == "loaded":
             return
@@ -79,7 +82,11 @@ def take(
                     "%s: %s consents withdrawn by rows that are excluded, or say no",
                     source.name, f"{refused:,}",
                 )  # fmt: skip
-        db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
+        seconds = time.monotonic() - began
+        db.run(
+            connection, "raw/set_load_status", load_id=load_id, status="loaded", seconds=seconds
+        )  # fmt: skip
+    log.info("%s: %s rows into core in %s", source.name, f"{rows:,}", pace(rows, seconds))
 
 
 def _strangers(connection: Connection, source: Source, load_id: int, as_of: date) -> None:

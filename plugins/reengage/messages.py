@@ -182,7 +182,7 @@ def _only_writes(tree: nodes.Template, names: Collection[str]) -> bool:
         nodes.FilterBlock, nodes.AssignBlock, nodes.CallBlock, nodes.Macro, nodes.Block,
         nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport,
     )  # fmt: skip
-    return tree.find(reworked) is None and all(
+    return not any(map(tree.find, reworked)) and all(
         id(node) in written for node in tree.find_all(nodes.Name) if node.name in names
     )
 

@@ -153,6 +153,8 @@ def first_week(
 
     half = contacts // 2
     orders = "order,account,at,total"
+    last = [AS_OF - timedelta(days=30 + day) for day in range(60)]
+    next_day = AS_OF + timedelta(days=1)
     cards(half)
     write("products.csv", "sku,name", (f"P{n},Thing {n}" for n in range(contacts)))
     write("consents.csv", "id,granted", (f"C{n},1996-12-01" for n in range(contacts)))
@@ -160,7 +162,7 @@ def first_week(
     write("club.csv", "id,phone,account",
           (f"K{n},+1212{2_000_000 + n},S{n}" for n in range(contacts)))  # fmt: skip
     write("orders1.csv", orders,
-          (f"{n},S{n},{AS_OF - timedelta(days=30 + n % 60)},9.90" for n in range(contacts)))  # fmt: skip
+          (f"{n},S{n},{last[n % 60]},9.90" for n in range(contacts)))  # fmt: skip
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")  # that nothing is there is what the planner knows
     sources = read_sources(folder)
@@ -176,7 +178,7 @@ def first_week(
         cards(contacts, "Cid", changed=contacts // 10)
         load("a tenth is changed", "crm.csv", 1)
         write("orders2.csv", orders,
-              (f"{n}b,S{n},{AS_OF + timedelta(days=1)},9.90" for n in range(0, contacts, 10)))  # fmt: skip
+              (f"{n}b,S{n},{next_day},9.90" for n in range(0, contacts, 10)))  # fmt: skip
         load("second day's orders", "orders*.csv", 1)
         decide("second day", 1)
     return work.rows
