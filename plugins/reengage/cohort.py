@@ -231,7 +231,7 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     ).rowcount  # fmt: skip
     db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
     consent, caps = policy.consent, policy.caps
-    db.run(
+    decided = db.run(
         connection,
         "cohort/decide",
         as_of=as_of,
@@ -250,7 +250,8 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         control_share=policy.control.share,
         control_salt=policy.control.salt,
         policy_version=policy.version,
-    )
+    ).rowcount
+    db.analyze_grown(connection, cohort__decision=decided)
 
 
 def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:

@@ -4,6 +4,8 @@ Set-based, one transaction a load: a load is in core wholly and once, or not at 
 """
 
 import logging
+import time
+from array import array
 from datetime import date, datetime
 
 from sqlalchemy.engine import Connection, Engine
@@ -12,12 +14,13 @@ from reengage import db, identity, keys, numbers
 from reengage.clock import Clock
 from reengage.errors import DayStopped
 from reengage.policy import Policy
+from reengage.progress import pace
 from reengage.sources import Source
 
 log = logging.getLogger(__name__)
 
-# From so many rows on a load may change what the planner should know of core.
-MANY_ROWS = 10_000
+# Cards and ids whose people are told apart that are read in one go.
+KIN_AT_ONCE = 10_000
 
 # Of one source that may hold one id of another: what more of them hold is a placeholder.
 MOST_CARDS = 5
@@ -32,11 +35,13 @@ def take(
     ids that a card would have joined become contacts of their own first, and are merged later.
     """
     with engine.begin() as connection, db.exclusive(connection, "core"):
+        began = time.monotonic()
         status = db.run(connection, "raw/load_status", load_id=load_id).scalar_one()
         if status == "loaded":
             return
         if status == "stopped":
             raise DayStopped(f"{source.name}: stopped. Mend its data, then run the day again.")
+        rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
         _follow_policy(connection, policy, load_id)
         _follow_numbers(connection)
         if source.entity == "contact":
@@ -50,7 +55,8 @@ def take(
             )  # fmt: skip
             db.run(connection, "core/note_refunds")
             db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
-            db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            taken = db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
+            db.analyze_grown(connection, core__interaction=taken.rowcount)
             _redo(connection, load_id, policy)
             db.run(connection, "outbox/note_codes", load_id=load_id)
             db.run(connection, "outbox/redeem")
@@ -61,29 +67,34 @@ def take(
             )  # fmt: skip
         elif source.entity == "product":
             db.run(connection, "core/take_products", load_id=load_id)
+            db.analyze_grown(connection, core__product=rows)
         else:
             _strangers(connection, source, load_id, as_of)
             at = clock()
             db.run(connection, "core/take_consents", load_id=load_id, at=at)
+            db.analyze_grown(connection, core__consent=rows)
             db.run(connection, "core/hear_load", load_id=load_id, at=at)
             _refuse(connection, source, load_id, at)
-        rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
-        if rows >= MANY_ROWS and source.entity == "product":
-            db.analyze_grown(connection, core__product=rows)
-        elif rows >= MANY_ROWS:
-            db.analyze_grown(
-                connection, core__contact=rows, core__contact_identity=rows,
-                core__interaction=rows, core__contact_activity=rows, core__consent=rows,
-            )  # fmt: skip
-        db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded")
+        seconds = time.monotonic() - began
+        db.run(
+            connection, "raw/set_load_status", load_id=load_id, status="loaded", seconds=seconds
+        )  # fmt: skip
+    log.info("%s: %s rows into core in %s", source.name, f"{rows:,}", pace(rows, seconds))
 
 
 def _strangers(connection: Connection, source: Source, load_id: int, as_of: date) -> None:
     table = f"raw.{source.entity}"
-    db.run(
+    strangers = db.run(
         connection, "core/identify_strangers", table,
         load_id=load_id, as_of=as_of, hears_refusals=source.entity == "consent",
     )  # fmt: skip
+    _analyze_contacts(connection, strangers.rowcount)
+
+
+def _analyze_contacts(connection: Connection, new: int) -> None:
+    db.analyze_grown(
+        connection, core__contact=new, core__contact_identity=new, core__contact_activity=new
+    )
 
 
 def _refuse(connection: Connection, source: Source, load_id: int, at: datetime) -> None:
@@ -102,12 +113,13 @@ def _contacts(
 ) -> None:
     changed = set()
     _note_aliases(connection, load_id)  # by which cards with one number are told
-    if _load_cards(connection, source, load_id):
+    if _load_cards(connection, source, load_id, as_of):
         _gather(connection)
         _tell_people(connection)
-        db.run(connection, "core/place_kin")
+        placed = db.run(connection, "core/place_kin").scalar_one()
         changed = set(db.run(connection, "core/changed_contacts").scalars())
         db.run(connection, "core/part_contacts", load_id=load_id, as_of=as_of)
+        _analyze_contacts(connection, placed)
         if merges := db.run(connection, "core/find_merges").all():
             db.run(
                 connection, "core/merge_contacts", load_id=load_id,
@@ -127,9 +139,10 @@ def _contacts(
         db.run(connection, "outbox/redeem")
 
 
-def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
-    """Remember what the load's cards say of who they are, and whether any of it is new. Another
-    meaning of the source's columns is followed in all that it has ever said.
+def _load_cards(connection: Connection, source: Source, load_id: int, as_of: date) -> bool:
+    """Remember what the load's cards say of who they are, make contacts of those that have to do
+    with nobody, and tell whether any are left. Another meaning of the source's columns is followed
+    in all that it has ever said.
     """
     name = f"cards of {source.source}"
     loyalty = source.identities.get("loyalty_card_id", "loyalty")
@@ -139,7 +152,7 @@ def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
         f"numbers: {numbers.version()}"
     )
     known = db.run(connection, "core/derived_from", name=name).scalar()
-    db.run(
+    named = db.run(
         connection,
         "core/load_cards",
         load_id=load_id,
@@ -149,9 +162,10 @@ def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
         shop_source=shop,
         is_phone_verified="phone" in source.verified,
         is_email_verified="email" in source.verified,
-        most_cards=MOST_CARDS,
-    )
+    ).scalar_one()
+    db.analyze_grown(connection, core__card_id=named)
     db.run(connection, "core/note_derived", name=name, value=meaning)
+    db.run(connection, "core/weigh_ids", source=source.source, most_cards=MOST_CARDS)
     found = db.run(connection, "core/count_shared").one()
     notes = []
     if found.shared:
@@ -167,9 +181,9 @@ def _load_cards(connection: Connection, source: Source, load_id: int) -> bool:
     for note in notes:
         log.warning("%s: %s", source.name, note)
         db.run(connection, "core/add_note", load_id=load_id, note=note)
-    if found.touched >= MANY_ROWS:
-        db.analyze(connection, "core.card_id")
-    return bool(found.touched)
+    alone = db.run(connection, "core/add_alone", load_id=load_id, as_of=as_of).scalar_one()
+    _analyze_contacts(connection, alone)
+    return bool(found.touched > alone)
 
 
 def _gather(connection: Connection) -> None:
@@ -183,15 +197,17 @@ def _gather(connection: Connection) -> None:
 
 def _tell_people(connection: Connection) -> None:
     """Which of them are one person."""
-    cards = {row.node: row.source for row in db.run(connection, "core/kin_cards")}
-    links: dict[str, list[tuple[int, int, bool]]] = {"id": [], "phone": [], "email": []}
-    for row in db.run(connection, "core/kin_links"):
-        links[row.by].append((row.node, row.other, row.is_verified))
-    ids = [(card, held) for card, held, _ in links["id"]]
-    groups = identity.people(cards, ids, links["phone"], links["email"])
+    kin = identity.Kin()
+    for rows in db.stream(connection, "core/kin_cards", KIN_AT_ONCE):
+        kin.add_cards(rows)
+    for rows in db.stream(connection, "core/kin_links", KIN_AT_ONCE):
+        kin.add_links(rows)
+    nodes = array("i")
+    for rows in db.stream(connection, "core/kin_nodes", KIN_AT_ONCE):
+        nodes.extend(row.node for row in rows)
+    persons = kin.persons(max(nodes))
     db.run(connection, "core/begin_people")
-    nodes = db.run(connection, "core/kin_nodes").scalars()
-    db.copy(connection, "person", ("node", "person"), ((n, groups.of(n)) for n in nodes))
+    db.copy(connection, "person", ("node", "person"), ((n, persons[n]) for n in nodes))
 
 
 def _follow_numbers(connection: Connection) -> None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,11 +46,12 @@ def draft(
     stock = coupons.Stock(connection, _wanted(rows, policy))
     drawn = set(db.run(connection, "web/drawn").scalars())
     named = {step.name: templates.names(step) for step in policy.steps}
-    for start in range(0, len(rows), RENDER_BATCH):
-        batch = rows[start : start + RENDER_BATCH]
+    told = progress(range(len(rows)), "texts", "messages", total=len(rows))
+    while batch := [rows[place] for place in islice(told, RENDER_BATCH)]:
         items = _items(connection, batch, named, as_of)
         texts = _texts(batch, policy, templates, stock, items, drawn, now, link_base, result)
         db.copy(connection, "drafted", DRAFTED, texts)
+    db.analyze(connection, "drafted")
     channel = policy.consent.channel
     for lost in db.run(connection, "outbox/take_codes", channel=channel, at=now):
         result.without_code[lost.contact_id] = lost.coupon_pool
@@ -113,8 +115,9 @@ def _texts(
     link_base: str,
     result: Drafted,
 ) -> Iterator[tuple[Any, ...]]:
-    for row in progress(rows, "texts", "messages", total=len(rows)):
-        step, message_id = policy.step(row.step), _id_of(row, policy)
+    steps = {step.name: step for step in policy.steps}
+    for row in rows:
+        step, message_id = steps[row.step], _id_of(row, policy)
         pool = step.coupon.pool if step.coupon else None
         code = messages.new_code()
         coupon = None
@@ -140,10 +143,12 @@ def _texts(
                     continue
                 coupon = replace(coupon, code=own)
             about = items.get(row.contact_id)
-            known = {**row._mapping, **(about._asdict() if about else {})}
-            if coupon:
-                known["time_zone"] = _earliest_clock(places, coupon.expires_at)
-            text = templates.render(step, known, f"{link_base}/{code}", coupon, begin)
+            contact = messages.Recipient(
+                row.contact_id, row.first_name, row.last_name, row.language, row.country,
+                _earliest_clock(places, coupon.expires_at) if coupon else row.time_zone,
+                *((about.item, about.item_kind, about.together) if about else ()),
+            )  # fmt: skip
+            text = templates.fit(step, contact, f"{link_base}/{code}", coupon, begin).text
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue

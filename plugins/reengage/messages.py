@@ -6,10 +6,10 @@ Nothing here reads a clock, a database or the network.
 import hashlib
 import hmac
 import re
-import secrets
 import traceback
+import unicodedata
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -30,7 +30,7 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 
 from reengage.countries import Form, countries
-from reengage.coupons import Coupon
+from reengage.coupons import Coupon, drawn
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.policy import Policy, Step
 from reengage.segments import Encoding, plain, segments
@@ -49,7 +49,7 @@ _LINK = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
 
 def new_code() -> str:
     """A link's code: 9 random characters of 56 (2^52 codes), not guessable, not sequential."""
-    return "".join(secrets.choice(_LINK) for _ in range(9))
+    return drawn(_LINK, 9)
 
 
 @lru_cache(maxsize=256)
@@ -129,18 +129,20 @@ class _Personal(NamedTuple):
             tuple(together),
         )
 
-    def shorter(self) -> dict[tuple[str, ...], "_Personal"]:
-        """This, and what is left of it, by what was left out: the item, the name, both."""
+    def shorter(self) -> Iterator[tuple[tuple[str, ...], "_Personal"]]:
+        """This, and what is left of it, each after what was left out: the item, the name, both."""
+        yield (), self
         no_item = self._replace(item=None, item_kind=None, together=())
-        kept = {
-            (): self,
-            ("item",): no_item,
-            ("name",): self._replace(name=None),
-            ("item", "name"): no_item._replace(name=None),
-        }
-        # Of a contact without an item, leaving it out leaves out nothing.
-        shortest = {personal: dropped for dropped, personal in reversed(kept.items())}
-        return {dropped: personal for personal, dropped in reversed(shortest.items())}
+        seen = {self}
+        for dropped, personal in (
+            (("item",), no_item),
+            (("name",), self._replace(name=None)),
+            (("item", "name"), no_item._replace(name=None)),
+        ):
+            # Of a contact without an item, leaving it out leaves out nothing.
+            if personal not in seen:
+                seen.add(personal)
+                yield dropped, personal
 
 
 # A template can count on these.
@@ -156,6 +158,13 @@ _OF_COUPON = {
     "coupon_code", "coupon_value", "coupon_expires", "coupon_minimum", "coupon_starts",
 }  # fmt: skip
 
+# What differs in every text. A template that only writes them is rendered once for all who are told
+# the same, with a hole for each: a character that no text has, as names and items lose it.
+_HOLES = {"link": "\ue000", "coupon_code": "\ue001"}
+# What can be put into a hole afterwards: `plain` would leave it as it is.
+_FITS = re.compile(r"[!-_a-~]+")
+_MOST_STENCILS = 10_000
+
 SAMPLE_NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
 _SAMPLE_LINK = "https://go.example.com/AAAAAAAAA"
 _SAMPLES = (
@@ -164,6 +173,18 @@ _SAMPLES = (
     Recipient(0, "Maximilian"),
     Recipient(0),
 )
+
+
+def _only_writes(tree: nodes.Template, names: Collection[str]) -> bool:
+    """Whether a template writes these fields where it names them, and does nothing else by them."""
+    written = {id(part) for output in tree.find_all(nodes.Output) for part in output.nodes}
+    reworked = (
+        nodes.FilterBlock, nodes.AssignBlock, nodes.CallBlock, nodes.Macro, nodes.Block,
+        nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport,
+    )  # fmt: skip
+    return not any(map(tree.find, reworked)) and all(
+        id(node) in written for node in tree.find_all(nodes.Name) if node.name in names
+    )
 
 
 @lru_cache(maxsize=8)
@@ -204,12 +225,16 @@ class Templates:
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
+        self._stencils: dict[tuple[Any, ...], str] = {}
         for step in policy.steps:
             variants = {policy.brand.language: step.template}
             for folder in reversed(self._folders):
                 variants |= self._variants(step, folder)
             for language, name in variants.items():
                 self._templates[step.name, language] = self._load(name)
+        self._only_writes = {
+            key for key in self._templates if _only_writes(self._tree(*key), _HOLES.keys())
+        }
         if is_checked:
             for step in policy.steps:
                 for language in self.languages(step):
@@ -237,12 +262,14 @@ class Templates:
         places = [folder / name for folder in self._folders]
         return next((place for place in places if place.is_file()), places[0])
 
+    def _tree(self, step: str, language: str) -> nodes.Template:
+        file = self._place(self._templates[step, language].name or "")
+        return self._environment.parse(file.read_text(encoding="utf-8"))
+
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
         return frozenset().union(*(
-            meta.find_undeclared_variables(
-                self._environment.parse(self.file(step, language).read_text(encoding="utf-8"))
-            )
+            meta.find_undeclared_variables(self._tree(step.name, language))
             for language in self.languages(step)
         ))  # fmt: skip
 
@@ -274,10 +301,9 @@ class Templates:
         the contact's country requires, or cannot be rendered.
         """
         language, limit = self.language(step, contact), self.limit(step, contact)
-        file = self.file(step, language)
         try:
-            for dropped, personal in _Personal.of(contact).shorter().items():
-                body = self._render(step, contact, personal, link, coupon, now)
+            for dropped, personal in _Personal.of(contact).shorter():
+                body = self._render(step, language, contact, personal, link, coupon, now)
                 size = segments(body)
                 fitted = Fitted(Text(body, size.encoding, size.segments), dropped)
                 if size.segments <= limit:
@@ -285,19 +311,19 @@ class Templates:
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise TextError(
                 f"The text of step {step.name} cannot be made for contact {contact.contact_id}: "
-                f"{error}. Correct {file}."
+                f"{error}. Correct {self.file(step, language)}."
             ) from error
         if size.segments > limit:
             raise TextError(
                 f"The text of step {step.name} for contact {contact.contact_id} takes "
                 f"{size.segments} segments ({size.units} units of {size.encoding}), and "
-                f"sending.max_segments is {limit}. Shorten {file.name}, or allow more segments in "
-                "the policy."
+                f"sending.max_segments is {limit}. Shorten {self.file(step, language).name}, or "
+                "allow more segments in the policy."
             )
         if breach := self._form(contact, language).breach(body):
             raise TextError(
                 f"The text of step {step.name} for contact {contact.contact_id} may not be sent: "
-                f"{breach.reason} in {file.name}."
+                f"{breach.reason} in {self.file(step, language).name}."
             )
         return fitted
 
@@ -324,13 +350,46 @@ class Templates:
     def _render(
         self,
         step: Step,
+        language: str,
         contact: Recipient,
         personal: _Personal,
         link: str,
         coupon: Coupon | None,
         now: datetime,
     ) -> str:
-        language = self.language(step, contact)
+        """The text; where it was made for somebody who is told the same, by that one's stencil."""
+        code = coupon.code if coupon else "-"
+        if (step.name, language) not in self._only_writes or not (
+            _FITS.fullmatch(link) and _FITS.fullmatch(code)
+        ):
+            return self._made(step, language, contact, personal, link, coupon, now)
+        terms = coupon and (
+            coupon.kind, coupon.value, coupon.minimum, coupon.starts_at, coupon.expires_at,
+            contact.time_zone, now.astimezone(self._policy.brand.zone).date(),
+        )  # fmt: skip
+        key = (step.name, language, contact.country, personal, terms)
+        stencil = self._stencils.get(key)
+        if stencil is None:
+            general = replace(coupon, code=_HOLES["coupon_code"]) if coupon else None
+            stencil = self._made(step, language, contact, personal, _HOLES["link"], general, now)
+            if any(map(unicodedata.combining, re.findall("[\ue000\ue001](.)", stencil, re.DOTALL))):
+                # It would become one with the last letter of what is put before it.
+                return self._made(step, language, contact, personal, link, coupon, now)
+            if len(self._stencils) >= _MOST_STENCILS:
+                self._stencils.clear()
+            self._stencils[key] = stencil
+        return stencil.replace(_HOLES["link"], link).replace(_HOLES["coupon_code"], code)
+
+    def _made(
+        self,
+        step: Step,
+        language: str,
+        contact: Recipient,
+        personal: _Personal,
+        link: str,
+        coupon: Coupon | None,
+        now: datetime,
+    ) -> str:
         form = self._form(contact, language)
         fields: dict[str, Any] = {
             "brand": self._policy.brand.name,
@@ -422,7 +481,7 @@ class Templates:
                 contact = replace(sample, language=language, country=place)
                 try:
                     body = self._render(
-                        step, contact, _Personal.of(contact), _SAMPLE_LINK, coupon, now
+                        step, language, contact, _Personal.of(contact), _SAMPLE_LINK, coupon, now
                     )
                 except ConfigurationError:
                     raise

@@ -95,7 +95,9 @@ def follow_loads(
         after_load_id=after_load_id, contact_ids=list(contact_ids), clocks=policy.clocks,
         pace=policy.pace, cooldown_days=policy.cooldown_days,
     )  # fmt: skip
-    return int(found.scalar_one())
+    new = int(found.scalar_one())
+    db.analyze_grown(connection, cohort__dormancy=new)
+    return new
 
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:

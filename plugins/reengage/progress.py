@@ -1,4 +1,4 @@
-"""Progress of long work, for a person: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work, for a person: a bar on a terminal, a line now and then in the log."""
 
 import logging
 import sys
@@ -17,13 +17,12 @@ screen: TextIO | None = None
 
 
 def progress(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Pass the items through while telling how many, how fast, and how long to go."""
+    """Pass the items through while telling how many, how fast, and how long to go: by a bar on a
+    terminal, and in the log, which may be read while there is one.
+    """
     stream = screen or sys.stderr
     if stream.isatty():
-        yield from tqdm(
-            items, what, total, file=stream, unit=f" {unit}", leave=False, mininterval=0.5
-        )
-        return
+        items = tqdm(items, what, total, file=stream, unit=f" {unit}", leave=False, mininterval=0.5)
     began = last = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
@@ -32,3 +31,8 @@ def progress(items: Iterable[T], what: str, unit: str, total: int | None = None)
             rate = count / (moment - began)
             left = f", about {(total - count) / rate:,.0f} s left" if total else ""
             log.info("%s: %s %s, %s a second%s", what, f"{count:,}", unit, f"{rate:,.0f}", left)
+
+
+def pace(rows: int, seconds: float) -> str:
+    """How long something took, and how fast that was: 8.2 s (4,878 a second)."""
+    return f"{seconds:,.1f} s" + (f" ({rows / seconds:,.0f} a second)" if rows and seconds else "")

@@ -36,6 +36,7 @@ _NO_NAME = re.compile(r"[\d/\\@:<>{}|_=]|\w\.\w\w")
 _NO_ITEM = re.compile(r"[@<>{}|\\]|://|\bwww\b|\w\.[^\W\d]{2}|\d[\d ()/-]{6,}\d", re.I)
 
 
+@lru_cache(maxsize=8192)
 def first_name(name: str | None) -> str | None:
     """A first name as a letter would write it, at most 20 characters; None if it is no name.
 

@@ -446,3 +446,26 @@ def test_a_small_load_does_not_scan_core(warehouse: sa.Engine, tmp_path: Path) -
     assert feed.take().rows_loaded == 199
     cards.take()
     assert settled() - before < rows / 10
+
+
+def test_a_load_keeps_how_long_it_took_and_one_of_before_knows_not(
+    new_warehouse: Any, tmp_path: Path
+) -> None:
+    with new_warehouse("0028") as engine:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO raw.load (source, entity, as_of, status, started_at) VALUES"
+                    " ('shop', 'interaction', '2024-03-30', 'loaded', '2024-03-31Z')"
+                )
+            )
+        db.migrate(engine)
+        feed = Feed(engine, tmp_path)
+        feed.write("a.csv", [(1, "A", "2024-03-31", 5)])
+        feed.take()
+        with engine.connect() as connection:
+            seconds = connection.execute(
+                sa.text("SELECT raw_seconds, core_seconds FROM raw.load ORDER BY load_id")
+            ).all()
+    assert seconds[0] == (None, None)
+    assert seconds[1][0] > 0 and seconds[1][1] > 0

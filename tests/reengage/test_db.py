@@ -60,8 +60,11 @@ def check(connection: sa.Connection, name: str) -> None:
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
         make(driver, "core/match_refunds")
-    if re.search(r"\b(kin|person|placed|claimed|touched_card)\b", text):
-        for needed in ("load_cards", "begin_kin", "begin_people", "place_kin", "part_contacts"):
+    if re.search(r"\b(kin|person|placed|claimed|touched_card|shared_id|alone)\b", text):
+        for needed in (
+            "load_cards", "weigh_ids", "add_alone", "begin_kin", "begin_people", "place_kin",
+            "part_contacts",
+        ):  # fmt: skip
             make(driver, f"core/{needed}")
     if "refusal" in text:
         make(driver, "core/hear_load")

@@ -17,13 +17,41 @@ from test_sources import AS_OF, Feed, clock
 from test_sources import POLICY as SHIPPED
 
 from depth import examples
-from reengage import cohort, db, maintenance, story
+from reengage import cohort, db, identity, maintenance, story
 
 
 def rows(engine: sa.Engine, text: str, **binds: Any) -> list[tuple[Any, ...]]:
     with engine.begin() as connection:
         result = connection.execute(sa.text(text), binds)
         return [tuple(row) for row in result] if result.returns_rows else []
+
+
+# --- in batches ---------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(st.data())
+def test_people_are_told_apart_in_batches_as_all_at_once(data: st.DataObject) -> None:
+    nodes = range(1, data.draw(st.integers(2, 25)) + 1)
+    said = data.draw(st.lists(st.sampled_from("abc "), min_size=len(nodes), max_size=len(nodes)))
+    cards = {n: source for n, source in zip(nodes, said, strict=True) if source != " "}
+    card = st.sampled_from(sorted(cards)) if cards else st.nothing()
+    ids = data.draw(st.lists(st.tuples(card, st.sampled_from(nodes)), max_size=20))
+    ids = [(one, other) for one, other in ids if one != other]
+    phones = data.draw(st.lists(st.tuples(card, st.integers(-6, -1), st.booleans()), max_size=20))
+    emails = data.draw(st.lists(st.tuples(card, st.integers(-12, -7), st.booleans()), max_size=20))
+    whole = identity.people(cards, ids, phones, emails)
+    kin = identity.Kin()
+    kin.add_cards(cards.items())
+    kin.add_links(("id", one, other, True) for one, other in ids)
+    kin.add_links(("phone", *said) for said in phones)
+    kin.add_links(("email", *said) for said in emails)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "BATCH", data.draw(st.integers(1, 10)))
+        batches = kin.persons(len(nodes))
+    for one in nodes:
+        for other in nodes:
+            assert (batches[one] == batches[other]) == (whole.of(one) == whole.of(other))
 
 
 # --- against a plain model -----------------------------------------------------------------------

@@ -231,6 +231,29 @@ def test_typographic_characters_do_not_cost_a_second_encoding(
     assert text.encoding == "GSM-7"
 
 
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ link }}", "{}"),
+        ("{{ link }} {{ link }}", "{0} {0}"),
+        # What does more with a link than to write it is made for each anew.
+        ("{{ link }} {{ link | upper }}", "{0} {1}"),
+        ("{{ link }}{% if link | length > 30 %} long{% endif %}", "{0}{2}"),
+        ("{% filter upper %}{{ link }}{% endfilter %} {{ link }}", "{1} {0}"),
+        ("{% set here = link %}{{ here }}", "{}"),
+    ],
+)
+def test_who_is_told_the_same_has_a_link_of_their_own(
+    policy: Policy, tmp_path: Path, template: str, expected: str
+) -> None:
+    made = templates(policy, tmp_path, default=f"{{{{ opening }}}} {template} {{{{ opt_out }}}}")
+    for link in ("https://go.example.com/AAAAAAAAA", "https://x.example/Bbe", LINK):
+        text = made.render(policy.steps[0], Recipient(1), link, None, NOW)
+        long = " long" if len(link) > 30 else ""
+        body = expected.format(link, link.upper(), long)
+        assert text.body == f"Larkfield: {body} Reply STOP to end"
+
+
 def test_a_text_exists_in_the_contacts_language(policy: Policy, tmp_path: Path) -> None:
     made = templates(
         policy,

@@ -1,5 +1,6 @@
--- Begin to gather who may have to do with the touched cards: the cards themselves.
--- Grain: card or id. Reads: touched_card. Writes: the temporary table kin. No parameters.
+-- Begin to gather who may have to do with the touched cards: the cards themselves,
+-- but those that have to do with nobody.
+-- Grain: card or id. Reads: touched_card, alone. Writes: the temporary table kin. No parameters.
 -- Gone with the transaction.
 DROP TABLE IF EXISTS kin;
 
@@ -16,6 +17,14 @@ SELECT
     touched_card.source,
     touched_card.source_contact_id,
     0
-FROM touched_card;
+FROM touched_card
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM alone
+        WHERE
+            alone.source = touched_card.source
+            AND alone.source_contact_id = touched_card.source_contact_id
+    );
 
 ANALYZE kin;

@@ -1,17 +1,9 @@
 -- Remember what the load's cards say of who they are: every id they name, for good; of phone and
--- email the last one. An id that many cards of one source hold is a placeholder.
--- Grain: card × id. Reads: raw.contact. Writes: core.card_id, the temporary table touched_card: cards
--- that say something new, or whose id has become a placeholder; all of them, where is_whole. Parameters: load_id, source,
--- is_whole (all that the source has ever said is read, not the load alone), loyalty_source,
--- shop_source, is_phone_verified, is_email_verified, most_cards. Twice: nothing is new.
-DROP TABLE IF EXISTS touched_card;
-
-CREATE TEMPORARY TABLE touched_card (
-    source text,
-    source_contact_id text,
-    PRIMARY KEY (source, source_contact_id)
-) ON COMMIT DROP;
-
+-- email the last one. Returns how many they name.
+-- Grain: card × id. Reads: raw.contact. Writes: core.card_id, the temporary tables card_said and
+-- touched_card: cards that say something new; all of them, where is_whole. Parameters: load_id,
+-- source, is_whole (all that the source has ever said is read, not the load alone), loyalty_source,
+-- shop_source, is_phone_verified, is_email_verified. Twice: nothing is new.
 DROP TABLE IF EXISTS card_said;
 
 CREATE TEMPORARY TABLE card_said ON COMMIT DROP AS
@@ -79,6 +71,15 @@ FROM (
 
 ANALYZE card_said;
 
+DROP TABLE IF EXISTS touched_card;
+
+CREATE TEMPORARY TABLE touched_card ON COMMIT DROP AS
+SELECT
+    known.source,
+    known.source_contact_id
+FROM core.card_id AS known
+WHERE FALSE;
+
 WITH gone AS (
     DELETE FROM core.card_id AS known
     USING card_said
@@ -89,15 +90,9 @@ WITH gone AS (
         AND known.id <> card_said.id
         AND known.id_source IN ('@phone', '@email')
     RETURNING known.source, known.source_contact_id
-)
+),
 
-INSERT INTO touched_card (source, source_contact_id)
-SELECT DISTINCT
-    gone.source,
-    gone.source_contact_id
-FROM gone;
-
-WITH named AS (
+named AS (
     INSERT INTO core.card_id AS known (
         source, source_contact_id, id_source, id, is_verified, load_id
     )
@@ -117,87 +112,23 @@ WITH named AS (
 )
 
 INSERT INTO touched_card (source, source_contact_id)
-SELECT DISTINCT
+SELECT
+    gone.source,
+    gone.source_contact_id
+FROM gone
+UNION
+SELECT
     named.source,
     named.source_contact_id
 FROM named
-ON CONFLICT (source, source_contact_id) DO NOTHING;
-
+UNION
 -- All that the source says may mean something else now.
-INSERT INTO touched_card (source, source_contact_id)
-SELECT DISTINCT
+SELECT
     CAST(:source AS text),
     card_said.source_contact_id
 FROM card_said
-WHERE CAST(:is_whole AS boolean)
-ON CONFLICT (source, source_contact_id) DO NOTHING;
-
--- Which ids are placeholders now, and who named them before they were.
-WITH named AS (
-    SELECT DISTINCT
-        card_said.id_source,
-        card_said.id
-    FROM touched_card
-    INNER JOIN card_said ON touched_card.source_contact_id = card_said.source_contact_id
-    WHERE card_said.id_source NOT IN (:source, '@phone')
-),
-
-counted AS (
-    SELECT
-        holder.source,
-        holder.source_contact_id,
-        holder.id_source,
-        holder.id,
-        holder.load_id,
-        count(*) OVER (
-            PARTITION BY holder.id_source, holder.id, holder.source ORDER BY holder.load_id
-        ) AS cards
-    FROM named
-    INNER JOIN core.card_id AS holder
-        ON named.id_source = holder.id_source AND named.id = holder.id
-),
-
-weighed AS (
-    SELECT
-        counted.source,
-        counted.source_contact_id,
-        counted.id_source,
-        counted.id,
-        CASE
-            WHEN
-                max(counted.cards) OVER (PARTITION BY counted.id_source, counted.id)
-                <= CAST(:most_cards AS integer)
-                THEN 'whole'
-            WHEN
-                max(counted.cards) OVER (
-                    PARTITION BY counted.id_source, counted.id ORDER BY counted.load_id
-                ) <= CAST(:most_cards AS integer)
-                THEN 'stops'
-            ELSE 'nothing'
-        END AS hold
-    FROM counted
-    -- A source's own cards are no holders of their own ids.
-    WHERE counted.source <> counted.id_source OR counted.source_contact_id <> counted.id
-),
-
-changed AS (
-    UPDATE core.card_id AS known
-    SET hold = CAST(weighed.hold AS core.hold)
-    FROM weighed
-    WHERE
-        known.source = weighed.source
-        AND known.source_contact_id = weighed.source_contact_id
-        AND known.id_source = weighed.id_source
-        AND known.id = weighed.id
-        AND known.hold <> CAST(weighed.hold AS core.hold)
-    RETURNING known.source, known.source_contact_id
-)
-
-INSERT INTO touched_card (source, source_contact_id)
-SELECT DISTINCT
-    changed.source,
-    changed.source_contact_id
-FROM changed
-ON CONFLICT (source, source_contact_id) DO NOTHING;
+WHERE CAST(:is_whole AS boolean);
 
 ANALYZE touched_card;
+
+SELECT count(*) AS said FROM card_said;

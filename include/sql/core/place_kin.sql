@@ -1,6 +1,6 @@
 -- Which contact each person of the kin is: the one that has their first identity, even where it was
 -- merged into another since; of several the lowest; else a new one. An id that is nobody's, and that
--- no row has named yet, needs none; a refusal names it.
+-- no row has named yet, needs none; a refusal names it. Returns how many have one for the first time.
 -- Grain: card or id (placed); contact × the one that it is now (claimed). Reads: kin, person,
 -- core.contact, core.contact_identity, core.card_id, raw.consent. Writes: the temporary tables claimed and placed.
 -- No parameters. Gone with the transaction.
@@ -150,3 +150,5 @@ LEFT JOIN
 WHERE newcomer.person IS NOT NULL OR kept.person IS NOT NULL;
 
 ANALYZE placed;
+
+SELECT count(*) AS placed FROM placed WHERE placed.was_id IS NULL;

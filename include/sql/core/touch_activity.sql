@@ -9,4 +9,12 @@ SET
     ),
     updated_load_id = :load_id
 FROM core.contact AS contact
-WHERE contact.updated_load_id = :load_id AND activity.contact_id = contact.contact_id;
+WHERE
+    contact.updated_load_id = :load_id
+    AND activity.contact_id = contact.contact_id
+    AND (
+        activity.updated_load_id <> :load_id
+        OR activity.visible_on <> coalesce(
+            least(contact.created_on, activity.first_interaction_on), contact.first_seen_on
+        )
+    );

@@ -1,7 +1,7 @@
 -- Let the load's cards say what they say about their contacts. A contact is what all its current
 -- cards say: of each field the latest value that is one, so that a source that does not know it
 -- takes nothing away from one that does, and a card that is withdrawn takes its values with it.
--- Grain: contact. Reads: raw.contact, raw.load, core.contact_identity. Writes: core.contact.
+-- Grain: contact. Reads: raw.contact, raw.load, core.contact_identity, alone. Writes: core.contact.
 -- Parameters: load_id, contact_ids: whose cards are others than before. Twice: the same values.
 WITH said AS (
     SELECT
@@ -15,6 +15,12 @@ WITH said AS (
         card.record_key
     FROM raw.contact AS card
     WHERE card.superseded_by = :load_id
+    EXCEPT
+    -- What they say is known with them.
+    SELECT
+        alone.source,
+        alone.source_contact_id
+    FROM alone
 ),
 
 touched AS (

@@ -9,6 +9,7 @@ stopped is taken over, rows and all, by the next one of its source.
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,15 +23,12 @@ from reengage import db, keys
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.policy import Policy
-from reengage.progress import progress
+from reengage.progress import pace, progress
 from reengage.sources import ENTITIES, Source, files, folders, read_sources
 from reengage.sources.clean import TYPED, WITHOUT_ID, Bad, Cleaner, Good
 from reengage.sources.seen import Past, Seen
 
 log = logging.getLogger(__name__)
-
-# From so many new rows on the planner should know of them.
-MANY_ROWS = 10_000
 
 STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "has_status",
           "problems", "record")  # fmt: skip
@@ -91,8 +89,9 @@ def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clo
 
 def load_named(engine: Engine, name: str, policy: Policy, as_of: date, clock: Clock) -> Load:
     """load_source for the source of that name, "shop (interaction)"; logs what it came to."""
+    began = time.monotonic()
     load = load_source(engine, _named(name), policy, as_of, clock)
-    log.info("%s", load.summary())
+    log.info("%s, in %s", load.summary(), pace(load.rows_read, time.monotonic() - began))
     for note in load.notes:
         log.warning("%s", note)
     return load
@@ -126,6 +125,7 @@ class _Reader:
     def __init__(
         self, engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock
     ) -> None:
+        self.began = time.monotonic()
         self.engine = engine
         self.source = source
         self.policy = policy
@@ -232,8 +232,7 @@ class _Reader:
         ).rowcount
         db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
         connection.exec_driver_sql("DROP TABLE staged")
-        if inserted >= MANY_ROWS:
-            db.analyze(connection, self.table)
+        db.analyze_grown(connection, **{self.table.replace(".", "__"): inserted})
         if text := notes.text():
             text = text if path.name in text else f"{path.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
@@ -343,6 +342,7 @@ class _Reader:
             db.run(
                 connection, "raw/note_load",
                 load_id=load_id, problem=problem, message="\n".join(self.notes) or None,
+                seconds=time.monotonic() - self.began,
             )  # fmt: skip
         return Load(
             load_id, self.source, **counts._mapping, problem=problem, notes=tuple(self.notes)

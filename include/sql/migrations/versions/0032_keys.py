@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0032"
-down_revision = "0030"
+down_revision = "0031"
 
 FOLDER = Path(__file__).parents[1] / "0032_keys"
 

@@ -64,7 +64,13 @@ class World:
                 connection, "raw/begin_load",
                 source="bench", entity="contact", as_of=FIRST_DAY, at=self.clock(),
             ).scalar_one()  # fmt: skip
-            db.run(connection, "raw/set_load_status", load_id=self.load_id, status="loaded")
+            db.run(
+                connection,
+                "raw/set_load_status",
+                load_id=self.load_id,
+                status="loaded",
+                seconds=None,
+            )
             db.run(
                 connection, "bench/fill_contacts", contacts=self.contacts, load_id=self.load_id,
                 created_on=self._first_day(OLDER + 1), load_on=FIRST_DAY,

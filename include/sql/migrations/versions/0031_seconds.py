@@ -1,0 +1,15 @@
+"""How long each load took."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+
+FOLDER = Path(__file__).parents[1] / "0031_seconds"
+
+
+def upgrade() -> None:
+    for file in sorted(FOLDER.glob("*.sql")):
+        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
