@@ -174,6 +174,14 @@ def _environment(folder: Path) -> SandboxedEnvironment:
     )
 
 
+def _state(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+_kept: dict[tuple[Any, ...], "Templates"] = {}  # the last that was checked
+
+
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
@@ -203,6 +211,7 @@ class Templates:
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
+        self._names: dict[str, frozenset[str]] = {}
         for step in policy.steps:
             file = Path(step.template)
             variants = {
@@ -219,6 +228,17 @@ class Templates:
                 for language in self.languages(step):
                     self.check(step, language)
 
+    @classmethod
+    def checked(cls, policy: Policy, folder: Path = TEMPLATES / "sms") -> "Templates":
+        """The texts of a policy, checked anew only where it or one of their files has changed."""
+        files = sorted(folder.iterdir())
+        key = folder, policy.model_dump_json(), *((file.name, *_state(file)) for file in files)
+        if key not in _kept:
+            made = cls(policy, folder)
+            _kept.clear()
+            _kept[key] = made
+        return _kept[key]
+
     def languages(self, step: Step) -> list[str]:
         """The languages that a step has a template in."""
         return [language for name, language in self._templates if name == step.name]
@@ -229,12 +249,15 @@ class Templates:
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
-        return frozenset().union(*(
-            meta.find_undeclared_variables(
-                self._environment.parse(self.file(step, language).read_text(encoding="utf-8"))
+        if step.name not in self._names:
+            texts = (
+                self.file(step, language).read_text(encoding="utf-8")
+                for language in self.languages(step)
             )
-            for language in self.languages(step)
-        ))  # fmt: skip
+            self._names[step.name] = frozenset().union(
+                *(meta.find_undeclared_variables(self._environment.parse(text)) for text in texts)
+            )
+        return self._names[step.name]
 
     def render(
         self,
