@@ -807,7 +807,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """)
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
     assert feed.source
-    for size in (100_000, 1_000_000):
+    for size in (50_000, 400_000):
         file = feed.folder / "x.csv"
         with file.open("w", encoding="utf-8") as out:
             out.write("id,who,at,total\n")
@@ -817,7 +817,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 )
         said = subprocess.run(
             [sys.executable, "-c", probe, str(file), str(feed.folder / "_source.yaml")],
-            check=True, capture_output=True, text=True, timeout=120,
+            check=True, capture_output=True, text=True, timeout=600,
         ).stdout.split()  # fmt: skip
         assert int(said[0]) == size
         peaks.append(int(said[1]))
@@ -865,7 +865,7 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
     names = [str(tmp_path / n) for n in ("line.csv.gz", "field.csv", "line.jsonl", "bomb.parquet")]
     said = subprocess.run(
         [sys.executable, "-c", probe, str(tmp_path / "_source.yaml"), *names],
-        check=True, capture_output=True, text=True, timeout=120,
+        check=True, capture_output=True, text=True, timeout=600,
     ).stdout.splitlines()  # fmt: skip
     assert said[0] == said[2] == "2 is longer than 1,048,576 characters"
     assert said[1].startswith("2 a quote is left open")
