@@ -23,7 +23,6 @@ from depth import IS_SOAK  # noqa: E402
 from reengage import db  # noqa: E402
 from reengage.local.postgres import EmbeddedServer  # noqa: E402
 
-
 # What takes longest comes first, so that both workers end together.
 LONGEST = (
     "test_day.py", "test_cohort.py", "test_readme.py", "test_outbox.py", "test_cases.py",
