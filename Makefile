@@ -6,6 +6,8 @@ VENV := .venv
 REENGAGE := $(VENV)/bin/reengage
 READY := $(VENV)/.ready
 CELERY := $(VENV)/celery/.ready
+# Compiled files are kept, also where the shell asks for none: every process starts quicker.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help:  ## this list
@@ -103,15 +105,18 @@ bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web, first_
 audit: $(READY)  ## is what the days kept up what a recompute says? make audit SHARE=0.1 REPAIR=1
 	@$(REENGAGE) audit --share "$(or $(SHARE),1)" $(if $(REPAIR),--repair)
 
+# A file's tests stay together, for what they share; the longest files begin (tests/conftest.py).
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: $(READY) $(CELERY)  ## the whole suite, in its own home
 	@$(REENGAGE) tools
-	@$(VENV)/bin/pytest -n 2 $(TESTS)
+	@$(VENV)/bin/pytest $(WORKERS) $(TESTS)
 
 .PHONY: soak
 soak: $(READY) $(CELERY)  ## long kills and deep properties: twenty times what make test tries
 	@$(REENGAGE) tools
-	@REENGAGE_SOAK=1 $(VENV)/bin/pytest -n 2 $(TESTS)
+	@REENGAGE_SOAK=1 $(VENV)/bin/pytest $(WORKERS) -v $(TESTS)
 
 .PHONY: lint
 lint: $(READY)  ## ruff, sqlfluff, mypy

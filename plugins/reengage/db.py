@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-import sqlparse
 from sqlalchemy.engine import Connection, CursorResult, Engine, make_url
 
 from reengage.errors import ConfigurationError
@@ -84,22 +83,40 @@ def check_sessions(engine: Engine) -> None:
 
 ENTITY_TABLES = ("raw.contact", "raw.interaction", "raw.consent", "raw.product")
 
+# What is one thing in SQL: a comment, a text, a name in quotes, a text between dollars, an end of
+# a statement. A parser would take a second for what a day runs, in every process.
+_PARTS = re.compile(
+    r"(?P<comment>--[^\n]*|/\*.*?\*/)"
+    r"|(?<!\w)[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
+    r'|"[^"]*"'
+    r"|(?P<tag>\$\w*\$).*?(?P=tag)"
+    r"|(?P<end>;)"
+    r"|\w+|[^\w'\"$;/-]+|.",
+    re.DOTALL,
+)
+
+
+def split(text: str) -> list[str]:
+    """The statements of an SQL text, without their comments and ends."""
+    found = [""]
+    for part in _PARTS.finditer(text):
+        if part["end"]:
+            found.append("")
+        else:
+            found[-1] += " " if part["comment"] else part[0]
+    return [statement.strip() for statement in found if statement.strip()]
+
 
 @functools.cache
 def _statements(name: str, table: str | None) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
     file = SQL / f"{name}.sql"
     if not file.is_file():
         raise ConfigurationError(f"There is no statement {name}: {file} does not exist.")
-    bare = sqlparse.format(file.read_text(encoding="utf-8"), strip_comments=True)
-    if ("raw.entity" in bare) != (table in ENTITY_TABLES):
+    bare = split(file.read_text(encoding="utf-8"))
+    if any("raw.entity" in statement for statement in bare) != (table in ENTITY_TABLES):
         raise ConfigurationError(f"{name}.sql: table must be one of {ENTITY_TABLES}, or not given.")
-    bare = bare.replace("raw.entity", table or "")
-    found = []
-    for part in sqlparse.split(bare):
-        if part.strip(" \n;"):
-            clause = sa.text(part.rstrip().rstrip(";"))
-            found.append((clause, frozenset(clause._bindparams)))
-    return tuple(found)
+    clauses = [sa.text(statement.replace("raw.entity", table or "")) for statement in bare]
+    return tuple((clause, frozenset(clause._bindparams)) for clause in clauses)
 
 
 def run(

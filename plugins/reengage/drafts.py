@@ -39,7 +39,7 @@ def draft(
     A text is not sent any more once its coupon is over or its contest is closed, and is not made
     where that would be before. Codes of a pool go to the most recently active first.
     """
-    templates = messages.Templates(policy)
+    templates = messages.Templates.checked(policy)
     result = Drafted()
     db.run(connection, "outbox/stage_drafts")
     rows = db.run(connection, "outbox/to_draft", as_of=as_of).all()

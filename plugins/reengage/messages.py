@@ -195,6 +195,14 @@ def _environment(folders: tuple[Path, ...]) -> SandboxedEnvironment:
     )
 
 
+def _state(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+_kept: dict[tuple[Any, ...], "Templates"] = {}  # the last that was checked
+
+
 class Templates:
     """The texts of a policy's steps, checked when they are loaded.
 
@@ -226,6 +234,7 @@ class Templates:
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[tuple[str, str], Template] = {}
         self._stencils: dict[tuple[Any, ...], str] = {}
+        self._names: dict[str, frozenset[str]] = {}
         for step in policy.steps:
             variants = {policy.brand.language: step.template}
             for folder in reversed(self._folders):
@@ -239,6 +248,22 @@ class Templates:
             for step in policy.steps:
                 for language in self.languages(step):
                     self.check(step, language)
+
+    @classmethod
+    def checked(cls, policy: Policy) -> "Templates":
+        """The texts of a policy, checked anew only where it or one of their files has changed."""
+        files = [
+            file
+            for folder in template_folders("sms")
+            if folder.is_dir()
+            for file in sorted(folder.iterdir())
+        ]
+        key = policy.model_dump_json(), *((str(file), *_state(file)) for file in files)
+        if key not in _kept:
+            made = cls(policy)
+            _kept.clear()
+            _kept[key] = made
+        return _kept[key]
 
     def _variants(self, step: Step, folder: Path) -> dict[str, str]:
         """The names of a step's files in a folder, by language."""
@@ -268,10 +293,12 @@ class Templates:
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
-        return frozenset().union(*(
-            meta.find_undeclared_variables(self._tree(step.name, language))
-            for language in self.languages(step)
-        ))  # fmt: skip
+        if step.name not in self._names:
+            self._names[step.name] = frozenset().union(*(
+                meta.find_undeclared_variables(self._tree(step.name, language))
+                for language in self.languages(step)
+            ))  # fmt: skip
+        return self._names[step.name]
 
     def render(
         self,

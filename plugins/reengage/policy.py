@@ -1,5 +1,6 @@
 """The policy: include/journey.yaml, read, checked, and asked questions."""
 
+import functools
 import hashlib
 import json
 import re
@@ -825,7 +826,13 @@ def read_policy(path: Path | None = None) -> Policy:
     Raises ConfigurationError: the file, the line, what is wrong and what is allowed.
     """
     path = path or settings().policy
-    text, content = read_yaml(path, "policy")
+    return _policy(path, _read(path, "policy"))
+
+
+@functools.lru_cache(maxsize=8)
+def _policy(path: Path, text: str) -> Policy:
+    """What a policy's text says. Kept, as every task reads the policy and few are changed."""
+    content = _yaml(path, text, "policy", Loader)
     if not isinstance(content, dict):
         raise ConfigurationError(
             f"The policy {path} says nothing in `key: value`: see include/journey.yaml."
@@ -843,12 +850,25 @@ def read_yaml(path: Path, what: str, loader: type[Loader] = Loader) -> tuple[str
     Raises ConfigurationError for one that cannot be read, is no YAML, or says what YAML would read
     otherwise (plain_yaml).
     """
+    text = _read(path, what)
+    return text, _yaml(path, text, what, loader)
+
+
+def _read(path: Path, what: str) -> str:
     try:
         if (size := path.stat().st_size) > LONGEST:
             raise Misread(f"it has {size:,} bytes, and such a file has at most {LONGEST:,}")
-        text = path.read_text(encoding="utf-8")
-        return text, yaml.load(text, loader)
-    except (OSError, yaml.YAMLError, ValueError) as error:  # ValueError: Misread, or no UTF-8
-        raise ConfigurationError(
-            f"The {what} {path} cannot be read: {explain_yaml(error, path)}."
-        ) from error
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: Misread, or no UTF-8
+        raise _unreadable(path, what, error) from error
+
+
+def _yaml(path: Path, text: str, what: str, loader: type[Loader]) -> Any:
+    try:
+        return yaml.load(text, loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: Misread
+        raise _unreadable(path, what, error) from error
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"The {what} {path} cannot be read: {explain_yaml(error, path)}.")

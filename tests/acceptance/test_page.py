@@ -126,12 +126,12 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     }
     command = [str(Path(sys.executable).with_name("airflow"))]
     subprocess.run(
-        [*command, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=120
+        [*command, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=600
     )
     # In Airflow's own store, where a person puts it: the page must find it there.
     subprocess.run(
         [*command, "connections", "add", "reengage_warehouse", "--conn-uri", warehouse_dsn],
-        env=environment, check=True, capture_output=True, timeout=120,
+        env=environment, check=True, capture_output=True, timeout=600,
     )  # fmt: skip
     with (home / "api-server.log").open("w") as log:
         process = subprocess.Popen(
@@ -139,7 +139,7 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 600
             while not _answers(f"{url}/api/v2/version"):
                 assert process.poll() is None, (home / "api-server.log").read_text()
                 assert time.monotonic() < deadline, (home / "api-server.log").read_text()

@@ -3,12 +3,10 @@ that holds what the demo left.
 """
 
 import csv
-import json
 import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +17,7 @@ import pandas as pd
 import psycopg
 import pytest
 import yaml
+from typist import Typist
 
 from reengage.clock import wall_clock
 from reengage.local import demo
@@ -89,7 +88,6 @@ ELSEWHERE = {
     "help": "no command of ours", "down": "the fixture",
 }  # fmt: skip
 CARDS = 1_200
-PATIENCE = 600
 
 
 @dataclass
@@ -177,17 +175,17 @@ def told(home: Path) -> dict[str, dict[str, Any]]:
     lines = typed()
     with (home.parent / "codes.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["code"], ["SPRING-0001"]])
-    commands = [["demo"], *(line.arguments for line in lines)]
-    wanted = {"days": [str(day) for day in demo.DAYS[-2:]], "commands": commands}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(Path(__file__).with_name("first_hour.py"))],
-        input=json.dumps(wanted), env=kept | {"REENGAGE_HOME": str(home)}, cwd=home.parent,
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    ends = [json.loads(line) for line in done.stdout.splitlines()]
-    return dict(zip(["make demo", *(line.text for line in lines)], ends, strict=True))
+    program = str(Path(__file__).with_name("first_hour.py"))
+    typist = Typist(
+        kept | {"REENGAGE_HOME": str(home)}, home.parent, program, *map(str, demo.DAYS[-2:])
+    )
+    try:
+        came = {"make demo": typist.type("demo")}
+        came |= {line.text: typist.type(*line.arguments) for line in lines}
+    finally:
+        typist.leave()
+    return {text: {"code": code, "said": said} for text, (code, said) in came.items()}
 
 
 def test_the_demo_leaves_a_home_whose_next_day_is_the_readmes(told: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 20
+PATIENCE = 300
 DAG = "reengage_journey"
 
 

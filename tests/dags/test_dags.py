@@ -26,7 +26,7 @@ def python(code: str, **environment: str) -> str:
         env={**os.environ, "AIRFLOW__CORE__UNIT_TEST_MODE": "True", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

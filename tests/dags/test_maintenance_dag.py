@@ -35,7 +35,7 @@ def run(*confs: dict[str, Any]) -> list[str]:
         env=os.environ.copy(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("told: ")]

@@ -218,7 +218,7 @@ def tell(
         world.check_daily_steps()
 
 
-EXAMPLES = examples(12)
+EXAMPLES = examples(8)
 
 
 @settings(max_examples=EXAMPLES, **RELAXED)

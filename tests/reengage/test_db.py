@@ -109,6 +109,19 @@ def test_no_statement_reads_the_wall_clock() -> None:
         assert not clock.search(file.read_text(encoding="utf-8")), file
 
 
+def test_statements_are_split_and_bare_whatever_their_texts_hold() -> None:
+    text = """-- of :nobody; it's a comment
+    SELECT 'a; -- b', 'it''s', E'\\'; :c', "a;""b", 1 - 2 / 3 /* ; :d
+    'e */, :f;;
+    CREATE FUNCTION g() RETURNS text LANGUAGE sql AS $$ SELECT '; -- h' $$;
+    DO $i$ BEGIN PERFORM $1; /* $$ */ END $i$ -- the end;"""
+    first, second, third = db.split(text)
+    assert first.startswith("""SELECT 'a; -- b', 'it''s', E'\\'; :c', "a;""b", 1 - 2 / 3""")
+    assert first.endswith(", :f") and ":d" not in first and "nobody" not in first
+    assert second.endswith("AS $$ SELECT '; -- h' $$")
+    assert third == "DO $i$ BEGIN PERFORM $1; /* $$ */ END $i$"
+
+
 def test_every_statement_says_what_it_is_for() -> None:
     for name in db.names():
         head = (SQL / f"{name}.sql").read_text(encoding="utf-8").split("\n", 1)[0]
