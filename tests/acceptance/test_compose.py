@@ -1,5 +1,5 @@
-"""docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with each
-other and with the project.
+"""docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with
+each other and with the project.
 
 There is no Docker here: what can be checked without is checked, and the script that makes the
 warehouse runs against a real server.
