@@ -1,5 +1,5 @@
 """docker-compose.yaml, Dockerfile, .env.example and the script that makes the secrets agree with
-other and with the project.
+each other and with the project.
 
 There is no Docker here: what can be checked without is checked, and the script that makes the
 warehouse runs against a real server.
@@ -193,6 +193,7 @@ def test_the_script_makes_every_secret_once(compose: dict[str, Any], tmp_path: P
     assert set(compose["secrets"]) - made.keys() == {"sms", "webhook_sms"}
     assert all(f"yours to write: {folder}/{name} " in said for name in ("sms", "webhook_sms"))
     assert made.pop("phones") == "the old key"
+    assert made.pop("phones_old") == ""
     assert len(set(made.values())) == len(made) and all(len(v) >= 24 for v in made.values())
     assert not any(value in said for value in made.values())
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -209,7 +210,7 @@ def test_the_public_service_holds_no_key_but_the_warehouses(
     assert not [key for key in environment if key.startswith("AIRFLOW__")]
     assert not [key for key in environment if key.startswith("AIRFLOW_CONN_REENGAGE_SMS")]
     assert set(services["web"]["secrets"]) == {
-        "web_password", "phones", "webhook_sms", "metrics_token",
+        "web_password", "phones", "phones_old", "webhook_sms", "metrics_token",
     }  # fmt: skip
     assert not [volume for volume in services["web"]["volumes"] if "/data" in volume]
     assert services["web"]["read_only"] is True

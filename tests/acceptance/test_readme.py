@@ -51,7 +51,9 @@ def test_every_target_is_explained() -> None:
     assert phony == re.findall(r"^([a-z]+):.*## ", makefile, re.M)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.stem)
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, PROJECT / "docs" / "deploy.md"], ids=lambda d: d.stem
+)
 def test_every_file_linked_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

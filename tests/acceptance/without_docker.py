@@ -219,7 +219,7 @@ class WithoutDocker:
             "PYTHONWARNINGS": "ignore",
             "PYTHONDONTWRITEBYTECODE": "1",
             "GX_ANALYTICS_ENABLED": "false",
-            "HOSTNAME": name or socket.getfqdn(),
+            "HOSTNAME": name or socket.gethostname(),
             "AIRFLOW_HOME": str(self.folder / "airflow"),
             # Containers have their ports, and their tasks, to themselves.
             "AIRFLOW__API__PORT": str(self.ports["airflow-apiserver:8080"]),

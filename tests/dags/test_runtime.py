@@ -214,3 +214,47 @@ def test_a_run_of_today_never_ends_the_past(
     # It goes on by days on its own clock.
     in_run(monkeypatch, conf={"as_of": "1997-10-01", "now": "1997-10-02T10:00:00-04:00"})
     assert runtime.provider(runtime.current_run()).is_sandbox
+
+
+@pytest.mark.parametrize("conf", [{"as_of": None}, {}, None])
+def test_a_form_that_was_left_empty_asks_for_the_day(
+    monkeypatch: pytest.MonkeyPatch, conf: Any
+) -> None:
+    in_run(monkeypatch, conf=conf)
+    with pytest.raises(ConfigurationError, match=r"fill in Day \(as_of\) in the form"):
+        runtime.current_run()
+    in_run(monkeypatch, conf=conf, partition_key="1997-09-30")  # the page may name it there
+    assert runtime.current_run().as_of == date(1997, 9, 30)
+
+
+def test_the_form_takes_a_date_and_nothing_else() -> None:
+    from airflow.sdk.exceptions import AirflowException
+
+    param = runtime.BY_HAND["as_of"]
+    assert param.resolve("1997-09-30") == "1997-09-30"
+    assert param.resolve(None) is None
+    for wrong in ("30/09/1997", "yesterday", 19970930):
+        with pytest.raises((AirflowException, ValueError)):
+            param.resolve(wrong)
+
+
+@pytest.mark.parametrize(("is_simulated", "partitions"), [(False, ["1997-09-30"]), (True, [])])
+def test_the_journey_follows_an_ingest_for_its_day_but_no_simulated_one(
+    monkeypatch: pytest.MonkeyPatch, is_simulated: bool, partitions: list[str]
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    from reengage import quality, sources
+    from reengage.settings import PROJECT
+    from reengage.sources import load
+
+    bag = DagBag(str(PROJECT / "dags" / "ingest.py"))
+    monkeypatch.setattr(runtime, "current_run", lambda: a_run(is_simulated=is_simulated))
+    monkeypatch.setattr(load, "recall", lambda *_: [])
+    monkeypatch.setattr(sources, "read_sources", list)
+    monkeypatch.setattr(quality, "tell_strangers", lambda *_: None)
+    told: list[str] = []
+    take = bag.dags["reengage_ingest"].get_task("take")
+    (asset,) = take.outlets
+    take.python_callable([], outlet_events={asset: SimpleNamespace(add_partitions=told.append)})
+    assert told == partitions
