@@ -373,7 +373,7 @@ def test_one_text_that_cannot_be_made_holds_that_contact_alone(
     render = messages.Templates.render
 
     def fails_for_two(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == 2:
+        if row.contact_id == 2:
             raise messages.TextError("the name is too long")
         return render(self, step, row, *rest)
 
@@ -776,7 +776,7 @@ def test_a_text_that_cannot_be_made_takes_nobodys_place(
     render = messages.Templates.render
 
     def fails_for_one(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == 1:
+        if row.contact_id == 1:
             raise messages.TextError("the name is too long")
         return render(self, step, row, *rest)
 
