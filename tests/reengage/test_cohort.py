@@ -308,7 +308,9 @@ def quiet(world: World, people: range, days: int = 30, shared: int | None = None
 
 
 def decisions(world: World) -> list[tuple[Any, ...]]:
-    rows = world.sql("SELECT contact_id, step, action, reason FROM cohort.decision ORDER BY 1")
+    rows = world.sql(
+        "SELECT contact_id, step, action, reason FROM cohort.decision ORDER BY 1, as_of"
+    )
     return [tuple(row) for row in rows]
 
 
