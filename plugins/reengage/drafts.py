@@ -148,7 +148,7 @@ def _texts(
                 _earliest_clock(places, coupon.expires_at) if coupon else row.time_zone,
                 *((about.item, about.item_kind, about.together) if about else ()),
             )  # fmt: skip
-            text = templates.fit(step, contact, f"{link_base}/{code}", coupon, begin).text
+            text = templates.render(step, contact, f"{link_base}/{code}", coupon, begin)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue

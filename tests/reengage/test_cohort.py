@@ -308,7 +308,9 @@ def quiet(world: World, people: range, days: int = 30, shared: int | None = None
 
 
 def decisions(world: World) -> list[tuple[Any, ...]]:
-    rows = world.sql("SELECT contact_id, step, action, reason FROM cohort.decision ORDER BY 1")
+    rows = world.sql(
+        "SELECT contact_id, step, action, reason FROM cohort.decision ORDER BY 1, as_of"
+    )
     return [tuple(row) for row in rows]
 
 
@@ -373,7 +375,7 @@ def test_one_text_that_cannot_be_made_holds_that_contact_alone(
     render = messages.Templates.render
 
     def fails_for_two(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == 2:
+        if row.contact_id == 2:
             raise messages.TextError("the name is too long")
         return render(self, step, row, *rest)
 
@@ -776,7 +778,7 @@ def test_a_text_that_cannot_be_made_takes_nobodys_place(
     render = messages.Templates.render
 
     def fails_for_one(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == 1:
+        if row.contact_id == 1:
             raise messages.TextError("the name is too long")
         return render(self, step, row, *rest)
 

@@ -374,7 +374,7 @@ def fail_for(monkeypatch: pytest.MonkeyPatch, contact_id: int, error: Exception)
     render = messages.Templates.render
 
     def fails(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == contact_id:
+        if row.contact_id == contact_id:
             raise error
         return render(self, step, row, *rest)
 
@@ -855,7 +855,7 @@ def test_a_code_that_is_used_while_its_text_is_made_or_waits_is_not_sent(
     render = messages.Templates.render
 
     def meanwhile(self: Any, step: Any, row: Any, *rest: Any) -> Any:
-        if row["contact_id"] == 2:
+        if row.contact_id == 2:
             use(world, "spring 2")
         return render(self, step, row, *rest)
 
