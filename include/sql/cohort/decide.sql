@@ -165,21 +165,23 @@ DROP TABLE IF EXISTS withdrawn_number;
 CREATE TEMPORARY TABLE withdrawn_number ON COMMIT DROP AS
 SELECT
     number.phone_hash,
-    max(stop.withdrawn_at) AS stopped_at
+    (
+        SELECT max(stop.withdrawn_at)
+        FROM unnest(number.phone_hashes) AS form (phone_hash)
+        INNER JOIN core.withdrawal_of_number AS stop ON form.phone_hash = stop.phone_hash
+        WHERE
+            stop.channel = :channel
+            AND stop.purpose = :purpose
+            AND stop.withdrawn_at < :end_of_day
+            AND coalesce(stop.ended_at >= :end_of_day, TRUE)
+    ) AS stopped_at
 FROM (
     SELECT DISTINCT
         due.phone_hash,
-        form.phone_hash AS form
+        due.phone_hashes
     FROM due
-    CROSS JOIN LATERAL unnest(due.phone_hashes) AS form (phone_hash)
-) AS number
-INNER JOIN core.withdrawal_of_number AS stop ON number.form = stop.phone_hash
-WHERE
-    stop.channel = :channel
-    AND stop.purpose = :purpose
-    AND stop.withdrawn_at < :end_of_day
-    AND coalesce(stop.ended_at >= :end_of_day, TRUE)
-GROUP BY number.phone_hash;
+    WHERE due.phone_hash IS NOT NULL
+) AS number;
 
 ANALYZE withdrawn_number;
 

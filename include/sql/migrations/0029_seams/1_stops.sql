@@ -55,14 +55,22 @@ WHERE
 CREATE VIEW core.withdrawal_of_number AS
 SELECT
     holder.phone_hash,
-    withdrawal.contact_id,
-    withdrawal.channel,
-    withdrawal.purpose,
-    withdrawal.withdrawn_at,
-    withdrawal.ended_at
+    stop.contact_id,
+    stop.channel,
+    stop.purpose,
+    stop.withdrawn_at,
+    stop.ended_at
 FROM core.contact AS holder
-INNER JOIN core.withdrawal AS withdrawal ON holder.contact_id = withdrawal.contact_id
-WHERE holder.phone_hash IS NOT NULL AND withdrawal.channel <> 'email';
+CROSS JOIN
+    LATERAL (
+        SELECT withdrawal.*
+        FROM core.withdrawal AS withdrawal
+        WHERE withdrawal.contact_id = holder.contact_id AND withdrawal.channel <> 'email'
+        -- By the holders of a number, and never the other way round, over everybody's.
+        ORDER BY withdrawal.withdrawn_at
+        OFFSET 0
+    ) AS stop
+WHERE holder.phone_hash IS NOT NULL;
 
 -- Whose every stop holds whom: of an id that they only share, or of another card with the same
 -- verified email.
@@ -101,26 +109,38 @@ SELECT
     tie.contact_id,
     tie.by_contact_id,
     tie.is_by_email,
-    withdrawal.channel,
-    withdrawal.purpose,
-    withdrawal.withdrawn_at AS stopped_at,
-    withdrawal.ended_at,
+    stop.channel,
+    stop.purpose,
+    stop.stopped_at,
+    stop.ended_at,
     FALSE AS is_by_number
 FROM core.stop_tie AS tie
-INNER JOIN core.withdrawal AS withdrawal ON tie.by_contact_id = withdrawal.contact_id
-UNION ALL
-SELECT
-    tie.contact_id,
-    tie.by_contact_id,
-    tie.is_by_email,
-    suppression.channel,
-    NULL,
-    suppression.since,
-    NULL,
-    FALSE
-FROM core.stop_tie AS tie
-INNER JOIN core.suppression AS suppression ON tie.by_contact_id = suppression.contact_id
-WHERE suppression.lifted_at IS NULL AND suppression.reason IN ('opted_out', 'complaint')
+CROSS JOIN
+    LATERAL (
+        SELECT every.*
+        FROM (
+            SELECT
+                withdrawal.channel,
+                withdrawal.purpose,
+                withdrawal.withdrawn_at AS stopped_at,
+                withdrawal.ended_at
+            FROM core.withdrawal AS withdrawal
+            WHERE withdrawal.contact_id = tie.by_contact_id
+            UNION ALL
+            SELECT
+                suppression.channel,
+                NULL,
+                suppression.since,
+                NULL
+            FROM core.suppression AS suppression
+            WHERE
+                suppression.contact_id = tie.by_contact_id
+                AND suppression.lifted_at IS NULL
+                AND suppression.reason IN ('opted_out', 'complaint')
+        ) AS every
+        ORDER BY every.stopped_at
+        OFFSET 0
+    ) AS stop
 UNION ALL
 SELECT
     contact.contact_id,
