@@ -824,6 +824,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     probe = textwrap.dedent("""
         import re, sys
         from pathlib import Path
+        from reengage.messages import PhoneKey
         from reengage.policy import read_policy
         from reengage.sources import files, read_source
         from reengage.sources.clean import Cleaner
