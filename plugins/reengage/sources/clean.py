@@ -63,7 +63,19 @@ NO_DAY = re.compile(
 UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
-CONSENTS_READ = "refusals and days that are none are heard"
+CONSENTS_READ = "refusals, days that are none and channels in words are heard"
+# What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
+# may be one of texts.
+TEXTS = {
+    "sms", "text", "texts", "textmessage", "textmessages", "txt", "smsmarketing", "smsmms", "mms",
+}  # fmt: skip
+ALL = {"all", "any", "every", "global", "allchannels", "everything"}
+OTHERS = (
+    "mail", "newsletter", "post", "letter", "print", "phone", "call", "voice", "fax", "push", "app",
+    "web", "viber", "telegram", "messenger", "facebook", "instagram", "line", "kakao", "wechat",
+    "rcs", "ads",
+)  # fmt: skip
+UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
 UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
@@ -135,6 +147,7 @@ class Cleaner:
     def __init__(self, source: Source, policy: Policy, hash_key: PhoneKey) -> None:
         self.source = source
         self.brand = policy.brand
+        self.consent = policy.consent
         self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
         self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
@@ -352,13 +365,13 @@ class Cleaner:
             # Nobody knows when: from the first, then, rather than not at all. Without a grant, it
             # is from the load on.
             withdrawn = granted
-        return self._of_consent(values, problems, granted, withdrawn)
+        return self._of_consent(values, problems, granted, withdrawn, is_refusal=is_withdrawn)
 
     def _refusal(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         """A row that is excluded, or says no: it is heard, whatever can be read of its dates."""
         granted = self._field("granted_at", values.get("granted_at"), problems, self._moment)
         _, withdrawn = self._withdrawal(values, problems)
-        key, _, typed = self._of_consent(values, problems, granted, withdrawn)
+        key, _, typed = self._of_consent(values, problems, granted, withdrawn, is_refusal=True)
         return key, None, typed
 
     def _grant(self, values: dict[str, str | None]) -> Moment | None:
@@ -391,11 +404,15 @@ class Cleaner:
         problems: dict[str, str],
         granted: Moment | None,
         withdrawn: Moment | None,
+        *,
+        is_refusal: bool,
     ) -> tuple[Any, ...]:
         get = values.get
         contact_id = self._id(values, "source_contact_id")
-        channel = (get("channel") or "sms").lower()
+        channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
         purpose = (get("purpose") or "marketing").lower()
+        if _bare(purpose) in ALL:
+            purpose = self.consent.purpose
         typed = (
             self._contact_source(values),
             contact_id,
@@ -415,6 +432,17 @@ class Cleaner:
         # and whoever asks compares its time.
         day = granted.on if granted else None
         return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", day, typed
+
+    def _channel(self, said: str, problems: dict[str, str], *, is_refusal: bool) -> str:
+        """Which channel a consent is of. Where that cannot be told, a refusal is one of texts."""
+        word = _bare(said)
+        if word in TEXTS | ALL:
+            return "sms"
+        is_other = any(other in word for other in OTHERS) and "sms" not in word
+        if is_refusal and not is_other:
+            problems["channel"] = UNKNOWN_CHANNEL
+            return "sms"
+        return said
 
     def _product(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
@@ -636,6 +664,10 @@ def _yes_or_no(value: str, yes: set[str], no: set[str], name: str = "") -> bool:
     if said not in YES | NO | yes | no:
         raise BadValue(f"{name}is neither yes nor no")
     return said in YES | yes
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\s_/-]", "", word.lower())
 
 
 def _says_no(value: str | None) -> bool:
