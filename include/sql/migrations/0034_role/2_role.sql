@@ -48,8 +48,8 @@ BEGIN
     GRANT
         SELECT,
         INSERT (
-            code, message_id, contact_id, role, kind, value, minimum, starts_at, expires_at, made_at,
-            day_began_at
+            code, message_id, contact_id, role, kind, value, minimum, currency, starts_at,
+            expires_at, made_at, day_began_at
         )
     ON outbox.coupon TO reengage_web;
     GRANT SELECT, UPDATE (contact_id, message_id, role, taken_at) ON outbox.pool_code TO reengage_web;
