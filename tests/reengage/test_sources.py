@@ -503,6 +503,30 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("quantity", "price", "amount", "currency"),
+    [
+        ("2", "4.50", "9.00", "USD"), ("2", "4,50 €", "9.00", "EUR"),
+        ("-1", "£4.50", "-4.50", "GBP"), ("2", "$4.50", "9.00", "USD"),
+        ("2 €", "4.50 €", "9.00", "EUR"), ("2 €", "£4.50", None, "USD"),
+    ],
+)  # fmt: skip
+def test_a_product_is_of_the_currency_beside_its_factors(
+    quantity: str, price: str, amount: str | None, currency: str
+) -> None:
+    source = plain_source(
+        columns={"source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
+                 "amount": {"multiply": ["quantity", "price"]}},
+    )  # fmt: skip
+    row = Cleaner(source, POLICY, PhoneKey("key"))(
+        {"id": "1", "who": "1", "at": "2024-03-01", "quantity": quantity, "price": price}
+    )
+    assert isinstance(row, Good)
+    assert (row.typed[4], row.typed[5], "amount" in row.problems) == (
+        amount, currency, amount is None
+    )  # fmt: skip
+
+
 CONSENT: dict[str, Any] = {
     "entity": "consent", "kind": None,
     "columns": {"source_contact_id": "id", "granted_at": "at", "withdrawn_at": "off"},

@@ -36,6 +36,8 @@ REJECTING = {
 }  # fmt: skip
 # Counted on where other rules than before read the same card: its files are read again.
 RULES = {"contact": "3"}
+# Under which name the currencies are kept that stand beside the factors of a product.
+BESIDE = "currencies beside"
 # Why a row that names nobody is rejected.
 WITHOUT_ID = "source_contact_id is missing"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
@@ -221,7 +223,9 @@ class Cleaner:
             if verdict.problem:
                 problems[column] = verdict.problem
         for ours, product in self._products.items():
-            values[ours] = self._multiplied(ours, product, record, problems)
+            found = self._multiplied(ours, product, record, problems)
+            values[ours] = found and found.amount
+            values[BESIDE] = " ".join(found.currencies) if found else None
         if self._names:
             self._drop_odd_names(values, problems, is_guess=is_guess)
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
@@ -532,7 +536,9 @@ class Cleaner:
         get = values.get
         said = self._field("currency", get("currency"), problems, numerals.currencies)
         if name in self.source.products:
-            found = Money(value) if (value := get(name)) else None
+            found = (
+                Money(value, tuple((get(BESIDE) or "").split())) if (value := get(name)) else None
+            )
         else:
             found = self._field(
                 name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
@@ -557,9 +563,9 @@ class Cleaner:
         product: Multiplied,
         record: dict[str, str | None],
         problems: dict[str, str],
-    ) -> str | None:
-        """What the columns of a product make; None where none of them says anything, or one is no
-        number.
+    ) -> Money | None:
+        """What the columns of a product make, in the currency beside any of them; None where none
+        of them says anything, or one is no number.
         """
         said = {name: (record[name] or "").strip() for name in product.factors}
         empty = [name for name, value in said.items() if value in NOTHING]
@@ -569,14 +575,20 @@ class Cleaner:
             problems[ours] = f"is a product, and {empty[0]} is empty"
             return None
         factors = [one.value for one in product.multiply if isinstance(one, Constant)]
+        meant: set[str] = set()
         for name, value in said.items():
             try:
-                factors.append(numerals.amount(value, self.source.decimal))
+                factor = numerals.money(value, self.source.decimal)
             except BadValue as error:
                 problems[ours] = f"is a product, and {name} {error}"
                 return None
+            factors.append(factor.amount)
+            if meant and factor.currencies and not meant & {*factor.currencies}:
+                problems[ours] = "is a product of amounts in several currencies"
+                return None
+            meant = meant & {*factor.currencies} or meant or {*factor.currencies}
         try:
-            return numerals.product(factors)
+            return Money(numerals.product(factors), tuple(sorted(meant)))
         except BadValue as error:
             problems[ours] = str(error)
             return None
