@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import permutations
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -73,20 +74,25 @@ def check(engine: Engine) -> None:
 def note_aliases(
     connection: Connection, keys: Sequence[PhoneKey], rows: Iterable[tuple[str, str]]
 ) -> None:
-    """Note which hashes are of one number: of each number in E.164, given with the hash that stands
-    by it in the warehouse, also if it is of a key that nobody has any more.
+    """Note which hashes, and which digests, are of one number: of each number in E.164, given with
+    the hash that stands by it in the warehouse, also if it is of a key that nobody has any more.
     """
     groups: dict[str, set[str]] = {}
+    digests: list[tuple[str, str]] = []
     for number, recorded in rows:
         hashes = numbers.hashes(number, tuple(keys))
         groups.setdefault(min(hashes), set()).update(hashes, [recorded])
-        if len(digests := numbers.digests(number)) > 1:
-            groups[min(hashes)].update(digests)
+        digests += permutations(numbers.digests(number), 2)
     pairs = [(name, one) for name, hashes in groups.items() for one in hashes if len(hashes) > 1]
     if pairs:
         db.run(
             connection, "core/add_aliases",
             names=[name for name, _ in pairs], phone_hashes=[one for _, one in pairs],
+        )  # fmt: skip
+    if digests:
+        db.run(
+            connection, "core/add_digests",
+            digests=[one for one, _ in digests], alias_digests=[other for _, other in digests],
         )  # fmt: skip
 
 

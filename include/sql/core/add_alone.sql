@@ -2,7 +2,7 @@
 -- is held by another card, known, or refused. What they say is all that is said of them. Everybody else is
 -- gathered, and told apart. Returns how many they are.
 -- Grain: card. Reads: touched_card, shared_id, raw.contact, raw.consent, core.card_id,
--- core.contact_identity, core.phone_alias.
+-- core.contact_identity, core.digest_alias.
 -- Writes: core.contact, core.contact_activity, core.contact_identity, the temporary table alone.
 -- Parameters: load_id, as_of. Twice: who is known is not alone.
 DROP TABLE IF EXISTS alone;
@@ -41,9 +41,9 @@ WITH unbound AS (
         ON
             touched_card.source = said.source
             AND touched_card.source_contact_id = said.source_contact_id
-    INNER JOIN core.phone_alias AS alias ON said.id = alias.phone_hash
+    INNER JOIN core.digest_alias AS alias ON said.id = alias.digest
     INNER JOIN core.card_id AS other
-        ON said.id_source = other.id_source AND alias.alias_hash = other.id
+        ON said.id_source = other.id_source AND alias.alias_digest = other.id
     WHERE said.id_source = '@phone'
     EXCEPT
     -- What was refused under an id before any card named it is to be heard.

@@ -1,7 +1,7 @@
 -- Gather one round more: the ids that cards name, the cards that name ids, the cards with the same
 -- verified phone (in whatever spelling) or email, and all that is one contact with them now. Returns
 -- how many are new.
--- Grain: card or id. Reads: core.card_id, core.phone_alias, core.contact_identity. Writes: kin. Parameters: round: the
+-- Grain: card or id. Reads: core.card_id, core.digest_alias, core.contact_identity. Writes: kin. Parameters: round: the
 -- last one. Twice: who is gathered is not gathered again.
 WITH address AS (
     SELECT
@@ -24,10 +24,10 @@ spelt AS (
     UNION
     SELECT
         address.id_source,
-        alias.alias_hash,
+        alias.alias_digest,
         address.is_verified
     FROM address
-    INNER JOIN core.phone_alias AS alias ON address.id = alias.phone_hash
+    INNER JOIN core.digest_alias AS alias ON address.id = alias.digest
     WHERE address.id_source = '@phone'
 ),
 

@@ -1,13 +1,25 @@
 -- What links the kin, by number: a card to an id that it names; to its phone (which is one, however it
 -- is spelt) or its email, where one of those who have it says that it is verified (below 0: those are
 -- nobody themselves).
--- Grain: link. Reads: kin, core.card_id, core.phone_alias. No parameters. Writes nothing.
+-- Grain: link. Reads: kin, core.card_id, core.digest_alias. No parameters. Writes nothing.
 WITH said AS (
     SELECT
         kin.node,
         kin.source,
         named.id_source,
-        CASE WHEN named.id_source = '@phone' THEN core.one_number(named.id) ELSE named.id END AS id,
+        CASE
+            WHEN named.id_source = '@phone'
+                THEN
+                    least(
+                        named.id,
+                        (
+                            SELECT min(alias.alias_digest)
+                            FROM core.digest_alias AS alias
+                            WHERE alias.digest = named.id
+                        )
+                    )
+            ELSE named.id
+        END AS id,
         named.is_verified
     FROM kin
     INNER JOIN core.card_id AS named

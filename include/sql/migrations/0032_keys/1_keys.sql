@@ -22,6 +22,14 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN $1 ~ '^[0-9]+:' THEN split_part($1, ':', 1) || ':' ELSE '' END
 $$;
 
+-- The other digests of a number that is written in several ways, both ways round. Apart from
+-- core.phone_alias, which the link service reads: from what is made without a key, a number is guessed.
+CREATE TABLE core.digest_alias (
+    digest text NOT NULL,
+    alias_digest text NOT NULL,
+    PRIMARY KEY (digest, alias_digest)
+);
+
 -- How cards share a number must not depend on the key of the day on which they came.
 UPDATE core.card_id AS known
 SET id = encode(sha256(convert_to(said.phone, 'UTF8')), 'hex')
