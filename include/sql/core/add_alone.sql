@@ -50,9 +50,13 @@ WITH unbound AS (
     SELECT
         said.source,
         said.source_contact_id
-    FROM raw.consent AS refusal
+    FROM touched_card
     INNER JOIN core.card_id AS said
-        ON refusal.contact_source = said.id_source AND refusal.source_contact_id = said.id
+        ON
+            touched_card.source = said.source
+            AND touched_card.source_contact_id = said.source_contact_id
+    INNER JOIN raw.consent AS refusal
+        ON said.id_source = refusal.contact_source AND said.id = refusal.source_contact_id
     WHERE refusal.status = 'excluded'
 ),
 
