@@ -488,6 +488,22 @@ def test_quiet_hours_move_a_message_and_do_not_drop_it(
     assert sandbox.accepted() == Counter([str(key_of(1)), str(key_of(2))])
 
 
+def test_what_waits_for_a_refusal_keeps_its_code_in_quiet_hours_and_when_it_is_taken(
+    warehouse: sa.Engine, sandbox: Sandbox
+) -> None:
+    people(warehouse, 1)
+    execute(warehouse, "UPDATE core.contact SET time_zone = 'Pacific/Honolulu'")
+    queue(warehouse, 1)
+    execute(warehouse, f"UPDATE outbox.message SET refused_at = '{NOW}', error_code = '29999'")
+    clock = SimulatedClock(NOW)
+    assert sender(warehouse, sandbox.provider(), clock).run() == Sent(deferred=1)
+    kept = "SELECT error_code, refused_at IS NOT NULL FROM outbox.message"
+    assert fetch(warehouse, kept) == [("29999", True)]
+    clock.move_to(datetime(2026, 3, 3, 19, 0, tzinfo=UTC))
+    assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=1)
+    assert fetch(warehouse, kept) == [(None, False)]
+
+
 @pytest.mark.parametrize(("kind", "is_sent"), [("infobip", True), ("mailup", False)])
 def test_what_may_ring_when_the_night_has_begun_waits_where_no_end_can_be_named(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock, kind: str, is_sent: bool

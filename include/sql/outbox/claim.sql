@@ -161,7 +161,10 @@ SET
         WHEN judged.obstacle IS NULL THEN 'sending'::outbox.message_status
         ELSE 'cancelled'::outbox.message_status
     END,
-    error_code = judged.obstacle,
+    -- With which code it was refused in a row, while it waits for that.
+    error_code = coalesce(
+        judged.obstacle, CASE WHEN message.refused_at IS NOT NULL THEN message.error_code END
+    ),
     status_at = :now,
     claimed_at = CASE WHEN judged.obstacle IS NULL THEN :wall ELSE message.claimed_at END,
     claimed_by = CASE WHEN judged.obstacle IS NULL THEN CAST(:claimed_by AS bigint) END,

@@ -41,7 +41,8 @@ WITH written AS (
             status = excluded.status,
             status_at = excluded.status_at,
             attempts = 0,
-            error_code = NULL
+            error_code = NULL,
+            refused_at = NULL
         WHERE message.status IN ('draft', 'queued', 'cancelled')
     RETURNING message.message_id
 ),

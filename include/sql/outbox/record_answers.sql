@@ -23,7 +23,16 @@ SET
     END,
     accepted_at = CASE :outcome WHEN 'accepted' THEN :now ELSE message.accepted_at END,
     provider_message_id = answer.provider_message_id,
-    error_code = CASE :outcome WHEN 'accepted' THEN NULL ELSE :code END,
+    error_code = CASE
+        WHEN :outcome = 'accepted' THEN NULL
+        -- It waits for that still.
+        WHEN
+            :outcome = 'retry'
+            AND message.refused_at IS NOT NULL
+            AND CAST(:refused_at AS timestamptz) IS NULL
+            THEN message.error_code
+        ELSE :code
+    END,
     segments = coalesce(:segments, message.segments),
     price = coalesce(:price, message.price),
     currency = coalesce(:currency, message.currency),
