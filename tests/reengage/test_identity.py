@@ -250,7 +250,12 @@ LOAD = st.one_of(
     ),
 )  # fmt: skip
 POLICY = SHIPPED.model_copy(
-    update={"control": SHIPPED.control.model_copy(update={"share": 0}), "entry": "by_days"}
+    update={
+        "control": SHIPPED.control.model_copy(update={"share": 0}),
+        "entry": "by_days",
+        # An event that moves to another card is no till whose numbers begin anew.
+        "gates": SHIPPED.gates.model_copy(update={"max_rejected_share": 1.0}),
+    }
 )
 CARD_HEAD = "id,phone,email,since,card,account"
 HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}

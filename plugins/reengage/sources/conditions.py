@@ -25,8 +25,10 @@ def folded(value: str | None) -> str:
     """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
     program that took a whole number for a float.
     """
-    said = "".join(unicodedata.normalize("NFKC", value or "").split()).casefold()
-    return _WHOLE.sub(r"\1", said)
+    said = "".join((value or "").split())
+    if len(said) <= LONGEST_WORD:  # of a longer one it takes the square of its length
+        said = "".join(unicodedata.normalize("NFKC", said).split())
+    return _WHOLE.sub(r"\1", said.casefold())
 
 
 class Comparison(BaseModel):

@@ -408,7 +408,8 @@ class _Reader:
             "that out"
         )
         self._note(f"{text}.", is_broken=False)
-        if orders <= self.policy.gates.max_rejected_share * counts.rows_new:
+        # A single one may be a correction.
+        if orders <= max(1, self.policy.gates.max_rejected_share * counts.rows_new):
             return None
         return f"{self.source.name}: {text}, and run the day again."
 
