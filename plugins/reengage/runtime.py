@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from reengage import db, keys, past
+from reengage import db, past
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.policy import Policy, read_policy
@@ -116,6 +116,8 @@ def _in_time(clock: Clock, policy: Policy, as_of: date | None, *, is_simulated: 
     """The clock of a run whose day (None: it is for none) does not end the past that the home may
     play: noted where it is simulated, and the home's own where the run is for no day.
     """
+    from reengage import keys  # with what reads numbers, which a DAG file must not wait for
+
     engine = warehouse()
     keys.check(engine)
     if is_simulated:

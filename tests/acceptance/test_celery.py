@@ -396,7 +396,7 @@ def test_two_days_pass_and_nobody_is_texted_twice(
     became = sql(cluster, "SELECT status::text, count(*) FROM outbox.message GROUP BY 1")
     assert {status for status, _ in became} <= {"accepted", "delivered", "undelivered", "expired"}
     for secret in (cluster.folder / "secrets").iterdir():
-        value = secret.read_bytes().strip()
+        value = secret.read_bytes().strip() or b"no former key"
         said = [file for file in cluster.folder.rglob("*.log") if value in file.read_bytes()]
         assert said == [], f"{secret.name} is in a log"
     print(

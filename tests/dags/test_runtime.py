@@ -20,6 +20,7 @@ runtime = pytest.importorskip("reengage.runtime")
 def present(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warehouse whose home lives in the present, of which no test but one asks more."""
     monkeypatch.setattr(runtime, "warehouse", lambda: None)
+    monkeypatch.setattr("reengage.keys.check", lambda engine: None)
     monkeypatch.setattr(runtime.past, "of", lambda engine, policy: None)
     monkeypatch.setattr(runtime.past, "note", lambda engine, now: None)
 

@@ -4,8 +4,8 @@ planner knows nothing. Counted is what the server does, row by row, not how long
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 from test_sources import AS_OF, clock
 from test_sources import POLICY as SHIPPED
 
-from conftest import NewWarehouse
 from reengage import cohort, core, db, outcome
 from reengage.sources import read_sources
 from reengage.sources.load import load_source
@@ -185,7 +184,9 @@ def first_week(
 
 
 def test_the_first_week_costs_in_step_with_its_rows(
-    new_warehouse: NewWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_warehouse: Callable[..., AbstractContextManager[sa.Engine]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with new_warehouse() as engine:
         small = first_week(engine, tmp_path / "small", SMALL, monkeypatch)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from retailer import Retailer, opened
 from test_core import DIFFERENCES
-from test_sources import AS_OF, Feed, clock
+from test_sources import AS_OF, Feed, clock, correcting
 from test_sources import POLICY as SHIPPED
 
 from depth import examples
@@ -249,13 +249,8 @@ LOAD = st.one_of(
         ),
     ),
 )  # fmt: skip
-POLICY = SHIPPED.model_copy(
-    update={
-        "control": SHIPPED.control.model_copy(update={"share": 0}),
-        "entry": "by_days",
-        # An event that moves to another card is no till whose numbers begin anew.
-        "gates": SHIPPED.gates.model_copy(update={"max_rejected_share": 1.0}),
-    }
+POLICY = correcting(SHIPPED).model_copy(
+    update={"control": SHIPPED.control.model_copy(update={"share": 0}), "entry": "by_days"}
 )
 CARD_HEAD = "id,phone,email,since,card,account"
 HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
@@ -514,6 +509,13 @@ def test_a_stop_that_is_taken_back_frees_whom_it_held_the_next_day(
     assert day.texted == {"ED": "survey"}
     assert day.decided["EB"] == day.decided["EC"] == "hold no_consent"
     with warehouse.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO outbox.reply (provider, provider_reply_id, phone_hash, text, meaning,"
+                " received_at) VALUES ('infobip', 'r1', :phone, 'START', 'start', :at)"
+            ),
+            {"phone": phone, "at": retailer.at(as_of, 15)},
+        )
         db.run(
             connection, "core/opt_in_phone",
             phone_hash=phone, channel="sms", at=retailer.at(as_of, 15), is_unread_only=False,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from test_core import CARD, CARD_HEAD
-from test_sources import Feed
+from test_sources import Feed, correcting
 from world import LINKS, START, Load, World, small_policy
 
 from reengage import cohort, core, maintenance, outcome
@@ -56,7 +56,7 @@ class History:
     """
 
     def __init__(self, engine: sa.Engine, folder: Path, policy: Policy, seed: int) -> None:
-        self.engine, self.policy, self.dice = engine, policy, random.Random(seed)
+        self.engine, self.policy, self.dice = engine, correcting(policy), random.Random(seed)
         kinds = {kind: kind for kind in KINDS}
         self.shop = Feed(engine, folder, kind={"column": "kind", "map": kinds},
                          exclude={"kind": ["cancelled"]})  # fmt: skip

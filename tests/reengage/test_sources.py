@@ -43,6 +43,12 @@ def clock() -> datetime:
     return datetime(2024, 4, 1, 14, tzinfo=UTC)
 
 
+def correcting(policy: Policy) -> Policy:
+    """One by which orders move to other customers and days, however many, and stop no day."""
+    gates = policy.gates.model_copy(update={"max_rejected_share": 1.0})
+    return policy.model_copy(update={"gates": gates})
+
+
 class Feed:
     """One source in a folder of its own, read and taken as the DAG does."""
 
@@ -80,11 +86,11 @@ class Feed:
         file.write_text((header or "id,who,at,total") + "\n" + out.getvalue(), encoding="utf-8")
         return file
 
-    def read(self, as_of: date = AS_OF) -> Load:
-        return load_source(self.engine, self.source, POLICY, as_of, clock)
+    def read(self, as_of: date = AS_OF, policy: Policy = POLICY) -> Load:
+        return load_source(self.engine, self.source, policy, as_of, clock)
 
     def take(self, as_of: date = AS_OF, policy: Policy = POLICY) -> Load:
-        load = self.read(as_of)
+        load = self.read(as_of, policy)
         assert load.problem is None, load.problem
         core.take(self.engine, load.source, load.load_id, as_of, policy, clock)
         return load
