@@ -65,6 +65,7 @@ class Known:
     """What was said so far, and what follows from it by the rules' own words."""
 
     named: dict[Node, set[Node]] = field(default_factory=dict)  # by card, ever
+    cards: dict[Node, tuple[str, ...]] = field(default_factory=dict)  # the last row of each
     phone: dict[Node, str] = field(default_factory=dict)  # the last that a card said
     email: dict[Node, str] = field(default_factory=dict)
     phones: list[tuple[Node, str]] = field(default_factory=list)  # in the order of the rows
@@ -269,6 +270,17 @@ HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
         ("crm", [("a", "3", "", "", "")]),
     ]
 )
+# A card that says the same again says nothing later: the number is still the other's.
+@example(
+    [
+        ("crm", [("a", "", "", "", "")]),
+        ("shop", [("a", "3", "y", "l2", ""), ("b", "", "", "", "")]),
+        ("app", [("a", "1", "", "l2", "")]),
+        ("shop", [("a", "3", "y", "l2", ""), ("b", "1", "", "", "")]),
+        ("consents", [(("loyalty", "l2"), True, 1)]),
+        ("crm", [("a", "1", "", "", "")]),
+    ]
+)
 # The one of three who agreed was seen last: the number is theirs.
 @example(
     [
@@ -340,6 +352,9 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
             ]  # fmt: skip
             for card, phone, email, loyalty, account in content:
                 node = (name, card)
+                if known.cards.get(node) == (phone, email, loyalty, account):
+                    continue  # what says the same again is not said later
+                known.cards[node] = (phone, email, loyalty, account)
                 ids = known.named.setdefault(node, set())
                 ids |= {("loyalty", loyalty)} if loyalty else set()
                 ids |= {("shop", account)} if account and ("shop", account) != node else set()
