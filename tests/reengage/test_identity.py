@@ -301,6 +301,7 @@ HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
 @settings(
     deadline=None,
     max_examples=examples(15),
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_nobody_is_anybody_else_and_who_shares_is_held(
