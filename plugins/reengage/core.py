@@ -112,7 +112,7 @@ def _contacts(
     connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
 ) -> None:
     changed = set()
-    _note_aliases(connection, load_id)  # by which cards with one number are told
+    _note_aliases(connection, "core/cards_to_alias", load_id)  # by which one number is told
     if _load_cards(connection, source, load_id, as_of):
         _gather(connection)
         _tell_people(connection)
@@ -131,7 +131,7 @@ def _contacts(
         db.run(connection, "core/hear_cards")
         _refuse(connection, source, load_id, clock())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
-    _note_aliases(connection, load_id)  # of contacts whose hash is of a former key
+    _note_aliases(connection, "core/phones_to_alias", load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
@@ -214,17 +214,18 @@ def _follow_numbers(connection: Connection) -> None:
     """The spellings of all numbers are noted anew when the rules are others."""
     value = numbers.version()
     if db.run(connection, "core/derived_from", name="numbers").scalar() != value:
-        _note_aliases(connection, None)
+        for statement in ("core/cards_to_alias", "core/phones_to_alias"):
+            _note_aliases(connection, statement, None)
         db.run(connection, "core/note_derived", name="numbers", value=value)
 
 
-def _note_aliases(connection: Connection, load_id: int | None) -> None:
-    """Note by which other hashes the numbers of a load's cards and contacts (None: of all) are
+def _note_aliases(connection: Connection, statement: str, load_id: int | None) -> None:
+    """Note by which other hashes the numbers that a statement reads of a load (None: of all) are
     known.
     """
     known = keys.known(connection)
     for rows in db.stream(
-        connection, "core/phones_to_alias", keys.NUMBERS_AT_ONCE,
+        connection, statement, keys.NUMBERS_AT_ONCE,
         load_id=load_id, pattern=numbers.pattern(known), prefix=known[0].prefix,
     ):  # fmt: skip
         keys.note_aliases(connection, known, [(row.phone_e164, row.phone_hash) for row in rows])
