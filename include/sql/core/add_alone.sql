@@ -8,7 +8,20 @@
 DROP TABLE IF EXISTS alone;
 
 CREATE TEMPORARY TABLE alone ON COMMIT DROP AS
-WITH unbound AS (
+WITH said AS (
+    SELECT
+        touched_card.source,
+        touched_card.source_contact_id,
+        known.id_source,
+        known.id
+    FROM touched_card
+    INNER JOIN core.card_id AS known
+        ON
+            touched_card.source = known.source
+            AND touched_card.source_contact_id = known.source_contact_id
+),
+
+unbound AS (
     SELECT
         touched_card.source,
         touched_card.source_contact_id
@@ -17,18 +30,13 @@ WITH unbound AS (
     SELECT
         said.source,
         said.source_contact_id
-    FROM shared_id
-    INNER JOIN core.card_id AS said
-        ON shared_id.id_source = said.id_source AND shared_id.id = said.id
+    FROM said
+    INNER JOIN shared_id ON said.id_source = shared_id.id_source AND said.id = shared_id.id
     EXCEPT
     SELECT
         said.source,
         said.source_contact_id
-    FROM touched_card
-    INNER JOIN core.card_id AS said
-        ON
-            touched_card.source = said.source
-            AND touched_card.source_contact_id = said.source_contact_id
+    FROM said
     INNER JOIN core.contact_identity AS known
         ON said.id_source = known.source AND said.id = known.source_contact_id
     EXCEPT
@@ -36,11 +44,7 @@ WITH unbound AS (
     SELECT
         said.source,
         said.source_contact_id
-    FROM touched_card
-    INNER JOIN core.card_id AS said
-        ON
-            touched_card.source = said.source
-            AND touched_card.source_contact_id = said.source_contact_id
+    FROM said
     INNER JOIN core.digest_alias AS alias ON said.id = alias.digest
     INNER JOIN core.card_id AS other
         ON said.id_source = other.id_source AND alias.alias_digest = other.id
@@ -50,11 +54,7 @@ WITH unbound AS (
     SELECT
         said.source,
         said.source_contact_id
-    FROM touched_card
-    INNER JOIN core.card_id AS said
-        ON
-            touched_card.source = said.source
-            AND touched_card.source_contact_id = said.source_contact_id
+    FROM said
     INNER JOIN raw.consent AS refusal
         ON said.id_source = refusal.contact_source AND said.id = refusal.source_contact_id
     WHERE refusal.status = 'excluded'
