@@ -113,23 +113,28 @@ def given(name: str, *, may_be_empty: bool = False) -> str | None:
     file = os.environ.get(f"{name}_FILE")
     if not file:
         return None
-    try:
-        value = Path(file).read_text(encoding="utf-8").strip()
-        is_open = _is_open_to_all(Path(file))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-    else:
-        if is_open:
-            why = f"everybody on this machine can read it (type: chmod o= {shlex.quote(file)})"
-        elif value or may_be_empty:
-            return value or None
-        else:
-            why = "it is empty"
-    # Nothing of the error goes along: it could quote what the file holds.
+    value, why = _text_of(Path(file))
+    if not why and _is_open_to_all(Path(file)):
+        why = f"everybody on this machine can read it (type: chmod o= {shlex.quote(file)})"
+    if not why and (value or may_be_empty):
+        return value or None
+    why = why or "it is empty"
     raise ConfigurationError(
         f"{name}_FILE names {file}, which cannot be used: {why}. Let it hold the value of {name}, "
         f"readable by user {os.geteuid()}, or set {name} itself."
     )
+
+
+def _text_of(path: Path) -> tuple[str, str]:
+    """What a file holds, without the blanks around it, and why it cannot be read ("" where it can).
+    Nothing of an error goes along: it could quote what the file holds.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip(), ""
+    except OSError as error:
+        return "", error.strerror or "it cannot be opened"
+    except UnicodeDecodeError:
+        return "", "it is no text in UTF-8"
 
 
 def _is_open_to_all(path: Path) -> bool:
@@ -174,17 +179,15 @@ def read_secret_file(path: Path) -> str:
     Raises ConfigurationError where others than its owner may read or write it, where it cannot be
     read, and where there is nothing in it.
     """
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise ConfigurationError(
-                f"{path} holds a secret, and others than its owner may read it (mode {mode:03o}). "
-                f"Type: chmod 600 {shlex.quote(str(path))}"
-            )
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(f"{path} holds a secret, but cannot be read: {what}.") from None
+    text, why = _text_of(path)
+    if why:
+        raise ConfigurationError(f"{path} holds a secret, but cannot be read: {why}.")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"{path} holds a secret, and others than its owner may read it (mode {mode:03o}). "
+            f"Type: chmod 600 {shlex.quote(str(path))}"
+        )
     if not text:
         raise ConfigurationError(
             f"{path} holds a secret, but is empty. Put the secret back from your backup."
