@@ -535,7 +535,7 @@ class Cleaner:
         """An amount, and its currency: of its column, of the sign beside the amount, or default."""
         get = values.get
         said = self._field("currency", get("currency"), problems, numerals.currencies)
-        if name in self.source.products:
+        if name in self._products:
             found = (
                 Money(value, tuple((get(BESIDE) or "").split())) if (value := get(name)) else None
             )
