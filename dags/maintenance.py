@@ -64,9 +64,8 @@ def maintenance() -> None:
 
         run, given = current_run(needs_day=False), params or {}
         found = maintenance.audit(
-            warehouse(), run.policy, run.clock,
-            share=given["share"], is_repairing=given["repair"],
-        )  # fmt: skip
+            warehouse(), run.policy, run.clock, share=given["share"], is_repairing=given["repair"]
+        )
         logging.getLogger("reengage.maintenance").info("%s", "\n".join(found.lines()))
         return {"contacts": found.contacts, "differing": found.differing}
 

@@ -64,9 +64,15 @@ def main(arguments: list[str] | None = None) -> int:
     rotate_key.add_argument("--new", action="store_true")
     rotate_key.add_argument("--lost", action="store_true")
     command(
-        "web", _web, "host", "port", "workers",
-        host="127.0.0.1", port="8000", workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
-    )  # fmt: skip
+        "web",
+        _web,
+        "host",
+        "port",
+        "workers",
+        host="127.0.0.1",
+        port="8000",
+        workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
+    )
     command("judge", _judge)
     command("tools", _tools)
     parsed = parser.parse_args(arguments)
@@ -135,9 +141,18 @@ def _clean(_: argparse.Namespace) -> None:
     if not home.exists():
         return
     ours = {
-        "postgres", "airflow", "logs", "sandbox", "secrets", "ports", "demo", "quality", "web",
-        "pages", "draws",
-    }  # fmt: skip
+        "postgres",
+        "airflow",
+        "logs",
+        "sandbox",
+        "secrets",
+        "ports",
+        "demo",
+        "quality",
+        "web",
+        "pages",
+        "draws",
+    }
     if os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE") and (home / "secrets").exists():
         # The warehouse is not this home's to forget, and its stops are found by this key alone.
         ours.remove("secrets")

@@ -126,8 +126,9 @@ def decide_in(
                 for texts, example in _causes(drafted.failed):
                     log.warning(
                         "%s texts could not be made and are held back. For example: %s",
-                        f"{texts:,}", example,
-                    )  # fmt: skip
+                        f"{texts:,}",
+                        example,
+                    )
             if drafted.without_code:
                 _hold(connection, as_of, "stock", drafted.without_code)
                 for pool, missing in Counter(drafted.without_code.values()).items():
@@ -136,9 +137,15 @@ def decide_in(
                     )
             _advance(connection, policy, as_of)
             db.run(
-                connection, "cohort/record_day", as_of=as_of, policy_version=policy.version,
-                at=begun, last_load_id=state.seen_load_id, contacts=contacts, new_contacts=new,
-            )  # fmt: skip
+                connection,
+                "cohort/record_day",
+                as_of=as_of,
+                policy_version=policy.version,
+                at=begun,
+                last_load_id=state.seen_load_id,
+                contacts=contacts,
+                new_contacts=new,
+            )
         return counts(connection, as_of)
 
 
@@ -178,8 +185,9 @@ def _hold_unread(connection: Connection, policy: Policy) -> None:
     for held in db.run(connection, "cohort/hold_unread").all():
         log.info(
             "%s texts of %s wait until a person has read a reply",
-            f"{len(held.contact_ids):,}", held.as_of,
-        )  # fmt: skip
+            f"{len(held.contact_ids):,}",
+            held.as_of,
+        )
         _advance(connection, policy, held.as_of, held.contact_ids)
 
 
@@ -197,10 +205,13 @@ def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) 
     since = db.run(connection, "cohort/watermark").one()
     new = outcome.close(connection, policy, as_of, clock, over_on=as_of - timedelta(days=1))
     db.run(
-        connection, "cohort/bring_forward",
-        after_load_id=since.last_load_id, after=since.decided_at, as_of=as_of,
+        connection,
+        "cohort/bring_forward",
+        after_load_id=since.last_load_id,
+        after=since.decided_at,
+        as_of=as_of,
         rungs=len(policy.steps),
-    )  # fmt: skip
+    )
     return new
 
 
@@ -217,18 +228,12 @@ def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int |
     if known is not None:
         log.info("The policy's ladder changed: open episodes follow the new one from %s", as_of)
     outcome.follow_loads(connection, policy, after_load_id=-1)
-    db.run(
-        connection, "cohort/follow_policy",
-        as_of=as_of, ladder_text=text, **policy.climb,
-    )  # fmt: skip
+    db.run(connection, "cohort/follow_policy", as_of=as_of, ladder_text=text, **policy.climb)
     return int(db.run(connection, "cohort/count_contacts").scalar_one())
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    opened = db.run(
-        connection, "cohort/open_episodes",
-        as_of=as_of, **policy.climb,
-    ).rowcount  # fmt: skip
+    opened = db.run(connection, "cohort/open_episodes", as_of=as_of, **policy.climb).rowcount
     db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
     consent, caps = policy.consent, policy.caps
     decided = db.run(
@@ -265,9 +270,7 @@ def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
 
 
 def _hold(connection: Connection, as_of: date, reason: str, contact_ids: Collection[int]) -> None:
-    db.run(
-        connection, "cohort/hold", as_of=as_of, reason=reason, contact_ids=sorted(contact_ids)
-    )  # fmt: skip
+    db.run(connection, "cohort/hold", as_of=as_of, reason=reason, contact_ids=sorted(contact_ids))
 
 
 def _advance(
@@ -275,9 +278,8 @@ def _advance(
 ) -> None:
     """Move the episodes that were decided on a day on; those of contact_ids alone, if given."""
     db.run(
-        connection, "cohort/advance_episodes",
-        as_of=as_of, **policy.climb, contact_ids=contact_ids,
-    )  # fmt: skip
+        connection, "cohort/advance_episodes", as_of=as_of, **policy.climb, contact_ids=contact_ids
+    )
 
 
 def _refuse_past(as_of: date, latest: date | None, what: str) -> None:

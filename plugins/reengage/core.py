@@ -50,9 +50,11 @@ def take(
             _strangers(connection, source, load_id, as_of)
             db.run(connection, "core/take_back_interactions", load_id=load_id)
             db.run(
-                connection, "core/arrive",
-                load_id=load_id, are_zeros_nothing=source.zero == "nothing",
-            )  # fmt: skip
+                connection,
+                "core/arrive",
+                load_id=load_id,
+                are_zeros_nothing=source.zero == "nothing",
+            )
             db.run(connection, "core/note_refunds")
             db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
             taken = db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
@@ -62,9 +64,11 @@ def take(
             db.run(connection, "outbox/redeem")
             db.run(connection, "core/add_activity", load_id=load_id, signals=list(policy.signals))
             db.run(
-                connection, "core/note_product_source",
-                source=source.source, product_source=source.product_source,
-            )  # fmt: skip
+                connection,
+                "core/note_product_source",
+                source=source.source,
+                product_source=source.product_source,
+            )
         elif source.entity == "product":
             db.run(connection, "core/take_products", load_id=load_id)
             db.analyze_grown(connection, core__product=rows)
@@ -76,18 +80,20 @@ def take(
             db.run(connection, "core/hear_load", load_id=load_id, at=at)
             _refuse(connection, source, load_id, at)
         seconds = time.monotonic() - began
-        db.run(
-            connection, "raw/set_load_status", load_id=load_id, status="loaded", seconds=seconds
-        )  # fmt: skip
+        db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded", seconds=seconds)
     log.info("%s: %s rows into core in %s", source.name, f"{rows:,}", pace(rows, seconds))
 
 
 def _strangers(connection: Connection, source: Source, load_id: int, as_of: date) -> None:
     table = f"raw.{source.entity}"
     strangers = db.run(
-        connection, "core/identify_strangers", table,
-        load_id=load_id, as_of=as_of, hears_refusals=source.entity == "consent",
-    )  # fmt: skip
+        connection,
+        "core/identify_strangers",
+        table,
+        load_id=load_id,
+        as_of=as_of,
+        hears_refusals=source.entity == "consent",
+    )
     _analyze_contacts(connection, strangers.rowcount)
 
 
@@ -104,8 +110,9 @@ def _refuse(connection: Connection, source: Source, load_id: int, at: datetime) 
     if refused:
         log.warning(
             "%s: %s consents withdrawn by rows that are excluded, or say no",
-            source.name, f"{refused:,}",
-        )  # fmt: skip
+            source.name,
+            f"{refused:,}",
+        )
 
 
 def _contacts(
@@ -122,9 +129,12 @@ def _contacts(
         _analyze_contacts(connection, placed)
         if merges := db.run(connection, "core/find_merges").all():
             db.run(
-                connection, "core/merge_contacts", load_id=load_id,
-                merged_ids=[m.merged_id for m in merges], kept_ids=[m.kept_id for m in merges],
-            )  # fmt: skip
+                connection,
+                "core/merge_contacts",
+                load_id=load_id,
+                merged_ids=[m.merged_id for m in merges],
+                kept_ids=[m.kept_id for m in merges],
+            )
             log.info("%s: %s contacts turned out to be others", source.name, f"{len(merges):,}")
         # Who holds what is known only now.
         changed.update(db.run(connection, "core/changed_contacts").scalars())
@@ -225,9 +235,13 @@ def _note_aliases(connection: Connection, statement: str, load_id: int | None) -
     """
     known = keys.known(connection)
     for rows in db.stream(
-        connection, statement, keys.NUMBERS_AT_ONCE,
-        load_id=load_id, pattern=numbers.pattern(known), prefix=known[0].prefix,
-    ):  # fmt: skip
+        connection,
+        statement,
+        keys.NUMBERS_AT_ONCE,
+        load_id=load_id,
+        pattern=numbers.pattern(known),
+        prefix=known[0].prefix,
+    ):
         keys.note_aliases(connection, known, [(row.phone_e164, row.phone_hash) for row in rows])
 
 
@@ -245,6 +259,9 @@ def _follow_policy(connection: Connection, policy: Policy, load_id: int) -> None
     if known is not None:
         log.info("The policy's signals changed from %s to %s: recomputing", known, text)
     db.run(
-        connection, "core/redo_signals",
-        load_id=load_id, signals=list(policy.signals), signals_text=text,
-    )  # fmt: skip
+        connection,
+        "core/redo_signals",
+        load_id=load_id,
+        signals=list(policy.signals),
+        signals_text=text,
+    )

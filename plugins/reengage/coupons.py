@@ -207,12 +207,19 @@ def issue_for(
                 return None
             coupon = replace(coupon, code=code)
         db.run(
-            connection, "outbox/insert_incentive",
-            **ids, code=coupon.code, kind=coupon.kind, value=coupon.value, minimum=coupon.minimum,
-            currency=policy.brand.currency, starts_at=coupon.starts_at,
-            expires_at=coupon.expires_at, at=now,
+            connection,
+            "outbox/insert_incentive",
+            **ids,
+            code=coupon.code,
+            kind=coupon.kind,
+            value=coupon.value,
+            minimum=coupon.minimum,
+            currency=policy.brand.currency,
+            starts_at=coupon.starts_at,
+            expires_at=coupon.expires_at,
+            at=now,
             day_began_at=day_began_at(policy, now),
-        )  # fmt: skip
+        )
         return coupon
 
 
@@ -249,16 +256,44 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,38}[A-Za-z0-9]")
 # underscores. Another word is one where the codes below it look otherwise.
 _HEADINGS = frozenset(
     {
-        "code", "codes", "coupon", "coupons", "couponcode", "couponcodes", "voucher", "vouchers",
-        "vouchercode", "promocode", "promocodes",
-        "codice", "codici", "buono", "buoni",
-        "codepromo", "codespromo", "bon",
-        "kode", "kupon", "kodekupon", "kodepromo",
-        "코드", "쿠폰", "쿠폰코드",
-        "gutschein", "gutscheine", "gutscheincode", "gutscheincodes",
-        "código", "códigos", "codigo", "codigos", "cupón", "cupones", "cupon",
+        "code",
+        "codes",
+        "coupon",
+        "coupons",
+        "couponcode",
+        "couponcodes",
+        "voucher",
+        "vouchers",
+        "vouchercode",
+        "promocode",
+        "promocodes",
+        "codice",
+        "codici",
+        "buono",
+        "buoni",
+        "codepromo",
+        "codespromo",
+        "bon",
+        "kode",
+        "kupon",
+        "kodekupon",
+        "kodepromo",
+        "코드",
+        "쿠폰",
+        "쿠폰코드",
+        "gutschein",
+        "gutscheine",
+        "gutscheincode",
+        "gutscheincodes",
+        "código",
+        "códigos",
+        "codigo",
+        "codigos",
+        "cupón",
+        "cupones",
+        "cupon",
     }
-)  # fmt: skip
+)
 
 
 HEADER_SAMPLE = 1000  # codes that a first line is compared with

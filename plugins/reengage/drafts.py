@@ -57,21 +57,41 @@ def draft(
         result.without_code[lost.contact_id] = lost.coupon_pool
         result.texts -= 1
     db.run(
-        connection, "outbox/insert_drafts",
-        as_of=as_of, channel=channel, at=now, currency=policy.brand.currency,
+        connection,
+        "outbox/insert_drafts",
+        as_of=as_of,
+        channel=channel,
+        at=now,
+        currency=policy.brand.currency,
         day_began_at=coupons.day_began_at(policy, now),
         link_expires_at=now + timedelta(days=policy.links.valid_days),
-    )  # fmt: skip
+    )
     db.analyze_grown(connection, outbox__message=len(rows))
     return result
 
 
 DRAFTED = (
-    "contact_id", "message_id", "dormant_since", "step", "landing", "phone_hash", "body",
-    "encoding", "segments", "expected_price", "not_before", "not_after", "link_code", "coupon_code",
-    "coupon_kind", "coupon_value", "coupon_expires_at", "coupon_minimum", "coupon_starts_at",
+    "contact_id",
+    "message_id",
+    "dormant_since",
+    "step",
+    "landing",
+    "phone_hash",
+    "body",
+    "encoding",
+    "segments",
+    "expected_price",
+    "not_before",
+    "not_after",
+    "link_code",
+    "coupon_code",
+    "coupon_kind",
+    "coupon_value",
+    "coupon_expires_at",
+    "coupon_minimum",
+    "coupon_starts_at",
     "coupon_pool",
-)  # fmt: skip
+)
 
 
 def _id_of(row: sa.Row[Any], policy: Policy) -> uuid.UUID:
@@ -89,10 +109,7 @@ def _wanted(rows: Sequence[sa.Row[Any]], policy: Policy) -> dict[str, list[uuid.
 
 
 def _items(
-    connection: Connection,
-    rows: Sequence[sa.Row[Any]],
-    named: Mapping[str, Set[str]],
-    as_of: date,
+    connection: Connection, rows: Sequence[sa.Row[Any]], named: Mapping[str, Set[str]], as_of: date
 ) -> Mapping[int, personal.About]:
     """What is personal to the contacts whose texts name it."""
     asking = [row for row in rows if named[row.step] & {"item", "together"}]
@@ -144,10 +161,14 @@ def _texts(
                 coupon = replace(coupon, code=own)
             about = items.get(row.contact_id)
             contact = messages.Recipient(
-                row.contact_id, row.first_name, row.last_name, row.language, row.country,
+                row.contact_id,
+                row.first_name,
+                row.last_name,
+                row.language,
+                row.country,
                 _earliest_clock(places, coupon.expires_at) if coupon else row.time_zone,
                 *((about.item, about.item_kind, about.together) if about else ()),
-            )  # fmt: skip
+            )
             text = templates.render(step, contact, f"{link_base}/{code}", coupon, begin)
         except messages.TextError as error:
             result.failed[row.contact_id] = str(error)
@@ -227,6 +248,10 @@ def _closes_at(
 
 def _columns(coupon: Coupon) -> tuple[Any, ...]:
     return (
-        coupon.code, coupon.kind, coupon.value, coupon.expires_at, coupon.minimum,
+        coupon.code,
+        coupon.kind,
+        coupon.value,
+        coupon.expires_at,
+        coupon.minimum,
         coupon.starts_at,
-    )  # fmt: skip
+    )

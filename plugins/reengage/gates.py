@@ -241,11 +241,14 @@ def _unsubscribes(connection: Connection, policy: Policy, as_of: date) -> Verdic
     last = db.run(connection, "cohort/gate_last_sent", as_of=as_of).scalar()
     from_day = (last or as_of) - timedelta(days=gate.over_days)
     texts = db.run(
-        connection, "cohort/gate_opt_outs",
+        connection,
+        "cohort/gate_opt_outs",
         from_day=from_day - timedelta(days=policy.sending.max_age_days + SETTLED_DAYS),
-        as_of=as_of, from_at=policy.end_of(from_day), until_at=policy.end_of(as_of),
+        as_of=as_of,
+        from_at=policy.end_of(from_day),
+        until_at=policy.end_of(as_of),
         channel=policy.consent.channel,
-    ).one()  # fmt: skip
+    ).one()
     left = db.run(
         connection, "cohort/gate_given_up", as_of=as_of, over_days=policy.close_after_days
     ).one()
@@ -279,9 +282,12 @@ def _budget(connection: Connection, policy: Policy, as_of: date) -> Verdict:
     said = f"The day takes {_cost(*spent['day'], currency)}"
     if budget.month.segments is not None or budget.month.money is not None:
         month = db.run(
-            connection, "cohort/gate_month_cost",
-            from_day=as_of.replace(day=1), as_of=as_of, currency=currency,
-        ).one()  # fmt: skip
+            connection,
+            "cohort/gate_month_cost",
+            from_day=as_of.replace(day=1),
+            as_of=as_of,
+            currency=currency,
+        ).one()
         spent["month"] = _amounts(day, month)
         said += f", the month with it {_cost(*spent['month'], currency)}"
     shares = {

@@ -42,9 +42,14 @@ def replay(engine: Engine, policy: Policy, first: date, last: date) -> int:
         db.run(connection, "history/replay", **same, **ladder, signals=signals)
         if last > first:
             db.run(
-                connection, "history/return_curve", **same, through=span.through,
-                step_days=ladder["step_days"], within_days=list(WITHIN_DAYS), signals=signals,
-            )  # fmt: skip
+                connection,
+                "history/return_curve",
+                **same,
+                through=span.through,
+                step_days=ladder["step_days"],
+                within_days=list(WITHIN_DAYS),
+                signals=signals,
+            )
     days = (last - first).days + 1
     log.info("replayed %s days, %s to %s", f"{days:,}", first, last)
     return days

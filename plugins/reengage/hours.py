@@ -72,9 +72,7 @@ class Rule(PlaceHours):
             raise ValueError('YAML reads this country as a yes or no: write it in quotes, "NO"')
         return value
 
-    @field_validator(
-        "from_", "to", "sunday_from", "saturday_from", "weekend_to", mode="before"
-    )  # fmt: skip
+    @field_validator("from_", "to", "sunday_from", "saturday_from", "weekend_to", mode="before")
     @classmethod
     def _quoted(cls, value: Any) -> Any:
         # YAML 1.1 reads 20:00 as 1,200, which would pass for twenty minutes past midnight.

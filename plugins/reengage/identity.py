@@ -120,9 +120,11 @@ class Kin:
 
 
 def people(
-    cards: Mapping[int, Hashable], ids: Iterable[Link], phones: Iterable[tuple[int, int, bool]],
+    cards: Mapping[int, Hashable],
+    ids: Iterable[Link],
+    phones: Iterable[tuple[int, int, bool]],
     emails: Iterable[tuple[int, int, bool]],
-) -> Groups:  # fmt: skip
+) -> Groups:
     """Who is one person.
 
     cards: the source of each card. ids: a card and an id (or another source's card) that it names.

@@ -86,14 +86,18 @@ def note_aliases(
     pairs = [(name, one) for name, hashes in groups.items() for one in hashes if len(hashes) > 1]
     if pairs:
         db.run(
-            connection, "core/add_aliases",
-            names=[name for name, _ in pairs], phone_hashes=[one for _, one in pairs],
-        )  # fmt: skip
+            connection,
+            "core/add_aliases",
+            names=[name for name, _ in pairs],
+            phone_hashes=[one for _, one in pairs],
+        )
     if digests:
         db.run(
-            connection, "core/add_digests",
-            digests=[one for one, _ in digests], alias_digests=[other for _, other in digests],
-        )  # fmt: skip
+            connection,
+            "core/add_digests",
+            digests=[one for one, _ in digests],
+            alias_digests=[other for _, other in digests],
+        )
 
 
 # --- rotation -------------------------------------------------------------------------------------
@@ -177,19 +181,23 @@ def _sweep(engine: Engine, at: datetime, say: Callable[[str], None]) -> None:
             if newest.swept_at is not None:
                 return
             rows = db.run(
-                connection, "core/phones_to_sweep",
-                after_id=newest.swept_to, row_limit=NUMBERS_AT_ONCE,
-            ).all()  # fmt: skip
+                connection,
+                "core/phones_to_sweep",
+                after_id=newest.swept_to,
+                row_limit=NUMBERS_AT_ONCE,
+            ).all()
             note_aliases(connection, keys, [(row.phone_e164, row.phone_hash) for row in rows])
             if not rows:
                 # Numbers that somebody had before, as far as the sources' rows still say them.
                 old = db.run(connection, "core/phones_of_resting", prefix=newest.prefix).all()
                 note_aliases(connection, keys, [(row.phone, row.phone_hash) for row in old])
             db.run(
-                connection, "core/note_sweep", key_id=newest.key_id,
+                connection,
+                "core/note_sweep",
+                key_id=newest.key_id,
                 swept_to=rows[-1].contact_id if rows else newest.swept_to,
                 at=None if rows else at,
-            )  # fmt: skip
+            )
         done += len(rows)
         say(f"{done:,} numbers noted under key {newest.key_id}")
 
@@ -199,9 +207,11 @@ def _retire(engine: Engine, policy: Policy, at: datetime) -> Rotation:
     with db.alone(engine, LOCK) as connection:
         rows = db.run(connection, "core/phone_keys").all()
         resting = db.run(
-            connection, "core/resting", prefix=rows[0].prefix,
+            connection,
+            "core/resting",
+            prefix=rows[0].prefix,
             from_day=at.astimezone(policy.brand.zone).date() - timedelta(days=days),
-        ).all()  # fmt: skip
+        ).all()
         kept = {row.prefix for row in resting} | {rows[0].prefix}
         gone = [row.key_id for row in rows if row.prefix not in kept]
         db.run(connection, "core/retire_keys", key_ids=gone, at=at)
@@ -296,11 +306,15 @@ def _note(connection: Connection, noted: Iterable[_Noted], at: datetime) -> None
     for one in noted:
         salt = secrets.token_hex(16) if one.secret else None
         db.run(
-            connection, "core/note_key",
-            key_id=one.key_id, prefix=one.prefix, salt=salt,
+            connection,
+            "core/note_key",
+            key_id=one.key_id,
+            prefix=one.prefix,
+            salt=salt,
             fingerprint=_fingerprint(one.secret, salt) if one.secret and salt else None,
-            at=at, is_swept=one.is_swept,
-        )  # fmt: skip
+            at=at,
+            is_swept=one.is_swept,
+        )
 
 
 @cache

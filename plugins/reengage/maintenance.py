@@ -33,11 +33,27 @@ KEEP_DAYS = 90
 
 # What the daily path reads and writes.
 TABLES = (
-    "raw.contact", "raw.interaction", "raw.consent", "raw.product", "raw.file", "core.contact",
-    "core.contact_identity", "core.card_id", "core.interaction", "core.contact_activity",
-    "core.consent", "core.product", "core.suppression", "cohort.dormancy", "cohort.episode",
-    "cohort.decision", "outbox.message", "outbox.link", "outbox.hit", "outcome.contact_outcome",
-)  # fmt: skip
+    "raw.contact",
+    "raw.interaction",
+    "raw.consent",
+    "raw.product",
+    "raw.file",
+    "core.contact",
+    "core.contact_identity",
+    "core.card_id",
+    "core.interaction",
+    "core.contact_activity",
+    "core.consent",
+    "core.product",
+    "core.suppression",
+    "cohort.dormancy",
+    "cohort.episode",
+    "cohort.decision",
+    "outbox.message",
+    "outbox.link",
+    "outbox.hit",
+    "outcome.contact_outcome",
+)
 
 
 class AuditFailed(ReengageError):
@@ -161,15 +177,27 @@ def audit(
             failure = error
     with engine.begin() as connection:
         audit_id = db.run(
-            connection, "maintenance/record_audit",
-            began_at=began_at, at=clock(), share=share, contacts=found.contacts,
-            waiting=found.waiting, differing=found.differing, is_repaired=found.is_repaired,
-            differences=json.dumps([
-                {"relation": relation, "column_name": column, "contacts": contacts,
-                 "contact_ids": found.examples[relation, column]}
-                for (relation, column), contacts in found.differences.items()
-            ]),
-        ).scalar_one()  # fmt: skip
+            connection,
+            "maintenance/record_audit",
+            began_at=began_at,
+            at=clock(),
+            share=share,
+            contacts=found.contacts,
+            waiting=found.waiting,
+            differing=found.differing,
+            is_repaired=found.is_repaired,
+            differences=json.dumps(
+                [
+                    {
+                        "relation": relation,
+                        "column_name": column,
+                        "contacts": contacts,
+                        "contact_ids": found.examples[relation, column],
+                    }
+                    for (relation, column), contacts in found.differences.items()
+                ]
+            ),
+        ).scalar_one()
     if failure:
         raise failure
     if found.differing and not found.is_repaired:
@@ -214,9 +242,12 @@ def _chunks(
     after, is_last = LEAST_ID, False
     while not is_last:
         chunk = db.run(
-            connection, "maintenance/next_chunk",
-            after_contact_id=after, chunk_size=chunk_size, **draw,
-        ).one()  # fmt: skip
+            connection,
+            "maintenance/next_chunk",
+            after_contact_id=after,
+            chunk_size=chunk_size,
+            **draw,
+        ).one()
         is_last = chunk.contacts < chunk_size
         # The last one takes in rows of contacts that are not there.
         through = MOST_ID if is_last else chunk.through_contact_id
@@ -244,15 +275,25 @@ def _differences(
     if not rules.has_ladder:
         return
     rows = db.run(
-        connection, "maintenance/audit_dormancy", **span, last_load_id=rules.last_load_id,
-        clocks=rules.clocks, pace=rules.pace, cooldown_days=rules.cooldown_days,
-    )  # fmt: skip
+        connection,
+        "maintenance/audit_dormancy",
+        **span,
+        last_load_id=rules.last_load_id,
+        clocks=rules.clocks,
+        pace=rules.pace,
+        cooldown_days=rules.cooldown_days,
+    )
     yield from ((DORMANCY, row) for row in rows)
     rows = db.run(
-        connection, "maintenance/audit_episodes", **span, last_load_id=rules.last_load_id,
-        decided_at=rules.decided_at, ladder=rules.ladder, clocks=rules.clocks,
+        connection,
+        "maintenance/audit_episodes",
+        **span,
+        last_load_id=rules.last_load_id,
+        decided_at=rules.decided_at,
+        ladder=rules.ladder,
+        clocks=rules.clocks,
         signals=rules.signals,
-    )  # fmt: skip
+    )
     yield from ((EPISODE, row) for row in rows)
 
 
@@ -270,16 +311,19 @@ def _repair(engine: Engine, policy: Policy, wrong: _Wrong) -> None:
         mark = rules.last_load_id + 1
         db.run(connection, "core/begin_corrected", contact_ids=ids)
         db.run(
-            connection, "maintenance/mend_rows",
-            load_id=mark, reaching_ids=sorted(wrong.reaching),
-        )  # fmt: skip
+            connection, "maintenance/mend_rows", load_id=mark, reaching_ids=sorted(wrong.reaching)
+        )
         db.run(connection, "core/redo_activity", load_id=mark, signals=rules.signals)
         if rules.has_ladder:
             new = db.run(
-                connection, "cohort/follow_loads",
-                after_load_id=NO_LOAD, contact_ids=ids, clocks=rules.clocks, pace=rules.pace,
+                connection,
+                "cohort/follow_loads",
+                after_load_id=NO_LOAD,
+                contact_ids=ids,
+                clocks=rules.clocks,
+                pace=rules.pace,
                 cooldown_days=rules.cooldown_days,
-            ).scalar_one()  # fmt: skip
+            ).scalar_one()
             db.run(connection, "cohort/add_contacts", contacts=new)
         left = _left(connection, rules, ids)
         anew = [row.anew for relation, row in left if relation == EPISODE]

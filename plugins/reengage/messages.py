@@ -154,9 +154,7 @@ _MAY_LACK = {
     "coupon_minimum": '{{ " over " ~ coupon_minimum if coupon_minimum }}',
     "coupon_starts": '{{ " from " ~ coupon_starts if coupon_starts }}',
 }
-_OF_COUPON = {
-    "coupon_code", "coupon_value", "coupon_expires", "coupon_minimum", "coupon_starts",
-}  # fmt: skip
+_OF_COUPON = {"coupon_code", "coupon_value", "coupon_expires", "coupon_minimum", "coupon_starts"}
 
 # What differs in every text. A template that only writes them is rendered once for all who are told
 # the same, with a hole for each: a character that no text has, as names and items lose it.
@@ -179,9 +177,16 @@ def _only_writes(tree: nodes.Template, names: Collection[str]) -> bool:
     """Whether a template writes these fields where it names them, and does nothing else by them."""
     written = {id(part) for output in tree.find_all(nodes.Output) for part in output.nodes}
     reworked = (
-        nodes.FilterBlock, nodes.AssignBlock, nodes.CallBlock, nodes.Macro, nodes.Block,
-        nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport,
-    )  # fmt: skip
+        nodes.FilterBlock,
+        nodes.AssignBlock,
+        nodes.CallBlock,
+        nodes.Macro,
+        nodes.Block,
+        nodes.Extends,
+        nodes.Include,
+        nodes.Import,
+        nodes.FromImport,
+    )
     return not any(map(tree.find, reworked)) and all(
         id(node) in written for node in tree.find_all(nodes.Name) if node.name in names
     )
@@ -294,10 +299,12 @@ class Templates:
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
         if step.name not in self._names:
-            self._names[step.name] = frozenset().union(*(
-                meta.find_undeclared_variables(self._tree(step.name, language))
-                for language in self.languages(step)
-            ))  # fmt: skip
+            self._names[step.name] = frozenset().union(
+                *(
+                    meta.find_undeclared_variables(self._tree(step.name, language))
+                    for language in self.languages(step)
+                )
+            )
         return self._names[step.name]
 
     def render(
@@ -391,9 +398,14 @@ class Templates:
         ):
             return self._made(step, language, contact, personal, link, coupon, now)
         terms = coupon and (
-            coupon.kind, coupon.value, coupon.minimum, coupon.starts_at, coupon.expires_at,
-            contact.time_zone, now.astimezone(self._policy.brand.zone).date(),
-        )  # fmt: skip
+            coupon.kind,
+            coupon.value,
+            coupon.minimum,
+            coupon.starts_at,
+            coupon.expires_at,
+            contact.time_zone,
+            now.astimezone(self._policy.brand.zone).date(),
+        )
         key = (step.name, language, contact.country, personal, terms)
         stencil = self._stencils.get(key)
         if stencil is None:

@@ -79,22 +79,34 @@ def _open_quote(text: str, noticed: int) -> int:
 _YAML = (
     (r"'\\t'", "here", "there is a tab: indent with blanks instead"),
     (r"'\[' |flow sequence", "begin", "the [ is not closed: write ] behind the last of the list"),
-    (r"flow mapping", "begin",
-     "the { is not closed, or a comma is missing: write {key: value, other: value}"),
+    (
+        r"flow mapping",
+        "begin",
+        "the { is not closed, or a comma is missing: write {key: value, other: value}",
+    ),
     (r"quoted scalar.*unexpected end", "begin", "the quotation mark is not closed"),
     (r"unknown escape", "here", 'a \\ within "…" has a meaning of its own: write it twice, \\\\'),
-    (r"mapping values are not allowed", "here",
-     "a colon is where none can be: put a text that holds one in quotes, and see whether the lines "
-     "around are indented alike"),
-    (r"cannot start any token|undefined alias|could not determine a constructor|unhashable|alias|"
-     r"scanning an anchor|expected alphabetic", "here",
-     "a text that begins with one of @ ` % & * ! { [ | > needs quotes"),
+    (
+        r"mapping values are not allowed",
+        "here",
+        "a colon is where none can be: put a text that holds one in quotes, and see whether the "
+        "lines around are indented alike",
+    ),
+    (
+        r"cannot start any token|undefined alias|could not determine a constructor|unhashable|"
+        r"alias|scanning an anchor|expected alphabetic",
+        "here",
+        "a text that begins with one of @ ` % & * ! { [ | > needs quotes",
+    ),
     (r"could not find expected ':'", "begin", "behind a key a colon is missing: `key: value`"),
-    (r"expected <block end>|expected the node content|block mapping|block collection", "here",
-     "this line is indented otherwise than those it belongs with, or a quotation mark is within a "
-     "text"),
+    (
+        r"expected <block end>|expected the node content|block mapping|block collection",
+        "here",
+        "this line is indented otherwise than those it belongs with, or a quotation mark is within "
+        "a text",
+    ),
     (r"expected a single document", "here", "--- begins a second document: delete it"),
-)  # fmt: skip
+)
 
 
 @dataclass

@@ -28,8 +28,10 @@ def apply_replies(engine: Engine, policy: Policy, clock: Clock) -> None:
     if counted:
         log.warning(
             "%s replies were read by nobody for %s days, and count as a stop: see Replies on the "
-            "page", f"{counted:,}", policy.replies.hold_days,
-        )  # fmt: skip
+            "page",
+            f"{counted:,}",
+            policy.replies.hold_days,
+        )
     take_effect(engine, policy.consent.channel)
 
 
@@ -40,16 +42,23 @@ def take_effect(engine: Engine, channel: str) -> None:
         for stop in db.run(alone, "outbox/stops_to_apply", channel=channel).all():
             with engine.begin() as connection:
                 db.run(
-                    connection, "core/opt_out_phone", phone_hash=stop.phone_hash,
-                    channel=channel, source="unread" if stop.is_unread else "reply",
+                    connection,
+                    "core/opt_out_phone",
+                    phone_hash=stop.phone_hash,
+                    channel=channel,
+                    source="unread" if stop.is_unread else "reply",
                     at=stop.received_at,
-                )  # fmt: skip
+                )
         for start in db.run(alone, "outbox/starts_to_apply", channel=channel).all():
             with engine.begin() as connection:
                 db.run(
-                    connection, "core/opt_in_phone", phone_hash=start.phone_hash,
-                    channel=channel, at=start.received_at, is_unread_only=False,
-                )  # fmt: skip
+                    connection,
+                    "core/opt_in_phone",
+                    phone_hash=start.phone_hash,
+                    channel=channel,
+                    at=start.received_at,
+                    is_unread_only=False,
+                )
 
 
 def review(engine: Engine, reply_id: int, meaning: Meaning, channel: str, at: datetime) -> None:
@@ -64,7 +73,11 @@ def review(engine: Engine, reply_id: int, meaning: Meaning, channel: str, at: da
         ).first()
         if read and meaning != "stop":  # what counted as one, unread, was none
             db.run(
-                connection, "core/opt_in_phone", phone_hash=read.phone_hash,
-                channel=channel, at=read.received_at, is_unread_only=True,
-            )  # fmt: skip
+                connection,
+                "core/opt_in_phone",
+                phone_hash=read.phone_hash,
+                channel=channel,
+                at=read.received_at,
+                is_unread_only=True,
+            )
     take_effect(engine, channel)

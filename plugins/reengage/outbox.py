@@ -307,8 +307,9 @@ class Sender:
             if self.provider.streak.is_over:
                 log.warning(
                     "%s refuses everybody just now (%s); the next run goes on",
-                    self.provider.name, self.provider.streak.code,
-                )  # fmt: skip
+                    self.provider.name,
+                    self.provider.streak.code,
+                )
                 over.set()
                 return
             if not answers or any(a.outcome is not Outcome.RETRY or a.wait for a in answers):
@@ -360,11 +361,14 @@ class Sender:
         part_id = uuid.uuid4().hex
         with self.engine.begin() as connection:
             ours = db.run(
-                connection, "outbox/part",
-                bulk_id=bulk_id, part_id=part_id, wall=self.wall(),
+                connection,
+                "outbox/part",
+                bulk_id=bulk_id,
+                part_id=part_id,
+                wall=self.wall(),
                 contact_ids=[one.contact_id for one in rows],
                 message_ids=[one.message_id for one in rows],
-            )  # fmt: skip
+            )
             held = {str(message_id) for message_id in ours.scalars()}
         return part_id, [one for one in rows if one.message_id in held]
 
@@ -443,12 +447,17 @@ class Sender:
         default = self.policy.brand.time_zone
         clear = [
             _Claimed(
-                row.contact_id, str(row.message_id), row.phone_e164, row.body, row.not_after,
-                hours.places_of(row.phone_e164, row.time_zone, row.country, default), row.step,
+                row.contact_id,
+                str(row.message_id),
+                row.phone_e164,
+                row.body,
+                row.not_after,
+                hours.places_of(row.phone_e164, row.time_zone, row.country, default),
+                row.step,
             )
             for row in rows
             if row.obstacle is None
-        ]  # fmt: skip
+        ]
         return bulk_id, clear, Sent(cancelled=len(rows) - len(clear))
 
     def _defer(self, bulk_id: str, claimed: list[_Claimed], batch: Sent) -> list[_Claimed]:
@@ -492,17 +501,23 @@ class Sender:
         outgoing = [Outgoing(one.message_id, one.phone, one.body, one.step) for one in claimed]
         try:
             answers = self.provider.send(
-                bulk_id, outgoing, self.policy.brand.sender,
-                valid_until=self._valid_until(claimed), now=self.clock(),
-            )  # fmt: skip
+                bulk_id,
+                outgoing,
+                self.policy.brand.sender,
+                valid_until=self._valid_until(claimed),
+                now=self.clock(),
+            )
         except BulkRefused:
             raise
         except ProviderError as error:
             # The account was refused: what was not sent is queued again, and the run stops.
             answers = error.answers if isinstance(error, AccountRefused) else []
-            self._record(bulk_id, claimed, answers or [
-                Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing
-            ])  # fmt: skip
+            self._record(
+                bulk_id,
+                claimed,
+                answers
+                or [Answer(o.message_id, Outcome.RETRY, raw_code="account") for o in outgoing],
+            )
             raise
         by_id = {one.message_id: one for one in claimed}
         with self._suspecting:
@@ -542,14 +557,21 @@ class Sender:
             now = self.clock()
             for (outcome, code, segments, price, currency, wait), those in alike.items():
                 db.run(
-                    connection, "outbox/record_answers",
-                    bulk_id=bulk_id, now=now, outcome=outcome.value, code=code,
-                    not_before=now + wait if wait else None, refused_at=refused_at,
-                    segments=segments, price=price, currency=currency,
+                    connection,
+                    "outbox/record_answers",
+                    bulk_id=bulk_id,
+                    now=now,
+                    outcome=outcome.value,
+                    code=code,
+                    not_before=now + wait if wait else None,
+                    refused_at=refused_at,
+                    segments=segments,
+                    price=price,
+                    currency=currency,
                     contact_ids=[contacts[a.message_id] for a in those],
                     message_ids=[a.message_id for a in those],
                     provider_message_ids=[a.provider_message_id for a in those],
-                )  # fmt: skip
+                )
             self._suppress(connection, answers)
 
     def _suppress(self, connection: Connection, answers: list[Answer]) -> None:
@@ -584,8 +606,9 @@ class Sender:
             if wait > 0:
                 log.info(
                     "%s messages may be out: waiting %.0f s until the provider's log can prove it",
-                    f"{sum(bulk.messages for bulk in open_):,}", wait,
-                )  # fmt: skip
+                    f"{sum(bulk.messages for bulk in open_):,}",
+                    wait,
+                )
                 time.sleep(wait)
             for bulk in open_:
                 self._reconcile(bulk, result)
@@ -639,18 +662,22 @@ class Sender:
             asked_at < bulk.first_claimed_at + kept and self.clock() < bulk.status_at + kept
         )
         with self.engine.begin() as connection, db.shared(connection, "receipts"):
-            changed = db.run(
-                connection,
-                "outbox/reconcile",
-                bulk_id=bulk.bulk_id,
-                found_ids=[uuid.UUID(f) for f in found],
-                refused_ids=[uuid.UUID(r) for r in refused],
-                refused_codes=list(refused.values()),
-                is_settled=is_settled,
-                is_provable=is_provable,
-                max_attempts=self.policy.sending.max_attempts,
-                now=self.clock(),
-            ).scalars().all()  # fmt: skip
+            changed = (
+                db.run(
+                    connection,
+                    "outbox/reconcile",
+                    bulk_id=bulk.bulk_id,
+                    found_ids=[uuid.UUID(f) for f in found],
+                    refused_ids=[uuid.UUID(r) for r in refused],
+                    refused_codes=list(refused.values()),
+                    is_settled=is_settled,
+                    is_provable=is_provable,
+                    max_attempts=self.policy.sending.max_attempts,
+                    now=self.clock(),
+                )
+                .scalars()
+                .all()
+            )
         became = Counter(changed)
         result.accepted += became["accepted"]
         result.rejected += became["rejected"]
@@ -658,8 +685,10 @@ class Sender:
         if became["unknown"]:
             log.warning(
                 "%s messages of bulk %s stay unknown: the provider's log does not reach back to "
-                "them. They are never sent again", f"{became['unknown']:,}", bulk.bulk_id,
-            )  # fmt: skip
+                "them. They are never sent again",
+                f"{became['unknown']:,}",
+                bulk.bulk_id,
+            )
         return not is_settled and len(changed) < bulk.messages
 
 
@@ -784,10 +813,13 @@ def _map_batch(
     """
     with engine.begin() as connection, db.exclusive(connection, "webhooks"):
         rows = db.run(
-            connection, "outbox/webhooks_to_map",
-            provider=provider.name, has_failed=has_failed, after_id=after,
+            connection,
+            "outbox/webhooks_to_map",
+            provider=provider.name,
+            has_failed=has_failed,
+            after_id=after,
             row_limit=WEBHOOKS_AT_ONCE,
-        ).all()  # fmt: skip
+        ).all()
         if rows:
             keys.known(connection)  # of another key none could be mapped: they wait
         for row in rows:
@@ -809,12 +841,17 @@ def _map_batch(
                 log.error(
                     "webhook %s of %s cannot be mapped, or not all of it (%s): it is kept, and "
                     "tried again by the next run of reengage_replies",
-                    row.webhook_id, provider.name, error,
-                )  # fmt: skip
+                    row.webhook_id,
+                    provider.name,
+                    error,
+                )
             db.run(
-                connection, "outbox/webhook_mapped",
-                webhook_id=row.webhook_id, at=None if error else clock(), error=error,
-            )  # fmt: skip
+                connection,
+                "outbox/webhook_mapped",
+                webhook_id=row.webhook_id,
+                at=None if error else clock(),
+                error=error,
+            )
     return rows[-1].webhook_id if rows else None
 
 
@@ -836,19 +873,29 @@ def _keep_page(
         for body in told.unread:
             digest = hmac.new(key, b"poll\0" + body, hashlib.sha256).hexdigest()
             webhook_id = db.run(
-                connection, "outbox/insert_webhook",
-                provider=provider.name, digest=digest, url="poll", body=body, at=now,
-            ).scalar()  # fmt: skip
+                connection,
+                "outbox/insert_webhook",
+                provider=provider.name,
+                digest=digest,
+                url="poll",
+                body=body,
+                at=now,
+            ).scalar()
             if webhook_id is None:
                 continue
             db.run(
-                connection, "outbox/webhook_mapped",
-                webhook_id=webhook_id, at=None, error="1 unread",
-            )  # fmt: skip
+                connection,
+                "outbox/webhook_mapped",
+                webhook_id=webhook_id,
+                at=None,
+                error="1 unread",
+            )
             log.error(
                 "a reply that %s told cannot be read: it is kept (outbox.webhook %s), and tried "
-                "again by the next run of reengage_replies", provider.name, webhook_id,
-            )  # fmt: skip
+                "again by the next run of reengage_replies",
+                provider.name,
+                webhook_id,
+            )
             found["unread"] += 1
             new += 1
     return new
@@ -872,12 +919,15 @@ def _insert_told(
             log.warning("%s told of something that is no phone number; it is left out", provider)
             continue
         found[verdict.suppress] += db.run(
-            connection, "core/suppress_number",
+            connection,
+            "core/suppress_number",
             phone_hashes=list(numbers.hashes(number, known)),
             new_hashes=list(numbers.hashes(number, known[:1])),
-            channel=policy.consent.channel, reason=verdict.suppress, source="provider",
+            channel=policy.consent.channel,
+            reason=verdict.suppress,
+            source="provider",
             at=verdict.at,
-        ).rowcount  # fmt: skip
+        ).rowcount
     return new
 
 
@@ -951,9 +1001,13 @@ def apply_receipts(connection: Connection, channel: str, at: datetime) -> None:
     with db.exclusive(connection, "receipts"):
         for stop in db.run(connection, "outbox/apply_receipts", at=at, channel=channel).all():
             db.run(
-                connection, "core/opt_out_phone",
-                phone_hash=stop.phone_hash, channel=channel, source="receipt", at=stop.since,
-            )  # fmt: skip
+                connection,
+                "core/opt_out_phone",
+                phone_hash=stop.phone_hash,
+                channel=channel,
+                source="receipt",
+                at=stop.since,
+            )
 
 
 def _keep_receipts(
@@ -981,15 +1035,14 @@ def _insert_receipts(
         currencies=[e.currency for e in entries],
         occurred=[e.occurred_at or now for e in entries],
         bulk_ids=[e.bulk_id for e in entries],
-    ).all()  # fmt: skip
+    ).all()
     codes = {e.raw_code for e in entries if e.is_unlisted}
     unlisted = Counter(row.raw_code for row in new if row.raw_code in codes)
     found = Counter(str(row.status) for row in new)
     if unlisted:
         log.warning(
-            "%s tells of %s failures %s",
-            provider, f"{unlisted.total():,}", _with_codes(unlisted),
-        )  # fmt: skip
+            "%s tells of %s failures %s", provider, f"{unlisted.total():,}", _with_codes(unlisted)
+        )
         found["unlisted"] = unlisted.total()
     return found
 

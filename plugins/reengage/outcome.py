@@ -34,23 +34,30 @@ def close(
     seen = db.run(connection, "cohort/watermark").one()
     new = follow_loads(connection, policy, after_load_id=seen.last_load_id)
     db.run(
-        connection, "cohort/mark_returned",
-        after_load_id=seen.last_load_id, clocks=policy.clocks, signals=list(policy.signals),
-    )  # fmt: skip
+        connection,
+        "cohort/mark_returned",
+        after_load_id=seen.last_load_id,
+        clocks=policy.clocks,
+        signals=list(policy.signals),
+    )
     if seen.decided_at:
         db.run(
-            connection, "cohort/mark_opened",
-            since=seen.decided_at - LOOK_BACK, until=None, **EVERYBODY,
-        )  # fmt: skip
+            connection,
+            "cohort/mark_opened",
+            since=seen.decided_at - LOOK_BACK,
+            until=None,
+            **EVERYBODY,
+        )
     db.run(
-        connection, "outcome/close_returned",
-        as_of=as_of, at=now, time_zone=zone, currency=currency,
-    )  # fmt: skip
+        connection, "outcome/close_returned", as_of=as_of, at=now, time_zone=zone, currency=currency
+    )
     db.run(
-        connection, "outcome/recount_revenue",
+        connection,
+        "outcome/recount_revenue",
         since=as_of - timedelta(days=_window_days(policy)),
-        attribution_days=policy.attribution_days, currency=currency,
-    )  # fmt: skip
+        attribution_days=policy.attribution_days,
+        currency=currency,
+    )
     ended = (
         db.run(
             connection,
@@ -70,10 +77,13 @@ def close(
     if ended:
         follow_loads(connection, policy, contact_ids=ended)
     db.run(
-        connection, "outcome/revive",
-        after_load_id=seen.last_load_id, after=seen.decided_at, at=now,
+        connection,
+        "outcome/revive",
+        after_load_id=seen.last_load_id,
+        after=seen.decided_at,
+        at=now,
         signals=list(policy.signals),
-    )  # fmt: skip
+    )
     return new
 
 
@@ -91,10 +101,14 @@ def follow_loads(
     Returns how many are new to the journey.
     """
     found = db.run(
-        connection, "cohort/follow_loads",
-        after_load_id=after_load_id, contact_ids=list(contact_ids), clocks=policy.clocks,
-        pace=policy.pace, cooldown_days=policy.cooldown_days,
-    )  # fmt: skip
+        connection,
+        "cohort/follow_loads",
+        after_load_id=after_load_id,
+        contact_ids=list(contact_ids),
+        clocks=policy.clocks,
+        pace=policy.pace,
+        cooldown_days=policy.cooldown_days,
+    )
     new = int(found.scalar_one())
     db.analyze_grown(connection, cohort__dormancy=new)
     return new
@@ -131,10 +145,15 @@ def _count_days(
     connection: Connection, policy: Policy, first: date, last: date, now: datetime
 ) -> None:
     db.run(
-        connection, "outcome/count_days",
-        from_as_of=first, as_of=last, attribution_days=policy.attribution_days,
-        signals=list(policy.signals), currency=policy.brand.currency, at=now,
-    )  # fmt: skip
+        connection,
+        "outcome/count_days",
+        from_as_of=first,
+        as_of=last,
+        attribution_days=policy.attribution_days,
+        signals=list(policy.signals),
+        currency=policy.brand.currency,
+        at=now,
+    )
 
 
 def _part_revenue(connection: Connection, policy: Policy, now: datetime) -> None:
@@ -152,15 +171,18 @@ def _part_revenue(connection: Connection, policy: Policy, now: datetime) -> None
             _count_days(connection, policy, first, last, now)
             parted += db.run(connection, "outcome/part_revenue").rowcount
         db.run(
-            connection, "outcome/recount_revenue",
-            since=date.min, attribution_days=policy.attribution_days,
+            connection,
+            "outcome/recount_revenue",
+            since=date.min,
+            attribution_days=policy.attribution_days,
             currency=policy.brand.currency,
-        )  # fmt: skip
+        )
         if parted:
             log.warning(
                 "%s figures of past days held several currencies in one sum: they are taken apart, "
-                "as far as the orders are still known", f"{parted:,}",
-            )  # fmt: skip
+                "as far as the orders are still known",
+                f"{parted:,}",
+            )
     db.run(connection, "core/note_derived", name="revenue", value="by currency")
 
 
@@ -248,10 +270,13 @@ def follow_verdicts(
             first = days.first_day + timedelta(days=start)
             with engine.begin() as connection, db.exclusive(connection, "journey"):
                 found.days += db.run(
-                    connection, "outcome/recount_opened",
-                    from_day=first, to_day=first + timedelta(days=SPAN_DAYS - 1),
-                    window_days=_window_days(policy), time_zone=policy.brand.time_zone,
-                ).scalar_one()  # fmt: skip
+                    connection,
+                    "outcome/recount_opened",
+                    from_day=first,
+                    to_day=first + timedelta(days=SPAN_DAYS - 1),
+                    window_days=_window_days(policy),
+                    time_zone=policy.brand.time_zone,
+                ).scalar_one()
     return found
 
 
@@ -268,9 +293,13 @@ def _follow_chunks(
     while True:
         with engine.begin() as connection, db.exclusive(connection, "journey"):
             chunk = db.run(
-                connection, "outcome/hit_contacts",
-                since=since, until=until, after_contact_id=after, chunk_size=CHUNK,
-            ).one()  # fmt: skip
+                connection,
+                "outcome/hit_contacts",
+                since=since,
+                until=until,
+                after_contact_id=after,
+                chunk_size=CHUNK,
+            ).one()
             if not chunk.contacts:
                 return
             span = {"after_contact_id": after, "through_contact_id": chunk.through_contact_id}
@@ -298,11 +327,18 @@ def _follow(
     """
     changed = dict(
         db.run(
-            connection, "outcome/follow_verdicts",
-            since=since, until=until, after_contact_id=after_contact_id,
-            through_contact_id=through_contact_id, channel=policy.consent.channel, at=now,
-        ).one()._mapping
-    )  # fmt: skip
+            connection,
+            "outcome/follow_verdicts",
+            since=since,
+            until=until,
+            after_contact_id=after_contact_id,
+            through_contact_id=through_contact_id,
+            channel=policy.consent.channel,
+            at=now,
+        )
+        .one()
+        ._mapping
+    )
     contact_ids = changed.pop("contact_ids")
     if contact_ids:
         new = follow_loads(connection, policy, contact_ids=contact_ids)

@@ -101,11 +101,7 @@ class SharedPace:
             time.sleep(booking.wait_seconds - within)
 
     def _book(self, turns: int, within_seconds: float) -> Booking:
-        binds = {
-            "gap_seconds": self._gaps,
-            "turns": turns,
-            "within_seconds": within_seconds,
-        }
+        binds = {"gap_seconds": self._gaps, "turns": turns, "within_seconds": within_seconds}
         rows = self._run("outbox/pace_book", **binds)
         if not rows:  # the first of all senders, or the server has crashed
             self._run("outbox/pace_open")

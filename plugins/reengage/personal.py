@@ -44,9 +44,12 @@ def about(
     if not contact_ids or not db.run(connection, "core/has_products").scalar_one():
         return {}
     items = db.run(
-        connection, "outbox/last_items",
-        contact_ids=sorted(set(contact_ids)), as_of=as_of, most_rows=MOST_ROWS,
-    ).all()  # fmt: skip
+        connection,
+        "outbox/last_items",
+        contact_ids=sorted(set(contact_ids)),
+        as_of=as_of,
+        most_rows=MOST_ROWS,
+    ).all()
     together = _together(connection, items, as_of) if items and with_together else {}
     return {
         row.contact_id: About(row.name, row.item_kind, row.url, together.get(row.contact_id, ()))
@@ -58,12 +61,16 @@ def _together(
     connection: Connection, items: Sequence[sa.Row[Any]], as_of: date
 ) -> dict[int, tuple[str, ...]]:
     rows = db.run(
-        connection, "outbox/together",
+        connection,
+        "outbox/together",
         contact_ids=[row.contact_id for row in items],
         product_ids=[row.product_id for row in items],
         product_sources=[row.product_source for row in items],
         names=[row.name for row in items],
-        as_of=as_of, most_baskets=MOST_BASKETS, most_lines=MOST_LINES, most_names=MOST_NAMES,
+        as_of=as_of,
+        most_baskets=MOST_BASKETS,
+        most_lines=MOST_LINES,
+        most_names=MOST_NAMES,
         most_together=MOST_TOGETHER,
-    )  # fmt: skip
+    )
     return {row.contact_id: tuple(row.names) for row in rows}

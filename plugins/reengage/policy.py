@@ -49,14 +49,10 @@ def _shaped(pattern: str, hint: str) -> AfterValidator:
 Days = Annotated[int, Field(ge=1, le=3650, examples=[30])]
 Share = Annotated[float, Field(ge=0, le=1, examples=["0.10"])]
 Country = Annotated[
-    str,
-    _shaped("[A-Z]{2}", "the country as two capital letters, like US"),
-    Field(examples=["US"]),
+    str, _shaped("[A-Z]{2}", "the country as two capital letters, like US"), Field(examples=["US"])
 ]
 Language = Annotated[
-    str,
-    _shaped("[a-z]{2}", "the language as two small letters, like en"),
-    Field(examples=["en"]),
+    str, _shaped("[a-z]{2}", "the language as two small letters, like en"), Field(examples=["en"])
 ]
 Currency = Annotated[
     str,
@@ -221,8 +217,9 @@ class Palette(_Part):
 
     @model_validator(mode="after")
     def _readable(self) -> "Palette":
-        pairs = [(text, on) for text in ("ink", "soft", "accent", "error")
-                 for on in ("paper", "card")]  # fmt: skip
+        pairs = [
+            (text, on) for text in ("ink", "soft", "accent", "error") for on in ("paper", "card")
+        ]
         for text, ground in [*pairs, ("on_accent", "accent")]:
             one, other = getattr(self, text), getattr(self, ground)
             if (found := contrast(one, other)) < READABLE:
@@ -742,16 +739,20 @@ class Policy(_Part):
         """The steps as a bind for SQL: a JSON array of rungs {behaviour, step, position, days},
         days as the policy says them, for the chosen frequency, before a contact's own pace.
         """
-        return json.dumps([
-            {
-                "behaviour": behaviour.name,
-                "step": step.name,
-                "position": position,
-                "days": days * self.thresholds.scale,
-            }
-            for behaviour in self.behaviours
-            for position, (step, days) in enumerate(zip(self.steps, behaviour.days, strict=True), 1)
-        ])  # fmt: skip
+        return json.dumps(
+            [
+                {
+                    "behaviour": behaviour.name,
+                    "step": step.name,
+                    "position": position,
+                    "days": days * self.thresholds.scale,
+                }
+                for behaviour in self.behaviours
+                for position, (step, days) in enumerate(
+                    zip(self.steps, behaviour.days, strict=True), 1
+                )
+            ]
+        )
 
     @property
     def climb(self) -> dict[str, Any]:
@@ -772,24 +773,28 @@ class Policy(_Part):
         """The behaviours as a bind for SQL: a JSON array of {behaviour, signals, days, place}, days
         those of the first step.
         """
-        return json.dumps([
-            {
-                "behaviour": behaviour.name,
-                "signals": behaviour.signals,
-                "days": behaviour.days[0] * self.thresholds.scale,
-                "place": place,
-            }
-            for place, behaviour in enumerate(self.behaviours, 1)
-        ])  # fmt: skip
+        return json.dumps(
+            [
+                {
+                    "behaviour": behaviour.name,
+                    "signals": behaviour.signals,
+                    "days": behaviour.days[0] * self.thresholds.scale,
+                    "place": place,
+                }
+                for place, behaviour in enumerate(self.behaviours, 1)
+            ]
+        )
 
     @property
     def pace(self) -> str:
         """What bends a contact's ladder, as a bind: {lifecycle: {class: factor}, rhythm}."""
         rhythm = self.thresholds.rhythm
-        return json.dumps({
-            "lifecycle": self.thresholds.lifecycle,
-            "rhythm": rhythm.model_dump() if rhythm else None,
-        })  # fmt: skip
+        return json.dumps(
+            {
+                "lifecycle": self.thresholds.lifecycle,
+                "rhythm": rhythm.model_dump() if rhythm else None,
+            }
+        )
 
     @property
     def remarks(self) -> list[str]:

@@ -25,9 +25,18 @@ from reengage.policy import Policy
 
 # Beside them, the ids in the sources.
 AUDIENCE = (
-    "contact_id", "dormant_since", "inactive_days", "step", "action", "reason", "segments",
-    "encoding", "expected_price", "not_before", "text_language",
-)  # fmt: skip
+    "contact_id",
+    "dormant_since",
+    "inactive_days",
+    "step",
+    "action",
+    "reason",
+    "segments",
+    "encoding",
+    "expected_price",
+    "not_before",
+    "text_language",
+)
 
 
 @dataclass(frozen=True)
@@ -133,9 +142,7 @@ def preview(
 
 def _write_audience(connection: Connection, policy: Policy, as_of: date, file: Path) -> None:
     sources = db.run(connection, "story/id_sources").scalars().all()
-    rows = db.run(
-        connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel
-    )  # fmt: skip
+    rows = db.run(connection, "cohort/plan_audience", as_of=as_of, channel=policy.consent.channel)
     written_in = _languages(policy)
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
@@ -240,8 +247,13 @@ def markdown(plan: Plan, policy: Policy) -> str:
         change = f"{abs(total - was):,} {'more' if total >= was else 'fewer'}"
         out += [f"That is {change} than on {plan.before_on}, the last day that went out."]
     costs = dict(_costs(plan, shown))
-    head = ["step", "contacts", str(plan.before_on or "the day before"), "segments",
-            policy.brand.currency]  # fmt: skip
+    head = [
+        "step",
+        "contacts",
+        str(plan.before_on or "the day before"),
+        "segments",
+        policy.brand.currency,
+    ]
     out += ["", _cells(head), "|---" + "|--:" * 4 + "|"]
     for step in shown:
         if sends[step]:
@@ -261,8 +273,11 @@ def markdown(plan: Plan, policy: Policy) -> str:
         out += ["", f"{step}, in {language_name(language)}:", ""]
         out += [f"    {line}" for line in body.splitlines()]
     hours = f"{policy.approval_hours:g} hours"
-    out += ["", f"Without an answer within {hours} nothing is sent, and the contacts are looked at "
-            "again on the next day."]  # fmt: skip
+    out += [
+        "",
+        f"Without an answer within {hours} nothing is sent, and the contacts are looked at "
+        "again on the next day.",
+    ]
     return "\n".join(out)
 
 
@@ -314,8 +329,10 @@ def _costs(plan: Plan, shown: Sequence[str]) -> list[tuple[str, list[str]]]:
             for name in (step, f"{step} {row.country}") if row.step == step else ():
                 texts, segments, money = sums.get(name, (0, 0, 0.0))
                 sums[name] = (
-                    texts + row.texts, segments + int(row.segments), money + float(row.money)
-                )  # fmt: skip
+                    texts + row.texts,
+                    segments + int(row.segments),
+                    money + float(row.money),
+                )
     sums["all"] = sum(row.texts for row in plan.texts), plan.segments, plan.money
     return [
         (name, [f"{texts:,}", f"{segments:,}", f"{money:,.2f}"])

@@ -41,9 +41,10 @@ def validate(engine: Engine, loads: Sequence[Load], policy: Policy, as_of: date)
     if problems:
         raise DayStopped(
             f"The data for {as_of} stopped the day; nothing was decided and nobody was written "
-            "to.\n- " + "\n- ".join(dict.fromkeys(problems))
+            "to.\n- "
+            + "\n- ".join(dict.fromkeys(problems))
             + f"\nEach check's result: {data_docs()}"
-        )  # fmt: skip
+        )
     return [sentence for severity, sentence in found if severity == "warning"]
 
 
@@ -71,18 +72,25 @@ def strangers(engine: Engine, sources: Sequence[Source], as_of: date) -> list[St
         after = db.run(connection, "cohort/watermark").one().last_load_id
         for entity in ("interaction", "consent"):
             rows = db.run(
-                connection, "raw/count_unknown", f"raw.{entity}",
-                entity=entity, as_of=as_of, after_load_id=after,
-            )  # fmt: skip
+                connection,
+                "raw/count_unknown",
+                f"raw.{entity}",
+                entity=entity,
+                as_of=as_of,
+                after_load_id=after,
+            )
             for row in rows:
                 source = named.get((row.source, entity))
                 has_guests = source is not None and source.guests
                 found.append(
                     Strangers(
-                        f"{row.source} ({entity})", int(row.rows_new), int(row.rows_unknown),
-                        not row.is_first and not has_guests, _of_strangers(row, entity, sources),
+                        f"{row.source} ({entity})",
+                        int(row.rows_new),
+                        int(row.rows_unknown),
+                        not row.is_first and not has_guests,
+                        _of_strangers(row, entity, sources),
                     )
-                )  # fmt: skip
+                )
     return found
 
 
@@ -215,8 +223,14 @@ def _suites(policy: Policy, as_of: date) -> dict[str, tuple[str, list[Any]]]:
                 gxe.ExpectColumnValuesToBeInSet(
                     column="kind",
                     value_set=[
-                        "purchase", "visit", "loyalty", "email_open", "email_click", "reply",
-                        "login", "refund",
+                        "purchase",
+                        "visit",
+                        "loyalty",
+                        "email_open",
+                        "email_click",
+                        "reply",
+                        "login",
+                        "refund",
                     ],
                     **critical,
                 ),
@@ -255,7 +269,7 @@ def _suites(policy: Policy, as_of: date) -> dict[str, tuple[str, list[Any]]]:
                 ),
             ],
         ),
-    }  # fmt: skip
+    }
 
 
 def _run_suites(

@@ -12,18 +12,45 @@ from reengage.policy import Policy, Step, Words
 # How money is written in prizes and offers, and whose money that may be.
 _DOLLARS = "USD CAD AUD NZD SGD HKD TWD MXN CLP COP ARS"
 _SIGNS = {
-    r"US\s?\$": "USD", r"(?:CA|C)\s?\$": "CAD", r"(?:AU|A)\s?\$": "AUD", r"NZ\s?\$": "NZD",
-    r"R\$": "BRL", r"HK\s?\$": "HKD", r"S\$": "SGD", r"(?<![A-Z])\$": _DOLLARS, "€": "EUR",
-    "£": "GBP EGP", "¥": "JPY CNY", "₩": "KRW", r"Rp\.?": "IDR", "₹": "INR", "₺": "TRY", "₽": "RUB",
-    "₫": "VND", "฿": "THB", "₱": "PHP", "₪": "ILS", "₴": "UAH", "zł": "PLN", "Kč": "CZK",
-    r"kr\.?": "SEK NOK DKK ISK", "Ft": "HUF", "RM": "MYR",
-}  # fmt: skip
+    r"US\s?\$": "USD",
+    r"(?:CA|C)\s?\$": "CAD",
+    r"(?:AU|A)\s?\$": "AUD",
+    r"NZ\s?\$": "NZD",
+    r"R\$": "BRL",
+    r"HK\s?\$": "HKD",
+    r"S\$": "SGD",
+    r"(?<![A-Z])\$": _DOLLARS,
+    "€": "EUR",
+    "£": "GBP EGP",
+    "¥": "JPY CNY",
+    "₩": "KRW",
+    r"Rp\.?": "IDR",
+    "₹": "INR",
+    "₺": "TRY",
+    "₽": "RUB",
+    "₫": "VND",
+    "฿": "THB",
+    "₱": "PHP",
+    "₪": "ILS",
+    "₴": "UAH",
+    "zł": "PLN",
+    "Kč": "CZK",
+    r"kr\.?": "SEK NOK DKK ISK",
+    "Ft": "HUF",
+    "RM": "MYR",
+}
 _WORDS = {  # behind the number alone: who won 3 prizes won no money
-    "[Dd]ollar[si]?|[Dd]olar|달러": _DOLLARS, "[Ee]uros?|유로": "EUR", "엔|円": "JPY",
+    "[Dd]ollar[si]?|[Dd]olar|달러": _DOLLARS,
+    "[Ee]uros?|유로": "EUR",
+    "엔|円": "JPY",
     "元|위안": "CNY",
-    "[Pp]ounds?|[Ss]terline|파운드": "GBP EGP", "[Ww]on|원": "KRW", "[Rr]upiah|루피아": "IDR",
-    "[Rr]upees?": "INR", "[Bb]aht": "THB", "[Ff]rancs?|[Ff]ranchi": "CHF XOF XAF",
-}  # fmt: skip
+    "[Pp]ounds?|[Ss]terline|파운드": "GBP EGP",
+    "[Ww]on|원": "KRW",
+    "[Rr]upiah|루피아": "IDR",
+    "[Rr]upees?": "INR",
+    "[Bb]aht": "THB",
+    "[Ff]rancs?|[Ff]ranchi": "CHF XOF XAF",
+}
 _CODES = (
     "USD CAD AUD NZD EUR GBP JPY CNY KRW IDR INR CHF SEK NOK DKK PLN CZK HUF BRL MXN SGD HKD TWD "
     "THB PHP MYR VND TRY ZAR AED SAR ILS RUB UAH"

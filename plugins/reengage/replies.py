@@ -154,18 +154,40 @@ _VOWEL = re.compile(r"[\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]")
 # (https://www.unicode.org/reports/tr39/#Confusable_Detection); these are of keyboards and
 # generators of such texts.
 _ALIKE = {
-    "a": "аαɑᴀᎪꓮ@4", "b": "вЬβʙᏴꓐ8", "c": "сϲᴄᏟꓚ¢(", "d": "ԁᴅᎠꓓ", "e": "еёεєᴇᎬꓰ3€", "f": "ғꓝƒ",
-    "g": "ɡԍɢᏀꓖ9", "h": "һнʜᎻꓧ", "i": "іιıɪᎥꓲ1!|", "j": "јʝᴊᎫꓙ", "k": "кκᴋᏦꓗ", "l": "ӏʟᏞꓡ",
-    "m": "мᴍᎷꓟ", "n": "пηɴոꓠ", "o": "оοσօᴏᎤꓳ0", "p": "рρᴘᏢꓑ", "q": "ԛգ", "r": "гʀᏒꓣ",
-    "s": "ѕʂꜱᏚꓢ5$", "t": "тτᴛᎢꓔ7", "u": "υսᴜꓴ", "v": "νѵᴠᏙꓦ", "w": "ѡωᴡᎳꓪ", "x": "хχꓫ",
-    "y": "уүγʏꓬ", "z": "ᴢᏃꓜ2",
-}  # fmt: skip
+    "a": "аαɑᴀᎪꓮ@4",
+    "b": "вЬβʙᏴꓐ8",
+    "c": "сϲᴄᏟꓚ¢(",
+    "d": "ԁᴅᎠꓓ",
+    "e": "еёεєᴇᎬꓰ3€",
+    "f": "ғꓝƒ",
+    "g": "ɡԍɢᏀꓖ9",
+    "h": "һнʜᎻꓧ",
+    "i": "іιıɪᎥꓲ1!|",
+    "j": "јʝᴊᎫꓙ",
+    "k": "кκᴋᏦꓗ",
+    "l": "ӏʟᏞꓡ",
+    "m": "мᴍᎷꓟ",
+    "n": "пηɴոꓠ",
+    "o": "оοσօᴏᎤꓳ0",
+    "p": "рρᴘᏢꓑ",
+    "q": "ԛգ",
+    "r": "гʀᏒꓣ",
+    "s": "ѕʂꜱᏚꓢ5$",
+    "t": "тτᴛᎢꓔ7",
+    "u": "υսᴜꓴ",
+    "v": "νѵᴠᏙꓦ",
+    "w": "ѡωᴡᎳꓪ",
+    "x": "хχꓫ",
+    "y": "уүγʏꓬ",
+    "z": "ᴢᏃꓜ2",
+}
 _LATIN = {
     char: latin
     for latin, alike in _ALIKE.items()
     for one in alike
-    for char in (one, one.casefold(), one.upper()) if len(char) == 1
-}  # fmt: skip
+    for char in (one, one.casefold(), one.upper())
+    if len(char) == 1
+}
 # Letters in circles and squares that have no plain form, and flags of which each half is a letter.
 for _first in (0x1F150, 0x1F170, 0x1F1E6):
     _LATIN |= {chr(_first + n): chr(ord("a") + n) for n in range(26)}

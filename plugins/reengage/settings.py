@@ -309,9 +309,13 @@ def _address_of(said: str) -> str:
         parts = json.loads(said)
         extra = parts.get("extra") or {}
         return warehouse_address(
-            parts.get("login"), parts.get("password"), parts.get("host"), parts.get("port"),
-            parts.get("schema"), json.loads(extra) if isinstance(extra, str) else extra,
-        )  # fmt: skip
+            parts.get("login"),
+            parts.get("password"),
+            parts.get("host"),
+            parts.get("port"),
+            parts.get("schema"),
+            json.loads(extra) if isinstance(extra, str) else extra,
+        )
     _, scheme_ends, rest = said.partition("://")
     if not scheme_ends:
         raise ValueError

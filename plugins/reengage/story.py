@@ -59,12 +59,18 @@ def read(
     rows = db.run(connection, "outcome/story", contact_id=contact_id, time_zone=time_zone)
     events = [
         Event(
-            row.happened_at, row.happened_on, row.on_day, row.is_day_only, row.kind, row.what,
-            row.detail and in_words(row.detail), row.message_id,
+            row.happened_at,
+            row.happened_on,
+            row.on_day,
+            row.is_day_only,
+            row.kind,
+            row.what,
+            row.detail and in_words(row.detail),
+            row.message_id,
         )
         for row in rows
         if as_of is None or row.on_day <= as_of
-    ]  # fmt: skip
+    ]
     signals = [event for event in events if event.kind == "signal"]
     told = set(map(id, signals[-SIGNALS:]))
     return [event for event in events if event.kind != "signal" or id(event) in told]
@@ -181,10 +187,13 @@ def standing(
     come next is not kept, so it is not said. Raises UnknownContact.
     """
     row = db.run(
-        connection, "story/standing",
-        contact_id=contact_id, as_of=as_of, signals=list(policy.signals),
+        connection,
+        "story/standing",
+        contact_id=contact_id,
+        as_of=as_of,
+        signals=list(policy.signals),
         end_of_day=policy.end_of(as_of) if as_of else None,
-    ).one_or_none()  # fmt: skip
+    ).one_or_none()
     if row is None:
         raise UnknownContact(f"There is no contact {contact_id}.")
     if row.merged_into:

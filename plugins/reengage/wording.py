@@ -24,13 +24,59 @@ ITEM_LENGTH = 30
 LONGEST_SAID = 500
 # What exports write where there is no name, and what strangers type to have it sent on.
 _NO_NAMES = {
-    "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "customer", "test", "stop",
-    "mr", "mrs", "ms", "miss", "dr", "prof", "sig", "sigra", "dott", "monsieur", "madame", "herr",
-    "frau", "pak", "bapak", "ibu", "guest", "cliente", "client", "kunde",
-}  # fmt: skip
+    "null",
+    "none",
+    "nil",
+    "nan",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "customer",
+    "test",
+    "stop",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "dr",
+    "prof",
+    "sig",
+    "sigra",
+    "dott",
+    "monsieur",
+    "madame",
+    "herr",
+    "frau",
+    "pak",
+    "bapak",
+    "ibu",
+    "guest",
+    "cliente",
+    "client",
+    "kunde",
+}
 # What may begin in lower case within a name; any other such word is somebody's note about them.
-_PARTICLES = {"de", "da", "di", "del", "della", "do", "dos", "du", "la", "le", "van", "von", "der",
-              "el", "al", "bin", "binti", "e", "y"}  # fmt: skip
+_PARTICLES = {
+    "de",
+    "da",
+    "di",
+    "del",
+    "della",
+    "do",
+    "dos",
+    "du",
+    "la",
+    "le",
+    "van",
+    "von",
+    "der",
+    "el",
+    "al",
+    "bin",
+    "binti",
+    "e",
+    "y",
+}
 _NO_NAME = re.compile(r"[\d/\\@:<>{}|_=]|\w\.\w\w")
 # A phone makes a link of what looks like a web or mail address, and a number to call of digits.
 _NO_ITEM = re.compile(r"[@<>{}|\\]|://|\bwww\b|\w\.[^\W\d]{2}|\d[\d ()/-]{6,}\d", re.I)
@@ -60,9 +106,7 @@ def first_name(name: str | None) -> str | None:
     if name.islower() or (name.isupper() and len(name) > 2):
         # A capital begins each part, after an apostrophe only where one letter stands before it.
         name = re.sub(
-            r"(?:(?<=^)|(?<=[ .-])|(?<=\b\w'))\w",
-            lambda first: first[0].title(),
-            name.lower(),
+            r"(?:(?<=^)|(?<=[ .-])|(?<=\b\w'))\w", lambda first: first[0].title(), name.lower()
         )
     return name
 

@@ -26,8 +26,12 @@ def without_airflow() -> None:
     def nothing(*_: object) -> Any:
         return {}
 
-    for name, instead in (("_start", nothing), ("_wait", nothing), ("_watch", nothing),
-                          ("_example", example)):  # fmt: skip
+    for name, instead in (
+        ("_start", nothing),
+        ("_wait", nothing),
+        ("_watch", nothing),
+        ("_example", example),
+    ):
         setattr(up, name, instead)
 
 

@@ -145,10 +145,7 @@ class Shop:
         ):
             text = "\n".join([head, *rows, ""])
             (self.data / f"{name}.csv").write_text(text, encoding="utf-8")
-        self.due = {
-            self.first: {phone(card) for card in range(QUIET)},
-            self.second: {phone(QUIET)},
-        }
+        self.due = {self.first: {phone(card) for card in range(QUIET)}, self.second: {phone(QUIET)}}
         self._write_sources()
         self._write_policy()
         (self.config / "templates" / "sms" / "survey.txt").write_text(
@@ -166,9 +163,10 @@ class Shop:
     def _write_policy(self) -> None:
         policy = yaml.safe_load((INCLUDE / "journey.yaml").read_text(encoding="utf-8"))
         policy["brand"] |= {
-            "time_zone": self.zone, "country": self.country,
+            "time_zone": self.zone,
+            "country": self.country,
             "link_domain": "https://go.example.com",
-        }  # fmt: skip
+        }
         policy["steps"] = policy["steps"][:1]
         policy["control"]["share"] = 0
         waking = {"from": "06:00", "to": "23:00", "sunday_from": "06:00", "on_holidays": True}
@@ -193,18 +191,24 @@ class Person:
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         answer = requests.request(
-            method, f"{self.base}/api/v2/{path}", headers=self._headers, timeout=60,
+            method,
+            f"{self.base}/api/v2/{path}",
+            headers=self._headers,
+            timeout=60,
             json=body or None,
-        )  # fmt: skip
+        )
         assert answer.ok, (path, answer.status_code, answer.text)
         return answer.json()
 
     def trigger(self, name: str, as_of: date, **more: Any) -> None:
         """As the form does it."""
         self.ask(
-            "POST", f"dags/reengage_{name}/dagRuns",
-            logical_date=None, conf={"as_of": as_of.isoformat()}, **more,
-        )  # fmt: skip
+            "POST",
+            f"dags/reengage_{name}/dagRuns",
+            logical_date=None,
+            conf={"as_of": as_of.isoformat()},
+            **more,
+        )
 
     def switch_on(self, *names: str) -> None:
         for name in names:
@@ -362,9 +366,11 @@ def test_two_days_pass_and_nobody_is_texted_twice(
     asked = [
         pool.submit(cluster.wait_until_healthy, *service)
         for service in (
-            ("airflow-worker", worker), ("airflow-dag-processor",), ("airflow-triggerer",),
+            ("airflow-worker", worker),
+            ("airflow-dag-processor",),
+            ("airflow-triggerer",),
         )
-    ]  # fmt: skip
+    ]
     person.wait_for_success("ingest", lambda run: run["run_type"] == "scheduled")
     person.wait_for_success("journey", lambda run: run["partition_key"] == str(shop.second))
     person.switch_on("send")

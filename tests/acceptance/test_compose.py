@@ -79,9 +79,17 @@ def test_the_services_are_those_of_an_airflow_cluster_and_the_link_service(
     services: dict[str, dict[str, Any]],
 ) -> None:
     assert set(services) == {
-        "postgres", "warehouse", "redis", "airflow-init", "airflow-apiserver", "airflow-scheduler",
-        "airflow-dag-processor", "airflow-worker", "airflow-triggerer", "web",
-    }  # fmt: skip
+        "postgres",
+        "warehouse",
+        "redis",
+        "airflow-init",
+        "airflow-apiserver",
+        "airflow-scheduler",
+        "airflow-dag-processor",
+        "airflow-worker",
+        "airflow-triggerer",
+        "web",
+    }
     assert services["postgres"]["image"] == services["warehouse"]["image"] == "postgres:16"
     # Apart: each has a volume of its own, and no password of the other.
     own = [{v.partition(":")[0] for v in services[n]["volumes"]} for n in ("postgres", "warehouse")]
@@ -210,8 +218,12 @@ def test_the_public_service_holds_no_key_but_the_warehouses(
     assert not [key for key in environment if key.startswith("AIRFLOW__")]
     assert not [key for key in environment if key.startswith("AIRFLOW_CONN_REENGAGE_SMS")]
     assert set(services["web"]["secrets"]) == {
-        "web_password", "phones", "phones_old", "webhook_sms", "metrics_token",
-    }  # fmt: skip
+        "web_password",
+        "phones",
+        "phones_old",
+        "webhook_sms",
+        "metrics_token",
+    }
     assert not [volume for volume in services["web"]["volumes"] if "/data" in volume]
     assert services["web"]["read_only"] is True
 

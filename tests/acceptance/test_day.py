@@ -36,25 +36,37 @@ SOURCES = {
     "crm": {
         "entity": "contact",
         "columns": {
-            "source_contact_id": "id", "phone": "mobile", "first_name": "name",
-            "country": {"value": "US"}, "created_at": "created", "shop_account_id": "account",
+            "source_contact_id": "id",
+            "phone": "mobile",
+            "first_name": "name",
+            "country": {"value": "US"},
+            "created_at": "created",
+            "shop_account_id": "account",
         },
         "identities": {"shop_account_id": "shop"},
     },
     "shop": {
-        "entity": "interaction", "kind": "purchase",
-        "columns": {"source_event_id": "order", "source_contact_id": "account",
-                    "occurred_at": "at", "amount": "total"},
+        "entity": "interaction",
+        "kind": "purchase",
+        "columns": {
+            "source_event_id": "order",
+            "source_contact_id": "account",
+            "occurred_at": "at",
+            "amount": "total",
+        },
     },
     "consents": {
         "entity": "consent",
         "columns": {
-            "source_contact_id": "id", "contact_source": {"value": "crm"},
-            "channel": {"value": "sms"}, "purpose": {"value": "marketing"},
-            "granted_at": "granted", "withdrawn_at": "withdrawn",
+            "source_contact_id": "id",
+            "contact_source": {"value": "crm"},
+            "channel": {"value": "sms"},
+            "purpose": {"value": "marketing"},
+            "granted_at": "granted",
+            "withdrawn_at": "withdrawn",
         },
     },
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -72,19 +84,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("data")
     dice = random.Random(11)
     ids = range(1, PEOPLE + 1)
-    crm = pd.DataFrame({
-        "id": [f"c{i}" for i in ids],
-        "mobile": [None if i % 29 == 0 else f"+1212736{1000 + i}" for i in ids],
-        "name": "Ada",
-        "created": [AS_OF - timedelta(days=dice.randint(20, 400)) for _ in ids],
-        "account": [f"a{i}" for i in ids],
-    })  # fmt: skip
+    crm = pd.DataFrame(
+        {
+            "id": [f"c{i}" for i in ids],
+            "mobile": [None if i % 29 == 0 else f"+1212736{1000 + i}" for i in ids],
+            "name": "Ada",
+            "created": [AS_OF - timedelta(days=dice.randint(20, 400)) for _ in ids],
+            "account": [f"a{i}" for i in ids],
+        }
+    )
     orders = [
         # At any minute of the day, so that the zones put many of them on different dates.
-        (f"a{i}", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(days=1)
-         - pd.Timedelta(minutes=dice.randint(1, 130 * 1440)))
-        for i in ids if i % 10 for _ in range(dice.randint(1, 2))
-    ]  # fmt: skip
+        (
+            f"a{i}",
+            pd.Timestamp(AS_OF, tz="UTC")
+            + pd.Timedelta(days=1)
+            - pd.Timedelta(minutes=dice.randint(1, 130 * 1440)),
+        )
+        for i in ids
+        if i % 10
+        for _ in range(dice.randint(1, 2))
+    ]
     orders.append(("a1", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(hours=12)))
     orders.append(("a2", pd.Timestamp(AS_OF, tz="UTC") + pd.Timedelta(days=2)))  # not seen yet
     # On the edge of a step: one of these lies on another date in the other zone.
@@ -100,17 +120,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     shop = pd.DataFrame(orders, columns=["account", "at"])
     shop.insert(0, "order", [f"o{n}" for n in range(len(shop))])
     shop["total"] = 10
-    consents = pd.DataFrame({
-        "id": [f"c{i}" for i in ids if i % 17],
-        "granted": "2024-01-01T00:00:00",
-        "withdrawn": ["2025-06-01T00:00:00" if i % 23 == 0 else None for i in ids if i % 17],
-    })  # fmt: skip
+    consents = pd.DataFrame(
+        {
+            "id": [f"c{i}" for i in ids if i % 17],
+            "granted": "2024-01-01T00:00:00",
+            "withdrawn": ["2025-06-01T00:00:00" if i % 23 == 0 else None for i in ids if i % 17],
+        }
+    )
     for name, frame in (("crm", crm), ("shop", shop), ("consents", consents)):
         frame.to_csv(folder / f"{name}.csv", index=False)
         source = {
-            "source": name, "connector": "files", "path": f"{folder}/{name}.csv",
-            "time_zone": "UTC", "required": True, **SOURCES[name],
-        }  # fmt: skip
+            "source": name,
+            "connector": "files",
+            "path": f"{folder}/{name}.csv",
+            "time_zone": "UTC",
+            "required": True,
+            **SOURCES[name],
+        }
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(source))
     return Data(folder, crm, shop, consents)
 
@@ -168,10 +194,14 @@ class Home:
 
     def popen(self, *command: str, **more: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [REENGAGE, *command], env={**self.environment, **more}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [REENGAGE, *command],
+            env={**self.environment, **more},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def day(self, as_of: date = AS_OF, **more: str) -> "subprocess.Popen[str]":
         return self.popen("day", "--as-of", as_of.isoformat(), **more)
@@ -188,18 +218,30 @@ class Home:
         return Counter(json.loads(line)["to"] for line in lines)
 
     def decisions(self) -> set[tuple[Any, ...]]:
-        return set(self.fetch(
-            """SELECT c.first_source_contact_id, d.inactive_days, d.step, d.action::text,
+        return set(
+            self.fetch(
+                """SELECT c.first_source_contact_id, d.inactive_days, d.step, d.action::text,
                       d.reason::text
                FROM cohort.decision AS d INNER JOIN core.contact AS c USING (contact_id)
                WHERE d.as_of = '2026-03-02'"""
-        ))  # fmt: skip
+            )
+        )
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that a second run of the day must not change."""
-        tables = ("cohort.decision", "cohort.episode", "outbox.message", "outbox.link",
-                  "outbox.coupon", "outbox.receipt", "outbox.reply", "core.suppression",
-                  "core.contact", "outcome.contact_outcome", "outcome.daily_step")  # fmt: skip
+        tables = (
+            "cohort.decision",
+            "cohort.episode",
+            "outbox.message",
+            "outbox.link",
+            "outbox.coupon",
+            "outbox.receipt",
+            "outbox.reply",
+            "core.suppression",
+            "core.contact",
+            "outcome.contact_outcome",
+            "outcome.daily_step",
+        )
         return {name: self.fetch(f"SELECT t::text FROM {name} AS t ORDER BY 1") for name in tables}
 
 
@@ -224,15 +266,22 @@ def homes(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Iterator[dict
         policy = policy.replace(old, new)
     found = {}
     for name, zone in (
-        ("new york", "America/New_York"), ("tokyo", "Asia/Tokyo"), ("killed", "America/New_York")
-    ):  # fmt: skip
+        ("new york", "America/New_York"),
+        ("tokyo", "Asia/Tokyo"),
+        ("killed", "America/New_York"),
+    ):
         file = folder / f"{name}.yaml"
         file.write_text(policy.replace("time_zone: America/New_York", f"time_zone: {zone}"))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
-        found[name] = Home(folder / name, kept | {
-            "REENGAGE_HOME": str(folder / name), "REENGAGE_POLICY": str(file),
-            "REENGAGE_SOURCES": str(data.folder),
-        })  # fmt: skip
+        found[name] = Home(
+            folder / name,
+            kept
+            | {
+                "REENGAGE_HOME": str(folder / name),
+                "REENGAGE_POLICY": str(file),
+                "REENGAGE_SOURCES": str(data.folder),
+            },
+        )
     yield found
     for home in found.values():
         if "typist" in vars(home):
@@ -376,15 +425,17 @@ def test_a_real_provider_is_refused_and_nothing_is_sent(
 
 @pytest.mark.parametrize(
     ("file", "text", "words"),
-    [
-        ("shop.yaml", "source: [broken", ["shop.yaml"]),
-        ("shop.yaml", None, ["shop", "nowhere.csv"]),
-    ],
+    [("shop.yaml", "source: [broken", ["shop.yaml"]), ("shop.yaml", None, ["shop", "nowhere.csv"])],
 )
 def test_a_broken_source_is_told_in_plain_words(
-    homes: dict[str, Home], days: dict[str, str], data: Data, tmp_path: Path,
-    file: str, text: str | None, words: list[str],
-) -> None:  # fmt: skip
+    homes: dict[str, Home],
+    days: dict[str, str],
+    data: Data,
+    tmp_path: Path,
+    file: str,
+    text: str | None,
+    words: list[str],
+) -> None:
     home = homes["tokyo"]
     for source in data.folder.glob("*.yaml"):
         (tmp_path / source.name).write_text(source.read_text())

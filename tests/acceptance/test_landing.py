@@ -105,13 +105,22 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     survey, contest, coupon = content["steps"]
     survey["incentive"] = {"kind": "value", "value": 10, "valid_days": 14, "minimum": 40}
     survey["questions"] += [
-        {"name": "likes", "kind": "choices", "label": "What do you like?",
-         "options": {"people": "The people", "shops": "The shops"}},
-        {"name": "recommend", "kind": "scale", "label": "Would you recommend us?",
-         "low": "never", "high": "certainly"},
+        {
+            "name": "likes",
+            "kind": "choices",
+            "label": "What do you like?",
+            "options": {"people": "The people", "shops": "The shops"},
+        },
+        {
+            "name": "recommend",
+            "kind": "scale",
+            "label": "Would you recommend us?",
+            "low": "never",
+            "high": "certainly",
+        },
         {"name": "again", "kind": "yes_no", "label": "Will you come again?", "required": True},
         {"name": "wish", "kind": "text", "max_length": 100, "label": "What is your wish?"},
-    ]  # fmt: skip
+    ]
     contest["contest"] |= {"opens_on": "2026-11-01", "countries": ["US"], "terms": "To be fair."}
     coupon["coupon"]["where"] = "In all our shops"
     file = tmp_path_factory.mktemp("policy") / "journey.yaml"
@@ -123,31 +132,45 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 def site(warehouse: sa.Engine, policy: Policy) -> Iterator[str]:
     """The address of the link service, with one contact who was sent all three steps."""
     with warehouse.begin() as connection:
-        connection.execute(sa.text(
-            "INSERT INTO core.contact (contact_id, phone_hash, first_name, language, country, "
-            "first_source, first_source_contact_id, first_seen_on) "
-            "VALUES (1, 'h1', 'Ada', 'en', 'US', 'crm', '1', '2026-01-01')"
-        ))  # fmt: skip
+        connection.execute(
+            sa.text(
+                "INSERT INTO core.contact (contact_id, phone_hash, first_name, language, country, "
+                "first_source, first_source_contact_id, first_seen_on) "
+                "VALUES (1, 'h1', 'Ada', 'en', 'US', 'crm', '1', '2026-01-01')"
+            )
+        )
         for step in ("survey", "contest", "coupon"):
             values: dict[str, Any] = {
-                "step": step, "message": uuid.uuid4(), "code": f"{step[:6]:x<6}AB1", "at": NOW,
-                "day": date(2026, 9, 1), "sent": NOW - timedelta(hours=1),
-                "end": NOW + timedelta(days=30), "target": f"landing:{step}",
-            }  # fmt: skip
-            connection.execute(sa.text(
-                "INSERT INTO outbox.message (contact_id, message_id, dormant_since, step, channel, "
-                "as_of, phone_hash, encoding, segments, not_before, not_after, status, status_at, "
-                "accepted_at) VALUES (1, :message, :day, :step, 'sms', :day, 'h1', 'GSM-7', 1, "
-                ":at, :at, 'delivered', :at, :sent)"
-            ), values)  # fmt: skip
-            connection.execute(sa.text(
-                "INSERT INTO outbox.link VALUES (:code, :message, 1, :target, :at, :end)"
-            ), values)  # fmt: skip
+                "step": step,
+                "message": uuid.uuid4(),
+                "code": f"{step[:6]:x<6}AB1",
+                "at": NOW,
+                "day": date(2026, 9, 1),
+                "sent": NOW - timedelta(hours=1),
+                "end": NOW + timedelta(days=30),
+                "target": f"landing:{step}",
+            }
+            connection.execute(
+                sa.text(
+                    "INSERT INTO outbox.message (contact_id, message_id, dormant_since, step, "
+                    "channel, as_of, phone_hash, encoding, segments, not_before, not_after, "
+                    "status, status_at, accepted_at) VALUES (1, :message, :day, :step, "
+                    "'sms', :day, 'h1', 'GSM-7', 1, :at, :at, 'delivered', :at, :sent)"
+                ),
+                values,
+            )
+            connection.execute(
+                sa.text("INSERT INTO outbox.link VALUES (:code, :message, 1, :target, :at, :end)"),
+                values,
+            )
             if step == "coupon":
-                connection.execute(sa.text(
-                    "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, "
-                    "expires_at) VALUES ('7KFM2-XR9TB', :message, 1, 'percent', 15, :end)"
-                ), values)  # fmt: skip
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, "
+                        "expires_at) VALUES ('7KFM2-XR9TB', :message, 1, 'percent', 15, :end)"
+                    ),
+                    values,
+                )
     app = create_app(warehouse, policy, SimulatedClock(NOW))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -211,10 +234,17 @@ def test_a_person_answers_enters_and_shows_a_coupon(
     picture(page, "survey-done")
     page.get_by_role("link", name="Look at my answers again").click()
     expect(page.get_by_label("The prices")).to_be_checked()
-    assert rows(warehouse, "SELECT answers FROM outbox.survey") == [(
-        {"reason": "prices", "likes": ["people"], "recommend": 8, "again": True,
-         "wish": "<b>Tea</b>'; --"},
-    )]  # fmt: skip
+    assert rows(warehouse, "SELECT answers FROM outbox.survey") == [
+        (
+            {
+                "reason": "prices",
+                "likes": ["people"],
+                "recommend": 8,
+                "again": True,
+                "wish": "<b>Tea</b>'; --",
+            },
+        )
+    ]
 
     # The contest.
     page.goto(f"{site}/contesAB1")

@@ -131,13 +131,19 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     # In Airflow's own store, where a person puts it: the page must find it there.
     subprocess.run(
         [*command, "connections", "add", "reengage_warehouse", "--conn-uri", warehouse_dsn],
-        env=environment, check=True, capture_output=True, timeout=600,
-    )  # fmt: skip
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
     with (home / "api-server.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             deadline = time.monotonic() + 600
             while not _answers(f"{url}/api/v2/version"):

@@ -84,11 +84,16 @@ def test_the_source_of_the_readme_can_be_read(
 
 # What is not typed here, and why.
 ELSEWHERE = {
-    "demo": "the fixture", "test": "this is it", "lint": "of the code", "format": "of the code",
-    "requirements": "asks a package index", "bench": "tests of its own",
+    "demo": "the fixture",
+    "test": "this is it",
+    "lint": "of the code",
+    "format": "of the code",
+    "requirements": "asks a package index",
+    "bench": "tests of its own",
     "psql": "waits for a person",
-    "help": "no command of ours", "down": "the fixture",
-}  # fmt: skip
+    "help": "no command of ours",
+    "down": "the fixture",
+}
 CARDS = 1_200
 
 
@@ -126,8 +131,11 @@ def typed() -> list[Line]:
             continue
         shown = subprocess.run(
             ["make", "--dry-run", *shlex.split(command)[1:]],
-            cwd=PROJECT, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         ours = [line for line in shown.splitlines() if line.startswith(".venv/bin/reengage ")]
         assert len(ours) == 1, f"{command} runs {ours}"
         lines.append(Line(command, target, shlex.split(ours[0])[1:]))
@@ -142,30 +150,55 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.mkdir(parents=True)
     ids = range(1, CARDS + 1)
     last = demo.DAYS[-1]
-    pd.DataFrame({
-        "crm_id": [f"C{n:05}" for n in ids], "first_name": "Ada", "last_name": "Lovelace",
-        "email": [f"ada{n}@inbox.example" for n in ids],
-        "mobile": [f"+1{212 if n % 2 else 312}555{n:04}" for n in ids],
-        "language": "en", "time_zone": "", "shop_account_id": [f"{n:05}" for n in ids],
-        "loyalty_card_id": [str(n) if n % 3 == 0 else "" for n in ids],
-        "created_at": "1996-12-24T10:00:00Z", "segment": "new",
-    }).to_csv(folder / "contacts.csv", index=False)  # fmt: skip
-    pd.DataFrame({
-        "crm_id": [f"C{n:05}" for n in ids[700:]], "channel": "sms", "purpose": "marketing",
-        "basis": "opt_in", "granted_at": "1996-12-24T10:00:00Z", "withdrawn_at": "",
-        "wording": "I agree.", "language": "en",
-    }).to_csv(folder / "consents.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        {
+            "crm_id": [f"C{n:05}" for n in ids],
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "email": [f"ada{n}@inbox.example" for n in ids],
+            "mobile": [f"+1{212 if n % 2 else 312}555{n:04}" for n in ids],
+            "language": "en",
+            "time_zone": "",
+            "shop_account_id": [f"{n:05}" for n in ids],
+            "loyalty_card_id": [str(n) if n % 3 == 0 else "" for n in ids],
+            "created_at": "1996-12-24T10:00:00Z",
+            "segment": "new",
+        }
+    ).to_csv(folder / "contacts.csv", index=False)
+    pd.DataFrame(
+        {
+            "crm_id": [f"C{n:05}" for n in ids[700:]],
+            "channel": "sms",
+            "purpose": "marketing",
+            "basis": "opt_in",
+            "granted_at": "1996-12-24T10:00:00Z",
+            "withdrawn_at": "",
+            "wording": "I agree.",
+            "language": "en",
+        }
+    ).to_csv(folder / "consents.csv", index=False)
     # Quiet for a month to three on the last day; and somebody buys each day, later ones too.
     bought = [(n, last - timedelta(days=25 + n % 80)) for n in ids if n > 100]
     bought += [(n, last - timedelta(days=40 - n)) for n in range(1, 60)]
-    pd.DataFrame({
-        "customer_id": [f"{n:05}" for n, _ in bought], "order_date": [day for _, day in bought],
-        "cds": 1, "dollars": "11.77",
-    }).to_csv(folder / "orders.csv", index=False)  # fmt: skip
-    pd.DataFrame({
-        "household_id": 3, "basket_id": range(60), "amount": 5.0, "store_id": 1,
-        "started_at": [pd.Timestamp(last) + pd.Timedelta(days=d - 40, hours=11) for d in range(60)],
-    }).to_parquet(folder / "loyalty.parquet")  # fmt: skip
+    pd.DataFrame(
+        {
+            "customer_id": [f"{n:05}" for n, _ in bought],
+            "order_date": [day for _, day in bought],
+            "cds": 1,
+            "dollars": "11.77",
+        }
+    ).to_csv(folder / "orders.csv", index=False)
+    pd.DataFrame(
+        {
+            "household_id": 3,
+            "basket_id": range(60),
+            "amount": 5.0,
+            "store_id": 1,
+            "started_at": [
+                pd.Timestamp(last) + pd.Timedelta(days=d - 40, hours=11) for d in range(60)
+            ],
+        }
+    ).to_parquet(folder / "loyalty.parquet")
     (folder / MARKER).write_text(f"version {VERSION}, seed larkfield\n", encoding="utf-8")
     yield home
     EmbeddedServer(home).forget()

@@ -26,9 +26,13 @@ class Typist:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", program, *given],
-                env=environment, cwd=folder, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-            )  # fmt: skip
+                env=environment,
+                cwd=folder,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
 
     def begin(self, *arguments: str, **environment: str) -> None:
         """Type a command, and do not wait for its end."""

@@ -74,11 +74,21 @@ class WithoutDocker:
         self.server = EmbeddedServer(folder / "server", DEBIAN)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.ended: set[str] = set()
-        self.ports = dict(zip(
-            ("redis:6379", "airflow-apiserver:8080", "web:8000", "airflow-scheduler:8974",
-             "airflow-triggerer:8794", "worker1", "worker2"),
-            free_ports(7), strict=True,
-        ))  # fmt: skip
+        self.ports = dict(
+            zip(
+                (
+                    "redis:6379",
+                    "airflow-apiserver:8080",
+                    "web:8000",
+                    "airflow-scheduler:8974",
+                    "airflow-triggerer:8794",
+                    "worker1",
+                    "worker2",
+                ),
+                free_ports(7),
+                strict=True,
+            )
+        )
         self._mark = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
@@ -168,9 +178,10 @@ class WithoutDocker:
             f"postgresql://postgres:{superuser}@127.0.0.1:{port}/postgres", autocommit=True
         ) as connection:
             for statement in (
-                "DROP DATABASE warehouse", "DROP DATABASE airflow",
+                "DROP DATABASE warehouse",
+                "DROP DATABASE airflow",
                 "DROP ROLE reengage, reengage_web",
-            ):  # fmt: skip
+            ):
                 connection.execute(statement)
             connection.execute(
                 sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(

@@ -55,8 +55,13 @@ def question() -> dict[str, Any]:
             )
             if asked:
                 detail, ti = asked
-                return {"subject": detail.subject, "body": detail.body, "run_id": ti.run_id,
-                        "defaults": detail.defaults, "task_id": ti.task_id}  # fmt: skip
+                return {
+                    "subject": detail.subject,
+                    "body": detail.body,
+                    "run_id": ti.run_id,
+                    "defaults": detail.defaults,
+                    "task_id": ti.task_id,
+                }
         time.sleep(0.05)
     raise TimeoutError("nobody was asked")
 
@@ -81,12 +86,15 @@ def answer(asked: dict[str, Any], option: str) -> None:
         return
     client = api()
     token = client.get("/auth/token").json()["access_token"]
-    url = (f"/api/v2/dags/{DAG}/dagRuns/{asked['run_id']}/taskInstances/{asked['task_id']}"
-           "/-1/hitlDetails")  # fmt: skip
+    url = (
+        f"/api/v2/dags/{DAG}/dagRuns/{asked['run_id']}/taskInstances/{asked['task_id']}"
+        "/-1/hitlDetails"
+    )
     given = client.patch(
-        url, json={"chosen_options": [option], "params_input": {}},
+        url,
+        json={"chosen_options": [option], "params_input": {}},
         headers={"Authorization": f"Bearer {token}"},
-    )  # fmt: skip
+    )
     assert given.status_code == 200, given.text
 
 

@@ -11,9 +11,23 @@ from reengage.settings import PROJECT, SQL
 
 DAGS = sorted((PROJECT / "dags").glob("*.py"))
 CORE = (
-    "cohort", "core", "db", "errors", "history", "messages", "outbox", "outcome", "policy",
-    "providers", "quality", "sandbox", "settings", "sources", "web", "marketer",
-)  # fmt: skip
+    "cohort",
+    "core",
+    "db",
+    "errors",
+    "history",
+    "messages",
+    "outbox",
+    "outcome",
+    "policy",
+    "providers",
+    "quality",
+    "sandbox",
+    "settings",
+    "sources",
+    "web",
+    "marketer",
+)
 HEAVY = {"pandas", "great_expectations", "pyarrow", "phonenumbers", "alembic"}
 
 

@@ -28,8 +28,11 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Po
     with (home / "log").open("w") as log:
         runner = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(Path(__file__).parent / "runner.py"), str(home)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
         assert runner.stdin and runner.stdout
         yield runner
         runner.kill()  # it keeps nothing, and Airflow takes long to end by itself
@@ -98,8 +101,14 @@ def statuses(world: World) -> dict[str, int]:
     return dict(map(tuple, rows))
 
 
-SENT = {"fresh": "success", "decide": "success", "gates": "success", "survey": "success",
-        "contest": "success", "coupon": "skipped"}  # fmt: skip
+SENT = {
+    "fresh": "success",
+    "decide": "success",
+    "gates": "success",
+    "survey": "success",
+    "contest": "success",
+    "coupon": "skipped",
+}
 UNSENT = {**SENT, "survey": "skipped", "contest": "skipped"}
 
 

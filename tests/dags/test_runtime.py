@@ -71,17 +71,26 @@ def connected(monkeypatch: pytest.MonkeyPatch, host: str, **extra: Any) -> None:
         runtime,
         "_connection",
         lambda name: SimpleNamespace(
-            conn_type="infobip", host=host, login=None, password="key", schema=None, port=None,
+            conn_type="infobip",
+            host=host,
+            login=None,
+            password="key",
+            schema=None,
+            port=None,
             extra_dejson=extra,
         ),
-    )  # fmt: skip
+    )
 
 
 def a_run(**given: Any) -> Any:
     values = {
-        "as_of": date(1997, 9, 30), "clock": lambda: datetime(1997, 10, 1, 14, tzinfo=UTC),
-        "is_simulated": False, "is_backfill": False, "policy": read_policy(), **given,
-    }  # fmt: skip
+        "as_of": date(1997, 9, 30),
+        "clock": lambda: datetime(1997, 10, 1, 14, tzinfo=UTC),
+        "is_simulated": False,
+        "is_backfill": False,
+        "policy": read_policy(),
+        **given,
+    }
     return runtime.Run(**values)
 
 
@@ -123,9 +132,14 @@ def test_nobody_is_asked_to_reply_where_no_reply_is_heard(monkeypatch: pytest.Mo
         ("account_id", "list_id", "list_guid", "list_secret", "client_id", "client_secret"), "1"
     )
     given = SimpleNamespace(
-        conn_type="mailup", host="sendsms.mailup.com", login="m1", password="secret", schema=None,
-        port=None, extra_dejson=keys,
-    )  # fmt: skip
+        conn_type="mailup",
+        host="sendsms.mailup.com",
+        login="m1",
+        password="secret",
+        schema=None,
+        port=None,
+        extra_dejson=keys,
+    )
     monkeypatch.setattr(runtime, "_connection", lambda name: given)
     policy = in_mode("live")
     with pytest.raises(SendRefused, match=r"Set brand\.sender to a name"):
@@ -149,8 +163,12 @@ def test_without_a_connection_the_sandbox_is_used(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv(SANDBOX_VARIABLE, raising=False)
     with pytest.raises(SendRefused, match="define the Airflow connection reengage_sms"):
         runtime.provider(a_run())
-    sandbox = {"conn_type": "infobip", "host": "http://127.0.0.1:9", "password": "k",
-               "extra": {"sandbox": True}}  # fmt: skip
+    sandbox = {
+        "conn_type": "infobip",
+        "host": "http://127.0.0.1:9",
+        "password": "k",
+        "extra": {"sandbox": True},
+    }
     monkeypatch.setenv(SANDBOX_VARIABLE, json.dumps(sandbox))
     assert runtime.provider(a_run(is_simulated=True)).is_sandbox
 

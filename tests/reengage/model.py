@@ -22,9 +22,17 @@ from reengage.policy import Behaviour, Policy
 HANDED_OVER = {"sending", "accepted", "delivered", "undelivered", "expired", "unknown"}
 # Held back by what passes: tried again the next day.
 WAITING = {
-    "unread_reply", "gap", "daily_cap", "warm_up", "budget", "size", "unsubscribes", "approval",
-    "stock", "template",
-}  # fmt: skip
+    "unread_reply",
+    "gap",
+    "daily_cap",
+    "warm_up",
+    "budget",
+    "size",
+    "unsubscribes",
+    "approval",
+    "stock",
+    "template",
+}
 
 
 @dataclass
@@ -279,9 +287,11 @@ class Model:
         """
         p = self.policy
         ladder = (
-            [(step.name, step.after_days) for step in p.steps], p.entry, p.thresholds,
+            [(step.name, step.after_days) for step in p.steps],
+            p.entry,
+            p.thresholds,
             p.cooldown_days,
-        )  # fmt: skip
+        )
         if self.followed not in (None, ladder):
             for episode in self.open():
                 episode.pace = self.pace(episode.contact_id, self.clock(episode))
@@ -414,9 +424,17 @@ class Model:
         reason = "opened" if opened else self._obstacle(episode, step, as_of, end)
         action = {"due": "send", "opened": "skip", "repeat": "skip"}.get(reason, "hold")
         return Decision(
-            as_of, episode.contact_id, episode.dormant_since, inactive, step, len(handed),
-            len(opened), action, reason, self.policy.version,
-        )  # fmt: skip
+            as_of,
+            episode.contact_id,
+            episode.dormant_since,
+            inactive,
+            step,
+            len(handed),
+            len(opened),
+            action,
+            reason,
+            self.policy.version,
+        )
 
     def _let_through(
         self, judged: list[tuple[Episode, Decision]]
@@ -450,8 +468,10 @@ class Model:
         if self.policy.caps.order == "waiting":
             line.sort(key=lambda one: (self._waits_since(*one), -one[1].inactive_days))
         if self.policy.caps.order == "shared":
-            line = [*self._by_turns([one for one in line if one[1].reason == "due"]),
-                    *(one for one in line if one[1].reason != "due")]  # fmt: skip
+            line = [
+                *self._by_turns([one for one in line if one[1].reason == "due"]),
+                *(one for one in line if one[1].reason != "due"),
+            ]
         return line
 
     @staticmethod
@@ -542,8 +562,10 @@ class Model:
             if (m.phone == contact.phone or m.contact_id == contact.contact_id)
             and m.status not in ("rejected", "cancelled")
         ]
-        if any((as_of - m.as_of).days < self.policy.repeat_after_days and m.step == step
-               for m in texted):  # fmt: skip
+        if any(
+            (as_of - m.as_of).days < self.policy.repeat_after_days and m.step == step
+            for m in texted
+        ):
             return "repeat"
         sharing = [
             c.contact_id

@@ -172,8 +172,9 @@ class Retailer:
             "SELECT contact.first_source_contact_id AS card, message.step FROM outbox.message"
             " INNER JOIN core.contact USING (contact_id)"
             " WHERE message.as_of = :as_of AND CAST(message_id AS text) = ANY(:ids)",
-            as_of=as_of, ids=ids,
-        )  # fmt: skip
+            as_of=as_of,
+            ids=ids,
+        )
         return {row.card: row.step for row in rows}
 
     def _decided(self, as_of: date) -> dict[str, str]:

@@ -16,11 +16,7 @@ from reengage.local.bench.measure import Stopwatch, undone
 from reengage.local.postgres import EmbeddedServer
 from reengage.settings import settings
 
-JOURNEY = {
-    "journey_day_ratio_to_bare",
-    "journey_day_ratio_to_full",
-    "journey_growth_with_history",
-}
+JOURNEY = {"journey_day_ratio_to_bare", "journey_day_ratio_to_full", "journey_growth_with_history"}
 
 
 @pytest.fixture

@@ -22,12 +22,25 @@ RELAXED = {
     "deadline": None,
     "derandomize": True,
     "phases": (Phase.explicit, Phase.generate),
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
-                              HealthCheck.data_too_large],
-}  # fmt: skip
+    "suppress_health_check": [
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+}
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
-FATES = ("accepted", "delivered", "delivered", "delivered", "undelivered", "rejected",
-         "cancelled", "unknown", "sending", "queued")  # fmt: skip
+FATES = (
+    "accepted",
+    "delivered",
+    "delivered",
+    "delivered",
+    "undelivered",
+    "rejected",
+    "cancelled",
+    "unknown",
+    "sending",
+    "queued",
+)
 
 
 def days_before(day: date, days: int | None) -> date | None:
@@ -90,10 +103,12 @@ EXPIRY: dict[str, Any] = {
     ).map(tuple),
 }
 # Of two clocks; a signal that both share, none that nobody shares.
-BEHAVIOURS = st.sampled_from([
-    (("purchases", ("purchase",)), ("visits", ("visit", "email_click"))),
-    (("all", ("purchase", "visit")), ("shop", ("visit",)), ("mail", ("email_click",))),
-])  # fmt: skip
+BEHAVIOURS = st.sampled_from(
+    [
+        (("purchases", ("purchase",)), ("visits", ("visit", "email_click"))),
+        (("all", ("purchase", "visit")), ("shop", ("visit",)), ("mail", ("email_click",))),
+    ]
+)
 
 
 @st.composite
@@ -135,8 +150,11 @@ def tell(
                 load.interaction(contact_id, on, draw(some(["purchase", *KINDS])))
 
     def later(load: Load) -> None:
-        for what in draw(st.lists(some(["buy", "late", "other", "take_back", "card", "grant",
-                                        "withdraw"]), max_size=2)):  # fmt: skip
+        for what in draw(
+            st.lists(
+                some(["buy", "late", "other", "take_back", "card", "grant", "withdraw"]), max_size=2
+            )
+        ):
             who = draw(some(people))
             if what in ("buy", "late", "other"):
                 days = 0 if what == "buy" else draw(st.integers(0, 10))
@@ -326,8 +344,9 @@ def test_the_control_group_is_a_share_and_the_same_people_next_time(warehouse: s
     world.load(again)
     world.decide(again)
     world.check_decisions(again)
-    rows = world.sql("SELECT contact_id FROM cohort.decision WHERE as_of = :d AND reason ="
-                     " 'control'", d=again)  # fmt: skip
+    rows = world.sql(
+        "SELECT contact_id FROM cohort.decision WHERE as_of = :d AND reason = 'control'", d=again
+    )
     assert {row.contact_id for row in rows} == held
 
 
@@ -381,8 +400,11 @@ def test_one_text_that_cannot_be_made_holds_that_contact_alone(
 
     monkeypatch.setattr(messages.Templates, "render", fails_for_two)
     world.decide(DAY)
-    assert [row[2:] for row in decisions(world)] == [("send", "due"), ("hold", "template"),
-                                                     ("send", "due")]  # fmt: skip
+    assert [row[2:] for row in decisions(world)] == [
+        ("send", "due"),
+        ("hold", "template"),
+        ("send", "due"),
+    ]
     assert world.sql("SELECT count(*) FROM outbox.message")[0][0] == 2
     monkeypatch.setattr(messages.Templates, "render", render)
     world.load(DAY + timedelta(days=1))
@@ -434,13 +456,19 @@ def test_a_load_that_was_on_its_way_is_seen_the_next_day(warehouse: sa.Engine) -
     quiet(world, range(1, 3), days=3)
     world.decide(DAY)
     world.sql("UPDATE raw.load SET status = 'loaded'")
-    world.sql("INSERT INTO core.interaction (contact_id, source, source_event_id, kind,"
-              " occurred_at, occurred_on, loaded_at, load_id)"
-              " VALUES (1, 'slow', 'x', 'visit', now(), :on, now(), :load)",
-              on=DAY, load=on_its_way)  # fmt: skip
-    world.sql("UPDATE core.contact_activity SET last_signal_on = :on, last_visit_on = :on,"
-              " updated_load_id = :load WHERE contact_id = 1",
-              on=DAY, load=on_its_way)  # fmt: skip
+    world.sql(
+        "INSERT INTO core.interaction (contact_id, source, source_event_id, kind,"
+        " occurred_at, occurred_on, loaded_at, load_id)"
+        " VALUES (1, 'slow', 'x', 'visit', now(), :on, now(), :load)",
+        on=DAY,
+        load=on_its_way,
+    )
+    world.sql(
+        "UPDATE core.contact_activity SET last_signal_on = :on, last_visit_on = :on,"
+        " updated_load_id = :load WHERE contact_id = 1",
+        on=DAY,
+        load=on_its_way,
+    )
     world.load(DAY + timedelta(days=3))
     cohort.decide(world.engine, world.policy, DAY + timedelta(days=3), world.clock, LINKS)
     rows = world.sql("SELECT contact_id, outcome FROM outcome.contact_outcome")
@@ -449,9 +477,15 @@ def test_a_load_that_was_on_its_way_is_seen_the_next_day(warehouse: sa.Engine) -
 
 def source(**more: Any) -> Source:
     return Source(
-        source="shop", entity="interaction", kind="purchase", connector="files", path="x.csv",
-        columns={"source_contact_id": "c", "occurred_at": "at"}, required=True, **more,
-    )  # fmt: skip
+        source="shop",
+        entity="interaction",
+        kind="purchase",
+        connector="files",
+        path="x.csv",
+        columns={"source_contact_id": "c", "occurred_at": "at"},
+        required=True,
+        **more,
+    )
 
 
 def test_a_late_feed_stops_the_day_unless_its_marker_says_it_is_complete(
@@ -463,10 +497,12 @@ def test_a_late_feed_stops_the_day_unless_its_marker_says_it_is_complete(
     def loaded(as_of: date, newest: date | None) -> None:
         with warehouse.begin() as connection:
             connection.execute(
-                sa.text("INSERT INTO raw.load (source, entity, as_of, status, started_at,"
-                        " newest_on) VALUES ('shop', 'interaction', :d, 'loaded', :at, :newest)"),
+                sa.text(
+                    "INSERT INTO raw.load (source, entity, as_of, status, started_at,"
+                    " newest_on) VALUES ('shop', 'interaction', :d, 'loaded', :at, :newest)"
+                ),
                 {"d": as_of, "newest": newest, "at": datetime(1998, 1, 1, tzinfo=UTC)},
-            )  # fmt: skip
+            )
 
     with pytest.raises(DayStopped, match=r"shop \(interaction\) was not loaded"):
         cohort.check_fresh(warehouse, [shop], DAY)
@@ -545,8 +581,10 @@ def test_a_stopped_step_that_the_policy_drops_uses_nothing_up(warehouse: sa.Engi
     world.decide(DAY, let_go=False)
     world.follow(small_policy(gap_days=0, ladder={"gift": 3, "contest": 9}))
     go_on(world, 1)
-    assert [row[1:] for row in decisions(world)] == [("survey", "hold", "approval"),
-                                                     ("gift", "send", "due")]  # fmt: skip
+    assert [row[1:] for row in decisions(world)] == [
+        ("survey", "hold", "approval"),
+        ("gift", "send", "due"),
+    ]
 
 
 def test_a_step_held_for_good_stays_so_on_a_turned_ladder(warehouse: sa.Engine) -> None:
@@ -597,13 +635,13 @@ def test_a_step_whose_obstacle_has_gone_is_still_to_come_on_a_turned_ladder(
     for days in range(4, 7):
         go_on(world, days)
     assert [row[1:3] for row in decisions(world) if row[0] == 1] == [
-        ("coupon", "hold"), ("contest", "send"), ("coupon", "send"),
-    ]  # fmt: skip
+        ("coupon", "hold"),
+        ("contest", "send"),
+        ("coupon", "send"),
+    ]
 
 
-def test_after_a_step_that_waited_a_turned_ladder_goes_on_from_there(
-    warehouse: sa.Engine,
-) -> None:
+def test_after_a_step_that_waited_a_turned_ladder_goes_on_from_there(warehouse: sa.Engine) -> None:
     world = World(warehouse, small_policy(entry="in_order", gap_days=5), is_new=True)
     quiet(world, range(1, 3), days=3, shared=1)
     world.decide(DAY)
@@ -615,9 +653,12 @@ def test_after_a_step_that_waited_a_turned_ladder_goes_on_from_there(
         go_on(world, days)
     told = [row[1:] for row in decisions(world) if row[0] == 2]
     assert told == [
-        ("survey", "hold", "duplicate_phone"), ("contest", "hold", "gap"),
-        ("contest", "hold", "gap"), ("contest", "send", "due"), ("survey", "hold", "gap"),
-    ]  # fmt: skip
+        ("survey", "hold", "duplicate_phone"),
+        ("contest", "hold", "gap"),
+        ("contest", "hold", "gap"),
+        ("contest", "send", "due"),
+        ("survey", "hold", "gap"),
+    ]
 
 
 def test_of_a_step_that_is_gone_its_own_days_count(warehouse: sa.Engine) -> None:
@@ -725,8 +766,10 @@ def test_who_was_put_off_goes_before_who_is_new(warehouse: sa.Engine) -> None:
     world.load(DAY, fill)
     world.decide(DAY)
     go_on(world, 1)
-    rows = world.sql("SELECT as_of, contact_id FROM cohort.decision WHERE reason = 'due'"
-                     " ORDER BY as_of, contact_id")  # fmt: skip
+    rows = world.sql(
+        "SELECT as_of, contact_id FROM cohort.decision WHERE reason = 'due'"
+        " ORDER BY as_of, contact_id"
+    )
     assert [row.contact_id for row in rows] == [1, 3, 5, 7]
     world.check_decisions()
 
@@ -787,8 +830,10 @@ def test_a_text_that_cannot_be_made_takes_nobodys_place(
     assert [row[3] for row in decisions(world)] == ["template", "daily_cap"]
     world.load(DAY + timedelta(days=1))
     world.decide(DAY + timedelta(days=1))
-    rows = world.sql("SELECT reason FROM cohort.decision WHERE as_of = :d ORDER BY contact_id",
-                     d=DAY + timedelta(days=1))  # fmt: skip
+    rows = world.sql(
+        "SELECT reason FROM cohort.decision WHERE as_of = :d ORDER BY contact_id",
+        d=DAY + timedelta(days=1),
+    )
     assert [row.reason for row in rows] == ["daily_cap", "due"]
 
 

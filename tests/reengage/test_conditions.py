@@ -20,15 +20,18 @@ READ = TypeAdapter(Conditions)
 
 @pytest.mark.parametrize(
     ("said", "taken", "left"),
-    [(["cancelled", "C*"], ["Cancelled", " c 12", "C", "c536379"], ["536379", "", None, "xC"]),
-     ("C*", ["C1"], ["1C"]),
-     (["*"], ["0", "x", " y"], ["", " ", None, "NULL", "NaT"]),
-     ({"below": 1}, ["0", "-3", "0.99", "-1e3"], ["1", "2", "", None, "NULL"]),
-     ({"at_most": "1"}, ["1", "1.0"], ["1.01"]), ({"above": 5}, ["5.01"], ["5"]),
-     ({"at_least": 5, "below": 7}, ["5", "6.9"], ["4.9", "7"]),
-     ([{"below": 1}, {"above": 1000}], ["0", "1001"], ["1", "1000"]),
-     (["x", {"below": 1}], ["X", "-1"], ["1"])],
-)  # fmt: skip
+    [
+        (["cancelled", "C*"], ["Cancelled", " c 12", "C", "c536379"], ["536379", "", None, "xC"]),
+        ("C*", ["C1"], ["1C"]),
+        (["*"], ["0", "x", " y"], ["", " ", None, "NULL", "NaT"]),
+        ({"below": 1}, ["0", "-3", "0.99", "-1e3"], ["1", "2", "", None, "NULL"]),
+        ({"at_most": "1"}, ["1", "1.0"], ["1.01"]),
+        ({"above": 5}, ["5.01"], ["5"]),
+        ({"at_least": 5, "below": 7}, ["5", "6.9"], ["4.9", "7"]),
+        ([{"below": 1}, {"above": 1000}], ["0", "1001"], ["1", "1000"]),
+        (["x", {"below": 1}], ["X", "-1"], ["1"]),
+    ],
+)
 def test_a_row_goes_where_any_condition_is_fulfilled(
     said: object, taken: list[str], left: list[str | None]
 ) -> None:
@@ -48,13 +51,21 @@ def test_numbers_are_read_as_the_source_writes_them_and_none_is_guessed() -> Non
 
 @pytest.mark.parametrize(
     ("said", "told"),
-    [({"bellow": 1}, "you may mean below"), ({"below": "one"}, "write a number"),
-     ({}, "says nothing"), ({"below": 1, "above": 5}, "nothing is below 1 and above 5"),
-     ("a*b", "stands only at the end"), ({"below": 5, "at_least": 5}, "nothing is below 5"),
-     ("<1", "is no word"), (">= 3", "is no word"),
-     ([["a"]], "write a word"), (None, "write a word"), ({"below": True}, "write a number"),
-     ({"below": "nan"}, "write a number")],
-)  # fmt: skip
+    [
+        ({"bellow": 1}, "you may mean below"),
+        ({"below": "one"}, "write a number"),
+        ({}, "says nothing"),
+        ({"below": 1, "above": 5}, "nothing is below 1 and above 5"),
+        ("a*b", "stands only at the end"),
+        ({"below": 5, "at_least": 5}, "nothing is below 5"),
+        ("<1", "is no word"),
+        (">= 3", "is no word"),
+        ([["a"]], "write a word"),
+        (None, "write a word"),
+        ({"below": True}, "write a number"),
+        ({"below": "nan"}, "write a number"),
+    ],
+)
 def test_a_condition_that_cannot_be_meant_says_what_to_write(said: object, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         READ.validate_python(said)
@@ -77,14 +88,18 @@ def test_a_product_is_exact(factors: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "formats"),
-    [("12/1/2010 8:26", ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"]),
-     ("1/13/2010 8:26", ["%m/%d/%Y %H:%M"]),
-     ("31.12.2024", ["%d.%m.%Y"]), ("31.12.2024 10:15:30", ["%d.%m.%Y %H:%M:%S"]),
-     ("Mar 3, 2024, 10:00 AM", ["%b %d, %Y, %I:%M %p"]), ("01-JAN-24", ["%d-%b-%y"]),
-     ("3/4/24 8:26PM", ["%d/%m/%y %I:%M%p", "%m/%d/%y %I:%M%p"]),
-     ("2024/03/01 10:00:00.123 +0100", ["%Y/%m/%d %H:%M:%S.%f %z"]),
-     ("Fri, 01 Mar 2024 10:00:00 GMT", ["%a, %d %b %Y %H:%M:%S %Z"])],
-)  # fmt: skip
+    [
+        ("12/1/2010 8:26", ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"]),
+        ("1/13/2010 8:26", ["%m/%d/%Y %H:%M"]),
+        ("31.12.2024", ["%d.%m.%Y"]),
+        ("31.12.2024 10:15:30", ["%d.%m.%Y %H:%M:%S"]),
+        ("Mar 3, 2024, 10:00 AM", ["%b %d, %Y, %I:%M %p"]),
+        ("01-JAN-24", ["%d-%b-%y"]),
+        ("3/4/24 8:26PM", ["%d/%m/%y %I:%M%p", "%m/%d/%y %I:%M%p"]),
+        ("2024/03/01 10:00:00.123 +0100", ["%Y/%m/%d %H:%M:%S.%f %z"]),
+        ("Fri, 01 Mar 2024 10:00:00 GMT", ["%a, %d %b %Y %H:%M:%S %Z"]),
+    ],
+)
 def test_a_time_that_cannot_be_read_says_how_it_could_be(value: str, formats: list[str]) -> None:
     told = how_to_read(value)
     assert told.startswith(f', like {value}: say `time_format: "{formats[0]}"`')
@@ -95,9 +110,20 @@ def test_a_time_that_cannot_be_read_says_how_it_could_be(value: str, formats: li
 
 @pytest.mark.parametrize(
     "value",
-    ["hunter2", "ann@example.org", "+39 335 1234567", "335-12-3456", "4111 1111 1111 1111",
-     "45352.5", "1 gennaio 2024", "sk_live_2024-03-01", "393351234567", "Ann 12.3", "x" * 199],
-)  # fmt: skip
+    [
+        "hunter2",
+        "ann@example.org",
+        "+39 335 1234567",
+        "335-12-3456",
+        "4111 1111 1111 1111",
+        "45352.5",
+        "1 gennaio 2024",
+        "sk_live_2024-03-01",
+        "393351234567",
+        "Ann 12.3",
+        "x" * 199,
+    ],
+)
 def test_what_may_be_anything_else_is_not_shown(value: str) -> None:
     assert value not in how_to_read(value)
 

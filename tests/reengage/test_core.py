@@ -17,10 +17,14 @@ CARD: dict[str, Any] = {
     "entity": "contact",
     "kind": None,
     "columns": {
-        "source_contact_id": "id", "phone": "phone", "first_name": "name", "created_at": "since",
-        "loyalty_card_id": "card", "shop_account_id": "account",
+        "source_contact_id": "id",
+        "phone": "phone",
+        "first_name": "name",
+        "created_at": "since",
+        "loyalty_card_id": "card",
+        "shop_account_id": "account",
     },
-}  # fmt: skip
+}
 CARD_HEAD = "id,phone,name,since,card,account"
 
 # core.contact_activity as its definition says, from core.interaction and what the cards have named:
@@ -74,8 +78,10 @@ WHERE (activity.last_purchase_on, activity.last_email_open_on, activity.last_sig
 def contact_of(feed: Feed, source: str, who: str) -> dict[str, Any]:
     (row,) = feed.rows(
         "SELECT to_jsonb(contact) FROM core.contact JOIN core.contact_identity USING (contact_id) "
-        "WHERE source = :source AND source_contact_id = :who", source=source, who=who,
-    )  # fmt: skip
+        "WHERE source = :source AND source_contact_id = :who",
+        source=source,
+        who=who,
+    )
     return dict(row[0])
 
 
@@ -85,8 +91,11 @@ def contact_of(feed: Feed, source: str, who: str) -> dict[str, Any]:
 def test_corrections_take_back_what_was_said(warehouse: sa.Engine, tmp_path: Path) -> None:
     feed = Feed(warehouse, tmp_path, exclude={"state": ["cancelled"]})
     head = "id,who,at,total,state"
-    rows = {"1": ["1", "a", "2024-03-01", "5", ""], "2": ["2", "a", "2024-03-20", "6", ""],
-            "3": ["3", "b", "2024-03-05", "7", ""]}  # fmt: skip
+    rows = {
+        "1": ["1", "a", "2024-03-01", "5", ""],
+        "2": ["2", "a", "2024-03-20", "6", ""],
+        "3": ["3", "b", "2024-03-05", "7", ""],
+    }
 
     def activity() -> dict[str, tuple[Any, ...]]:
         assert feed.rows(DIFFERENCES) == []
@@ -100,15 +109,23 @@ def test_corrections_take_back_what_was_said(warehouse: sa.Engine, tmp_path: Pat
 
     for change, expected in (
         ({}, {"a": ("2024-03-20", 2, "2024-03-01"), "b": ("2024-03-05", 1, "2024-03-05")}),
-        ({"2": ["2", "a", "2024-03-20", "6", "cancelled"]},
-         {"a": ("2024-03-01", 1, "2024-03-01"), "b": ("2024-03-05", 1, "2024-03-05")}),
-        ({"3": ["3", "a", "2024-03-05", "7", ""]},  # it was another customer's
-         {"a": ("2024-03-05", 2, "2024-03-01"), "b": (None, 0, "2024-03-31")}),
-        ({"3": ["3", "a", "2024-02-05", "7", ""]},
-         {"a": ("2024-03-01", 2, "2024-02-05"), "b": (None, 0, "2024-03-31")}),
-        ({"3": ["3", "a", "2024-04-09", "7", ""]},  # its day has not come
-         {"a": ("2024-03-01", 1, "2024-03-01"), "b": (None, 0, "2024-03-31")}),
-    ):  # fmt: skip
+        (
+            {"2": ["2", "a", "2024-03-20", "6", "cancelled"]},
+            {"a": ("2024-03-01", 1, "2024-03-01"), "b": ("2024-03-05", 1, "2024-03-05")},
+        ),
+        (
+            {"3": ["3", "a", "2024-03-05", "7", ""]},  # it was another customer's
+            {"a": ("2024-03-05", 2, "2024-03-01"), "b": (None, 0, "2024-03-31")},
+        ),
+        (
+            {"3": ["3", "a", "2024-02-05", "7", ""]},
+            {"a": ("2024-03-01", 2, "2024-02-05"), "b": (None, 0, "2024-03-31")},
+        ),
+        (
+            {"3": ["3", "a", "2024-04-09", "7", ""]},  # its day has not come
+            {"a": ("2024-03-01", 1, "2024-03-01"), "b": (None, 0, "2024-03-31")},
+        ),
+    ):
         rows.update(change)
         feed.write("x.csv", list(rows.values()), head)
         feed.take()
@@ -116,9 +133,11 @@ def test_corrections_take_back_what_was_said(warehouse: sa.Engine, tmp_path: Pat
 
 
 EVENT = st.tuples(
-    st.integers(0, 5), st.sampled_from("abc"), st.integers(0, 40),
+    st.integers(0, 5),
+    st.sampled_from("abc"),
+    st.integers(0, 40),
     st.sampled_from(["purchase", "email_open", "visit", "cancelled"]),
-)  # fmt: skip
+)
 JOIN = st.tuples(st.sampled_from("xyz"), st.sampled_from("abc"), st.sampled_from(["", "c1", "c2"]))
 
 
@@ -165,8 +184,10 @@ def test_activity_equals_its_recompute(
                 "SELECT occurred_on, kind::text, merged_into FROM core.interaction "
                 "JOIN core.contact USING (contact_id) JOIN core.contact_identity AS identity "
                 "USING (contact_id) WHERE source_event_id = :n AND identity.source = 'shop' "
-                "AND identity.source_contact_id = :who", n=str(n), who=who,
-            )  # fmt: skip
+                "AND identity.source_contact_id = :who",
+                n=str(n),
+                who=who,
+            )
             assert found == [(at, kind, None)]
 
 
@@ -195,9 +216,14 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
             for who in (("shop", "s1"), ("shop", "s2"), ("loyalty", "l1"))
         )
         db.run(
-            connection, "core/opt_out",
-            contact_id=l1, phone_hash=None, channel="sms", source="landing", at=clock(),
-        )  # fmt: skip
+            connection,
+            "core/opt_out",
+            contact_id=l1,
+            phone_hash=None,
+            channel="sms",
+            source="landing",
+            at=clock(),
+        )
         connection.execute(
             sa.text(
                 "INSERT INTO cohort.dormancy (contact_id, behaviour, dormant_since, pace, "
@@ -212,9 +238,10 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
     app.write("b.csv", [("k2", "", "", "", "l1", "s1")], CARD_HEAD)
     app.take()
     whole = contact_of(crm, "crm", "k1")
-    assert {contact_of(crm, *who)["contact_id"] for who in (
-        ("shop", "s1"), ("shop", "s2"), ("loyalty", "l1"), ("crm", "k1"), ("app", "k2"),
-    )} == {s1}  # fmt: skip
+    assert {
+        contact_of(crm, *who)["contact_id"]
+        for who in (("shop", "s1"), ("shop", "s2"), ("loyalty", "l1"), ("crm", "k1"), ("app", "k2"))
+    } == {s1}
     assert whole["phone_e164"] == "+12125550123"
     assert whole["first_name"] == "Ann"
     assert whole["created_on"] == "2024-01-01"
@@ -222,13 +249,15 @@ def test_cards_join_what_was_apart_in_a_chain(warehouse: sa.Engine, tmp_path: Pa
     assert shop.rows(
         "SELECT contact_id, merged_into FROM core.contact WHERE merged_into IS NOT NULL ORDER BY 1"
     ) == [(s2, s1), (l1, s1)]
-    assert shop.rows("SELECT count(*) FROM core.contact_identity WHERE "
-                     "original_contact_id <> contact_id") == [(3,)]  # fmt: skip
+    assert shop.rows(
+        "SELECT count(*) FROM core.contact_identity WHERE original_contact_id <> contact_id"
+    ) == [(3,)]
     assert shop.rows("SELECT DISTINCT contact_id FROM core.interaction") == [(s1,)]
     assert shop.rows(
         "SELECT last_signal_on, purchases, active_closed_on FROM core.contact_activity "
-        "JOIN cohort.dormancy USING (contact_id) WHERE contact_id = :s1", s1=s1,
-    ) == [(date(2024, 3, 20), 3, date(2024, 3, 25))]  # fmt: skip
+        "JOIN cohort.dormancy USING (contact_id) WHERE contact_id = :s1",
+        s1=s1,
+    ) == [(date(2024, 3, 20), 3, date(2024, 3, 25))]
     assert shop.rows("SELECT reason::text FROM core.suppression WHERE contact_id = :s1", s1=s1) == [
         ("opted_out",)
     ]
@@ -320,27 +349,42 @@ def test_a_verified_phone_joins_however_it_is_spelt(warehouse: sa.Engine, tmp_pa
 
 def test_consents_of_any_kind(warehouse: sa.Engine, tmp_path: Path) -> None:
     said = {
-        "entity": "consent", "kind": None, "exclude": {"state": ["void"]},
-        "columns": {"source_contact_id": "who", "contact_source": {"value": "crm"},
-                    "granted_at": "given", "withdrawn_at": "taken"},
-    }  # fmt: skip
+        "entity": "consent",
+        "kind": None,
+        "exclude": {"state": ["void"]},
+        "columns": {
+            "source_contact_id": "who",
+            "contact_source": {"value": "crm"},
+            "granted_at": "given",
+            "withdrawn_at": "taken",
+        },
+    }
     feed = Feed(warehouse, tmp_path, "consents", **said)
     head = "who,given,taken,state"
 
     def standing() -> dict[str, bool]:
-        return dict(feed.rows(
-            "SELECT DISTINCT ON (source_contact_id) source_contact_id, "
-            "granted_at IS NOT NULL AND withdrawn_at IS NULL FROM core.consent "
-            "JOIN core.contact_identity AS identity USING (contact_id) "
-            "WHERE identity.source = 'crm' "
-            "ORDER BY source_contact_id, effective_at DESC, consent_id DESC"
-        ))  # type: ignore[arg-type]  # fmt: skip
+        return dict(
+            feed.rows(
+                "SELECT DISTINCT ON (source_contact_id) source_contact_id, "
+                "granted_at IS NOT NULL AND withdrawn_at IS NULL FROM core.consent "
+                "JOIN core.contact_identity AS identity USING (contact_id) "
+                "WHERE identity.source = 'crm' "
+                "ORDER BY source_contact_id, effective_at DESC, consent_id DESC"
+            )
+        )  # type: ignore[arg-type]
 
     feed.write("a.csv", [(n, "2024-01-01", "", "") for n in "abcd"], head)
     feed.take()
     assert standing() == dict.fromkeys("abcd", True)
-    feed.write("b.csv", [("a", "2024-01-01", "2024-02-01", ""), ("b", "", "2024-02-01", ""),
-                         ("c", "2024-01-01", "", "void")], head)  # fmt: skip
+    feed.write(
+        "b.csv",
+        [
+            ("a", "2024-01-01", "2024-02-01", ""),
+            ("b", "", "2024-02-01", ""),
+            ("c", "2024-01-01", "", "void"),
+        ],
+        head,
+    )
     feed.take()
     assert standing() == {"a": False, "b": False, "c": False, "d": True}
     assert feed.take().rows_loaded == 0
@@ -350,27 +394,51 @@ def test_a_refusal_holds_until_a_later_grant_in_whatever_order_they_come(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
     said = {
-        "entity": "consent", "kind": None, "exclude": {"state": ["no"]},
-        "columns": {"source_contact_id": "who", "contact_source": {"value": "crm"},
-                    "granted_at": "at"},
-    }  # fmt: skip
+        "entity": "consent",
+        "kind": None,
+        "exclude": {"state": ["no"]},
+        "columns": {
+            "source_contact_id": "who",
+            "contact_source": {"value": "crm"},
+            "granted_at": "at",
+        },
+    }
     feed = Feed(warehouse, tmp_path, "consents", **said)
     other = Feed(warehouse, tmp_path, "paper", **said)
 
     def tell(name: str, **rows: str) -> None:
-        lines = [(who, at, state) for who, row in rows.items()
-                 for state, at in (said.split(" ") for said in row.split(", "))]  # fmt: skip
+        lines = [
+            (who, at, state)
+            for who, row in rows.items()
+            for state, at in (said.split(" ") for said in row.split(", "))
+        ]
         feed.write(name, lines, "who,at,state")
 
     other.write("a.csv", [("elsewhere", "2024-01-01", "yes")], "who,at,state")
     other.take()
-    tell("a.csv", flip="yes 2024-01-01", late="no 2024-02-01", undated="no ", again="no 2024-02-01",
-         back="yes 2024-01-01", order="yes 2024-03-01, no 2024-02-01, yes 2024-01-01",
-         future="yes 2024-01-01", elsewhere="no 2024-02-01", days="no 2024-02-01")  # fmt: skip
+    tell(
+        "a.csv",
+        flip="yes 2024-01-01",
+        late="no 2024-02-01",
+        undated="no ",
+        again="no 2024-02-01",
+        back="yes 2024-01-01",
+        order="yes 2024-03-01, no 2024-02-01, yes 2024-01-01",
+        future="yes 2024-01-01",
+        elsewhere="no 2024-02-01",
+        days="no 2024-02-01",
+    )
     tell("b.csv", days="yes 2024-03-01")  # a past of many files, read at once
     feed.take()
-    tell("c.csv", flip="no 2024-02-01", late="yes 2024-01-01", undated="yes 2024-01-01",
-         again="yes 2024-03-01", back="no 2024-02-01", future="no 2999-01-01")  # fmt: skip
+    tell(
+        "c.csv",
+        flip="no 2024-02-01",
+        late="yes 2024-01-01",
+        undated="yes 2024-01-01",
+        again="yes 2024-03-01",
+        back="no 2024-02-01",
+        future="no 2999-01-01",
+    )
     feed.take()
     tell("d.csv", again="no 2024-02-01", back="yes 2024-02-02")
     feed.take()
@@ -379,9 +447,16 @@ def test_a_refusal_holds_until_a_later_grant_in_whatever_order_they_come(
         " FROM core.consent JOIN core.contact_identity USING (contact_id) GROUP BY 1"
     )
     assert dict(found) == {
-        "flip": False, "late": False, "undated": False, "again": False, "back": True,
-        "order": True, "future": False, "elsewhere": True, "days": True,
-    }  # fmt: skip
+        "flip": False,
+        "late": False,
+        "undated": False,
+        "again": False,
+        "back": True,
+        "order": True,
+        "future": False,
+        "elsewhere": True,
+        "days": True,
+    }
     count = feed.rows("SELECT count(*) FROM core.consent")
     (feed.folder / "d.csv").touch()
     feed.take()
@@ -422,15 +497,21 @@ def test_a_small_load_does_not_scan_core(warehouse: sa.Engine, tmp_path: Path) -
     cards.write(
         "a.csv", [(n, f"21255501{n}", "", "", "", f"c{n}") for n in range(10, 60)], CARD_HEAD
     )
-    big = ("raw.interaction", "core.interaction", "core.contact", "core.contact_identity",
-           "core.contact_activity")  # fmt: skip
+    big = (
+        "raw.interaction",
+        "core.interaction",
+        "core.contact",
+        "core.contact_identity",
+        "core.contact_activity",
+    )
     rows = 300_000
 
     def scanned() -> int:
         ((total,),) = feed.rows(
             "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables "
-            "WHERE schemaname || '.' || relname = ANY(:big)", big=list(big),
-        )  # fmt: skip
+            "WHERE schemaname || '.' || relname = ANY(:big)",
+            big=list(big),
+        )
         return int(total)
 
     def settled() -> int:

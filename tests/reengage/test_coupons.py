@@ -45,10 +45,16 @@ def policy_with(*, incentive: CouponOffer | None = None, second: int = 60, **sai
     """A ladder of two steps with a coupon: after 3 days of quiet, and after `second`."""
     coupon = offer(**said) if said else None
     steps = tuple(
-        Step(name=name, after_days=days, landing=name, coupon=coupon, incentive=incentive,
-             template="coupon.txt" if coupon else "survey.txt")
+        Step(
+            name=name,
+            after_days=days,
+            landing=name,
+            coupon=coupon,
+            incentive=incentive,
+            template="coupon.txt" if coupon else "survey.txt",
+        )
         for name, days in (("coupon", 3), ("gift", second))
-    )  # fmt: skip
+    )
     return small_policy(ladder={"coupon": 3}).model_copy(update={"steps": steps})
 
 
@@ -73,8 +79,10 @@ def add(world: World, *codes: str, pool: str = "spring") -> None:
         "INSERT INTO outbox.pool_code (code_key, pool, code, added_at)"
         " SELECT outbox.code_key(code), :pool, code, :at"
         " FROM unnest(CAST(:codes AS text[])) AS code",
-        pool=pool, codes=list(codes), at=world.clock(),
-    )  # fmt: skip
+        pool=pool,
+        codes=list(codes),
+        at=world.clock(),
+    )
 
 
 def given_out(world: World) -> dict[int, str]:
@@ -90,8 +98,9 @@ def given_out(world: World) -> dict[int, str]:
 def reasons(world: World, as_of: date = DAY) -> dict[int, str]:
     rows = world.sql(
         "SELECT contact_id, CAST(reason AS text) AS reason, is_final FROM cohort.decision"
-        " WHERE as_of = :as_of", as_of=as_of,
-    )  # fmt: skip
+        " WHERE as_of = :as_of",
+        as_of=as_of,
+    )
     assert not any(row.is_final for row in rows if row.reason in ("stock", "template"))
     return {row.contact_id: row.reason for row in rows}
 
@@ -199,9 +208,21 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         " VALUES ('GIVEN-1', gen_random_uuid(), 7, 'percent', 15, '2027-01-01Z')"
     )
     file = put(
-        tmp_path, "Codice", "SPRING-1", "", '"SPRING-2"', "spring1", "winter1", "given.1", "SP3",
-        "A,B", "SPRÌNG-4", "SPRING-5,", "has a space", head="\ufeff",
-    )  # fmt: skip
+        tmp_path,
+        "Codice",
+        "SPRING-1",
+        "",
+        '"SPRING-2"',
+        "spring1",
+        "winter1",
+        "given.1",
+        "SP3",
+        "A,B",
+        "SPRÌNG-4",
+        "SPRING-5,",
+        "has a space",
+        head="\ufeff",
+    )
     done = coupons.upload(warehouse, "spring", file, NOW)
     assert (done.has_header, done.rows, done.new, done.known) == (True, 10, 3, 0)
     said = done.lines(str(file))
@@ -265,8 +286,17 @@ def test_the_command_adds_codes_and_prints_the_stock(
     monkeypatch.setattr("reengage.policy.read_policy", lambda: pool_policy(pool="summer"))
     assert cli.main(["coupons"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == [
-        "summer", "0", "0", "0", "coupon", "of", "coupon,", "coupon", "of", "gift",
-    ]  # fmt: skip
+        "summer",
+        "0",
+        "0",
+        "0",
+        "coupon",
+        "of",
+        "coupon,",
+        "coupon",
+        "of",
+        "gift",
+    ]
     assert cli.main(["coupons", "--pool", "spring"]) == 0
     assert "There is no pool spring." in capsys.readouterr().out
     file = put(tmp_path, *(f"SPRING-{n}" for n in range(1234)))
@@ -613,19 +643,25 @@ class Shop:
 
     def __init__(self, engine: sa.Engine, folder: Path, **yaml: Any) -> None:
         columns = {
-            "source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
-            "amount": "total", "coupon_code": "coupon",
-        }  # fmt: skip
+            "source_event_id": "id",
+            "source_contact_id": "who",
+            "occurred_at": "at",
+            "amount": "total",
+            "coupon_code": "coupon",
+        }
         self.feed = Feed(engine, folder, columns=columns, exclude={"state": ["cancelled"]}, **yaml)
         self.engine = engine
         self.orders: dict[str, list[str]] = {}
 
     def coupon(self, code: str, contact_id: int = 1, **values: Any) -> None:
         values = {
-            "made_at": datetime(2024, 3, 10, 14, tzinfo=UTC), "starts_at": None, "minimum": None,
+            "made_at": datetime(2024, 3, 10, 14, tzinfo=UTC),
+            "starts_at": None,
+            "minimum": None,
             "expires_at": datetime(2024, 3, 21, 4, tzinfo=UTC),
-            "day_began_at": datetime(2024, 3, 10, 5, tzinfo=UTC), **values,
-        }  # fmt: skip
+            "day_began_at": datetime(2024, 3, 10, 5, tzinfo=UTC),
+            **values,
+        }
         names = ", ".join(values)
         binds = ", ".join(f":{name}" for name in values)
         with self.engine.begin() as connection:
@@ -637,8 +673,9 @@ class Shop:
                 {"code": code, "id": contact_id, **values},
             )
 
-    def say(self, order: str, at: str, code: str, total: str = "50", *, who: str = "a",
-            state: str = "") -> None:  # fmt: skip
+    def say(
+        self, order: str, at: str, code: str, total: str = "50", *, who: str = "a", state: str = ""
+    ) -> None:
         self.orders[order] = [order, who, at, total, code, state]
 
     def take(self) -> None:
@@ -691,10 +728,14 @@ def test_a_code_is_found_among_others_and_within_words(
 ) -> None:
     shop = Shop(warehouse, tmp_path)
     said = {
-        "TZMPD-4QTHR": "SAVE5, TZMPD-4QTHR", "C2RXK-HFN6S": "code:C2RXK-HFN6S|amount:5.00",
-        "AAAA-BBBB": '["aaaa bbbb","X1"]', "CCCC-1111": "Used coupon CCCC 1111.",
-        "DDDD2222": "DDDD2222;", "E-F.G_H-1234": "e-f.g_h-1234", "SPRING-001": "SPRING-0012",
-    }  # fmt: skip
+        "TZMPD-4QTHR": "SAVE5, TZMPD-4QTHR",
+        "C2RXK-HFN6S": "code:C2RXK-HFN6S|amount:5.00",
+        "AAAA-BBBB": '["aaaa bbbb","X1"]',
+        "CCCC-1111": "Used coupon CCCC 1111.",
+        "DDDD2222": "DDDD2222;",
+        "E-F.G_H-1234": "e-f.g_h-1234",
+        "SPRING-001": "SPRING-0012",
+    }
     for place, (code, text) in enumerate(said.items()):
         shop.coupon(code)
         shop.say(f"o{place}", "2024-03-15T12:00Z", text, who=f"w{place}")
@@ -741,8 +782,11 @@ def test_a_minimum_is_of_its_currency(warehouse: sa.Engine, tmp_path: Path) -> N
     shop.take()
     small = shop.feed.rows("SELECT order_ref FROM outbox.redemption WHERE is_small ORDER BY 1")
     assert [order for (order,) in small] == [
-        "shop:AAAA-1 dollars", "shop:BBBB-2 dollars", "shop:CCCC-3 dollars", "shop:CCCC-3 yen",
-    ]  # fmt: skip
+        "shop:AAAA-1 dollars",
+        "shop:BBBB-2 dollars",
+        "shop:CCCC-3 dollars",
+        "shop:CCCC-3 yen",
+    ]
 
 
 def test_an_order_that_went_back_whole_used_no_coupon(warehouse: sa.Engine, tmp_path: Path) -> None:
@@ -768,10 +812,12 @@ def test_the_lines_of_an_order_are_one_use_of_their_sum(
     shop = Shop(warehouse, tmp_path)
     shop.coupon("SPRING-001", minimum=40)
     for line, at, total, who in (
-        ("9", "2024-03-14T12:00Z", "30.50", "a"), ("10", "2024-03-14T12:00Z", "30.50", "a"),
-        ("11", "2024-03-14T12:00Z", "5", "b"), ("12", "2024-03-14T12:01Z", "", "a"),
+        ("9", "2024-03-14T12:00Z", "30.50", "a"),
+        ("10", "2024-03-14T12:00Z", "30.50", "a"),
+        ("11", "2024-03-14T12:00Z", "5", "b"),
+        ("12", "2024-03-14T12:01Z", "", "a"),
         ("13", "2024-03-14T12:01Z", "41", "a"),
-    ):  # fmt: skip
+    ):
         shop.say(line, at, "SPRING-001" if line != "10" else "spring 001", total, who=who)
     shop.take()
     uses = (
@@ -793,8 +839,9 @@ def test_the_lines_of_an_order_are_one_use_of_their_sum(
     shop.take()
     assert shop.redeemed() == {"SPRING-001": "shop:8"}
     assert shop.feed.rows(uses) == [
-        ("shop:8", "31.50", True, True), ("shop:12", "41", False, False),
-    ]  # fmt: skip
+        ("shop:8", "31.50", True, True),
+        ("shop:12", "41", False, False),
+    ]
 
 
 def upload(engine: sa.Engine, folder: Path, *codes: str) -> None:
@@ -842,8 +889,11 @@ def use(world: World, code: str) -> None:
     world.sql(
         "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
         " occurred_on, coupon_code, loaded_at, load_id) VALUES (99, 'shop', :code, 'purchase', :at,"
-        " :on, :code, :at, 0)", code=code, on=START, at=LONG_AGO,
-    )  # fmt: skip
+        " :on, :code, :at, 0)",
+        code=code,
+        on=START,
+        at=LONG_AGO,
+    )
 
 
 def test_a_code_that_is_used_while_its_text_is_made_or_waits_is_not_sent(
@@ -905,8 +955,11 @@ def test_a_loyalty_row_redeems_a_code_and_a_visit_does_not(
 ) -> None:
     shop = Shop(warehouse, tmp_path, name="card", kind=kind)
     shop.coupon("SPRING-001")
-    shop.coupon("SPRING-002", made_at=datetime(2024, 3, 11, 14, tzinfo=UTC),
-                day_began_at=datetime(2024, 3, 11, 4, tzinfo=UTC))  # fmt: skip
+    shop.coupon(
+        "SPRING-002",
+        made_at=datetime(2024, 3, 11, 14, tzinfo=UTC),
+        day_began_at=datetime(2024, 3, 11, 4, tzinfo=UTC),
+    )
     # Dated without a time, on the brand's day on which the first was made.
     shop.say("7", "2024-03-10", "SPRING-001")
     shop.say("8", "2024-03-10", "SPRING-002")
@@ -945,9 +998,7 @@ def test_a_code_is_looked_up_by_its_key(warehouse: sa.Engine) -> None:
 
 
 def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.Engine) -> None:
-    world = World(
-        warehouse, pool_policy(incentive=offer(valid_days=3, minimum=20)), is_new=True
-    )  # fmt: skip
+    world = World(warehouse, pool_policy(incentive=offer(valid_days=3, minimum=20)), is_new=True)
     quiet(world, [1, 2])
     add(world, "SPRING-1", "SPRING-2")
     world.decide(DAY)
@@ -960,13 +1011,19 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
     def fill(load: Load) -> None:
         for who, code in ((1, "SPRING-1"), (2, "spring1"), (1, made.code)):
             load.interaction(who, NEXT)
-            load._sql("UPDATE core.interaction SET coupon_code = :code, contact_id = :who"
-                      " WHERE source_event_id = :event", code=code, who=who,
-                      event=f"e{world.events}")  # fmt: skip
+            load._sql(
+                "UPDATE core.interaction SET coupon_code = :code, contact_id = :who"
+                " WHERE source_event_id = :event",
+                code=code,
+                who=who,
+                event=f"e{world.events}",
+            )
         db.run(load.connection, "core/begin_corrected", contact_ids=[])
         db.run(load.connection, "core/match_refunds")
-        load._sql("INSERT INTO told_code (coupon_code) SELECT coupon_code FROM core.interaction"
-                  " WHERE coupon_code IS NOT NULL")  # fmt: skip
+        load._sql(
+            "INSERT INTO told_code (coupon_code) SELECT coupon_code FROM core.interaction"
+            " WHERE coupon_code IS NOT NULL"
+        )
         db.run(load.connection, "outbox/redeem")
 
     world.load(NEXT, fill)
@@ -979,22 +1036,27 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
     ]
     assert told == [
         ("A coupon was made for the coupon", "15 percent off."),
-        ("Given a coupon for finishing the page of the coupon",
-         "15 percent off, from an order of 20 on."),
+        (
+            "Given a coupon for finishing the page of the coupon",
+            "15 percent off, from an order of 20 on.",
+        ),
         ("Used the coupon of the coupon", "Order shop:e3."),
         ("Used the incentive of the coupon", "Order shop:e5."),
-        ("Noted on the use of the incentive of the coupon",
-         "Order shop:e5. For less than its minimum."),
+        (
+            "Noted on the use of the incentive of the coupon",
+            "Order shop:e5. For less than its minimum.",
+        ),
         ("The coupon of the coupon was used again", "Order shop:e4. By contact 2."),
-    ]  # fmt: skip
+    ]
 
 
 # --- never with two -------------------------------------------------------------------------------
 
 EVENTS = st.lists(
     st.sampled_from(["day", "day", "stopped", "killed", "lost text", "upload", "policy", "web"]),
-    min_size=5, max_size=9,
-)  # fmt: skip
+    min_size=5,
+    max_size=9,
+)
 
 
 @settings(
@@ -1016,8 +1078,11 @@ def test_no_code_is_ever_with_two_contacts(
 
     def upload() -> None:
         nonlocal made
-        add(world, *(f"{random.choice('sS')}PRING-{n}" for n in range(made, made + 2)),
-            pool=random.choice(["spring", "winter"]))  # fmt: skip
+        add(
+            world,
+            *(f"{random.choice('sS')}PRING-{n}" for n in range(made, made + 2)),
+            pool=random.choice(["spring", "winter"]),
+        )
         made += 2
 
     def look() -> None:

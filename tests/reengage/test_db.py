@@ -13,14 +13,31 @@ from reengage.settings import SQL
 
 # The types of binds, as the code passes them, by the end of their names.
 TYPES = {
-    "as_of": "date", "_day": "date", "through": "date", "today": "date", "_on": "date",
-    "at": "timestamptz", "now": "timestamptz", "wall": "timestamptz", "end_of_day": "timestamptz",
-    "after": "timestamptz", "since": "timestamptz", "occurred_at": "timestamptz",
-    "load_id": "bigint", "contact_id": "bigint", "file_id": "bigint", "claimed_by": "bigint",
-    "days": "integer", "limit": "integer", "batch_size": "integer", "senders": "integer",
-    "sender": "integer", "max_attempts": "integer", "size_bytes": "bigint",
+    "as_of": "date",
+    "_day": "date",
+    "through": "date",
+    "today": "date",
+    "_on": "date",
+    "at": "timestamptz",
+    "now": "timestamptz",
+    "wall": "timestamptz",
+    "end_of_day": "timestamptz",
+    "after": "timestamptz",
+    "since": "timestamptz",
+    "occurred_at": "timestamptz",
+    "load_id": "bigint",
+    "contact_id": "bigint",
+    "file_id": "bigint",
+    "claimed_by": "bigint",
+    "days": "integer",
+    "limit": "integer",
+    "batch_size": "integer",
+    "senders": "integer",
+    "sender": "integer",
+    "max_attempts": "integer",
+    "size_bytes": "bigint",
     "control_share": "double precision",
-}  # fmt: skip
+}
 
 
 def type_of(bind: str) -> str:
@@ -62,9 +79,14 @@ def check(connection: sa.Connection, name: str) -> None:
         make(driver, "core/match_refunds")
     if re.search(r"\b(kin|person|placed|claimed|touched_card|shared_id|alone)\b", text):
         for needed in (
-            "load_cards", "weigh_ids", "add_alone", "begin_kin", "begin_people", "place_kin",
+            "load_cards",
+            "weigh_ids",
+            "add_alone",
+            "begin_kin",
+            "begin_people",
+            "place_kin",
             "part_contacts",
-        ):  # fmt: skip
+        ):
             make(driver, f"core/{needed}")
     if "refusal" in text:
         make(driver, "core/hear_load")

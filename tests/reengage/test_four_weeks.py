@@ -27,14 +27,25 @@ NOBODY_RAN = 13
 TWICE = (5, 20)
 CHANGED = 15
 SHOP = Source(
-    source="shop", entity="interaction", kind="purchase", connector="files", path="x.csv",
-    columns={"source_contact_id": "c", "occurred_at": "at"}, required=True,
-)  # fmt: skip
+    source="shop",
+    entity="interaction",
+    kind="purchase",
+    connector="files",
+    path="x.csv",
+    columns={"source_contact_id": "c", "occurred_at": "at"},
+    required=True,
+)
 BEFORE: dict[str, Any] = {
-    "ladder": (5, 10, 15), "gap_days": 4, "repeat_after_days": 12, "close_after_days": 6,
-    "cooldown_days": 9, "control_share": 0.15, "per_day": 30, "version": "first",
+    "ladder": (5, 10, 15),
+    "gap_days": 4,
+    "repeat_after_days": 12,
+    "close_after_days": 6,
+    "cooldown_days": 9,
+    "control_share": 0.15,
+    "per_day": 30,
+    "version": "first",
     "warm_up": WarmUp(first_day=8, growth=1.5, days=4),
-}  # fmt: skip
+}
 AFTER = {**BEFORE, "ladder": (4, 8, 13), "gap_days": 3, "per_day": 20, "version": "second"}
 
 
@@ -201,9 +212,12 @@ class Shop:
     def hand_over(self, as_of: date) -> None:
         """The provider gets the texts of the day, but for those that what is known now forbids."""
         world, model = self.world, self.world.model
-        known = {str(row.message_id): row for row in world.sql(
-            "SELECT message_id, contact_id, dormant_since, step, as_of FROM outbox.message"
-        )}  # fmt: skip
+        known = {
+            str(row.message_id): row
+            for row in world.sql(
+                "SELECT message_id, contact_id, dormant_since, step, as_of FROM outbox.message"
+            )
+        }
         drafts = {k: m for k, m in model.messages.items() if m.status == "draft"}
         forbidden = {key: why for key, m in drafts.items() if (why := self.forbids(key, m.phone))}
         before = len(self.phones.taken)
@@ -213,10 +227,16 @@ class Shop:
         for row, outgoing in zip(taken, self.phones.taken[before:], strict=True):
             assert row.as_of == as_of
             if takes(outgoing.to):
-                self.texts.append(Text(
-                    row.contact_id, row.dormant_since, row.step, as_of, outgoing.to,
-                    world.policy.gap_days,
-                ))  # fmt: skip
+                self.texts.append(
+                    Text(
+                        row.contact_id,
+                        row.dormant_since,
+                        row.step,
+                        as_of,
+                        outgoing.to,
+                        world.policy.gap_days,
+                    )
+                )
         self.cancelled.update(forbidden.values())
         world.note_answers()
 
@@ -247,9 +267,20 @@ def test_four_weeks_of_a_shop(warehouse: sa.Engine) -> None:
 
     # Nothing below is true because nothing happened.
     reasons = {r.reason for r in world.sql("SELECT DISTINCT reason FROM cohort.decision")}
-    assert reasons >= {"due", "opened", "no_consent", "suppressed", "no_phone", "not_mobile",
-                       "duplicate_phone", "gap", "repeat", "daily_cap", "warm_up",
-                       "control"}  # fmt: skip
+    assert reasons >= {
+        "due",
+        "opened",
+        "no_consent",
+        "suppressed",
+        "no_phone",
+        "not_mobile",
+        "duplicate_phone",
+        "gap",
+        "repeat",
+        "daily_cap",
+        "warm_up",
+        "control",
+    }
     assert {text.step for text in texts} == {"survey", "contest", "coupon"}
     assert shop.cancelled.keys() == {"stopped", "withdrawn", "returned"}
     versions = {r.policy_version for r in world.sql("SELECT policy_version FROM cohort.decision")}

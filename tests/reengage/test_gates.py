@@ -60,9 +60,12 @@ def past(world: World, *days: tuple[int, int], is_released: bool = True) -> None
         world.sql(
             "INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id, sends,"
             " released_at, stopped_by) VALUES (:d, 'v', :at, 0, :n, :released, :stopped)",
-            d=DAY - timedelta(days=before), at=LONG_AGO, n=sends,
-            released=LONG_AGO if is_released else None, stopped=None if is_released else "size",
-        )  # fmt: skip
+            d=DAY - timedelta(days=before),
+            at=LONG_AGO,
+            n=sends,
+            released=LONG_AGO if is_released else None,
+            stopped=None if is_released else "size",
+        )
 
 
 def statuses(world: World) -> dict[str, int]:
@@ -135,8 +138,9 @@ def texted(warehouse: sa.Engine) -> World:
     quiet(world, DAY, range(1, 11))
     decide(world, DAY)
     go(world)
-    world.sql("UPDATE outbox.message SET status = 'delivered', accepted_at = :at",
-              at=world.at(DAY, 10))  # fmt: skip
+    world.sql(
+        "UPDATE outbox.message SET status = 'delivered', accepted_at = :at", at=world.at(DAY, 10)
+    )
     quiet(world, DAY + timedelta(days=2), range(11, 15))
     return world
 
@@ -147,8 +151,11 @@ def suppress(world: World, contact_id: int, number: int | None, hour: float, **m
         "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since,"
         " lifted_at) VALUES (:id, :phone, 'sms', CAST(:reason AS core.suppression_reason),"
         " 'reply', :at, :lifted)",
-        id=contact_id, phone=phone(number) if number else None, at=world.at(DAY, hour), **values,
-    )  # fmt: skip
+        id=contact_id,
+        phone=phone(number) if number else None,
+        at=world.at(DAY, hour),
+        **values,
+    )
 
 
 def test_stops_after_a_text_are_counted_by_contact_and_by_number(texted: World) -> None:
@@ -191,8 +198,11 @@ def test_giving_up_half_of_a_base_is_seen(warehouse: sa.Engine) -> None:
         world.sql(
             "INSERT INTO outcome.contact_outcome (contact_id, dormant_since, outcome, decided_on,"
             " steps_sent) VALUES (:id, :since, CAST(:outcome AS outcome.outcome), :on, 1)",
-            id=contact_id, since=START, outcome=outcome, on=DAY - timedelta(days=days_before),
-        )  # fmt: skip
+            id=contact_id,
+            since=START,
+            outcome=outcome,
+            on=DAY - timedelta(days=days_before),
+        )
 
     for contact_id in range(1, 4):
         end(contact_id, contact_id)  # close_after_days is 3
@@ -219,8 +229,9 @@ def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engi
         world.sql(
             "INSERT INTO outcome.contact_outcome (contact_id, dormant_since, outcome, decided_on,"
             " steps_sent) VALUES (1, :since, 'unsubscribed', :on, 1)",
-            since=START + timedelta(days=before), on=DAY - timedelta(days=before),
-        )  # fmt: skip
+            since=START + timedelta(days=before),
+            on=DAY - timedelta(days=before),
+        )
     said = judged(world)["unsubscribes"].said
     assert (
         f"1 of 2 contacts were left to rest, without a click, since {DAY - timedelta(days=12)}"
@@ -318,9 +329,11 @@ def test_the_month_counts_what_went_out_or_still_may(warehouse: sa.Engine) -> No
         world.sql(
             "UPDATE outbox.message SET status = CAST(:status AS outbox.message_status),"
             " price = :price, currency = :currency, as_of = :day WHERE contact_id = :id",
-            id=contact_id, status=status, price=price,
+            id=contact_id,
+            status=status,
+            price=price,
             **{"currency": "USD", "day": DAY, **more},
-        )  # fmt: skip
+        )
 
     become(1, "queued")  # 0.008, as expected
     become(2, "delivered", 1)
@@ -464,8 +477,7 @@ def test_every_day_on_which_something_is_sent_is_asked_about(warehouse: sa.Engin
 
 
 @pytest.mark.parametrize(
-    ("by", "said"),
-    [("ann", "Turned down by ann."), (None, "Nobody answered within 12 hours.")],
+    ("by", "said"), [("ann", "Turned down by ann."), (None, "Nobody answered within 12 hours.")]
 )
 def test_a_day_that_is_not_approved_is_over(
     warehouse: sa.Engine, by: str | None, said: str

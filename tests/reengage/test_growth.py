@@ -130,10 +130,13 @@ def first_week(
 
     def cards(through: int, name: str = "Ann", changed: int = 0) -> None:
         write(
-            "crm.csv", "id,phone,name,country,created,account",
-            (f"C{n},+1212{2_000_000 + n},{name if n < changed else 'Bea'},US,2024-01-01,S{n}"
-             for n in range(through)),
-        )  # fmt: skip
+            "crm.csv",
+            "id,phone,name,country,created,account",
+            (
+                f"C{n},+1212{2_000_000 + n},{name if n < changed else 'Bea'},US,2024-01-01,S{n}"
+                for n in range(through)
+            ),
+        )
 
     def load(stage: str, name: str, day: int) -> None:
         work.stage = stage
@@ -158,10 +161,10 @@ def first_week(
     write("products.csv", "sku,name", (f"P{n},Thing {n}" for n in range(contacts)))
     write("consents.csv", "id,granted", (f"C{n},1996-12-01" for n in range(contacts)))
     # Half of them are known by their orders before their cards come, and are merged then.
-    write("club.csv", "id,phone,account",
-          (f"K{n},+1212{2_000_000 + n},S{n}" for n in range(contacts)))  # fmt: skip
-    write("orders1.csv", orders,
-          (f"{n},S{n},{last[n % 60]},9.90" for n in range(contacts)))  # fmt: skip
+    write(
+        "club.csv", "id,phone,account", (f"K{n},+1212{2_000_000 + n},S{n}" for n in range(contacts))
+    )
+    write("orders1.csv", orders, (f"{n},S{n},{last[n % 60]},9.90" for n in range(contacts)))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")  # that nothing is there is what the planner knows
     sources = read_sources(folder)
@@ -176,8 +179,7 @@ def first_week(
         load("half are new", "crm.csv", 1)
         cards(contacts, "Cid", changed=contacts // 10)
         load("a tenth is changed", "crm.csv", 1)
-        write("orders2.csv", orders,
-              (f"{n}b,S{n},{next_day},9.90" for n in range(0, contacts, 10)))  # fmt: skip
+        write("orders2.csv", orders, (f"{n}b,S{n},{next_day},9.90" for n in range(0, contacts, 10)))
         load("second day's orders", "orders*.csv", 1)
         decide("second day", 1)
     return work.rows

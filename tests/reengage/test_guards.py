@@ -53,9 +53,10 @@ def is_due_again(world: World) -> bool:
     later = DAY + timedelta(days=MOST + 1)
     world.load(later)
     sends = decide(world, later).sends()
-    assert {r.reason for r in world.sql(
-        "SELECT reason FROM cohort.decision WHERE as_of = :day", day=DAY
-    )} == {"approval"}  # fmt: skip
+    assert {
+        r.reason
+        for r in world.sql("SELECT reason FROM cohort.decision WHERE as_of = :day", day=DAY)
+    } == {"approval"}
     return sum(sends.values()) == 3 == statuses(world).get("draft")
 
 

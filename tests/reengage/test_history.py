@@ -35,9 +35,11 @@ def replayed(world: World) -> dict[tuple[date, str], tuple[int, int]]:
 
 
 @settings(
-    max_examples=examples(40), deadline=None, derandomize=True,
+    max_examples=examples(40),
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+)
 @given(people=people, first=st.integers(0, LAST), length=st.integers(0, LAST))
 def test_a_replay_is_a_recount_of_every_day(
     warehouse: sa.Engine,
@@ -129,8 +131,10 @@ def test_a_replay_finds_what_the_journey_found(warehouse: sa.Engine) -> None:
             rows = world.sql(
                 "SELECT count(*) FROM cohort.decision"
                 " WHERE as_of = :d AND step = :step AND inactive_days = :days",
-                d=day(number), step=name, days=days,
-            )  # fmt: skip
+                d=day(number),
+                step=name,
+                days=days,
+            )
             assert found[day(number), name][0] == rows[0][0], (number, name)
     assert sum(entered for entered, _ in found.values()) > 40
 

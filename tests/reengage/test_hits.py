@@ -105,8 +105,7 @@ def client(warehouse: sa.Engine, policy: Policy, clock: SimulatedClock) -> Itera
 
 def verdicts(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
     return rows(
-        warehouse,
-        "SELECT verdict, rule::text FROM outbox.judged_hit ORDER BY contact_id, hit_id",
+        warehouse, "SELECT verdict, rule::text FROM outbox.judged_hit ORDER BY contact_id, hit_id"
     )
 
 
@@ -217,9 +216,12 @@ def test_a_touch_confirms_the_same_visitors_fetches_before_and_after_and_no_othe
         client.get(f"/{link}{path}", headers=by(where))
     client.get(f"/{link}", headers=by(HOME) | {"Purpose": "prefetch"})
     expected = [
-        ("human", "confirmed"), ("unsure", "no_sign"), ("human", "confirmed"),
-        ("human", "confirmed"), ("machine", "prefetch"),
-    ]  # fmt: skip
+        ("human", "confirmed"),
+        ("unsure", "no_sign"),
+        ("human", "confirmed"),
+        ("human", "confirmed"),
+        ("machine", "prefetch"),
+    ]
     assert verdicts(warehouse) == expected
     assert judge(as_service(warehouse)) == (5, 0)
     assert verdicts(warehouse) == expected
@@ -254,8 +256,12 @@ def test_a_press_confirms_the_same_visitors_views_before_and_after_and_no_others
     client.post(f"/{link}/confirm", headers=by(HOME))
     client.get(f"/{link}", headers=by(HOME))
     assert [rule for _, rule in verdicts(warehouse)] == [
-        "confirmed", "too_soon", "too_soon", "press", "confirmed",
-    ]  # fmt: skip
+        "confirmed",
+        "too_soon",
+        "too_soon",
+        "press",
+        "confirmed",
+    ]
     hashes = rows(warehouse, "SELECT DISTINCT address_hash FROM outbox.hit")
     assert len(hashes) == 2
     assert all(re.fullmatch("[0-9a-f]{32}", found) for (found,) in hashes)
@@ -278,10 +284,13 @@ def test_a_hand_on_the_page_is_a_persons_unless_it_says_that_it_is_a_program(
         "INNER JOIN outbox.judged_hit AS judged USING (contact_id, hit_id) ORDER BY hit_id",
     )
     assert kinds == [
-        ("view", "confirmed", "human"), ("beacon", "confirmed", "human"),
-        ("view", "crawler", "machine"), ("beacon", "crawler", "machine"),
-        ("view", "prefetch", "machine"), ("beacon", "prefetch", "machine"),
-    ]  # fmt: skip
+        ("view", "confirmed", "human"),
+        ("beacon", "confirmed", "human"),
+        ("view", "crawler", "machine"),
+        ("beacon", "crawler", "machine"),
+        ("view", "prefetch", "machine"),
+        ("beacon", "prefetch", "machine"),
+    ]
     assert judge(as_service(warehouse)) == (6, 0), "judged again, it is the same"
 
 
@@ -307,16 +316,22 @@ def test_history_is_judged_again_by_the_rules_of_today(warehouse: sa.Engine) -> 
         insert(warehouse, "outbox.hit", **hit, at=NOW - number * day, user_agent=agent)
     for number in range(MANY_LINKS):
         insert(
-            warehouse, "outbox.hit", user_agent=IPHONE, address_hash="scanner",
-            at=NOW + timedelta(seconds=number / 2), **(hit | {"code": f"c{number}"}),
-        )  # fmt: skip
+            warehouse,
+            "outbox.hit",
+            user_agent=IPHONE,
+            address_hash="scanner",
+            at=NOW + timedelta(seconds=number / 2),
+            **(hit | {"code": f"c{number}"}),
+        )
     before = [verdict for verdict, _ in verdicts(warehouse)]
     assert before == ["human", "human", "machine", *["human"] * MANY_LINKS]
     assert judge(warehouse) == (3 + MANY_LINKS, 2 + MANY_LINKS)
     assert verdicts(warehouse) == [
-        ("unsure", "no_sign"), ("machine", "crawler"), ("machine", "crawler"),
+        ("unsure", "no_sign"),
+        ("machine", "crawler"),
+        ("machine", "crawler"),
         *[("machine", "many_links")] * MANY_LINKS,
-    ]  # fmt: skip
+    ]
     assert judge(warehouse) == (3 + MANY_LINKS, 0)
     assert judge(warehouse, NOW + day, NOW + 2 * day) == (0, 0)
 
@@ -368,9 +383,7 @@ def away(warehouse: sa.Engine) -> Iterator[None]:
     """The warehouse as it is during a restart: every session is cut, and none is let in."""
     name = warehouse.url.database
     admin = sa.create_engine(
-        warehouse.url.set(database="postgres"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
+        warehouse.url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
     )
 
     def run(statement: str) -> None:
@@ -497,9 +510,14 @@ def test_what_comes_late_takes_back_nothing_that_is_newer(
     links = [sent(warehouse, "survey", contact_id) for contact_id in (1, 2)]
     service, said = app.state.service, {"again": ["no"]}
     hit = {
-        "kind": "press", "method": "POST", "user_agent": IPHONE, "purpose": "", "said": None,
-        "address_hash": "", "at": (NOW + timedelta(minutes=1)).isoformat(),
-    }  # fmt: skip
+        "kind": "press",
+        "method": "POST",
+        "user_agent": IPHONE,
+        "purpose": "",
+        "said": None,
+        "address_hash": "",
+        "at": (NOW + timedelta(minutes=1)).isoformat(),
+    }
     late = [
         {"press": "answers", "code": links[0], "form": said},
         {"press": "answers", "code": links[1], "form": said},
@@ -531,10 +549,14 @@ def test_what_a_lock_holds_up_holds_up_nobody_else(
             for link in links:
                 assert client.post(f"/{link}/opt-out").status_code == 200
         old = json.loads(app.state.service.spool._file.read_text().splitlines()[0])
-        app.state.service.keep({  # as an older version wrote it
-            **{key: value for key, value in old.items() if key not in ("press", "form")},
-            "code": links[1], "hit_key": str(uuid.uuid4()), "is_opting_out": True,
-        })  # fmt: skip
+        app.state.service.keep(
+            {  # as an older version wrote it
+                **{key: value for key, value in old.items() if key not in ("press", "form")},
+                "code": links[1],
+                "hit_key": str(uuid.uuid4()),
+                "is_opting_out": True,
+            }
+        )
         with warehouse.begin() as connection:
             connection.exec_driver_sql("SELECT 1 FROM core.contact WHERE contact_id = 1 FOR UPDATE")
             assert replay(app.state.service) == 2
@@ -741,10 +763,7 @@ def test_a_body_in_pieces_is_measured_too(
 
 
 def test_a_slow_client_is_not_waited_for(
-    warehouse: sa.Engine,
-    policy: Policy,
-    clock: SimulatedClock,
-    monkeypatch: pytest.MonkeyPatch,
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     providers = {"infobip": provider_for(INFOBIP, 1)}
@@ -818,10 +837,7 @@ def test_figures_are_for_whoever_has_the_token(
 
 
 def test_nothing_of_a_request_is_logged_when_it_fails(
-    warehouse: sa.Engine,
-    policy: Policy,
-    clock: SimulatedClock,
-    caplog: pytest.LogCaptureFixture,
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(warehouse, policy, clock)
 
@@ -853,9 +869,12 @@ NUMBER = "12125550123"
 def reply(reply_id: str, text: str, at: datetime = NOW) -> dict[str, Any]:
     received = at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
     return {
-        "messageId": reply_id, "from": NUMBER, "to": "12125550100", "text": text,
+        "messageId": reply_id,
+        "from": NUMBER,
+        "to": "12125550100",
+        "text": text,
         "receivedAt": received,
-    }  # fmt: skip
+    }
 
 
 def receipt(message_id: object) -> dict[str, Any]:
@@ -1036,9 +1055,7 @@ def test_what_cannot_be_read_of_a_webhook_is_kept_until_it_is_too_old(
 
 
 @pytest.mark.parametrize(
-    "elsewhere",
-    [INFOBIP_ELSEWHERE, TWILIO_ELSEWHERE],
-    ids=["infobip", "twilio"],
+    "elsewhere", [INFOBIP_ELSEWHERE, TWILIO_ELSEWHERE], ids=["infobip", "twilio"]
 )
 def test_a_stop_that_was_called_in_is_heard_by_whoever_maps_it(
     hooked: httpx.Client,
@@ -1124,9 +1141,14 @@ def test_a_start_takes_back_no_stop_that_was_pressed(warehouse: sa.Engine, is_fi
     def press() -> None:
         with warehouse.begin() as connection:
             db.run(
-                connection, "core/opt_out", contact_id=1, phone_hash=number, channel="sms",
-                source="landing", at=NOW,
-            )  # fmt: skip
+                connection,
+                "core/opt_out",
+                contact_id=1,
+                phone_hash=number,
+                channel="sms",
+                source="landing",
+                at=NOW,
+            )
 
     if is_first:
         press()
@@ -1174,31 +1196,69 @@ def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(
         kinds = ["view", "beacon"] if contact_id == touched else ["view"]
         for kind in kinds:
             insert(
-                before, "outbox.hit", code=link, contact_id=contact_id, message_id=message_id,
-                at=noon, kind=kind, method="GET", purpose="", user_agent=agents[contact_id],
+                before,
+                "outbox.hit",
+                code=link,
+                contact_id=contact_id,
+                message_id=message_id,
+                at=noon,
+                kind=kind,
+                method="GET",
+                purpose="",
+                user_agent=agents[contact_id],
                 address_hash="home",
-            )  # fmt: skip
+            )
         key = {"contact_id": contact_id, "dormant_since": QUIET}
         insert(
-            before, "core.contact_activity", contact_id=contact_id, visible_on=QUIET,
+            before,
+            "core.contact_activity",
+            contact_id=contact_id,
+            visible_on=QUIET,
             updated_load_id=1,
-        )  # fmt: skip
+        )
         insert(before, "cohort.dormancy", **key, behaviour="any", pace=1)
         insert(before, "cohort.episode", **key, opened_on=day, closed_on=closed_on, is_opened=True)
         insert(
-            before, "cohort.decision", **key, as_of=day, inactive_days=30, step="survey",
-            prior_sends=0, prior_opens=0, action="send", reason="due", policy_version="1",
-        )  # fmt: skip
+            before,
+            "cohort.decision",
+            **key,
+            as_of=day,
+            inactive_days=30,
+            step="survey",
+            prior_sends=0,
+            prior_opens=0,
+            action="send",
+            reason="due",
+            policy_version="1",
+        )
         insert(
-            before, "outcome.contact_outcome", **key, arm="treatment", outcome="active",
-            decided_on=closed_on, steps_sent=1, first_open_at=noon, if_unopened="unsubscribed",
+            before,
+            "outcome.contact_outcome",
+            **key,
+            arm="treatment",
+            outcome="active",
+            decided_on=closed_on,
+            steps_sent=1,
+            first_open_at=noon,
+            if_unopened="unsubscribed",
             closed_at=NOW + timedelta(days=30),
-        )  # fmt: skip
+        )
     insert(
-        before, "outcome.daily_step", as_of=day, step="survey", arm="treatment", due=3, sent=3,
-        delivered=3, opened=3, returned=0, opted_out=0, revenue=0, cost=0,
+        before,
+        "outcome.daily_step",
+        as_of=day,
+        step="survey",
+        arm="treatment",
+        due=3,
+        sent=3,
+        delivered=3,
+        opened=3,
+        returned=0,
+        opted_out=0,
+        revenue=0,
+        cost=0,
         counted_at=NOW + timedelta(days=30),
-    )  # fmt: skip
+    )
     with before.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO outbox.verdict (contact_id, hit_id, version, rule) SELECT contact_id,"

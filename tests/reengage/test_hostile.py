@@ -43,9 +43,10 @@ def seconds(work: Callable[[str], object], text: str) -> float:
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 @pytest.mark.parametrize(
-    "work", [db.redact, wording.first_name, replies.meaning, forms.text_of, normal_id],
+    "work",
+    [db.redact, wording.first_name, replies.meaning, forms.text_of, normal_id],
     ids=lambda work: work.__name__,
-)  # fmt: skip
+)
 def test_a_million_characters_take_what_is_in_step_with_their_number(
     work: Callable[[str], Any], text: str
 ) -> None:
@@ -64,9 +65,12 @@ def test_a_field_has_a_length_before_anything_looks_at_it(entity: str) -> None:
         said |= {"kind": "purchase", "exclude": {"currency": ["x*"], "amount": {"below": -5}}}
     clean = Cleaner(Source.model_validate(said), read_policy(), "key")
     good = dict.fromkeys(COLUMNS[entity], "") | {
-        "source_contact_id": "C1", "source_product_id": "P1", "occurred_at": "2026-05-19",
-        "granted_at": "2026-05-19", "subscribed": "yes",
-    }  # fmt: skip
+        "source_contact_id": "C1",
+        "source_product_id": "P1",
+        "occurred_at": "2026-05-19",
+        "granted_at": "2026-05-19",
+        "subscribed": "yes",
+    }
     good = {name: good[name] for name in COLUMNS[entity]}
     for name in COLUMNS[entity]:
         for text in TEXTS.values():

@@ -591,8 +591,9 @@ def test_a_place_of_the_policy_that_cannot_be_told_is_refused() -> None:
     mine = {"from": "10:00", "to": "19:00", "sunday_from": None}
     hours.check(brand(places={"DE": mine, "US-FL": mine, "AU-NSW": mine}))
     for place, says in {"DE-BY": "neither numbers nor zones", "PR": "stands here as US-PR"}.items():
-        with pytest.raises(ConfigurationError, match=rf"hours\.places\.{place} never holds: .*"
-                           + says):  # fmt: skip
+        with pytest.raises(
+            ConfigurationError, match=rf"hours\.places\.{place} never holds: .*" + says
+        ):
             hours.check(brand(places={place: mine}))
 
 

@@ -77,9 +77,7 @@ class Known:
         if card not in self.named or card[0] not in VERIFIED or card not in self.phone:
             return frozenset([card])
         phone = self.phone[card]
-        return frozenset(
-            c for c in self.named if c[0] == card[0] and self.phone.get(c) == phone
-        )  # fmt: skip
+        return frozenset(c for c in self.named if c[0] == card[0] and self.phone.get(c) == phone)
 
     def of_address(self, said: dict[Node, str]) -> list[tuple[Node, Node]]:
         """Cards beside what they say, where somebody has verified it."""
@@ -101,9 +99,10 @@ class Known:
                     near.setdefault(theirs, set()).add(mine)
 
             def reached(
-                start: frozenset[Node], walls: set[frozenset[Node]],
+                start: frozenset[Node],
+                walls: set[frozenset[Node]],
                 near: dict[frozenset[Node], set[frozenset[Node]]] = near,
-            ) -> set[frozenset[Node]]:  # fmt: skip
+            ) -> set[frozenset[Node]]:
                 seen, left = {start}, [start]
                 while left:
                     here = left.pop()
@@ -120,14 +119,15 @@ class Known:
             for group in {*of.values()}:
                 whole = reached(group, set())
                 apart = {
-                    one for one in whole for other in whole
+                    one
+                    for one in whole
+                    for other in whole
                     if one != other and sources(one) & sources(other)
-                }  # fmt: skip
+                }
                 if group in apart:
                     mine = {
-                        one for one in whole - apart
-                        if reached(one, apart) & apart == {group}
-                    } | {group}  # fmt: skip
+                        one for one in whole - apart if reached(one, apart) & apart == {group}
+                    } | {group}
                 else:
                     ways = reached(group, apart) & apart
                     if len(ways) == 1:
@@ -159,9 +159,10 @@ class Known:
         for person in {*of.values()}:
             phones = [phone for card, phone in self.phones if card in person]
             alive = [
-                ago for whose, ago in self.events.values()
+                ago
+                for whose, ago in self.events.values()
                 if whose in person or whose in held.get(person, set())
-            ]  # fmt: skip
+            ]
             if phones:
                 first = min(contact[node] for node in person if node in contact)
                 sharing.setdefault(phones[-1], []).append((min(alive, default=99), first, person))
@@ -176,9 +177,11 @@ class Known:
         return ([phone for card, phone in self.phones if card in person] or [None])[-1]
 
     def _agreed(
-        self, person: frozenset[Node], of: dict[Node, frozenset[Node]],
+        self,
+        person: frozenset[Node],
+        of: dict[Node, frozenset[Node]],
         held: dict[frozenset[Node], set[Node]],
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         twins = {
             of[theirs]
             for mine in person
@@ -214,14 +217,25 @@ def spelt(source: str, phone: str) -> str:
 
 
 CARD = st.tuples(
-    st.sampled_from("abc"), st.sampled_from(["", "", "1", "2", "3"]),
-    st.sampled_from(["", "", "x", "y"]), st.sampled_from(["", "l1", "l2"]),
+    st.sampled_from("abc"),
+    st.sampled_from(["", "", "1", "2", "3"]),
+    st.sampled_from(["", "", "x", "y"]),
+    st.sampled_from(["", "l1", "l2"]),
     st.sampled_from(["", "a", "b"]),
-)  # fmt: skip
+)
 WHO = st.sampled_from(
-    [("crm", "a"), ("crm", "b"), ("crm", "c"), ("app", "a"), ("app", "b"), ("shop", "a"),
-     ("shop", "b"), ("loyalty", "l1"), ("loyalty", "l2")]
-)  # fmt: skip
+    [
+        ("crm", "a"),
+        ("crm", "b"),
+        ("crm", "c"),
+        ("app", "a"),
+        ("app", "b"),
+        ("shop", "a"),
+        ("shop", "b"),
+        ("loyalty", "l1"),
+        ("loyalty", "l2"),
+    ]
+)
 LOAD = st.one_of(
     st.tuples(st.just("crm"), st.lists(CARD, min_size=1, max_size=3, unique_by=lambda c: c[0])),
     st.tuples(
@@ -232,17 +246,21 @@ LOAD = st.one_of(
         st.just("events"),
         st.lists(
             st.tuples(st.integers(0, 4), WHO, st.sampled_from([5, 40, 50])),
-            min_size=1, max_size=3, unique_by=lambda e: e[0],
+            min_size=1,
+            max_size=3,
+            unique_by=lambda e: e[0],
         ),
     ),
     st.tuples(
         st.just("consents"),
         st.lists(
             st.tuples(WHO, st.booleans(), st.integers(1, 20)),
-            min_size=1, max_size=3, unique_by=lambda c: (c[0], c[2]),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda c: (c[0], c[2]),
         ),
     ),
-)  # fmt: skip
+)
 POLICY = correcting(SHIPPED).model_copy(
     update={"control": SHIPPED.control.model_copy(update={"share": 0}), "entry": "by_days"}
 )
@@ -313,24 +331,37 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
             connection.execute(sa.text(f"TRUNCATE {names}"))
     folder = tmp_path_factory.mktemp("feeds")
     cards: dict[str, Any] = {
-        "entity": "contact", "kind": None,
-        "columns": {"source_contact_id": "id", "phone": "phone", "email": "email",
-                    "created_at": "since", "loyalty_card_id": "card", "shop_account_id": "account"},
-    }  # fmt: skip
+        "entity": "contact",
+        "kind": None,
+        "columns": {
+            "source_contact_id": "id",
+            "phone": "phone",
+            "email": "email",
+            "created_at": "since",
+            "loyalty_card_id": "card",
+            "shop_account_id": "account",
+        },
+    }
     of_whom = {"source_contact_id": "who", "contact_source": "src"}
     feeds = {
         "crm": Feed(warehouse, folder, "crm", **cards),
         "app": Feed(warehouse, folder, "app", **cards, verified=["phone", "email"]),
         "shop": Feed(warehouse, folder, "shop", **cards),
         "events": Feed(
-            warehouse, folder, "events",
+            warehouse,
+            folder,
+            "events",
             columns={**of_whom, "source_event_id": "id", "occurred_at": "at"},
         ),
         "consents": Feed(
-            warehouse, folder, "consents", entity="consent", kind=None,
+            warehouse,
+            folder,
+            "consents",
+            entity="consent",
+            kind=None,
             columns={**of_whom, "granted_at": "given", "withdrawn_at": "taken"},
         ),
-    }  # fmt: skip
+    }
     known = Known()
     for number, (name, content) in enumerate(loads):
         if name == "events":
@@ -346,10 +377,16 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
             known.consents += [(who, yes, ago - number / 10) for who, yes, ago in content]
         else:
             written = [
-                (card, spelt(name, phone), email and f"{email}@shop.example",
-                 "2024-01-01", loyalty, account)
+                (
+                    card,
+                    spelt(name, phone),
+                    email and f"{email}@shop.example",
+                    "2024-01-01",
+                    loyalty,
+                    account,
+                )
                 for card, phone, email, loyalty, account in content
-            ]  # fmt: skip
+            ]
             for card, phone, email, loyalty, account in content:
                 node = (name, card)
                 if known.cards.get(node) == (phone, email, loyalty, account):
@@ -369,9 +406,14 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
         assert rows(warehouse, DIFFERENCES) == []
         with warehouse.connect() as connection:
             assert not db.run(
-                connection, "maintenance/audit_activity", after_contact_id=0, share=1, seed=0,
-                through_contact_id=2**62, signals=list(POLICY.signals),
-            ).all()  # fmt: skip
+                connection,
+                "maintenance/audit_activity",
+                after_contact_id=0,
+                share=1,
+                seed=0,
+                through_contact_id=2**62,
+                signals=list(POLICY.signals),
+            ).all()
         found: dict[int, set[Node]] = {}
         for contact_id, source, who in rows(
             warehouse, "SELECT contact_id, source, source_contact_id FROM core.contact_identity"
@@ -383,19 +425,23 @@ def test_nobody_is_anybody_else_and_who_shares_is_held(
             people.get(node, frozenset([node])) & there for node in there
         }
         assert known.named.keys() <= there
-        assert rows(
-            warehouse,
-            "SELECT contact_id FROM core.contact WHERE merged_into IS NULL EXCEPT "
-            "SELECT contact_id FROM core.contact_identity",
-        ) == []  # fmt: skip
+        assert (
+            rows(
+                warehouse,
+                "SELECT contact_id FROM core.contact WHERE merged_into IS NULL EXCEPT "
+                "SELECT contact_id FROM core.contact_identity",
+            )
+            == []
+        )
     ids = {contact_id: frozenset(nodes) for contact_id, nodes in found.items()}
     with warehouse.connect() as connection:
         cohort.decide_in(connection, POLICY, AS_OF, clock, "http://127.0.0.1:1/r")
         sent = {
-            ids[row.contact_id] for row in connection.execute(
+            ids[row.contact_id]
+            for row in connection.execute(
                 sa.text("SELECT contact_id FROM cohort.decision WHERE action = 'send'")
             )
-        }  # fmt: skip
+        }
         connection.rollback()
     contact = {node: contact_id for contact_id, nodes in ids.items() for node in nodes}
     assert sent == {person & there for person in known.due(contact)}
@@ -408,15 +454,26 @@ def test_what_many_cards_hold_is_a_placeholder_and_its_past_stops_stay(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
     crm = Feed(
-        warehouse, tmp_path, "crm", entity="contact", kind=None,
+        warehouse,
+        tmp_path,
+        "crm",
+        entity="contact",
+        kind=None,
         columns={"source_contact_id": "id", "loyalty_card_id": "card"},
-    )  # fmt: skip
+    )
     loyalty = Feed(warehouse, tmp_path, "loyalty")
     club = Feed(
-        warehouse, tmp_path, "club", entity="consent", kind=None,
-        columns={"source_contact_id": "who", "contact_source": {"value": "loyalty"},
-                 "withdrawn_at": "taken"},
-    )  # fmt: skip
+        warehouse,
+        tmp_path,
+        "club",
+        entity="consent",
+        kind=None,
+        columns={
+            "source_contact_id": "who",
+            "contact_source": {"value": "loyalty"},
+            "withdrawn_at": "taken",
+        },
+    )
 
     def seen() -> dict[str, tuple[Any, ...]]:
         assert rows(warehouse, DIFFERENCES) == []
@@ -444,19 +501,17 @@ def test_what_many_cards_hold_is_a_placeholder_and_its_past_stops_stay(
     crm.write("c.csv", [(n, "9999") for n in range(4)], "id,card")
     crm.take()
     late = {str(n): (0, False, False) for n in range(4)}
-    assert seen() == late | {
-        "a": (0, False, True), "9999": (1, True, False), "b": (0, False, True),
-    }  # fmt: skip
-    ((message,),) = rows(
-        warehouse, "SELECT message FROM raw.load ORDER BY load_id DESC LIMIT 1"
-    )  # fmt: skip
+    assert seen() == late | {"a": (0, False, True), "9999": (1, True, False), "b": (0, False, True)}
+    ((message,),) = rows(warehouse, "SELECT message FROM raw.load ORDER BY load_id DESC LIMIT 1")
     assert "6 cards hold 1 ids of other sources that more than 5 cards have" in message
     crm.write("d.csv", [("z", "9999"), ("b", "")], "id,card")
     crm.take()
     assert seen() == late | {
-        "a": (0, False, True), "9999": (1, True, False), "b": (0, False, True),
+        "a": (0, False, True),
+        "9999": (1, True, False),
+        "b": (0, False, True),
         "z": (0, False, False),
-    }  # fmt: skip
+    }
 
 
 def test_a_stop_or_a_sign_elsewhere_after_the_decision_is_seen_before_the_text(
@@ -481,9 +536,10 @@ def test_a_stop_or_a_sign_elsewhere_after_the_decision_is_seen_before_the_text(
     retailer._load(as_of, [])
     retailer._send(as_of)
     assert rows(warehouse, queued) == [
-        ("EC", "cancelled", "no_consent"), ("HB", "cancelled", "no_consent"),
+        ("EC", "cancelled", "no_consent"),
+        ("HB", "cancelled", "no_consent"),
         ("Z", "accepted", None),
-    ]  # fmt: skip
+    ]
     with warehouse.connect() as connection:
         told = " ".join(story.tell(connection, retailer.policy, "crm:HB"))
     assert "holds them too" in told
@@ -511,9 +567,9 @@ def test_a_stop_that_is_taken_back_frees_whom_it_held_the_next_day(
     phone = retailer.sql(
         "SELECT contact_id, phone_hash FROM core.contact WHERE first_source_contact_id = 'EA'"
     )[0].phone_hash
-    club = retailer.sql(
-        "SELECT contact_id FROM core.contact_identity WHERE source = 'loyalty'"
-    )[0].contact_id  # fmt: skip
+    club = retailer.sql("SELECT contact_id FROM core.contact_identity WHERE source = 'loyalty'")[
+        0
+    ].contact_id
     with warehouse.begin() as connection:
         said_at = retailer.at(as_of - timedelta(days=1), 12)
         binds = {"channel": "sms", "source": "reply", "at": said_at}
@@ -532,9 +588,13 @@ def test_a_stop_that_is_taken_back_frees_whom_it_held_the_next_day(
             {"phone": phone, "at": retailer.at(as_of, 15)},
         )
         db.run(
-            connection, "core/opt_in_phone",
-            phone_hash=phone, channel="sms", at=retailer.at(as_of, 15), is_unread_only=False,
-        )  # fmt: skip
+            connection,
+            "core/opt_in_phone",
+            phone_hash=phone,
+            channel="sms",
+            at=retailer.at(as_of, 15),
+            is_unread_only=False,
+        )
     # Another ladder by then: what was held by what is over holds nothing back.
     steps = tuple(
         step.model_copy(update={"after_days": step.after_days - 1})
@@ -549,9 +609,13 @@ def test_a_withdrawal_that_no_row_accounts_for_holds_every_part(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
     crm = Feed(
-        warehouse, tmp_path, "crm", entity="contact", kind=None,
+        warehouse,
+        tmp_path,
+        "crm",
+        entity="contact",
+        kind=None,
         columns={"source_contact_id": "id", "phone": "phone", "loyalty_card_id": "card"},
-    )  # fmt: skip
+    )
     crm.write("a.csv", [("HA", "2125550101", "7021"), ("Z", "2125550103", "")], "id,phone,card")
     crm.take()
     rows(
@@ -583,7 +647,7 @@ def test_a_withdrawal_that_no_row_accounts_for_holds_every_part(
         warehouse,
         "SELECT source_contact_id, granted_at IS NULL FROM core.consent "
         "JOIN core.contact_identity USING (contact_id) ORDER BY 1",
-    ) == [("7021", True), ("HA", False)]  # fmt: skip
+    ) == [("7021", True), ("HA", False)]
 
 
 def test_the_audit_knows_what_holds_whom(warehouse: sa.Engine, tmp_path: Path) -> None:
@@ -681,7 +745,7 @@ OLD = (
     "(1, 'p3', 'sms', 'hard_bounce', 'receipt', '2026-04-01')",
     "INSERT INTO cohort.episode (contact_id, dormant_since, opened_on) "
     "VALUES (1, '2026-01-01', '2026-02-01')",
-)  # fmt: skip
+)
 
 
 def test_the_migration_parts_what_an_id_had_joined(
@@ -697,8 +761,11 @@ def test_the_migration_parts_what_an_id_had_joined(
         )
     }
     harry, hilda, hugo, card = (
-        who["crm", "HA"], who["crm", "HB"], who["crm", "HC"], who["loyalty", "7021"],
-    )  # fmt: skip
+        who["crm", "HA"],
+        who["crm", "HB"],
+        who["crm", "HC"],
+        who["loyalty", "7021"],
+    )
     assert harry == who["shop", "s1"] == 1
     assert hugo == who["shop", "s3"] == 2  # as it was before it was merged
     assert len({harry, hilda, hugo, card}) == 4
@@ -713,15 +780,22 @@ def test_the_migration_parts_what_an_id_had_joined(
         (3, "+9", "Zoe", None, None, "active"),  # not touched
         (hilda, "+2", "Hilda", "2025-02-01", None, "unsubscribed"),
         (card, None, None, None, None, "unsubscribed"),
-    ]  # fmt: skip
+    ]
     assert dict(rows(joined, "SELECT source_event_id, contact_id FROM core.interaction")) == {
-        "e1": harry, "e3": hugo, "e7": card, "eB": hilda,
-    }  # fmt: skip
+        "e1": harry,
+        "e3": hugo,
+        "e7": card,
+        "eB": hilda,
+    }
     assert set(rows(joined, "SELECT record_key, contact_id FROM core.consent")) == {
-        ("cA", harry), ("cB", hilda),
+        ("cA", harry),
+        ("cB", hilda),
         # Nobody can tell whose it was.
-        ("cX", harry), ("cX", hilda), ("cX", hugo), ("cX", card),
-    }  # fmt: skip
+        ("cX", harry),
+        ("cX", hilda),
+        ("cX", hugo),
+        ("cX", card),
+    }
     assert rows(
         joined,
         "SELECT contact_id, purchases, last_purchase_on::text, last_loyalty_on::text, "

@@ -15,15 +15,40 @@ from reengage import db
 from reengage.sources.ids import normal_id
 
 SAME = {
-    "17850": ["17850.0", "17850.00", " 17850", "17850\u00a0", "17\u200b850", "\ufeff17850.0",
-              "１７８５０", "١٧٨٥٠.0", "1.7850e4", "1.785000E+04"],
+    "17850": [
+        "17850.0",
+        "17850.00",
+        " 17850",
+        "17850\u00a0",
+        "17\u200b850",
+        "\ufeff17850.0",
+        "１７８５０",
+        "١٧٨٥٠.0",
+        "1.7850e4",
+        "1.785000E+04",
+    ],
     "0017850": ["0017850.0"],
     "a3.case@example.com": ["A3.Case@Example.com", "a3.case＠example.com\u200e"],
     "A b": ["A\u00a0b"],
     "José": ["Jose\u0301"],
-}  # fmt: skip
-OTHERS = ["A1", "a1", "17850.5", "17850.", "1e5", "12E4", "1,785", "-5.0", "v1.0", "A.0", "5.0.0",
-          "me@home", "Ann@", "00", "9007199254740992.0"]  # fmt: skip
+}
+OTHERS = [
+    "A1",
+    "a1",
+    "17850.5",
+    "17850.",
+    "1e5",
+    "12E4",
+    "1,785",
+    "-5.0",
+    "v1.0",
+    "A.0",
+    "5.0.0",
+    "me@home",
+    "Ann@",
+    "00",
+    "9007199254740992.0",
+]
 LOST = ["1.785e4", "1.23457E+11", "1E+05", "12345678901234567.0", "1.2345678901234568e+16"]
 
 
@@ -33,9 +58,7 @@ def test_an_id_is_read_alike_however_it_is_spelt(id_: str, spelt: str) -> None:
 
 
 def test_what_may_be_another_id_is_left_or_refused() -> None:
-    assert [normal_id(other) for other in OTHERS] == [
-        *OTHERS[:-1], "9007199254740992"
-    ]  # fmt: skip
+    assert [normal_id(other) for other in OTHERS] == [*OTHERS[:-1], "9007199254740992"]
     for lost in LOST:
         with pytest.raises(ValueError, match="write the id as text"):
             normal_id(lost)
@@ -86,16 +109,24 @@ def test_ids_that_are_there_get_their_spelling_and_what_meets_is_merged(
         "SELECT contact_id, merged_into, phone_e164, first_source_contact_id FROM core.contact"
         " ORDER BY 1"
     ) == [
-        (1, None, "+12125550101", "K1"), (2, None, "+12125550102", "17850"),
-        (3, None, "+12125550103", "P1"), (4, None, "+12125550104", "P2"),
-        (5, 1, None, "a3@x.com"), (6, 2, "+12125550102", "K2"),
-    ]  # fmt: skip
+        (1, None, "+12125550101", "K1"),
+        (2, None, "+12125550102", "17850"),
+        (3, None, "+12125550103", "P1"),
+        (4, None, "+12125550104", "P2"),
+        (5, 1, None, "a3@x.com"),
+        (6, 2, "+12125550102", "K2"),
+    ]
     assert rows(
         "SELECT source, source_contact_id, contact_id FROM core.contact_identity ORDER BY 1, 2"
     ) == [
-        ("crm", "K1", 1), ("crm", "K2", 2), ("crm", "P1", 3), ("crm", "P2", 4),
-        ("shop", "17850", 2), ("shop", "a3@x.com", 1), ("shop", "dup@x.com", 3),
-    ]  # fmt: skip
+        ("crm", "K1", 1),
+        ("crm", "K2", 2),
+        ("crm", "P1", 3),
+        ("crm", "P2", 4),
+        ("shop", "17850", 2),
+        ("shop", "a3@x.com", 1),
+        ("shop", "dup@x.com", 3),
+    ]
     assert rows("SELECT contact_id FROM outbox.message") == [(5,)]
     assert rows("SELECT contact_id, arm FROM cohort.episode") == [(5, "control")]
     # An order that was told under two spellings is one: as it was told last.
@@ -111,12 +142,16 @@ def test_ids_that_are_there_get_their_spelling_and_what_meets_is_merged(
     assert rows(
         "SELECT record_key, source_contact_id, status FROM raw.interaction ORDER BY load_id, 1"
     ) == [
-        ("1001", "a3@x.com", "superseded"), ("1002", "17850", "loaded"),
+        ("1001", "a3@x.com", "superseded"),
+        ("1002", "17850", "loaded"),
         ("1001", "a3@x.com", "loaded"),
-    ]  # fmt: skip
+    ]
     assert rows("SELECT shop_account_id FROM raw.contact ORDER BY record_key") == [
-        ("a3@x.com",), ("17850",), ("dup@x.com",), ("dup@x.com",),
-    ]  # fmt: skip
+        ("a3@x.com",),
+        ("17850",),
+        ("dup@x.com",),
+        ("dup@x.com",),
+    ]
     # A withdrawal stays one, though the other spelling says that there was none.
     assert rows("SELECT record_key, status FROM raw.consent ORDER BY load_id") == [
         ("shop/a3@x.com/sms/marketing/T", "superseded"),
@@ -197,30 +232,37 @@ def test_what_earlier_upgrades_left_is_mended(
     )
     events = "SELECT source_event_id, contact_id, kind::text FROM core.interaction ORDER BY 1"
     assert rows(events) == [
-        ("1001", 1, "purchase"), ("1002", 2, "purchase"), ("1003", 4, "purchase"),
-        ("1005", 2, "refund"), ("1006", 2, "refund"),
-    ]  # fmt: skip
+        ("1001", 1, "purchase"),
+        ("1002", 2, "purchase"),
+        ("1003", 4, "purchase"),
+        ("1005", 2, "refund"),
+        ("1006", 2, "refund"),
+    ]
     with caplog.at_level(logging.WARNING, "reengage.migrations"):
         caplog.clear()
         db.migrate(old)
     assert rows(events) == [
-        ("1001", 1, "purchase"), ("1002", 2, "purchase"), ("1003", 3, "purchase"),
-        ("1004", 2, "purchase"), ("1005", 2, "refund"), ("1006", 2, "refund"),
-    ]  # fmt: skip
+        ("1001", 1, "purchase"),
+        ("1002", 2, "purchase"),
+        ("1003", 3, "purchase"),
+        ("1004", 2, "purchase"),
+        ("1005", 2, "refund"),
+        ("1006", 2, "refund"),
+    ]
     # Who shares the id is not quiet, and is held.
     assert rows(
         "SELECT contact_id, last_purchase_on, purchases FROM core.contact_activity"
         " WHERE contact_id IN (2, 3, 4) ORDER BY 1"
-    ) == [
-        (2, date(2026, 5, 18), 2), (3, date(2026, 5, 18), 1), (4, date(2026, 5, 18), 0),
-    ]  # fmt: skip
+    ) == [(2, date(2026, 5, 18), 2), (3, date(2026, 5, 18), 1), (4, date(2026, 5, 18), 0)]
     assert rows(
         "SELECT contact_id, source FROM core.withdrawal"
         " WHERE contact_id IN (3, 4) ORDER BY source, contact_id"
     ) == [(3, "consents"), (3, "page"), (4, "page")]
     assert rows("SELECT code, order_ref FROM outbox.coupon ORDER BY 1") == [
-        ("C1", "shop:1001"), ("CODE-1", "shop:1004"), ("CODE-2", None),
-    ]  # fmt: skip
+        ("C1", "shop:1001"),
+        ("CODE-1", "shop:1004"),
+        ("CODE-2", None),
+    ]
     assert rows(
         "SELECT raw.refunded_key(record_key), status::text FROM raw.interaction"
         " WHERE record_key LIKE '1004%' ORDER BY load_id"

@@ -115,14 +115,17 @@ def test_hashes_of_before_say_whether_the_key_is_theirs(
                 "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, created_on,"
                 " first_source, first_source_contact_id, first_seen_on) VALUES (:n, :number, :hash,"
                 " '2025-01-01', 'crm', CAST(:n AS text), '2025-01-02')",
-                n=n, number=number, hash=messages.phone_hash(number, key),
-            )  # fmt: skip
+                n=n,
+                number=number,
+                hash=messages.phone_hash(number, key),
+            )
             sql(
                 engine,
                 "INSERT INTO core.card_id (source, source_contact_id, id_source, id, is_verified,"
                 " load_id) VALUES ('crm', CAST(:n AS text), '@phone', :hash, false, 1)",
-                n=n, hash=messages.phone_hash(number, key),
-            )  # fmt: skip
+                n=n,
+                hash=messages.phone_hash(number, key),
+            )
         sql(engine, "INSERT INTO core.derived_from (name, value) VALUES ('numbers', 'x')")
         db.migrate(engine)
         cards = "SELECT count(*) FROM core.card_id AS card INNER JOIN core.contact AS contact ON"
@@ -305,8 +308,9 @@ def test_a_card_of_before_and_one_of_after_are_one_person(
     )
     (tmp_path / "sources/other.yaml").write_text(
         "{source: other, entity: contact, connector: files, path: ../data/other.csv,"
-        " columns: {source_contact_id: id, phone: mobile}, verified: [phone]}", encoding="utf-8",
-    )  # fmt: skip
+        " columns: {source_contact_id: id, phone: mobile}, verified: [phone]}",
+        encoding="utf-8",
+    )
     (tmp_path / "data/other.csv").write_text("id,mobile\nO1,\n", encoding="utf-8")
     deliver(tmp_path, {"K1": NUMBERS[0]})
     assert retailer.day(FIRST).stopped is None

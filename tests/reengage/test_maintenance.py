@@ -27,10 +27,15 @@ LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
 NOW = datetime(1998, 2, 1, 14, tzinfo=UTC)
 KINDS = ("purchase", "visit", "email_open", "login")
 CONSENT: dict[str, Any] = {
-    "entity": "consent", "kind": None,
-    "columns": {"source_contact_id": "who", "contact_source": {"value": "crm"},
-                "granted_at": "given", "withdrawn_at": "taken"},
-}  # fmt: skip
+    "entity": "consent",
+    "kind": None,
+    "columns": {
+        "source_contact_id": "who",
+        "contact_source": {"value": "crm"},
+        "granted_at": "given",
+        "withdrawn_at": "taken",
+    },
+}
 
 
 def at_noon() -> datetime:
@@ -58,8 +63,9 @@ class History:
     def __init__(self, engine: sa.Engine, folder: Path, policy: Policy, seed: int) -> None:
         self.engine, self.policy, self.dice = engine, correcting(policy), random.Random(seed)
         kinds = {kind: kind for kind in KINDS}
-        self.shop = Feed(engine, folder, kind={"column": "kind", "map": kinds},
-                         exclude={"kind": ["cancelled"]})  # fmt: skip
+        self.shop = Feed(
+            engine, folder, kind={"column": "kind", "map": kinds}, exclude={"kind": ["cancelled"]}
+        )
         card = CARD["columns"] | {"lifecycle_class": "class"}
         self.crm = Feed(engine, folder, "crm", **CARD | {"columns": card})
         self.consents = Feed(engine, folder, "consents", **CONSENT)
@@ -74,25 +80,38 @@ class History:
     def load(self, number: int, as_of: date) -> None:
         dice = self.dice
         if number % 4 == 0:
-            self.crm.write(f"{number}.csv", [
-                (f"k{n}", f"21255501{dice.randint(10, 19)}", "",
-                 as_of - timedelta(dice.randint(0, 20)) if dice.random() < 0.5 else "", "",
-                 f"s{dice.randint(1, 9)}" if dice.random() < 0.5 else "",
-                 dice.choice(["", "gold", "new"]))
-                for n in dice.sample(range(1, 10), 5)
-            ], CARD_HEAD + ",class")  # fmt: skip
+            self.crm.write(
+                f"{number}.csv",
+                [
+                    (
+                        f"k{n}",
+                        f"21255501{dice.randint(10, 19)}",
+                        "",
+                        as_of - timedelta(dice.randint(0, 20)) if dice.random() < 0.5 else "",
+                        "",
+                        f"s{dice.randint(1, 9)}" if dice.random() < 0.5 else "",
+                        dice.choice(["", "gold", "new"]),
+                    )
+                    for n in dice.sample(range(1, 10), 5)
+                ],
+                CARD_HEAD + ",class",
+            )
             self.consents.write(
-                f"{number}.csv", [(f"k{n}", "1997-01-01", "") for n in range(1, 10)],
+                f"{number}.csv",
+                [(f"k{n}", "1997-01-01", "") for n in range(1, 10)],
                 "who,given,taken",
-            )  # fmt: skip
+            )
             self.take(self.crm, as_of)
             self.take(self.consents, as_of)
         for event in dice.sample(range(60), 6 if number else 25):
             ago = dice.randint(0, 12) if number == 0 or dice.random() < 0.3 else 0
             self.events[event] = (
-                event, f"s{dice.randint(1, 9)}", as_of - timedelta(ago), 1,
+                event,
+                f"s{dice.randint(1, 9)}",
+                as_of - timedelta(ago),
+                1,
                 dice.choice([*KINDS, "purchase", "cancelled"]),
-            )  # fmt: skip
+            )
         self.shop.write(f"{number}.csv", list(self.events.values()), "id,who,at,total,kind")
         self.take(self.shop, as_of)
 
@@ -113,23 +132,28 @@ class History:
             "UPDATE outbox.message SET accepted_at = :at, price = 0.01, "
             "status = CASE WHEN hashtext(message_id::text) % 3 = 0 THEN 'undelivered' "
             "ELSE 'delivered' END::outbox.message_status "
-            "WHERE as_of = :as_of AND status NOT IN ('cancelled')", at=self.clock(), as_of=as_of,
-        )  # fmt: skip
+            "WHERE as_of = :as_of AND status NOT IN ('cancelled')",
+            at=self.clock(),
+            as_of=as_of,
+        )
 
     def live(self, as_of: date) -> None:
         """Some open what they got, at noon."""
         self.at(as_of, 12)
         for contact_id, message_id in rows(
-            self.engine, "SELECT contact_id, message_id FROM outbox.message "
-            "WHERE accepted_at IS NOT NULL ORDER BY message_id"
-        ):  # fmt: skip
+            self.engine,
+            "SELECT contact_id, message_id FROM outbox.message "
+            "WHERE accepted_at IS NOT NULL ORDER BY message_id",
+        ):
             if self.dice.random() < 0.15:
                 execute(
                     self.engine,
                     "INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, "
                     "user_agent, purpose) VALUES ('c', :c, :m, :at, 'view', 'GET', 'Mozilla', '')",
-                    c=contact_id, m=message_id, at=self.clock(),
-                )  # fmt: skip
+                    c=contact_id,
+                    m=message_id,
+                    at=self.clock(),
+                )
 
     def run(self, days: int) -> Iterator[date]:
         """Stops after every load, decision and close of a day."""
@@ -163,7 +187,7 @@ POLICIES: dict[str, Callable[[], Policy]] = {
                 Behaviour(name="buying", signals=("purchase",), days=(3, 6, 9)),
                 Behaviour(name="looking", signals=("visit", "login"), days=(2, 5, 8)),
             )
-        ),
+        )
     ),
 }
 
@@ -180,9 +204,12 @@ def test_after_any_history_the_audit_agrees(
     assert found.contacts >= 9
     sends, opened, merged = (
         rows(warehouse, f"SELECT count(*) FROM {what}")[0][0]
-        for what in ("outbox.message WHERE accepted_at IS NOT NULL",
-                     "cohort.episode WHERE is_opened", "core.contact WHERE merged_into > 0")
-    )  # fmt: skip
+        for what in (
+            "outbox.message WHERE accepted_at IS NOT NULL",
+            "cohort.episode WHERE is_opened",
+            "core.contact WHERE merged_into > 0",
+        )
+    )
     assert sends and opened and merged, "the history holds what can go wrong"
 
 
@@ -199,8 +226,15 @@ def small_world(warehouse: sa.Engine, days: int, **policy: Any) -> World:
         for contact_id in (QUIET, OPENER, CLIMBER):
             load.contact(contact_id, contact_id, START - timedelta(days=40))
             load.consent(contact_id, LONG_AGO)
-            for kind in ("purchase", "visit", "loyalty", "email_open", "email_click", "reply",
-                         "login"):  # fmt: skip
+            for kind in (
+                "purchase",
+                "visit",
+                "loyalty",
+                "email_open",
+                "email_click",
+                "reply",
+                "login",
+            ):
                 load.interaction(contact_id, START - timedelta(days=20), kind)
             for ago in (17, 12, 4):
                 load.interaction(contact_id, START - timedelta(days=ago))
@@ -264,11 +298,7 @@ ACTIVITY = {
     "purchase_gaps": "'{3,5}'",
     "median_days_between_purchases": "median_days_between_purchases + 0.5",
 }
-DORMANCY = {
-    "behaviour": "'other'",
-    "dormant_since": "dormant_since + 1",
-    "pace": "1.5",
-}
+DORMANCY = {"behaviour": "'other'", "dormant_since": "dormant_since + 1", "pace": "1.5"}
 EPISODE = {
     "done_steps": "'{survey}'",
     "done_days": "done_days + 1",
@@ -325,13 +355,17 @@ def test_an_open_that_was_missed_is_noted(warehouse: sa.Engine) -> None:
 def test_rows_that_are_lost_or_of_nobody_are_mended(warehouse: sa.Engine) -> None:
     world = small_world(warehouse, 9)
     before = kept_up(warehouse)
-    assert rows(warehouse, "SELECT contact_id FROM cohort.dormancy "
-                "WHERE active_closed_on IS NOT NULL") == [(OPENER,)]  # fmt: skip
+    assert rows(
+        warehouse, "SELECT contact_id FROM cohort.dormancy WHERE active_closed_on IS NOT NULL"
+    ) == [(OPENER,)]
     for table in ("core.contact_activity", "cohort.dormancy"):
         for contact_id in (OPENER, CLIMBER):
             execute(warehouse, f"DELETE FROM {table} WHERE contact_id = {contact_id}")
-    execute(warehouse, "INSERT INTO core.contact_activity (contact_id, visible_on, "
-            "updated_load_id) VALUES (99, '1998-01-01', 1)")  # fmt: skip
+    execute(
+        warehouse,
+        "INSERT INTO core.contact_activity (contact_id, visible_on, "
+        "updated_load_id) VALUES (99, '1998-01-01', 1)",
+    )
     execute(warehouse, "INSERT INTO cohort.dormancy VALUES (98, 'any', '1998-01-01', 1)")
     with pytest.raises(AuditFailed) as failed:
         audit(warehouse, world.policy, at_noon)
@@ -368,16 +402,19 @@ def test_who_would_never_be_due_again_is_found(warehouse: sa.Engine) -> None:
 
 def test_who_was_repaired_is_followed_by_the_next_day(warehouse: sa.Engine) -> None:
     world = small_world(warehouse, 5, close_after_days=30)
-    world.sql("DELETE FROM core.interaction WHERE contact_id = :id AND occurred_on > '1997-12-20'",
-              id=CLIMBER)  # fmt: skip
+    world.sql(
+        "DELETE FROM core.interaction WHERE contact_id = :id AND occurred_on > '1997-12-20'",
+        id=CLIMBER,
+    )
     audit(warehouse, world.policy, at_noon, is_repairing=True)
     as_of = START + timedelta(days=5)
     cohort.decide(warehouse, world.policy, as_of, world.clock, LINKS)
     assert rows(
         warehouse,
         "SELECT dormant_since, closed_on IS NULL FROM cohort.episode WHERE contact_id = :id "
-        "ORDER BY 1", id=CLIMBER,
-    ) == [(date(1997, 12, 20), True), (date(1997, 12, 28), False)]  # fmt: skip
+        "ORDER BY 1",
+        id=CLIMBER,
+    ) == [(date(1997, 12, 20), True), (date(1997, 12, 28), False)]
 
 
 def test_what_an_audit_found_is_kept(warehouse: sa.Engine) -> None:
@@ -389,8 +426,11 @@ def test_what_an_audit_found_is_kept(warehouse: sa.Engine) -> None:
     agrees(world)
     kept = "contacts, differing, is_repaired, began_at"
     assert rows(warehouse, f"SELECT {kept} FROM maintenance.audit ORDER BY audit_id") == [
-        (3, 0, False, NOW), (3, 3, False, NOW), (3, 3, True, NOW), (3, 0, False, NOW),
-    ]  # fmt: skip
+        (3, 0, False, NOW),
+        (3, 3, False, NOW),
+        (3, 3, True, NOW),
+        (3, 0, False, NOW),
+    ]
     assert rows(
         warehouse,
         "SELECT DISTINCT relation, column_name, contacts, contact_ids FROM maintenance.difference",
@@ -412,13 +452,16 @@ def test_an_audit_sees_one_moment_and_holds_nobody_up(
         for number, item in enumerate(items):
             yield item
             if number == 0:
-                locks.extend(rows(
-                    warehouse,
-                    "SELECT DISTINCT mode FROM pg_locks INNER JOIN pg_stat_activity USING (pid) "
-                    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' "
-                    "AND locktype NOT LIKE '%virtualxid%' AND database = (SELECT oid FROM "
-                    "pg_database WHERE datname = current_database())",
-                ))  # fmt: skip
+                locks.extend(
+                    rows(
+                        warehouse,
+                        "SELECT DISTINCT mode FROM pg_locks INNER JOIN pg_stat_activity "
+                        "USING (pid) WHERE pid <> pg_backend_pid() "
+                        "AND backend_type = 'client backend' "
+                        "AND locktype NOT LIKE '%virtualxid%' AND database = "
+                        "(SELECT oid FROM pg_database WHERE datname = current_database())",
+                    )
+                )
                 world.load(as_of, lambda load: load.interaction(CLIMBER, as_of))
                 world.decide(as_of)
                 world.write(as_of)
@@ -487,9 +530,7 @@ def test_a_killed_audit_leaves_nothing(warehouse: sa.Engine, what: str) -> None:
 # --- samples -------------------------------------------------------------------------------------
 
 
-def test_a_sample_is_a_share_of_the_contacts_and_another_one_each_day(
-    warehouse: sa.Engine,
-) -> None:
+def test_a_sample_is_a_share_of_the_contacts_and_another_one_each_day(warehouse: sa.Engine) -> None:
     world = World(warehouse, small_policy(), is_new=True)
 
     def fill(load: Load) -> None:
@@ -502,15 +543,20 @@ def test_a_sample_is_a_share_of_the_contacts_and_another_one_each_day(
     for day in range(2):
         with pytest.raises(AuditFailed, match=r"a sample of 20.0%"):
             audit(
-                warehouse, world.policy, lambda day=day: NOW + timedelta(days=day),
-                share=0.2, chunk_size=300,
-            )  # fmt: skip
-        drawn.append(rows(
-            warehouse,
-            "SELECT contacts, differing, contact_ids FROM maintenance.audit "
-            "JOIN (SELECT audit_id, contact_ids FROM maintenance.difference) AS d USING (audit_id) "
-            "ORDER BY audit_id DESC LIMIT 1",
-        )[0])  # fmt: skip
+                warehouse,
+                world.policy,
+                lambda day=day: NOW + timedelta(days=day),
+                share=0.2,
+                chunk_size=300,
+            )
+        drawn.append(
+            rows(
+                warehouse,
+                "SELECT contacts, differing, contact_ids FROM maintenance.audit "
+                "JOIN (SELECT audit_id, contact_ids FROM maintenance.difference) AS d "
+                "USING (audit_id) ORDER BY audit_id DESC LIMIT 1",
+            )[0]
+        )
     for contacts, differing, ids in drawn:
         assert 140 < contacts < 260 and differing == contacts and len(ids) == 10
     assert drawn[0][2] != drawn[1][2]
@@ -543,15 +589,16 @@ def test_tidying_drops_what_a_file_has_said_anew_and_keeps_its_last_word(
         return file
 
     def versions() -> list[tuple[Any, ...]]:
-        return rows(warehouse, "SELECT CAST(amount AS integer), status::text "
-                    "FROM raw.interaction WHERE record_key = '1' ORDER BY file_id")  # fmt: skip
+        return rows(
+            warehouse,
+            "SELECT CAST(amount AS integer), status::text "
+            "FROM raw.interaction WHERE record_key = '1' ORDER BY file_id",
+        )
 
     for amount in (1, 2, 3):
         old = say("old.csv", amount, day)
     say("new.csv", 4, day)
-    assert versions() == [
-        (1, "superseded"), (2, "superseded"), (3, "superseded"), (4, "loaded"),
-    ]  # fmt: skip
+    assert versions() == [(1, "superseded"), (2, "superseded"), (3, "superseded"), (4, "loaded")]
     assert tidy(warehouse) == 0, "it is not long ago"
     say("new.csv", 5, day + timedelta(days=200))
     assert tidy(warehouse) == 2

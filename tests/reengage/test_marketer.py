@@ -221,7 +221,7 @@ def fill(warehouse: sa.Engine) -> None:
         """,
         rows=json.dumps(rows),
         day=date.fromisoformat(DAY),
-    )  # fmt: skip
+    )
 
 
 def client_of(warehouse: sa.Engine, **options: Any) -> TestClient:
@@ -509,10 +509,7 @@ def test_a_longer_pace_is_within_reach(people: sa.Engine) -> None:
     lasting = policy.model_copy(
         update={"thresholds": policy.thresholds.model_copy(update={"lifecycle": {"slow": 12}})}
     )
-    execute(
-        people,
-        "INSERT INTO cohort.dormancy VALUES (9, 'any', '2026-02-20', 12, '2027-02-15')",
-    )
+    execute(people, "INSERT INTO cohort.dormancy VALUES (9, 'any', '2026-02-20', 12, '2027-02-15')")
     text = seen(client_of(people, policy=lambda: lasting), "/barely_active").text
     assert "1 customer has been quiet" in text
     assert "15 Feb 2027" in text
@@ -582,8 +579,10 @@ def test_csv_holds_the_whole_cell(client: TestClient) -> None:
     assert len(rows) == 230
     assert {row[header.index("step")] for row in rows} == {"survey"}
     assert {row[header.index("message_status")] for row in rows} == {
-        "delivered", "queued", "cancelled",
-    }  # fmt: skip
+        "delivered",
+        "queued",
+        "cancelled",
+    }
     assert all(re.fullmatch(r"•••• \d\d", row[3]) for row in rows)
 
 
@@ -609,8 +608,9 @@ def test_the_ids_of_the_sources_are_on_the_page_and_in_every_csv(people: sa.Engi
         assert header[-2:] == ["crm_id", "shop_id"]
         found = {row[0]: row[-2:] for row in rows}
         one = ["C-1; C-3", "0042; =7"]
-        assert all(ids == (one if who in ("1", "3") else [f"C-{who}", ""])
-                   for who, ids in found.items()), path  # fmt: skip
+        assert all(
+            ids == (one if who in ("1", "3") else [f"C-{who}", ""]) for who, ids in found.items()
+        ), path
         assert found
     assert "_id" not in csv_of(client, "/daily_steps.csv")[0]
 
@@ -655,10 +655,16 @@ def test_csv_streams_with_flat_memory(people: sa.Engine) -> None:
     lines = marketer._csv(
         lambda: people,
         "marketer/contacts",
-        {"day": date(2026, 3, 12), "step": None, "action": None, "reason": None, "after": None,
-         "row_limit": None},
+        {
+            "day": date(2026, 3, 12),
+            "step": None,
+            "action": None,
+            "reason": None,
+            "after": None,
+            "row_limit": None,
+        },
         marketer.ZoneInfo("UTC"),
-    )  # fmt: skip
+    )
     next(lines), next(lines)  # warmed up
     tracemalloc.start()
     count = sum(part.count("\n") for part in lines)
@@ -1095,8 +1101,14 @@ def test_a_page_of_contacts_reads_its_day_by_index(people: sa.Engine) -> None:
         """,
         "ANALYZE cohort.decision",
     )
-    binds = {"day": date(2025, 1, 3), "step": "survey", "action": "send", "reason": "due",
-             "after": None, "row_limit": 101}  # fmt: skip
+    binds = {
+        "day": date(2025, 1, 3),
+        "step": "survey",
+        "action": "send",
+        "reason": "due",
+        "after": None,
+        "row_limit": 101,
+    }
     text = plan_of(people, "contacts", binds)
     assert "decision_by_day" in text
     assert "decision_pkey" not in text

@@ -183,42 +183,96 @@ class Files:
             else {"granted_at": "changed"}
         )
         exclude = {} if tools.consents == "dates" else {"status": ["unsubscribed", "cleaned"]}
-        self._source("crm", "contact", "cards.csv", {
-            "source_contact_id": "id", "first_name": "first", "phone": "mobile",
-            "country": "country", "created_at": "created", "loyalty_card_id": "card",
-            "shop_account_id": "account", "email": "email",
-        })  # fmt: skip
+        self._source(
+            "crm",
+            "contact",
+            "cards.csv",
+            {
+                "source_contact_id": "id",
+                "first_name": "first",
+                "phone": "mobile",
+                "country": "country",
+                "created_at": "created",
+                "loyalty_card_id": "card",
+                "shop_account_id": "account",
+                "email": "email",
+            },
+        )
         buyer = {} if tools.buyer == "email" else {"contact_source": {"value": "crm"}}
-        self._source("shop", "interaction", "orders.csv", {
-            "source_event_id": "Name", "source_contact_id": "customer", "occurred_at": "at",
-            "amount": "total", **buyer,
-        }, kind="purchase", exclude={"status": ["Cancelled", "refunded"]})  # fmt: skip
-        self._source("loyalty", "interaction", "loyalty.csv", {
-            "source_contact_id": "card", "occurred_at": "at",
-        }, kind="loyalty")  # fmt: skip
-        self._source("consents", "consent", "consents.csv", {
-            "source_contact_id": "id", "contact_source": {"value": "crm"}, **consent,
-        }, exclude=exclude)  # fmt: skip
+        self._source(
+            "shop",
+            "interaction",
+            "orders.csv",
+            {
+                "source_event_id": "Name",
+                "source_contact_id": "customer",
+                "occurred_at": "at",
+                "amount": "total",
+                **buyer,
+            },
+            kind="purchase",
+            exclude={"status": ["Cancelled", "refunded"]},
+        )
+        self._source(
+            "loyalty",
+            "interaction",
+            "loyalty.csv",
+            {"source_contact_id": "card", "occurred_at": "at"},
+            kind="loyalty",
+        )
+        self._source(
+            "consents",
+            "consent",
+            "consents.csv",
+            {"source_contact_id": "id", "contact_source": {"value": "crm"}, **consent},
+            exclude=exclude,
+        )
 
     def _source(
         self, name: str, entity: str, file: str, columns: dict[str, Any], **more: Any
     ) -> None:
-        said = {"source": name, "entity": entity, "connector": "files", "path": f"../data/{file}",
-                "time_zone": "America/New_York", "columns": columns, **more}  # fmt: skip
+        said = {
+            "source": name,
+            "entity": entity,
+            "connector": "files",
+            "path": f"../data/{file}",
+            "time_zone": "America/New_York",
+            "columns": columns,
+            **more,
+        }
         (self.folder / "sources" / f"{name}.yaml").write_text(yaml.safe_dump(said))
 
     def write(self, today: int) -> None:
         """The exports that are complete through a day."""
         people, tools = self.people, self.tools
-        self._csv("cards", ["id", "first", "mobile", "country", "created", "card", "account",
-                            "email", "note"], [
-            [p.card, "Ann", self._phone(p), "US", day_of(-300), 7000 + p.home, p.email, p.email, ""]
-            for p in people
-        ])  # fmt: skip
-        self._csv("loyalty", ["card", "at", "note"], [
-            [7000 + p.home, f"{day_of(on)} 12:00", ""]
-            for p in people for on in p.card_used if on <= today
-        ])  # fmt: skip
+        self._csv(
+            "cards",
+            ["id", "first", "mobile", "country", "created", "card", "account", "email", "note"],
+            [
+                [
+                    p.card,
+                    "Ann",
+                    self._phone(p),
+                    "US",
+                    day_of(-300),
+                    7000 + p.home,
+                    p.email,
+                    p.email,
+                    "",
+                ]
+                for p in people
+            ],
+        )
+        self._csv(
+            "loyalty",
+            ["card", "at", "note"],
+            [
+                [7000 + p.home, f"{day_of(on)} 12:00", ""]
+                for p in people
+                for on in p.card_used
+                if on <= today
+            ],
+        )
         orders: list[list[Any]] = []
         for p in people:
             for number, order in enumerate(p.orders):
@@ -242,8 +296,10 @@ class Files:
 
     def _order(self, p: Person, number: int, order: Order, today: int) -> list[list[Any]]:
         buyer = {
-            "id": p.card, "float": f"{p.card}.0", "email": p.email.replace("person", " Person"),
-        }[self.tools.buyer]  # fmt: skip
+            "id": p.card,
+            "float": f"{p.card}.0",
+            "email": p.email.replace("person", " Person"),
+        }[self.tools.buyer]
         status = " CANCELLED " if order.fate == "cancelled" else "paid"
         if order.refunded_on is not None and order.refunded_on <= today:
             status = "Refunded"
@@ -256,9 +312,11 @@ class Files:
 
     def _consents(self, p: Person, today: int) -> list[list[Any]]:
         if not p.has_agreed:
-            return [] if self.tools.consents == "dates" else [
-                [p.card, "Unsubscribed ", day_of(-200), ""]
-            ]  # fmt: skip
+            return (
+                []
+                if self.tools.consents == "dates"
+                else [[p.card, "Unsubscribed ", day_of(-200), ""]]
+            )
         withdrawn = (
             p.withdrawn_on if p.withdrawn_on is not None and p.withdrawn_on <= today else None
         )
@@ -369,9 +427,10 @@ def is_plain(p: Person) -> bool:
 
 
 @settings(
-    max_examples=examples(2), deadline=None,
+    max_examples=examples(2),
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
+)
 @given(shop=shops())
 def test_a_careful_marketer_would_have_texted_the_same(
     shop: tuple[Tools, list[Person]], new_warehouse: Any, tmp_path_factory: Any
@@ -385,9 +444,12 @@ def policy() -> dict[str, Any]:
     said = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     steps = [{**step, "after_days": LADDER[step["name"]]} for step in said["steps"]]
     return {
-        "steps": steps, "gap_days": GAP_DAYS, "repeat_after_days": REPEAT_DAYS,
-        "close_after_days": CLOSE_DAYS, "gates": {"max_rejected_share": 0.5},
-    }  # fmt: skip
+        "steps": steps,
+        "gap_days": GAP_DAYS,
+        "repeat_after_days": REPEAT_DAYS,
+        "close_after_days": CLOSE_DAYS,
+        "gates": {"max_rejected_share": 0.5},
+    }
 
 
 def live(engine: sa.Engine, folder: Path, tools: Tools, people: list[Person]) -> None:

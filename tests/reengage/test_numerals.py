@@ -85,9 +85,14 @@ def test_what_was_there_before_is_judged_when_the_schema_moves_on(early: sa.Engi
     cards = {1: "+442079460958", 2: "+447911123456", 3: "+12127360001", 4: None}
     at = datetime(2026, 5, 1, 12, tzinfo=UTC)
     orders = [
-        (1, "a", 50, at), (1, "b", -50, at.replace(day=3)), (2, "c", 50, at),
-        (2, "d", -20, at.replace(day=3)), (3, "e", 0, at), (4, "f", 10, at), (4, "g", -1, at),
-    ]  # fmt: skip
+        (1, "a", 50, at),
+        (1, "b", -50, at.replace(day=3)),
+        (2, "c", 50, at),
+        (2, "d", -20, at.replace(day=3)),
+        (3, "e", 0, at),
+        (4, "f", 10, at),
+        (4, "g", -1, at),
+    ]
     with early.begin() as connection:
         connection.exec_driver_sql("INSERT INTO core.derived_from VALUES ('signals', 'purchase')")
         connection.exec_driver_sql(
@@ -135,13 +140,23 @@ def test_what_was_there_before_is_judged_when_the_schema_moves_on(early: sa.Engi
             " FROM core.contact_activity ORDER BY 1"
         ).all()
     assert [tuple(row) for row in kinds] == [
-        (1, "fixed_line"), (2, "mobile"), (3, "fixed_line_or_mobile"), (4, None),
-    ]  # fmt: skip
+        (1, "fixed_line"),
+        (2, "mobile"),
+        (3, "fixed_line_or_mobile"),
+        (4, None),
+    ]
     assert [tuple(row) for row in told] == [
-        ("a", "refund", True), ("b", "refund", True), ("c", "purchase", False),
-        ("d", "refund", False), ("e", "visit", False), ("f", "purchase", False),
+        ("a", "refund", True),
+        ("b", "refund", True),
+        ("c", "purchase", False),
+        ("d", "refund", False),
+        ("e", "visit", False),
+        ("f", "purchase", False),
         ("g", "refund", False),
-    ]  # fmt: skip
+    ]
     assert [tuple(row) for row in activity] == [
-        (1, 0, None, 8), (2, 1, "2026-05-01", 8), (3, 0, None, 8), (4, 1, "2026-05-01", 8),
-    ]  # fmt: skip
+        (1, 0, None, 8),
+        (2, 1, "2026-05-01", 8),
+        (3, 0, None, 8),
+        (4, 1, "2026-05-01", 8),
+    ]

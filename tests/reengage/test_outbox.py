@@ -193,41 +193,96 @@ def fetch(engine: sa.Engine, query: str, **binds: Any) -> list[tuple[Any, ...]]:
 
 def people(engine: sa.Engine, *contact_ids: int) -> None:
     """Quiet contacts who agreed to be written to, each with a phone."""
-    insert(engine, "core.contact", *(
-        {"contact_id": i, "phone_e164": phone(i), "phone_hash": hashed(i), "first_source": "crm",
-         "first_source_contact_id": str(i), "first_seen_on": QUIET} for i in contact_ids
-    ))  # fmt: skip
-    insert(engine, "core.contact_activity", *(
-        {"contact_id": i, "last_signal_on": QUIET, "visible_on": QUIET,
-         "updated_load_id": 1} for i in contact_ids
-    ))  # fmt: skip
-    insert(engine, "cohort.episode", *(
-        {"contact_id": i, "dormant_since": QUIET, "opened_on": AS_OF} for i in contact_ids
-    ))  # fmt: skip
-    insert(engine, "core.consent", *(
-        {"contact_id": i, "source": "crm", "record_key": str(i), "channel": "sms",
-         "purpose": "marketing", "granted_at": datetime(2025, 1, 1, tzinfo=UTC),
-         "effective_at": datetime(2025, 1, 1, tzinfo=UTC), "load_id": 1} for i in contact_ids
-    ))  # fmt: skip
+    insert(
+        engine,
+        "core.contact",
+        *(
+            {
+                "contact_id": i,
+                "phone_e164": phone(i),
+                "phone_hash": hashed(i),
+                "first_source": "crm",
+                "first_source_contact_id": str(i),
+                "first_seen_on": QUIET,
+            }
+            for i in contact_ids
+        ),
+    )
+    insert(
+        engine,
+        "core.contact_activity",
+        *(
+            {"contact_id": i, "last_signal_on": QUIET, "visible_on": QUIET, "updated_load_id": 1}
+            for i in contact_ids
+        ),
+    )
+    insert(
+        engine,
+        "cohort.episode",
+        *({"contact_id": i, "dormant_since": QUIET, "opened_on": AS_OF} for i in contact_ids),
+    )
+    insert(
+        engine,
+        "core.consent",
+        *(
+            {
+                "contact_id": i,
+                "source": "crm",
+                "record_key": str(i),
+                "channel": "sms",
+                "purpose": "marketing",
+                "granted_at": datetime(2025, 1, 1, tzinfo=UTC),
+                "effective_at": datetime(2025, 1, 1, tzinfo=UTC),
+                "load_id": 1,
+            }
+            for i in contact_ids
+        ),
+    )
 
 
 def queue(engine: sa.Engine, *contact_ids: int, **values: Any) -> None:
     """A message for each, to be sent from now on."""
-    insert(engine, "outbox.message", *(
-        {"contact_id": i, "message_id": key_of(i), "dormant_since": QUIET, "step": "survey",
-         "channel": "sms", "as_of": AS_OF, "phone_hash": hashed(i), "body": f"Hello {i}",
-         "encoding": "GSM-7", "segments": 1, "not_before": NOW - timedelta(hours=1),
-         "not_after": NOW + timedelta(hours=24), "status": "queued", "status_at": NOW, **values}
-        for i in contact_ids
-    ))  # fmt: skip
+    insert(
+        engine,
+        "outbox.message",
+        *(
+            {
+                "contact_id": i,
+                "message_id": key_of(i),
+                "dormant_since": QUIET,
+                "step": "survey",
+                "channel": "sms",
+                "as_of": AS_OF,
+                "phone_hash": hashed(i),
+                "body": f"Hello {i}",
+                "encoding": "GSM-7",
+                "segments": 1,
+                "not_before": NOW - timedelta(hours=1),
+                "not_after": NOW + timedelta(hours=24),
+                "status": "queued",
+                "status_at": NOW,
+                **values,
+            }
+            for i in contact_ids
+        ),
+    )
 
 
 def claimed(engine: sa.Engine, wall_time: datetime, *contact_ids: int, **values: Any) -> None:
     """Messages that a sender, now dead, had claimed."""
-    queue(engine, *contact_ids, **{
-        "status": "sending", "attempts": 1, "claimed_by": 77, "claimed_at": wall_time,
-        "provider": "infobip", "bulk_id": "bulk", **values,
-    })  # fmt: skip
+    queue(
+        engine,
+        *contact_ids,
+        **{
+            "status": "sending",
+            "attempts": 1,
+            "claimed_by": 77,
+            "claimed_at": wall_time,
+            "provider": "infobip",
+            "bulk_id": "bulk",
+            **values,
+        },
+    )
 
 
 def states(engine: sa.Engine) -> dict[int, tuple[str, str | None]]:
@@ -393,18 +448,25 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
     queue(warehouse, 9, **old)
     withdrawn = {"source": "crm", "record_key": "w", "channel": "sms", "load_id": 2}
     insert(
-        warehouse, "core.consent",
+        warehouse,
+        "core.consent",
         {"contact_id": 2, "purpose": "marketing", "withdrawn_at": NOW, "effective_at": NOW}
         | withdrawn,
         # Of another purpose, and not before tomorrow: neither counts.
         {"contact_id": 1, "purpose": "service", "withdrawn_at": NOW, "effective_at": NOW}
         | withdrawn,
-        {"contact_id": 1, "purpose": "marketing", "withdrawn_at": NOW + timedelta(days=1),
-         "effective_at": NOW + timedelta(days=1)} | withdrawn,
-    )  # fmt: skip
+        {
+            "contact_id": 1,
+            "purpose": "marketing",
+            "withdrawn_at": NOW + timedelta(days=1),
+            "effective_at": NOW + timedelta(days=1),
+        }
+        | withdrawn,
+    )
     stop = {"channel": "sms", "source": "test", "since": NOW}
     insert(
-        warehouse, "core.suppression",
+        warehouse,
+        "core.suppression",
         {"contact_id": 3, "phone_hash": None, "reason": "opted_out", "lifted_at": None} | stop,
         {"contact_id": 0, "phone_hash": hashed(4), "reason": "complaint", "lifted_at": None} | stop,
         {"contact_id": 10, "phone_hash": hashed(10), "reason": "hard_bounce", "lifted_at": None}
@@ -414,22 +476,32 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
         | stop,
         {"contact_id": 12, "phone_hash": hashed(12), "reason": "opted_out", "lifted_at": NOW}
         | stop,
-    )  # fmt: skip
-    execute(warehouse, "UPDATE core.contact_activity SET last_signal_on = :d WHERE contact_id = 5",
-            d=QUIET + timedelta(days=1))  # fmt: skip
+    )
+    execute(
+        warehouse,
+        "UPDATE core.contact_activity SET last_signal_on = :d WHERE contact_id = 5",
+        d=QUIET + timedelta(days=1),
+    )
     queue_hit(warehouse, 6)
-    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
-            "WHERE contact_id = 7", p=phone(70), h=hashed(70))  # fmt: skip
+    execute(
+        warehouse,
+        "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h WHERE contact_id = 7",
+        p=phone(70),
+        h=hashed(70),
+    )
     reply = {"provider": "infobip", "text": "no more?", "meaning": "unclear", "received_at": NOW}
     insert(
-        warehouse, "outbox.reply",
+        warehouse,
+        "outbox.reply",
         {"provider_reply_id": "a", "phone_hash": hashed(13), "reviewed_at": None} | reply,
         {"provider_reply_id": "b", "phone_hash": hashed(14), "reviewed_at": NOW} | reply,
-    )  # fmt: skip
+    )
     execute(warehouse, "UPDATE core.contact SET merged_into = 1 WHERE contact_id = 15")
     execute(warehouse, "UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = 16")
-    execute(warehouse, "UPDATE core.contact SET phone_e164 = NULL, phone_hash = NULL "
-            "WHERE contact_id = 17")  # fmt: skip
+    execute(
+        warehouse,
+        "UPDATE core.contact SET phone_e164 = NULL, phone_hash = NULL WHERE contact_id = 17",
+    )
     execute(warehouse, "UPDATE cohort.episode SET closed_on = :d WHERE contact_id = 18", d=AS_OF)
     execute(warehouse, "DELETE FROM core.consent WHERE contact_id = 19")
     execute(
@@ -443,11 +515,23 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
     told = states(warehouse)
     reasons = {i: code for i, (status, code) in told.items() if status == "cancelled"}
     assert reasons == {
-        2: "no_consent", 3: "suppressed", 4: "suppressed", 5: "returned", 6: "opened",
-        7: "phone_changed", 8: "too_late", 9: "too_old", 10: "suppressed", 13: "unread_reply",
-        15: "phone_changed", 16: "suppressed", 17: "phone_changed", 18: "returned",
-        19: "no_consent", 20: "not_mobile",
-    }  # fmt: skip
+        2: "no_consent",
+        3: "suppressed",
+        4: "suppressed",
+        5: "returned",
+        6: "opened",
+        7: "phone_changed",
+        8: "too_late",
+        9: "too_old",
+        10: "suppressed",
+        13: "unread_reply",
+        15: "phone_changed",
+        16: "suppressed",
+        17: "phone_changed",
+        18: "returned",
+        19: "no_consent",
+        20: "not_mobile",
+    }
     sent = {i for i, (status, _) in told.items() if status == "accepted"}
     assert sent == {1, 11, 12, 14}
     assert sandbox.accepted() == Counter(str(key_of(i)) for i in sent)
@@ -459,13 +543,27 @@ def test_what_happened_since_the_decision_cancels_with_its_reason(
 def queue_hit(engine: sa.Engine, contact_id: int) -> None:
     """An earlier step of the episode, opened by a human."""
     first = {"step": "first", "message_id": key_of(contact_id, "first"), "status": "delivered"}
-    execute(engine, "UPDATE outbox.message SET step = 'contest', message_id = :m "
-            "WHERE contact_id = :i", m=key_of(contact_id, "contest"), i=contact_id)  # fmt: skip
+    execute(
+        engine,
+        "UPDATE outbox.message SET step = 'contest', message_id = :m WHERE contact_id = :i",
+        m=key_of(contact_id, "contest"),
+        i=contact_id,
+    )
     queue(engine, contact_id, **first)
-    insert(engine, "outbox.hit", {
-        "code": "c", "contact_id": contact_id, "message_id": key_of(contact_id, "first"),
-        "at": NOW, "kind": "press", "method": "POST", "user_agent": "", "purpose": "",
-    })  # fmt: skip
+    insert(
+        engine,
+        "outbox.hit",
+        {
+            "code": "c",
+            "contact_id": contact_id,
+            "message_id": key_of(contact_id, "first"),
+            "at": NOW,
+            "kind": "press",
+            "method": "POST",
+            "user_agent": "",
+            "purpose": "",
+        },
+    )
 
 
 def test_quiet_hours_move_a_message_and_do_not_drop_it(
@@ -473,8 +571,7 @@ def test_quiet_hours_move_a_message_and_do_not_drop_it(
 ) -> None:
     people(warehouse, 1, 2)
     execute(
-        warehouse,
-        "UPDATE core.contact SET time_zone = 'Pacific/Honolulu' WHERE contact_id = 2",
+        warehouse, "UPDATE core.contact SET time_zone = 'Pacific/Honolulu' WHERE contact_id = 2"
     )
     queue(warehouse, 1, 2)
     clock = SimulatedClock(NOW)  # 05:00 in Honolulu
@@ -603,8 +700,9 @@ def test_credit_that_runs_out_stops_at_once_and_burns_no_message(
         with pytest.raises(ProviderError, match="credit"):
             sender(warehouse, sandbox.provider(), clock).run()
     assert Counter(status for status, _ in states(warehouse).values()) == {
-        "accepted": 30, "queued": 30,
-    }  # fmt: skip
+        "accepted": 30,
+        "queued": 30,
+    }
     assert fetch(warehouse, "SELECT sum(attempts) FROM outbox.message") == [(30,)]
     sandbox.app.state.faults = Faults(rate_per_second=10_000)
     assert sender(warehouse, sandbox.provider(), clock).run() == Sent(accepted=30)
@@ -614,9 +712,12 @@ def test_credit_that_runs_out_stops_at_once_and_burns_no_message(
 # How each provider is made to refuse a number with a code: the HTTP status of its answer.
 REFUSALS = {"infobip": 200, "twilio": 400, "mailup": 403}
 LISTED = {
-    Cause.NUMBER: "rejected", Cause.STOP: "rejected", Cause.MESSAGE: "rejected",
-    Cause.MOMENT: "queued", Cause.DOUBT: "unknown",
-}  # fmt: skip
+    Cause.NUMBER: "rejected",
+    Cause.STOP: "rejected",
+    Cause.MESSAGE: "rejected",
+    Cause.MOMENT: "queued",
+    Cause.DOUBT: "unknown",
+}
 
 
 def refuse(sandbox: Sandbox, codes: dict[str, str], status: int) -> None:
@@ -677,10 +778,13 @@ def test_a_refusal_does_what_its_list_says_and_the_others_go_out(
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
     [
-        ("infobip", 200, "REJECTED_INVENTED"), ("infobip", 400, "E400"), ("infobip", 422, "E422"),
-        ("twilio", 400, "21999"), ("mailup", 400, "199"),
+        ("infobip", 200, "REJECTED_INVENTED"),
+        ("infobip", 400, "E400"),
+        ("infobip", 422, "E422"),
+        ("twilio", 400, "21999"),
+        ("mailup", 400, "199"),
     ],
-)  # fmt: skip
+)
 def test_a_code_on_no_list_is_of_one_message_suppresses_nobody_and_is_told(
     warehouse: sa.Engine,
     sandbox: Sandbox,
@@ -697,8 +801,10 @@ def test_a_code_on_no_list_is_of_one_message_suppresses_nobody_and_is_told(
     refuse(sandbox, {phone(i): code for i in refused}, status)
     result = sender(warehouse, sandbox.provider(), clock, wall, batch_size=40).run()
     assert result == Sent(accepted=36, rejected=4, unlisted=Counter({code: 4}))
-    assert f"4 of the rejected with codes that are on no list, so that nobody is suppressed for "\
-        f"them ({code}: 4)" in result.summary()  # fmt: skip
+    assert (
+        f"4 of the rejected with codes that are on no list, so that nobody is suppressed for "
+        f"them ({code}: 4)" in result.summary()
+    )
     assert sent_to(sandbox) == Counter(set(range(1, 41)) - refused)
     assert {i for i, state in states(warehouse).items() if state == ("rejected", code)} == refused
     assert fetch(warehouse, "SELECT count(*) FROM core.suppression") == [(0,)]
@@ -789,9 +895,10 @@ def test_halves_go_out_once_whatever_is_killed_or_lost_between(
     people(warehouse, *everybody)
     queue(warehouse, *everybody)
     clock, wall, folder = SimulatedClock(NOW), Time(), tmp_path_factory.mktemp("sandbox")
-    with pytest.MonkeyPatch.context() as patch, serve(app := create_sandbox(
-        folder, clock, KEY, "seed"
-    )) as server:  # fmt: skip
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        serve(app := create_sandbox(folder, clock, KEY, "seed")) as server,
+    ):
         patch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
         sandbox = Sandbox(folder, app, server.url)
         refuse(sandbox, {phone(begin + i): "E400" for i in bad}, 400)
@@ -867,8 +974,9 @@ def test_what_a_settled_log_does_not_have_is_sent_again_and_at_last_given_up(
 
     provider = Scripted(inner, log=log, send=send)
     for _ in range(4):
-        sender(warehouse, provider, clock, wall, settle_seconds=30, timeout_seconds=15,
-               max_attempts=5).run()  # fmt: skip
+        sender(
+            warehouse, provider, clock, wall, settle_seconds=30, timeout_seconds=15, max_attempts=5
+        ).run()
     assert len(sent) == 5
     assert states(warehouse) == {1: ("rejected", "not_sent")}
     assert max(wall.slept) <= 45
@@ -901,9 +1009,11 @@ def test_a_claim_of_a_dead_sender_is_settled_message_by_message(
     waiting = sender(warehouse, provider, clock, wall, max_attempts=1)
     assert waiting.run() == Sent(accepted=2, rejected=2)
     assert states(warehouse) == {
-        1: ("accepted", None), 2: ("rejected", "CODE"), 3: ("rejected", "not_sent"),
+        1: ("accepted", None),
+        2: ("rejected", "CODE"),
+        3: ("rejected", "not_sent"),
         4: ("accepted", None),
-    }  # fmt: skip
+    }
     assert sum(wall.slept) == pytest.approx(1.3)
 
 
@@ -983,11 +1093,19 @@ def answer_all(bulk_id: str, batch: list[Outgoing], *_: Any, **__: Any) -> list[
 
 
 def entry(contact_id: int, status: Any, code: str = "CODE", **values: Any) -> LogEntry:
-    return LogEntry(**{
-        "message_id": str(key_of(contact_id)), "status": status, "raw_code": code,
-        "suppress": None, "segments": 1, "price": Decimal("0.01"), "currency": "USD",
-        "occurred_at": NOW + timedelta(minutes=1), **values,
-    })  # fmt: skip
+    return LogEntry(
+        **{
+            "message_id": str(key_of(contact_id)),
+            "status": status,
+            "raw_code": code,
+            "suppress": None,
+            "segments": 1,
+            "price": Decimal("0.01"),
+            "currency": "USD",
+            "occurred_at": NOW + timedelta(minutes=1),
+            **values,
+        }
+    )
 
 
 @pytest.mark.parametrize("kind", ["twilio", "mailup"])
@@ -1034,23 +1152,31 @@ FAILURES = ("undelivered", "expired", "rejected")
 @given(
     st.lists(
         st.lists(st.sampled_from(["accepted", "delivered", *FAILURES]), min_size=1, max_size=3),
-        min_size=1, max_size=4,
+        min_size=1,
+        max_size=4,
     )
-)  # fmt: skip
+)
 def test_a_success_never_overwrites_a_failure_in_whatever_order_they_come(
     warehouse: sa.Engine, batches: list[list[str]]
 ) -> None:
     clock = SimulatedClock(NOW)
     (contact_id,) = fetch(warehouse, "SELECT count(*) + 1 FROM outbox.message")[0]
-    queue(warehouse, contact_id, status="accepted", accepted_at=NOW, provider="infobip",
-          bulk_id=f"b{contact_id}")  # fmt: skip
+    queue(
+        warehouse,
+        contact_id,
+        status="accepted",
+        accepted_at=NOW,
+        provider="infobip",
+        bulk_id=f"b{contact_id}",
+    )
     number = 0
     for batch in batches:
         rows = []
         for status in batch:
             number += 1
-            rows.append(entry(contact_id, status, f"C{number}",
-                              occurred_at=NOW + timedelta(seconds=number)))  # fmt: skip
+            rows.append(
+                entry(contact_id, status, f"C{number}", occurred_at=NOW + timedelta(seconds=number))
+            )
         outbox._keep_receipts(warehouse, "infobip", rows, NOW)
         with warehouse.begin() as connection:
             outbox.apply_receipts(connection, "sms", clock())
@@ -1204,14 +1330,19 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
     monkeypatch.setattr(db, "run", slow)
     claims = [outbox._Claimed(i, str(key_of(i)), phone(i), "Hello", NOW, ()) for i in (last, first)]
     with ThreadPoolExecutor(1) as pool:
-        one._record("b", claims, [
-            Answer(str(key_of(last)), Outcome.ACCEPTED, raw_code="1"),
-            Answer(str(key_of(first)), Outcome.REJECTED, raw_code="2", suppress=suppress),
-        ])  # fmt: skip
+        one._record(
+            "b",
+            claims,
+            [
+                Answer(str(key_of(last)), Outcome.ACCEPTED, raw_code="1"),
+                Answer(str(key_of(first)), Outcome.REJECTED, raw_code="2", suppress=suppress),
+            ],
+        )
         others[0].result()
     assert {i: status for i, (status, _) in states(warehouse).items()} == {
-        last: "accepted", first: "rejected",
-    }  # fmt: skip
+        last: "accepted",
+        first: "rejected",
+    }
 
 
 def test_a_refusal_for_want_of_credit_takes_no_text_that_is_sent_later(
@@ -1226,15 +1357,21 @@ def test_a_refusal_for_want_of_credit_takes_no_text_that_is_sent_later(
     refused = [
         entry(i, "rejected", "REJECTED_NOT_ENOUGH_CREDITS", bulk_id="first") for i in (1, 2, 3, 4)
     ]
-    told = [*refused, entry(5, "rejected", bulk_id="first"),
-            entry(6, "rejected", bulk_id="first", message_id="no-message-of-ours")]  # fmt: skip
+    told = [
+        *refused,
+        entry(5, "rejected", bulk_id="first"),
+        entry(6, "rejected", bulk_id="first", message_id="no-message-of-ours"),
+    ]
     for receipts in (told, [entry(3, "delivered", bulk_id="second")]):
         outbox._keep_receipts(warehouse, "infobip", receipts, NOW)
         with warehouse.begin() as connection:
             outbox.apply_receipts(connection, "sms", NOW)
     assert {i: status for i, (status, _) in states(warehouse).items()} == {
-        1: "queued", 2: "sending", 3: "delivered", 4: "rejected",
-    }  # fmt: skip
+        1: "queued",
+        2: "sending",
+        3: "delivered",
+        4: "rejected",
+    }
 
 
 def test_a_number_that_is_bad_for_good_is_suppressed_each_of_them_once(
@@ -1243,8 +1380,14 @@ def test_a_number_that_is_bad_for_good_is_suppressed_each_of_them_once(
     people(warehouse, 1, 2)
     ours = {"status": "accepted", "accepted_at": NOW, "provider": "infobip", "bulk_id": "b"}
     queue(warehouse, 1, 2, **ours)
-    queue(warehouse, 1, **ours, step="contest", message_id=key_of(1, "contest"),
-          phone_hash=hashed(100))  # fmt: skip
+    queue(
+        warehouse,
+        1,
+        **ours,
+        step="contest",
+        message_id=key_of(1, "contest"),
+        phone_hash=hashed(100),
+    )
     logged = (
         entry(1, "undelivered", suppress="hard_bounce"),
         entry(1, "undelivered", suppress="hard_bounce", message_id=str(key_of(1, "contest"))),
@@ -1260,8 +1403,12 @@ def test_an_opt_out_that_a_receipt_tells_is_one_of_the_number_and_no_bounce(
     warehouse: sa.Engine, clock: SimulatedClock
 ) -> None:
     people(warehouse, 1, 2, 3)
-    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
-            "WHERE contact_id = 2", p=phone(1), h=hashed(1))  # fmt: skip
+    execute(
+        warehouse,
+        "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h WHERE contact_id = 2",
+        p=phone(1),
+        h=hashed(1),
+    )
     queue(warehouse, 1, status="accepted", accepted_at=NOW, provider="twilio", bulk_id="b")
     queue(warehouse, 2, phone_hash=hashed(1))
     queue(warehouse, 3)
@@ -1278,8 +1425,10 @@ def test_an_opt_out_that_a_receipt_tells_is_one_of_the_number_and_no_bounce(
     stand = "SELECT contact_id, status::text FROM core.contact ORDER BY contact_id"
     assert fetch(warehouse, stand) == [(1, "unsubscribed"), (2, "unsubscribed"), (3, "active")]
     assert states(warehouse) == {
-        1: ("rejected", "21610"), 2: ("cancelled", "opted_out"), 3: ("queued", None),
-    }  # fmt: skip
+        1: ("rejected", "21610"),
+        2: ("cancelled", "opted_out"),
+        3: ("queued", None),
+    }
 
 
 def reply(contact_id: int, text: str) -> Reply:
@@ -1290,8 +1439,12 @@ def test_replies_opt_out_by_phone_or_wait_for_a_person(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock
 ) -> None:
     people(warehouse, 1, 2, 3, 4)
-    execute(warehouse, "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h "
-            "WHERE contact_id = 2", p=phone(1), h=hashed(1))  # fmt: skip
+    execute(
+        warehouse,
+        "UPDATE core.contact SET phone_e164 = :p, phone_hash = :h WHERE contact_id = 2",
+        p=phone(1),
+        h=hashed(1),
+    )
     queue(warehouse, 1, 3, 4)
     queue(warehouse, 2, phone_hash=hashed(1))
     texts = [
@@ -1306,9 +1459,11 @@ def test_replies_opt_out_by_phone_or_wait_for_a_person(
     assert set(kept) == {"r1", "r3", "r4", "short"} and "555" not in kept["r3"]
     assert sender(warehouse, sandbox.provider(), clock).run().accepted == 0
     assert states(warehouse) == {
-        1: ("cancelled", "opted_out"), 2: ("cancelled", "opted_out"),
-        3: ("cancelled", "unread_reply"), 4: ("cancelled", "unread_reply"),
-    }  # fmt: skip
+        1: ("cancelled", "opted_out"),
+        2: ("cancelled", "opted_out"),
+        3: ("cancelled", "unread_reply"),
+        4: ("cancelled", "unread_reply"),
+    }
 
 
 def test_a_stop_survives_a_kill_and_a_log_that_is_away(
@@ -1343,24 +1498,43 @@ def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
     people(warehouse, 1, 2, 3)
     queue(warehouse, 1, status="cancelled", error_code="too_late", attempts=2)
     queue(warehouse, 2, status="unknown", body="out, perhaps")
-    insert(warehouse, "cohort.decision", *(
-        {"as_of": AS_OF, "contact_id": i, "dormant_since": QUIET, "inactive_days": 30,
-         "step": "survey", "prior_sends": 0, "prior_opens": 0, "action": "send", "reason": "due",
-         "policy_version": "v"} for i in (1, 2, 3)
-    ))  # fmt: skip
+    insert(
+        warehouse,
+        "cohort.decision",
+        *(
+            {
+                "as_of": AS_OF,
+                "contact_id": i,
+                "dormant_since": QUIET,
+                "inactive_days": 30,
+                "step": "survey",
+                "prior_sends": 0,
+                "prior_opens": 0,
+                "action": "send",
+                "reason": "due",
+                "policy_version": "v",
+            }
+            for i in (1, 2, 3)
+        ),
+    )
     with warehouse.begin() as connection:
         done = drafts.draft(connection, policy_with(), AS_OF, clock(), "http://127.0.0.1:1")
     assert (done.texts, done.failed) == (3, {})
     assert states(warehouse) == {1: ("draft", None), 2: ("unknown", None), 3: ("draft", None)}
     linked = "SELECT contact_id FROM outbox.link ORDER BY contact_id"
     assert fetch(warehouse, linked) == [(1,), (3,)]
-    insert(warehouse, "cohort.day", {
-        "as_of": AS_OF, "policy_version": "v", "decided_at": NOW, "last_load_id": 0,
-        "released_at": NOW,
-    })  # fmt: skip
+    insert(
+        warehouse,
+        "cohort.day",
+        {
+            "as_of": AS_OF,
+            "policy_version": "v",
+            "decided_at": NOW,
+            "last_load_id": 0,
+            "released_at": NOW,
+        },
+    )
     assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 2
     assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 0
-    assert outbox.statuses(warehouse, AS_OF) == {
-        ("survey", "queued"): 2, ("survey", "unknown"): 1,
-    }  # fmt: skip
+    assert outbox.statuses(warehouse, AS_OF) == {("survey", "queued"): 2, ("survey", "unknown"): 1}
     assert Sent(accepted=1, in_doubt=2).summary() == "1 accepted, 2 in doubt"

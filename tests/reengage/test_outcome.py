@@ -153,8 +153,10 @@ def test_sums_of_several_currencies_are_taken_apart_once(world: World) -> None:
 
     def fill(load: Load) -> None:
         load.interaction(1, AFTER)
-        load._sql("UPDATE core.interaction SET currency = 'EUR' WHERE source_event_id = :event",
-                  event=load.interaction(1, AFTER))  # fmt: skip
+        load._sql(
+            "UPDATE core.interaction SET currency = 'EUR' WHERE source_event_id = :event",
+            event=load.interaction(1, AFTER),
+        )
 
     world.load(AFTER, fill)
     world.decide(AFTER)
@@ -210,8 +212,9 @@ def test_a_cost_is_in_the_brands_currency_or_what_the_policy_expects(
     world.fate(SURVEY, "delivered", world.at(START, 11))
     world.sql(
         "UPDATE outbox.message SET price = :price, currency = :currency, expected_price = 0.5",
-        price=price, currency=currency,
-    )  # fmt: skip
+        price=price,
+        currency=currency,
+    )
     world.load(AFTER)
     world.decide(AFTER)
     end(world, AFTER)
@@ -229,8 +232,9 @@ def judge_anew(world: World, key: Key, who: str) -> None:
         " SELECT contact_id, hit_id, 9, CAST(:rule AS outbox.rule) FROM outbox.hit"
         " WHERE message_id = :id"
         " ON CONFLICT (contact_id, hit_id) DO UPDATE SET rule = excluded.rule",
-        id=message_id(*key, "sms"), rule=RULES[who],
-    )  # fmt: skip
+        id=message_id(*key, "sms"),
+        rule=RULES[who],
+    )
 
 
 def follow(world: World) -> Followed:
@@ -258,16 +262,16 @@ def written(world: World) -> dict[str, Any]:
         what: {tuple(row) for row in world.sql(query)}
         for what, query in {
             "outcomes": "SELECT contact_id, dormant_since, arm, outcome, decided_on, steps_sent,"
-                        " first_open_at, returned_on, revenue, cost, closed_at, if_unopened"
-                        " FROM outcome.contact_outcome",
+            " first_open_at, returned_on, revenue, cost, closed_at, if_unopened"
+            " FROM outcome.contact_outcome",
             "figures": "SELECT CAST(daily_step AS text) FROM outcome.daily_step",
             "episodes": "SELECT contact_id, dormant_since, opened_on, is_opened, next_due_on,"
-                        " closed_on FROM cohort.episode",
+            " closed_on FROM cohort.episode",
             "decisions": "SELECT contact_id, as_of, step, reason FROM cohort.decision",
             "contacts": "SELECT contact_id, status FROM core.contact",
             "quiet": "SELECT contact_id, dormant_since FROM cohort.dormancy",
         }.items()
-    } | {"suppressed": standing(world)}  # fmt: skip
+    } | {"suppressed": standing(world)}
 
 
 class Doubtful:
@@ -388,9 +392,17 @@ def opener(world: World) -> World:
 
 LATER = AFTER + timedelta(days=1)
 SPOKEN = (
-    "nothing", "a signal", "an open", "a machine", "a doubt", "a consent", "a start", "a stop",
-    "a merge", "a newer episode",
-)  # fmt: skip
+    "nothing",
+    "a signal",
+    "an open",
+    "a machine",
+    "a doubt",
+    "a consent",
+    "a start",
+    "a stop",
+    "a merge",
+    "a newer episode",
+)
 
 
 def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_them(
@@ -437,8 +449,9 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     world.sql("UPDATE core.contact SET merged_into = 1 WHERE contact_id = :id", id=who["a merge"])
     world.sql(
         "INSERT INTO cohort.episode (contact_id, dormant_since, opened_on) VALUES (:id, :on, :on)",
-        id=who["a newer episode"], on=closed,
-    )  # fmt: skip
+        id=who["a newer episode"],
+        on=closed,
+    )
 
     found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
     given_up = {who["nothing"], who["a machine"], who["a doubt"]}

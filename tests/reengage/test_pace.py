@@ -142,10 +142,15 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(
-    st.tuples(st.sampled_from(["both", "account"]), st.integers(1, 9), st.sampled_from([0.0, 9.0])),
-    min_size=2, max_size=25,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["both", "account"]), st.integers(1, 9), st.sampled_from([0.0, 9.0])
+        ),
+        min_size=2,
+        max_size=25,
+    )
+)
 def test_no_turn_is_booked_faster_than_any_of_its_rates(
     warehouse: sa.Engine, bookings: list[tuple[str, int, float]]
 ) -> None:

@@ -136,8 +136,12 @@ class Web:
             "merged_into, first_source, first_source_contact_id, first_seen_on) VALUES "
             "(:id, :phone, '<b>Ada', :language, :country, :merged_into, 'crm', :name, :day) "
             "ON CONFLICT DO NOTHING",
-            id=contact_id, phone=phone, name=str(contact_id), day=QUIET, **values,
-        )  # fmt: skip
+            id=contact_id,
+            phone=phone,
+            name=str(contact_id),
+            day=QUIET,
+            **values,
+        )
         code = f"{step[:3]}AB{contact_id:04}"
         message = message_id(contact_id, QUIET, step, "sms")
         self.run(
@@ -145,14 +149,22 @@ class Web:
             "as_of, phone_hash, encoding, segments, not_before, not_after, status, status_at, "
             "accepted_at) VALUES (:id, :message, :day, :step, 'sms', :day, :phone, 'GSM-7', 1, "
             ":at, :at, 'delivered', :at, :at)",
-            id=contact_id, message=message, day=QUIET, step=step, phone=phone,
+            id=contact_id,
+            message=message,
+            day=QUIET,
+            step=step,
+            phone=phone,
             at=NOW - timedelta(hours=1),
-        )  # fmt: skip
+        )
         self.run(
             "INSERT INTO outbox.link VALUES (:code, :message, :id, :target, :at, :end)",
-            code=code, message=message, id=contact_id, target=f"landing:{step}", at=NOW,
+            code=code,
+            message=message,
+            id=contact_id,
+            target=f"landing:{step}",
+            at=NOW,
             end=NOW + timedelta(days=90),
-        )  # fmt: skip
+        )
         return code
 
     def get(self, path: str) -> str:
@@ -318,8 +330,9 @@ def test_an_entry_is_one_a_person_and_one_a_number(web: Web) -> None:
     web.post(f"/{another}/enter", 422, age="yes")
     web.post(f"/{another}/enter", age="yes", country="yes")
     assert [(entry[0], entry[2]) for entry in web.entries()] == [
-        (1, confirmed), (3, {**confirmed, "country": ["US", "IT"]}),
-    ]  # fmt: skip
+        (1, confirmed),
+        (3, {**confirmed, "country": ["US", "IT"]}),
+    ]
 
 
 def test_who_entered_on_another_card_sees_that_entry(web: Web) -> None:
@@ -359,10 +372,14 @@ def test_nobody_is_invited_who_could_not_enter(
     contest = step.contest.model_copy(update={"closes_on": date(1998, 2, 1), **changes})
     policy = policy.model_copy(update={"steps": (step.model_copy(update={"contest": contest}),)})
     world, quiet = World(warehouse, policy, is_new=True), date(1998, 1, 10)
-    world.load(quiet, lambda load: [
-        load.contact(1, 1), load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
-        load.interaction(1, quiet),
-    ])  # fmt: skip
+    world.load(
+        quiet,
+        lambda load: [
+            load.contact(1, 1),
+            load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
+            load.interaction(1, quiet),
+        ],
+    )
     world.sql("UPDATE core.contact SET country = :country", country=country)
     world.sql(
         "INSERT INTO outbox.contest (contest, seed, commitment, seen_at, drawn_at)"
@@ -381,11 +398,17 @@ def test_nobody_is_texted_about_a_contest_that_is_closed(
     (step,) = policy.steps
     world, quiet = World(warehouse, policy, is_new=True), date(1998, 1, 10)
     as_of = quiet + timedelta(days=3)
-    world.load(quiet, lambda load: [
-        (load.contact(n, n), load.consent(n, datetime(1997, 1, 1, tzinfo=UTC)),
-         load.interaction(n, day))
-        for n, day in ((1, quiet), (2, quiet + timedelta(days=1)))
-    ])  # fmt: skip
+    world.load(
+        quiet,
+        lambda load: [
+            (
+                load.contact(n, n),
+                load.consent(n, datetime(1997, 1, 1, tzinfo=UTC)),
+                load.interaction(n, day),
+            )
+            for n, day in ((1, quiet), (2, quiet + timedelta(days=1)))
+        ],
+    )
     world.load(quiet + timedelta(days=1))
 
     def until(closes_on: date) -> Policy:
@@ -435,9 +458,12 @@ def test_nobody_enters_before_the_opening(
 
 
 def test_a_draw_can_be_checked_by_anybody(
-    web: Web, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    web: Web,
+    policy: Policy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     codes = [web.sent("contest", n, f"h{n}", country="US") for n in range(1, 9)]
     for code in codes:
         page = web.post(f"/{code}/enter", age="yes")
@@ -522,10 +548,16 @@ def test_a_winner_reads_so_on_the_page_and_nobody_enters_any_more(
     # Even were the clock behind, or the policy's close moved, after the draw.
     with web.engine.begin() as connection:
         db.run(
-            connection, "web/enter_contest",
-            contest="spring", contact_id=5, phone_hash="h5", message_id=uuid.uuid4(),
-            ticket="X", confirmed="{}", at=NOW,
-        )  # fmt: skip
+            connection,
+            "web/enter_contest",
+            contest="spring",
+            contact_id=5,
+            phone_hash="h5",
+            message_id=uuid.uuid4(),
+            ticket="X",
+            confirmed="{}",
+            at=NOW,
+        )
     assert len(web.entries()) == 4
 
 
@@ -555,16 +587,25 @@ def test_nobody_is_decided_to_be_texted_in_a_break_and_everybody_is_after_it(
 ) -> None:
     # A ladder of 3, 6 and 9 days; the break ends before the second step would be due anyway.
     world, quiet = World(warehouse, small_policy()), date(1998, 1, 10)
-    world.load(quiet, lambda load: (
-        load.contact(1, 1), load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
-        load.interaction(1, quiet),
-    ))  # fmt: skip
+    world.load(
+        quiet,
+        lambda load: (
+            load.contact(1, 1),
+            load.consent(1, datetime(1997, 1, 1, tzinfo=UTC)),
+            load.interaction(1, quiet),
+        ),
+    )
     with warehouse.begin() as connection:
         db.run(
-            connection, "core/pause",
-            contact_id=1, phone_hash=None, channel="sms", source="landing",
-            at=world.at(quiet, 12), until_on=date(1998, 1, 15),
-        )  # fmt: skip
+            connection,
+            "core/pause",
+            contact_id=1,
+            phone_hash=None,
+            channel="sms",
+            source="landing",
+            at=world.at(quiet, 12),
+            until_on=date(1998, 1, 15),
+        )
     said = []
     for days in (3, 4):
         as_of = quiet + timedelta(days=days)
@@ -623,9 +664,10 @@ def test_no_get_answers_enters_or_pauses(web: Web) -> None:
         for path in ("", "/answers", "/enter", "/pause", "/resume", "/opt-out"):
             for method in ("GET", "HEAD"):
                 answer = web.client.request(
-                    method, f"/{code}{path}?reason=prices&age=yes&months=1",
+                    method,
+                    f"/{code}{path}?reason=prices&age=yes&months=1",
                     headers={"User-Agent": "Mozilla/5.0"},
-                )  # fmt: skip
+                )
                 led = (303, f"/{code}") if path else (200, None)
                 assert (answer.status_code, answer.headers.get("location")) == led
     assert web.answers() == [] and web.entries() == [] and web.attributes() == {}
@@ -667,8 +709,9 @@ def test_a_coupons_page_names_what_its_holder_last_looked_at(web: Web) -> None:
     web.run(
         "INSERT INTO outbox.coupon (code, message_id, contact_id, kind, value, expires_at, role)"
         " VALUES ('7KFM2-XR9TB', :message, 1, 'percent', 15, :end, 'coupon')",
-        message=message_id(1, QUIET, "coupon", "sms"), end=NOW + timedelta(days=9),
-    )  # fmt: skip
+        message=message_id(1, QUIET, "coupon", "sms"),
+        end=NOW + timedelta(days=9),
+    )
     plain = web.get(f"/{code}")
     assert "7KFM2-XR9TB" in plain and "Remember" not in plain
     web.run(
@@ -679,8 +722,9 @@ def test_a_coupons_page_names_what_its_holder_last_looked_at(web: Web) -> None:
         "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
         " occurred_on, product_id, loaded_at, load_id) VALUES"
         " (1, 'shop', 'v1', 'visit', :at, :day, 'lamp', :at, 1)",
-        at=NOW - timedelta(days=40), day=QUIET,
-    )  # fmt: skip
+        at=NOW - timedelta(days=40),
+        day=QUIET,
+    )
     assert "Remember Lamp &amp; Co?" in web.get(f"/{code}")
     web.run("ALTER TABLE core.product RENAME COLUMN name TO title")
     try:
@@ -693,12 +737,15 @@ def test_a_coupons_page_names_what_its_holder_last_looked_at(web: Web) -> None:
 
 def test_a_coupon_says_when_where_and_from_what_on(web: Web) -> None:
     values = {
-        "kind": "percent", "value": 15, "minimum": 40, "role": "coupon",
+        "kind": "percent",
+        "value": 15,
+        "minimum": 40,
+        "role": "coupon",
         "expires_at": datetime(2026, 12, 5, 1, tzinfo=UTC),
-    }  # fmt: skip
-    for contact_id, (language, more) in enumerate([
-        ("en", {}), ("it", {}), ("ko", {"starts_at": NOW + timedelta(days=2)}),
-    ], 1):  # fmt: skip
+    }
+    for contact_id, (language, more) in enumerate(
+        [("en", {}), ("it", {}), ("ko", {"starts_at": NOW + timedelta(days=2)})], 1
+    ):
         code = web.sent("coupon", contact_id, f"h{contact_id}", language=language, country="US")
         row = {**values, **more, "code": f"7KFM2-XR9T{contact_id}", "contact_id": contact_id}
         row["message_id"] = message_id(contact_id, QUIET, "coupon", "sms")
@@ -766,21 +813,46 @@ def test_a_brand_whose_language_is_not_written_is_told_so(policy: Policy) -> Non
     ("step", "key", "value", "said"),
     [
         (0, "questions", [{"name": "a", "kind": "choice", "label": "A"}], "two options or more"),
-        (0, "questions", [{"name": "a", "kind": "text", "label": "A", "attribute": "b"}],
-         "may hold"),
+        (
+            0,
+            "questions",
+            [{"name": "a", "kind": "text", "label": "A", "attribute": "b"}],
+            "may hold",
+        ),
         (0, "questions", [{"name": "a", "kind": "text", "label": "A", "low": "b"}], "only a scale"),
-        (0, "questions", [{"name": "a", "kind": "text", "label": {"ko": "가"}}],
-         "brand's language"),
+        (
+            0,
+            "questions",
+            [{"name": "a", "kind": "text", "label": {"ko": "가"}}],
+            "brand's language",
+        ),
         (0, "questions", [{"name": "a", "kind": "text", "label": " "}], "write some words"),
-        (0, "questions", [{"name": "a", "kind": "yes_no", "label": label} for label in "AB"],
-         "have one name"),
+        (
+            0,
+            "questions",
+            [{"name": "a", "kind": "yes_no", "label": label} for label in "AB"],
+            "have one name",
+        ),
         (0, "contest", {"name": "a", "closes_on": "2026-12-31", "prize": "A"}, "not both"),
-        (1, "contest", {"name": "a", "closes_on": "2026-12-31", "prize": "A",
-                        "opens_on": "2027-01-01"}, "must not be after"),
-        (1, "contest", {"name": "a", "closes_on": "2026-12-31", "prize": "A",
-                        "terms_url": "javascript:alert(1)"}, "https://"),
+        (
+            1,
+            "contest",
+            {"name": "a", "closes_on": "2026-12-31", "prize": "A", "opens_on": "2027-01-01"},
+            "must not be after",
+        ),
+        (
+            1,
+            "contest",
+            {
+                "name": "a",
+                "closes_on": "2026-12-31",
+                "prize": "A",
+                "terms_url": "javascript:alert(1)",
+            },
+            "https://",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_page_that_cannot_be_is_refused_with_the_policy(
     tmp_path: Path, step: int, key: str, value: Any, said: str
 ) -> None:

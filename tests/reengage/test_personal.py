@@ -15,10 +15,12 @@ from reengage.quality import validate
 
 LINES: dict[str, Any] = {
     "columns": {
-        "source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
+        "source_event_id": "id",
+        "source_contact_id": "who",
+        "occurred_at": "at",
         "product_id": "product",
-    },
-}  # fmt: skip
+    }
+}
 LINES_HEAD = "id,who,at,product"
 PRODUCT_HEAD = "id,name,url,image_url,price,currency,available"
 
@@ -77,9 +79,14 @@ def shop(warehouse: sa.Engine, tmp_path: Path) -> Shop:
 
 def test_from_files_to_what_a_text_can_say(shop: Shop) -> None:
     shop.products(
-        ("lamp", "Lamp"), ("rug", "Rug"), ("vase", "Vase"), ("bulb", "Bulb"), ("sofa", "Sofa"),
-        ("shade", "Shade", "no"), ("secret", ""),
-    )  # fmt: skip
+        ("lamp", "Lamp"),
+        ("rug", "Rug"),
+        ("vase", "Vase"),
+        ("bulb", "Bulb"),
+        ("sofa", "Sofa"),
+        ("shade", "Shade", "no"),
+        ("secret", ""),
+    )
     shop.orders(
         ("ann", "2024-03-01T10:00:00Z", "lamp rug shade secret unknown"),
         ("ben", "2024-03-02T10:00:00Z", "lamp bulb bulb bulb shade"),
@@ -97,20 +104,26 @@ def test_from_files_to_what_a_text_can_say(shop: Shop) -> None:
         "Lamp", "bought", "https://shop.example/lamp", ("Bulb", "Rug", "Vase")
     )
     assert {who: (one.item, one.together) for who, one in said.items()} == {
-        "ann": ("Lamp", ("Bulb", "Vase", "Sofa")), "ben": ("Bulb", ("Vase",)), "cat": ("Bulb", ()),
-        "dan": ("Lamp", ("Bulb", "Rug", "Sofa")), "eve": ("Lamp", ("Bulb", "Vase")),
+        "ann": ("Lamp", ("Bulb", "Vase", "Sofa")),
+        "ben": ("Bulb", ("Vase",)),
+        "cat": ("Bulb", ()),
+        "dan": ("Lamp", ("Bulb", "Rug", "Sofa")),
+        "eve": ("Lamp", ("Bulb", "Vase")),
         "fay": ("Lamp", ("Bulb", "Rug", "Vase")),
-    }  # fmt: skip
+    }
 
 
 def test_the_last_item_on_the_day_viewed_or_bought(shop: Shop) -> None:
     shop.products(("lamp", "Lamp", "no"), ("rug", "Rug"), ("vase", "Vase", "no"))
     shop.orders(("ann", "2024-03-01T10:00:00Z", "lamp rug"), ("ben", "2024-03-09", "rug lamp"))
     shop.orders(
-        ("a1", "2024-03-02", "rug"), ("a1", "2024-03-03", "vase"), ("a1", "2024-03-04", ""),
+        ("a1", "2024-03-02", "rug"),
+        ("a1", "2024-03-03", "vase"),
+        ("a1", "2024-03-04", ""),
         ("a2", "2024-03-02", "nothing"),
-        name="web", kind="visit",
-    )  # fmt: skip
+        name="web",
+        kind="visit",
+    )
     said = shop.about()
     # The vase cannot be had any more: what was only looked at is not spoken of.
     assert said["a1"] == About("Rug", "viewed", "https://shop.example/rug", ())
@@ -157,10 +170,13 @@ def test_corrections_and_what_is_taken_back_are_followed(shop: Shop) -> None:
 def test_one_name_is_said_once_and_none_that_is_theirs(shop: Shop) -> None:
     shop.products(("s1", "Shirt"), ("s2", "Shirt"), ("lamp", "Lamp"), ("l2", "Lamp"), ("z", "Zoo"))
     shop.orders(
-        ("ann", "2024-03-01", "lamp s1"), ("ben", "2024-03-01", "lamp s2"),
-        ("cat", "2024-03-01", "lamp z l2"), ("dan", "2024-03-02", "lamp"),
-        ("eve", "2024-03-02", "s1"), ("eve", "2024-03-03", "lamp"),
-    )  # fmt: skip
+        ("ann", "2024-03-01", "lamp s1"),
+        ("ben", "2024-03-01", "lamp s2"),
+        ("cat", "2024-03-01", "lamp z l2"),
+        ("dan", "2024-03-02", "lamp"),
+        ("eve", "2024-03-02", "s1"),
+        ("eve", "2024-03-03", "lamp"),
+    )
     said = shop.about()
     assert said["dan"].together == ("Shirt", "Zoo")
     assert said["eve"].together == ("Zoo",), "a shirt is theirs already"
@@ -169,10 +185,12 @@ def test_one_name_is_said_once_and_none_that_is_theirs(shop: Shop) -> None:
 def test_the_cost_of_an_answer_is_bounded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.products(*((f"p{n}", f"P{n}") for n in range(9)))
     shop.orders(
-        ("old", "2024-03-01", "p0 p1"), ("old2", "2024-03-01", "p0 p1"),
-        ("new", "2024-03-05", "p0 p2"), ("big", "2024-03-06", "p0 p3 p4 p5 p6"),
+        ("old", "2024-03-01", "p0 p1"),
+        ("old2", "2024-03-01", "p0 p1"),
+        ("new", "2024-03-05", "p0 p2"),
+        ("big", "2024-03-06", "p0 p3 p4 p5 p6"),
         ("ann", "2024-03-07", "p0"),
-    )  # fmt: skip
+    )
     assert shop.about()["ann"].together == ("P1", "P2", "P3")
     monkeypatch.setattr(personal, "MOST_BASKETS", 3)
     assert shop.about()["ann"].together == ("P2", "P3", "P4")

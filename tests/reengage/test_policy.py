@@ -72,18 +72,27 @@ MISTAKES = [
     ("closes_on: 2027-12-31", "closes_on: 2027-12-31 10:00", "write the day alone: 2027-12-31 ("),
     ("signals: [purchase, visit,", "signals: [purchases, visit,", "; you may mean purchase (it"),
     ("signals: [purchase, visit,", "signals: [smile,", "write one of purchase, visit, loyalty,"),
-    ("signals: [purchase, visit, loyalty, email_click, reply, login]", "signals: purchase",
-     "signals: write a list: [purchase] (it says purchase)"),
-    ("signals: [purchase, visit, loyalty, email_click, reply, login]", "",
-     "signals: is missing: write `signals: [purchase, visit, loyalty]`"),
+    (
+        "signals: [purchase, visit, loyalty, email_click, reply, login]",
+        "signals: purchase",
+        "signals: write a list: [purchase] (it says purchase)",
+    ),
+    (
+        "signals: [purchase, visit, loyalty, email_click, reply, login]",
+        "",
+        "signals: is missing: write `signals: [purchase, visit, loyalty]`",
+    ),
     ("- name: contest", "- name: Contest 1", "write a name in small letters, digits and _"),
     ("- name: contest", "- name: # contest", "steps.2.name: is empty: write a text, like"),
     ("mode: sandbox", "mode: Live", "mode: write one of sandbox, live; you may mean live (it says"),
     ("approval: never", "approval: no", "for true or false: write one of always, anomaly, never ("),
     ("time_zone: America/New_York", "time_zone: New York", "you may mean America/New_York"),
     ("time_zone: America/New_York", "time_zone: Atlantis", "write one like America/New_York"),
-    ("country: US ", "country: NO ",
-     'brand.country: YAML takes this for true or false: write it in quotes: "NO" (it says NO)'),
+    (
+        "country: US ",
+        "country: NO ",
+        'brand.country: YAML takes this for true or false: write it in quotes: "NO" (it says NO)',
+    ),
     ("country: US ", "country: usa ", "write the country as two capital letters, like US"),
     ('sender: "+12125550100"', "sender: +12125550100", 'write it in quotes: "+12125550100"'),
     ("salt: spring", "salt: 2026", 'control.salt: write it in quotes: "2026" (it says 2026)'),
@@ -96,17 +105,21 @@ MISTAKES = [
     ("max_segments: {", "max_segments: two #", "a number, or several by place: {default: 1,"),
     ("countries: []", "countries: US", "contest.countries: write a list: [US]"),
     ("channel: sms", "channel: fax", "consent.channel: write sms (it says fax)"),
-]  # fmt: skip
+]
 # Seen only where each value by itself is one that may stand there.
 TOGETHER = [
-    ("after_days: 30", "after_days: 60",
-     "contest comes at 60 days, and survey before it at 60: the days must grow from step to step"),
+    (
+        "after_days: 30",
+        "after_days: 60",
+        "contest comes at 60 days, and survey before it at 60: "
+        "the days must grow from step to step",
+    ),
     ('to: "20:00"', 'to: "08:00"', "hours: `from` and `sunday_from` must be before `to`"),
     ("- name: contest", "- name: survey", "two steps have one name, survey: each needs a name"),
     ("prices: {default: 0.05,", "prices: {", "a price named `default` is needed"),
     ("frequency: daily", "frequency: hourly", "frequency hourly is none of daily, weekly, monthly"),
     ("caps:\n", "caps: null\ncups:\n", "caps: is empty: write its keys below it, or take the line"),
-]  # fmt: skip
+]
 
 
 def refusal(file: Path, *changes: tuple[str, str]) -> str:

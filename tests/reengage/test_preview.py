@@ -43,8 +43,11 @@ def world(warehouse: sa.Engine) -> World:
         world.clock.move_to(world.at(as_of, 10))
         cohort.decide(warehouse, policy, as_of, world.clock, LINKS)
         gates.pass_or_stop(warehouse, policy, as_of, world.clock)
-        world.sql("UPDATE outbox.message SET status = 'delivered', accepted_at = :at"
-                  " WHERE status = 'draft'", at=world.at(as_of, 10))  # fmt: skip
+        world.sql(
+            "UPDATE outbox.message SET status = 'delivered', accepted_at = :at"
+            " WHERE status = 'draft'",
+            at=world.at(as_of, 10),
+        )
         world.sql(
             "INSERT INTO outbox.hit (code, contact_id, message_id, at, kind, method, user_agent,"
             " purpose) SELECT 'c', contact_id, message_id, :at, 'press', 'POST', 'Mozilla/5.0', ''"
@@ -52,10 +55,12 @@ def world(warehouse: sa.Engine) -> World:
             at=world.at(as_of, 11),
         )
         world.load(following, lambda load: load.interaction(load.load_id, load.as_of) and None)
-    world.sql("UPDATE core.contact SET last_name = 'Lovelace', email = 'ada@shop.example',"
-              " language = CASE WHEN contact_id % 3 = 0 THEN 'it' END,"
-              " country = CASE WHEN contact_id % 3 = 1 THEN 'KR' END,"
-              " lifecycle_class = CASE WHEN contact_id % 2 = 0 THEN 'Grocery' END")  # fmt: skip
+    world.sql(
+        "UPDATE core.contact SET last_name = 'Lovelace', email = 'ada@shop.example',"
+        " language = CASE WHEN contact_id % 3 = 0 THEN 'it' END,"
+        " country = CASE WHEN contact_id % 3 = 1 THEN 'KR' END,"
+        " lifecycle_class = CASE WHEN contact_id % 2 = 0 THEN 'Grocery' END"
+    )
     world.clock.move_to(world.at(DAY, 10))
     return world
 
@@ -126,9 +131,7 @@ def test_a_preview_is_what_the_day_will_be_and_leaves_no_trace(
     assert again.done == "was let go" and again.sends == seen.sends
     assert traces(engine) == after
     with pytest.raises(PastDayError, match="replayed"):
-        preview.preview(
-            engine, world.policy, DAY - timedelta(days=2), world.clock, LINKS
-        )  # fmt: skip
+        preview.preview(engine, world.policy, DAY - timedelta(days=2), world.clock, LINKS)
 
 
 def test_a_preview_says_whom_a_cap_lets_through(world: World) -> None:
@@ -183,12 +186,15 @@ def test_what_a_person_reads_names_nobody(world: World) -> None:
     secrets = {
         value
         for table, column in (
-            ("core.contact", "phone_e164"), ("core.contact", "email"),
-            ("core.contact", "last_name"), ("outbox.link", "code"), ("outbox.coupon", "code"),
+            ("core.contact", "phone_e164"),
+            ("core.contact", "email"),
+            ("core.contact", "last_name"),
+            ("outbox.link", "code"),
+            ("outbox.coupon", "code"),
         )
         for (value,) in world.sql(f"SELECT DISTINCT {column} FROM {table}")
         if value
-    }  # fmt: skip
+    }
     assert len(secrets) > 60
     for text in shown:
         assert not [secret for secret in secrets if secret in text]
@@ -216,7 +222,7 @@ def test_a_file_that_cannot_be_written_ends_the_preview_plainly(
     with pytest.raises(ReengageError, match="audience cannot be written"):
         preview.preview(
             world.engine, world.policy, DAY, world.clock, LINKS, tmp_path / "no" / "x.csv"
-        )  # fmt: skip
+        )
     assert traces(world.engine) == before
 
 

@@ -428,9 +428,13 @@ def test_infobips_older_receipts_are_priced_by_their_count(provider: Provider) -
 def test_what_a_country_asks_for_comes_from_the_connection(peer: Any, single: Any) -> None:
     peer.answer = lambda self: self.tell(200, {"messages": []})
     provider = single(
-        "infobip", india_dlt_entity_id="11", india_dlt_template_id="survey=21, contest=22",
-        turkey_iys_recipient_type="BIREYSEL", turkey_iys_brand_code=7, korea_title="Sale",
-    )  # fmt: skip
+        "infobip",
+        india_dlt_entity_id="11",
+        india_dlt_template_id="survey=21, contest=22",
+        turkey_iys_recipient_type="BIREYSEL",
+        turkey_iys_brand_code=7,
+        korea_title="Sale",
+    )
     numbers = ["+919812345678", "+905301234567", "+821012345678", "+12025550101"]
     hand_over(provider, [Outgoing(f"m{i}", n, "t", "contest") for i, n in enumerate(numbers)])
     assert [m["options"].get("regional") for m in peer.asked[0][2]["messages"]] == [
@@ -1051,12 +1055,19 @@ def handed(
 
 def resource(**values: Any) -> dict[str, Any]:
     return {
-        "sid": "SM1", "direction": "outbound-api", "body": "Hi https://l.example/abc",
-        "status": "delivered", "error_code": None, "num_segments": "2", "price": "-0.01580",
-        "price_unit": "usd", "date_created": "Mon, 02 Mar 2026 15:00:01 +0000",
+        "sid": "SM1",
+        "direction": "outbound-api",
+        "body": "Hi https://l.example/abc",
+        "status": "delivered",
+        "error_code": None,
+        "num_segments": "2",
+        "price": "-0.01580",
+        "price_unit": "usd",
+        "date_created": "Mon, 02 Mar 2026 15:00:01 +0000",
         "date_sent": "Mon, 02 Mar 2026 15:00:02 +0000",
-        "date_updated": "Mon, 02 Mar 2026 15:00:09 +0000", **values,
-    }  # fmt: skip
+        "date_updated": "Mon, 02 Mar 2026 15:00:09 +0000",
+        **values,
+    }
 
 
 def test_twilios_log_is_searched_by_number_and_text(peer: Any, single: Any) -> None:
@@ -1076,10 +1087,16 @@ def test_twilios_log_is_searched_by_number_and_text(peer: Any, single: Any) -> N
     peer.answer = pages
     assert single("twilio").log("bulk", [handed("m0")]) == [
         LogEntry(
-            "m0", "delivered", "delivered", None, 2, Decimal("0.01580"), "USD",
+            "m0",
+            "delivered",
+            "delivered",
+            None,
+            2,
+            Decimal("0.01580"),
+            "USD",
             datetime(2026, 3, 2, 15, 0, 9, tzinfo=UTC),
         )
-    ]  # fmt: skip
+    ]
     assert len(peer.asked) == 2 and "To=%2B12025550101" in peer.asked[0][0]
 
 

@@ -128,7 +128,7 @@ def test_a_day_of_people_whom_no_card_describes_is_stopped(
     quality.check_known(warehouse, read_sources(tmp_path / "sources"), shop.policy, second)
     assert shop.sql(
         "SELECT as_of, rows_unknown FROM raw.load WHERE rows_unknown > 0 ORDER BY load_id"
-    ) == [(first, 250), (second, 150), (third, 199)]  # fmt: skip
+    ) == [(first, 250), (second, 150), (third, 199)]
 
 
 def test_without_contacts_nobody_is_known_and_nobody_can_be_texted(

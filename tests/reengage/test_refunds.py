@@ -26,10 +26,18 @@ def left(rows: list[Row]) -> set[str]:
 
 
 def feed_of(engine: sa.Engine, folder: Path) -> Feed:
-    return Feed(engine, folder, columns={
-        "source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
-        "amount": "total", "currency": "cur", "product_id": "what",
-    })  # fmt: skip
+    return Feed(
+        engine,
+        folder,
+        columns={
+            "source_event_id": "id",
+            "source_contact_id": "who",
+            "occurred_at": "at",
+            "amount": "total",
+            "currency": "cur",
+            "product_id": "what",
+        },
+    )
 
 
 def test_each_refund_takes_back_the_latest_purchase_of_its_amount(
@@ -38,12 +46,15 @@ def test_each_refund_takes_back_the_latest_purchase_of_its_amount(
     random = Random(7)
     rows: list[Row] = [
         (
-            f"e{n:03}", f"w{random.randrange(25)}", AS_OF - timedelta(days=random.randrange(40)),
-            random.choice([20, 20, 35, -20, -35]), random.choice(["USD", "USD", "EUR"]),
+            f"e{n:03}",
+            f"w{random.randrange(25)}",
+            AS_OF - timedelta(days=random.randrange(40)),
+            random.choice([20, 20, 35, -20, -35]),
+            random.choice(["USD", "USD", "EUR"]),
             random.choice(["", "", "mug"]),
         )
         for n in range(400)
-    ]  # fmt: skip
+    ]
     feed = feed_of(warehouse, tmp_path)
     told = list(rows)
     random.shuffle(told)  # a refund may come in before what it is of
@@ -80,10 +91,17 @@ def test_each_refund_takes_back_the_latest_purchase_of_its_amount(
 def test_a_coupon_follows_what_only_cards_bring_together(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
-    shop = Feed(warehouse, tmp_path, columns={
-        "source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
-        "amount": "total", "coupon_code": "code",
-    })  # fmt: skip
+    shop = Feed(
+        warehouse,
+        tmp_path,
+        columns={
+            "source_event_id": "id",
+            "source_contact_id": "who",
+            "occurred_at": "at",
+            "amount": "total",
+            "coupon_code": "code",
+        },
+    )
     with warehouse.begin() as connection:
         connection.execute(
             sa.text(
@@ -101,10 +119,17 @@ def test_a_coupon_follows_what_only_cards_bring_together(
     assert shop.rows(used) == [("shop:1", True)]
     for name, account in (("crm", "s1"), ("app", "s2")):
         cards = Feed(
-            warehouse, tmp_path, name, entity="contact", kind=None,
-            columns={"source_contact_id": "id", "shop_account_id": "account",
-                     "loyalty_card_id": "card"},
-        )  # fmt: skip
+            warehouse,
+            tmp_path,
+            name,
+            entity="contact",
+            kind=None,
+            columns={
+                "source_contact_id": "id",
+                "shop_account_id": "account",
+                "loyalty_card_id": "card",
+            },
+        )
         cards.write("a.csv", [("k", account, "l1")], "id,account,card")
         cards.take()
     assert shop.rows("SELECT DISTINCT contact_id FROM core.interaction") == [(1,)]

@@ -127,10 +127,21 @@ def test_a_stop_is_understood(text: str) -> None:
         "stpo",
         "non voglio più, cancellatemi",
         "그만 보내세요",
-        "", "   ", "Thanks!", "Yes", "No", "1", "HELP", "👍", "When do you open on Sunday?",
-        "start over", "ѕtart", "don't stop", "Love it",
+        "",
+        "   ",
+        "Thanks!",
+        "Yes",
+        "No",
+        "1",
+        "HELP",
+        "👍",
+        "When do you open on Sunday?",
+        "start over",
+        "ѕtart",
+        "don't stop",
+        "Love it",
     ],
-)  # fmt: skip
+)
 def test_what_is_neither_a_stop_nor_a_start_is_for_a_person_to_read(text: str) -> None:
     assert replies.meaning(text) == "unclear"
 
@@ -266,9 +277,22 @@ anything = st.recursive(
     max_leaves=6,
 )
 FIELDS = (
-    "messageId", "from", "to", "text", "cleanText", "keyword", "receivedAt", "status", "error",
-    "price", "messageCount", "doneAt", "sentAt", "bulkId", "new",
-)  # fmt: skip
+    "messageId",
+    "from",
+    "to",
+    "text",
+    "cleanText",
+    "keyword",
+    "receivedAt",
+    "status",
+    "error",
+    "price",
+    "messageCount",
+    "doneAt",
+    "sentAt",
+    "bulkId",
+    "new",
+)
 told_fields = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, anything))
 
 
@@ -388,9 +412,10 @@ def test_a_receipt_says_of_a_number_only_what_its_list_does(
     name: str, suppress: str | None
 ) -> None:
     item = {
-        "messageId": "m0", "status": {"groupName": "UNDELIVERABLE", "name": "U"},
+        "messageId": "m0",
+        "status": {"groupName": "UNDELIVERABLE", "name": "U"},
         "error": {"name": name, "permanent": True, "description": "Blocked by a filter"},
-    }  # fmt: skip
+    }
     (receipt,) = heard(INFOBIP, json.dumps({"results": [item]}).encode()).receipts
     assert (receipt.suppress, receipt.occurred_at) == (suppress, None)
 
@@ -439,8 +464,10 @@ def add_contact(warehouse: sa.Engine, contact_id: int, number: str, **more: Any)
         "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, status, first_source,"
         " first_source_contact_id, first_seen_on, updated_load_id) VALUES (:id, :number, :hash,"
         " CAST(:status AS core.contact_status), 'crm', CAST(:id AS text), '2026-01-01', 1)",
-        id=contact_id, number=number, **given,
-    )  # fmt: skip
+        id=contact_id,
+        number=number,
+        **given,
+    )
 
 
 def statuses(warehouse: sa.Engine) -> dict[int, str]:
@@ -493,8 +520,9 @@ def test_case_twilio_optouttype(hooked: httpx.Client, warehouse: sa.Engine) -> N
     call(hooked, TWILIO, (CASES / "twilio-optouttype/form.txt").read_text().strip().encode())
     assert statuses(warehouse) == {1: "unsubscribed"}
     assert [row[:3] for row in standing(warehouse)] == [
-        (0, "opted_out", "reply"), (1, "opted_out", "reply"),
-    ]  # fmt: skip
+        (0, "opted_out", "reply"),
+        (1, "opted_out", "reply"),
+    ]
 
 
 def test_the_inbox_that_tells_once_loses_nothing(
@@ -555,10 +583,15 @@ def test_a_number_that_is_somebody_elses_now_is_texted_no_more(
 ) -> None:
     add_contact(warehouse, 1, "+541123456789")
     event = {
-        "specversion": "1.0", "type": "com.twilio.messaging.reassigned-number.detected",
-        "data": {"to_number": "+5491123456789", "from_number": "+12125550100",
-                 "is_reassigned": True, "timestamp": "2026-03-02T00:00:00Z"},
-    }  # fmt: skip
+        "specversion": "1.0",
+        "type": "com.twilio.messaging.reassigned-number.detected",
+        "data": {
+            "to_number": "+5491123456789",
+            "from_number": "+12125550100",
+            "is_reassigned": True,
+            "timestamp": "2026-03-02T00:00:00Z",
+        },
+    }
     others = [{"type": "com.twilio.else", "data": {}}, {**event, "data": {"to_number": None}}]
     call(hooked, TWILIO, json.dumps([*others, event]).encode())
     at = datetime(2026, 3, 2, tzinfo=UTC)
@@ -716,10 +749,18 @@ def test_case_bounce_new_number(warehouse: sa.Engine, tmp_path: Path, reason: st
 def test_a_number_in_two_spellings_is_one(warehouse: sa.Engine, tmp_path: Path) -> None:
     retailer = Retailer(warehouse, opened(PLAIN_DAY, tmp_path))
     cards = ["id,first,mobile,country,created"]
-    cards += [f"A{n},,{phone},AR,2025-01-01" for n, phone in enumerate(
-        ["+54 9 11 2345 6789", "+54 11 2345 6789", "+54 9 351 234 5678", "+54 351 234 5678",
-         "+52 55 1234 5678"]
-    )]  # fmt: skip
+    cards += [
+        f"A{n},,{phone},AR,2025-01-01"
+        for n, phone in enumerate(
+            [
+                "+54 9 11 2345 6789",
+                "+54 11 2345 6789",
+                "+54 9 351 234 5678",
+                "+54 351 234 5678",
+                "+52 55 1234 5678",
+            ]
+        )
+    ]
     ids = [f"A{n}" for n in range(5)]
     files = {
         "cards": cards,
@@ -732,9 +773,12 @@ def test_a_number_in_two_spellings_is_one(warehouse: sa.Engine, tmp_path: Path) 
     say(retailer, "STOP", retailer.at(FIRST, 9) - timedelta(days=1), "5215512345678")
     first = retailer.day(FIRST)
     assert first.decided == {
-        "A0": "send due", "A1": "hold duplicate_phone", "A2": "hold suppressed",
-        "A3": "hold suppressed", "A4": "hold suppressed",
-    }  # fmt: skip
+        "A0": "send due",
+        "A1": "hold duplicate_phone",
+        "A2": "hold suppressed",
+        "A3": "hold suppressed",
+        "A4": "hold suppressed",
+    }
     # What comes back to a text finds its contact, however the provider writes the number.
     one, other = (
         retailer.sql(

@@ -48,24 +48,47 @@ def fill(warehouse: sa.Engine) -> None:
     now = datetime.now(UTC)
     sent, until = now - timedelta(hours=1), now + timedelta(days=180)
     tables: dict[str, list[dict[str, Any]]] = {
-        "core.contact": [], "outbox.message": [], "outbox.link": [],
-    }  # fmt: skip
+        "core.contact": [],
+        "outbox.message": [],
+        "outbox.link": [],
+    }
     for contact_id in range(1, CONTACTS + 1):
         person: dict[str, Any] = {"contact_id": contact_id}
         phone: dict[str, Any] = {"phone_hash": f"phone {contact_id}"}
         message = {"message_id": message_id(contact_id, QUIET, "survey", "sms")}
-        tables["core.contact"].append(person | phone | {
-            "first_source": "crm", "first_source_contact_id": contact_id, "first_seen_on": QUIET,
-        })  # fmt: skip
-        tables["outbox.message"].append(person | phone | message | {
-            "dormant_since": QUIET, "step": "survey", "channel": "sms", "as_of": QUIET,
-            "encoding": "GSM-7", "segments": 1, "not_before": sent, "not_after": sent,
-            "status": "delivered", "status_at": sent, "accepted_at": sent,
-        })  # fmt: skip
-        tables["outbox.link"].append(person | message | {
-            "code": code(contact_id), "target": "landing:survey", "created_at": sent,
-            "expires_at": until,
-        })  # fmt: skip
+        tables["core.contact"].append(
+            person
+            | phone
+            | {"first_source": "crm", "first_source_contact_id": contact_id, "first_seen_on": QUIET}
+        )
+        tables["outbox.message"].append(
+            person
+            | phone
+            | message
+            | {
+                "dormant_since": QUIET,
+                "step": "survey",
+                "channel": "sms",
+                "as_of": QUIET,
+                "encoding": "GSM-7",
+                "segments": 1,
+                "not_before": sent,
+                "not_after": sent,
+                "status": "delivered",
+                "status_at": sent,
+                "accepted_at": sent,
+            }
+        )
+        tables["outbox.link"].append(
+            person
+            | message
+            | {
+                "code": code(contact_id),
+                "target": "landing:survey",
+                "created_at": sent,
+                "expires_at": until,
+            }
+        )
     with warehouse.begin() as connection:
         for table, some in tables.items():
             db.copy(connection, table, list(some[0]), (list(one.values()) for one in some))
@@ -182,9 +205,18 @@ def is_listening(server: EmbeddedServer) -> bool:
 
 def restart(server: EmbeddedServer, mode: str) -> None:
     server._run(
-        "pg_ctl", "-D", str(server.data), "-l", str(server.log), "-m", mode, "-w", "-t", "60",
+        "pg_ctl",
+        "-D",
+        str(server.data),
+        "-l",
+        str(server.log),
+        "-m",
+        mode,
+        "-w",
+        "-t",
+        "60",
         "restart",
-    )  # fmt: skip
+    )
 
 
 def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:

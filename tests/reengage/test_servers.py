@@ -128,9 +128,13 @@ def test_tls_and_its_certificates_are_part_of_the_address(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", given)
     assert warehouse_url() == warehouse_address(
-        "ann", "s/cret", "db.example", 5433, "w",
+        "ann",
+        "s/cret",
+        "db.example",
+        5433,
+        "w",
         {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"},
-    )  # fmt: skip
+    )
     url = sa.make_url(warehouse_url())
     assert url.password == "s/cret"
     assert dict(url.query) == {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"}

@@ -96,12 +96,7 @@ def test_a_file_that_cannot_be_used_is_told_without_what_is_in_it(
 
 @pytest.mark.parametrize(
     "said",
-    [
-        SECRET,
-        f'{{"password": "{SECRET}"',
-        f"postgres://ann:{SECRET}@db:port/w",
-        f'["{SECRET}"]',
-    ],
+    [SECRET, f'{{"password": "{SECRET}"', f"postgres://ann:{SECRET}@db:port/w", f'["{SECRET}"]'],
 )
 def test_an_address_that_is_none_is_told_without_it(
     said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -120,9 +115,12 @@ def body(policy: Policy, language: str) -> str:
     from datetime import UTC, datetime
 
     made = Templates(policy).render(
-        policy.steps[0], Recipient(1, language=language), "https://go.example.com/23456789A",
-        None, datetime(2026, 6, 1, 12, tzinfo=UTC),
-    )  # fmt: skip
+        policy.steps[0],
+        Recipient(1, language=language),
+        "https://go.example.com/23456789A",
+        None,
+        datetime(2026, 6, 1, 12, tzinfo=UTC),
+    )
     return made.body
 
 

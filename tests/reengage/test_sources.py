@@ -144,8 +144,13 @@ def test_a_folder_of_broken_files_gives_its_good_rows(warehouse: sa.Engine, tmp_
     )
     put("o_multi.csv", (head + 'o1,"a\nb, c",2024-03-01,5\n').encode())
     put("p_cut.parquet", b"PAR1" + b"\x00" * 50)
-    put("q_lines.jsonl", b'{"id":"q1","who":1,"at":"2024-03-01","total":5.10}\n{"id":\n[1]\n'
-        + b'{"id":"q2","who":"x\\u0000","at":"2024-03-01"}\n' + b"[" * 100_000 + b"\n")  # fmt: skip
+    put(
+        "q_lines.jsonl",
+        b'{"id":"q1","who":1,"at":"2024-03-01","total":5.10}\n{"id":\n[1]\n'
+        + b'{"id":"q2","who":"x\\u0000","at":"2024-03-01"}\n'
+        + b"[" * 100_000
+        + b"\n",
+    )
     put("r_long.csv", (head + f"{'r' * 5000},1,2024-03-01,5\nr2,1,2024-03-01,1e9999999\n").encode())
     put("s_binary.csv", bytes(range(256)) * 40)
     load = feed.read()
@@ -153,8 +158,21 @@ def test_a_folder_of_broken_files_gives_its_good_rows(warehouse: sa.Engine, tmp_
     from_cut_gz = {key for key in good if key.startswith("gz")}
     assert 100 < len(from_cut_gz) < 5000
     assert good - from_cut_gz == {
-        "c1", "g1", "h1", "i1", "i2", "j1", "k3", "l2", "m2", "m3", "n2", "o1", "q1", "r2",
-    }  # fmt: skip
+        "c1",
+        "g1",
+        "h1",
+        "i1",
+        "i2",
+        "j1",
+        "k3",
+        "l2",
+        "m2",
+        "m3",
+        "n2",
+        "o1",
+        "q1",
+        "r2",
+    }
     whose = feed.rows(
         "SELECT source_contact_id FROM raw.interaction WHERE record_key IN ('h1', 'i1', 'o1')"
     )
@@ -165,12 +183,29 @@ def test_a_folder_of_broken_files_gives_its_good_rows(warehouse: sa.Engine, tmp_
         "WHERE file.path NOT LIKE '%.gz' ORDER BY 1"
     )
     assert {place for place, _ in rejects} == {
-        "c3", "k2", "k3", "l2", "m2", "n2", "n4", "q2", "q3", "q4", "q5", "r2",
-    }  # fmt: skip
+        "c3",
+        "k2",
+        "k3",
+        "l2",
+        "m2",
+        "n2",
+        "n4",
+        "q2",
+        "q3",
+        "q4",
+        "q5",
+        "r2",
+    }
     told = " ".join([*load.notes, *(reason for _, reason in rejects)])
-    for name in ("a_empty.csv is empty", "d_cut.csv.gz breaks off after line", "e_stub.csv.gz",
-                 "f_columns.csv has no column id", "p_cut.parquet", "1 rows are not UTF-8",
-                 "s_binary"):  # fmt: skip
+    for name in (
+        "a_empty.csv is empty",
+        "d_cut.csv.gz breaks off after line",
+        "e_stub.csv.gz",
+        "f_columns.csv has no column id",
+        "p_cut.parquet",
+        "1 rows are not UTF-8",
+        "s_binary",
+    ):
         assert name in told, name
     assert "335" not in told and "@" not in told and "Anna" not in told
 
@@ -213,10 +248,13 @@ def test_the_same_rows_whatever_the_format(warehouse: sa.Engine, tmp_path: Path)
     day = date(2024, 3, 9)  # 22:30 in New York
     midnight = datetime(2024, 3, 9, 5, tzinfo=UTC)
     assert [(s, w, a, d, x and float(x)) for s, w, a, d, x in found] == [
-        ("a", "7", at, day, 12.5), ("a", "8", at, day, None), ("b", "7", at, day, 12.5),
-        ("dates", "7", midnight, day, None), ("dates", "8", midnight, day, None),
+        ("a", "7", at, day, 12.5),
+        ("a", "8", at, day, None),
+        ("b", "7", at, day, 12.5),
+        ("dates", "7", midnight, day, None),
+        ("dates", "8", midnight, day, None),
         ("far", "8", at, day, None),
-    ]  # fmt: skip
+    ]
 
 
 def test_bad_rows_among_many_are_told_apart(tmp_path: Path) -> None:
@@ -261,11 +299,22 @@ def test_no_bytes_at_all_stop_the_reading(lines: list[bytes]) -> None:
 
 
 def plain_source(**said: Any) -> Source:
-    return Source.model_validate({
-        "source": "shop", "entity": "interaction", "kind": "purchase", "connector": "files",
-        "path": "x", "columns": {"source_event_id": "id", "source_contact_id": "who",
-                                 "occurred_at": "at", "amount": "total"},
-    } | said)  # fmt: skip
+    return Source.model_validate(
+        {
+            "source": "shop",
+            "entity": "interaction",
+            "kind": "purchase",
+            "connector": "files",
+            "path": "x",
+            "columns": {
+                "source_event_id": "id",
+                "source_contact_id": "who",
+                "occurred_at": "at",
+                "amount": "total",
+            },
+        }
+        | said
+    )
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -291,10 +340,12 @@ def test_days_end_at_the_brands_midnight(
     )
     at = moment.replace(tzinfo=source_zone)
     text = {
-        "naive": moment.isoformat(" "), "offset": at.isoformat(),
-        "z": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "date": str(moment.date()),
+        "naive": moment.isoformat(" "),
+        "offset": at.isoformat(),
+        "z": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "date": str(moment.date()),
         "epoch": str(int(at.timestamp())),
-    }[written]  # fmt: skip
+    }[written]
     row = Cleaner(plain_source(time_zone=zone), policy, PhoneKey("key"))(
         {"id": "1", "who": "1", "at": text, "total": None}
     )
@@ -393,10 +444,15 @@ def test_what_is_no_amount_is_emptied_with_a_reason(said: str) -> None:
 
 @pytest.mark.parametrize(
     ("bad", "why"),
-    [({"who": " "}, "source_contact_id is missing"), ({"id": "NULL"}, "source_event_id is"),
-     ({"at": "31/12/2024"}, "occurred_at is no time"), ({"at": "0001-01-01"}, "can be true"),
-     ({"at": None}, "occurred_at is missing"), ({"who": "x" * 201}, "longer than")],
-)  # fmt: skip
+    [
+        ({"who": " "}, "source_contact_id is missing"),
+        ({"id": "NULL"}, "source_event_id is"),
+        ({"at": "31/12/2024"}, "occurred_at is no time"),
+        ({"at": "0001-01-01"}, "can be true"),
+        ({"at": None}, "occurred_at is missing"),
+        ({"who": "x" * 201}, "longer than"),
+    ],
+)
 def test_only_a_missing_id_or_an_unreadable_time_rejects(bad: dict[str, Any], why: str) -> None:
     row = cleaned(**bad)
     # What another line of the order may still say is told with the row.
@@ -407,9 +463,10 @@ def test_only_a_missing_id_or_an_unreadable_time_rejects(bad: dict[str, Any], wh
 def test_a_card_keeps_what_can_be_read_of_it() -> None:
     names = ("phone", "email", "first_name", "language", "country", "time_zone", "created_at")
     source = plain_source(
-        entity="contact", kind=None,
+        entity="contact",
+        kind=None,
         columns={"source_contact_id": "id", "last_name": {"value": "Doe"}, **{n: n for n in names}},
-    )  # fmt: skip
+    )
     clean = Cleaner(source, POLICY, PhoneKey("key"))
     bad = dict.fromkeys(names, "+39 335 12") | {"id": "1", "first_name": "Null 😀"}
     row = clean(bad)
@@ -418,10 +475,12 @@ def test_a_card_keeps_what_can_be_read_of_it() -> None:
     assert "335" not in " ".join(row.problems.values())
     assert row.typed[5:7] == ("Null 😀", "Doe")
     for phone, country, e164 in (
-        ("(212) 555-0123", None, "+12125550123"), ("335 1234567", "it", "+393351234567"),
-        ("0039 335 1234567", "IT", "+393351234567"), ("3.93351E+11", "IT", None),
+        ("(212) 555-0123", None, "+12125550123"),
+        ("335 1234567", "it", "+393351234567"),
+        ("0039 335 1234567", "IT", "+393351234567"),
+        ("3.93351E+11", "IT", None),
         ("335 1234567 / 335 7654321", "IT", None),
-    ):  # fmt: skip
+    ):
         row = clean(dict.fromkeys(names) | {"id": "1", "phone": phone, "country": country})
         assert isinstance(row, Good)
         assert row.typed[1] == e164, phone
@@ -430,14 +489,22 @@ def test_a_card_keeps_what_can_be_read_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("said", "at"),
-    [("2026-05-20 02:30:00 UTC", "02:30"), ("2026-05-20 04:30 Europe/Rome", "02:30"),
-     ("2026-07-20 04:30 EST", "09:30"), ("2026-05-20 04:30 EDT", "08:30"),
-     ("2026-05-20 04:30 JST", None), ("2026-05-20T04:30:00 GMT+2", "02:30"),
-     ("2026-05-20 04:30 BST", "no"), ("2026-05-20 04:30 PM", "no")],
-)  # fmt: skip
+    [
+        ("2026-05-20 02:30:00 UTC", "02:30"),
+        ("2026-05-20 04:30 Europe/Rome", "02:30"),
+        ("2026-07-20 04:30 EST", "09:30"),
+        ("2026-05-20 04:30 EDT", "08:30"),
+        ("2026-05-20 04:30 JST", None),
+        ("2026-05-20T04:30:00 GMT+2", "02:30"),
+        ("2026-05-20 04:30 BST", "no"),
+        ("2026-05-20 04:30 PM", "no"),
+    ],
+)
 def test_the_zone_that_a_time_names_counts(said: str, at: str | None) -> None:
-    for format in (None, ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %Z",
-                          "%Y-%m-%d %H:%M %Z"]):  # fmt: skip
+    for format in (
+        None,
+        ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M %Z"],
+    ):
         source = plain_source(time_zone="America/New_York", time_format=format)
         row = Cleaner(source, POLICY, PhoneKey("key"))(
             {"id": "1", "who": "1", "at": said, "total": None}
@@ -455,13 +522,20 @@ NAMED = {"source_contact_id": "id", "first_name": "name", "country": {"value": "
 
 @pytest.mark.parametrize(
     ("written", "country", "name"),
-    [("Zoë".encode("cp1252"), "FR", "Zoë"), ("Søren".encode("cp1252"), "DK", "Søren"),
-     ("D’Angelo".encode("cp1252"), "IT", "D’Angelo"), ("Łukasz".encode("cp1250"), "FR", None),
-     ("Jiří".encode("cp1250"), "FR", None), ("Ondřej".encode("cp1250"), "CZ", None),
-     ("Анна".encode("cp1251"), "FR", None), ("지수".encode("euc-kr"), "US", None),
-     ("Łukasz".encode(), "PL", "Łukasz"), ("José".encode().decode("cp1252").encode(), "ES", None),
-     ("Zo�".encode(), "FR", None)],
-)  # fmt: skip
+    [
+        ("Zoë".encode("cp1252"), "FR", "Zoë"),
+        ("Søren".encode("cp1252"), "DK", "Søren"),
+        ("D’Angelo".encode("cp1252"), "IT", "D’Angelo"),
+        ("Łukasz".encode("cp1250"), "FR", None),
+        ("Jiří".encode("cp1250"), "FR", None),
+        ("Ondřej".encode("cp1250"), "CZ", None),
+        ("Анна".encode("cp1251"), "FR", None),
+        ("지수".encode("euc-kr"), "US", None),
+        ("Łukasz".encode(), "PL", "Łukasz"),
+        ("José".encode().decode("cp1252").encode(), "ES", None),
+        ("Zo�".encode(), "FR", None),
+    ],
+)
 def test_a_name_of_letters_that_make_no_sense_is_none(
     tmp_path: Path, written: bytes, country: str, name: str | None
 ) -> None:
@@ -481,8 +555,11 @@ def test_a_file_is_read_in_the_encoding_that_its_source_says(tmp_path: Path, enc
     source = plain_source(entity="contact", kind=None, columns=NAMED, encoding=encoding)
     (tmp_path / "x.csv").write_bytes("id,name\n1,Łukasz\n2,Ĺ\n".encode(encoding))
     notes = files.Notes()
-    found = [row["name"] for _, row in files.read(tmp_path / "x.csv", source, notes)
-             if isinstance(row, dict)]  # fmt: skip
+    found = [
+        row["name"]
+        for _, row in files.read(tmp_path / "x.csv", source, notes)
+        if isinstance(row, dict)
+    ]
     assert (found, notes.text()) == (["Łukasz", "Ĺ"], None)
 
 
@@ -495,10 +572,13 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
     facts = [
         isinstance(row, Good) and not row.is_excluded
         for row in (
-            clean(order), clean(order | {"status": " cancelled "}), clean(order | {"type": "view"}),
-            clean(order | {"status": "Can celled"}), clean(order | {"type": " ORDER"}),
+            clean(order),
+            clean(order | {"status": " cancelled "}),
+            clean(order | {"type": "view"}),
+            clean(order | {"status": "Can celled"}),
+            clean(order | {"type": " ORDER"}),
         )
-    ]  # fmt: skip
+    ]
     assert facts == [True, False, False, False, True]
     assert clean(order | {"type": "view", "id": "x" * 201}) is None
     assert isinstance(clean(order | {"id": "x" * 201}), Bad)
@@ -512,31 +592,41 @@ def test_excluded_rows_and_unknown_kinds_are_no_rejects() -> None:
 @pytest.mark.parametrize(
     ("quantity", "price", "amount", "currency"),
     [
-        ("2", "4.50", "9.00", "USD"), ("2", "4,50 €", "9.00", "EUR"),
-        ("-1", "£4.50", "-4.50", "GBP"), ("2", "$4.50", "9.00", "USD"),
-        ("2 €", "4.50 €", "9.00", "EUR"), ("2 €", "£4.50", None, "USD"),
+        ("2", "4.50", "9.00", "USD"),
+        ("2", "4,50 €", "9.00", "EUR"),
+        ("-1", "£4.50", "-4.50", "GBP"),
+        ("2", "$4.50", "9.00", "USD"),
+        ("2 €", "4.50 €", "9.00", "EUR"),
+        ("2 €", "£4.50", None, "USD"),
     ],
-)  # fmt: skip
+)
 def test_a_product_is_of_the_currency_beside_its_factors(
     quantity: str, price: str, amount: str | None, currency: str
 ) -> None:
     source = plain_source(
-        columns={"source_event_id": "id", "source_contact_id": "who", "occurred_at": "at",
-                 "amount": {"multiply": ["quantity", "price"]}},
-    )  # fmt: skip
+        columns={
+            "source_event_id": "id",
+            "source_contact_id": "who",
+            "occurred_at": "at",
+            "amount": {"multiply": ["quantity", "price"]},
+        }
+    )
     row = Cleaner(source, POLICY, PhoneKey("key"))(
         {"id": "1", "who": "1", "at": "2024-03-01", "quantity": quantity, "price": price}
     )
     assert isinstance(row, Good)
     assert (row.typed[4], row.typed[5], "amount" in row.problems) == (
-        amount, currency, amount is None
-    )  # fmt: skip
+        amount,
+        currency,
+        amount is None,
+    )
 
 
 CONSENT: dict[str, Any] = {
-    "entity": "consent", "kind": None,
+    "entity": "consent",
+    "kind": None,
     "columns": {"source_contact_id": "id", "granted_at": "at", "withdrawn_at": "off"},
-}  # fmt: skip
+}
 FLAGGED = CONSENT | {"columns": CONSENT["columns"] | {"subscribed": "flag"}}
 
 
@@ -547,12 +637,26 @@ def consent(said: dict[str, Any], **record: str | None) -> Good | Bad | None:
 
 @pytest.mark.parametrize(
     ("off", "is_withdrawn"),
-    [("0000-00-00", False), ("0000-00-00T00:00:00Z", False), ("00/00/0000", False), ("0", False),
-     ("9999-12-31 23:59:59.9999999", False), ("31-DEC-9999", False), ("12/31/9999", False),
-     ("99991231", False), ("253402300799000", False), ("false", False), ("N", False),
-     ("2026-13-01", True), ("2026-05-32 10:00:00+0000", True), ("0001-01-01", True),
-     ("yes", True), ("19990000x", True), ("29999-01-01", True)],
-)  # fmt: skip
+    [
+        ("0000-00-00", False),
+        ("0000-00-00T00:00:00Z", False),
+        ("00/00/0000", False),
+        ("0", False),
+        ("9999-12-31 23:59:59.9999999", False),
+        ("31-DEC-9999", False),
+        ("12/31/9999", False),
+        ("99991231", False),
+        ("253402300799000", False),
+        ("false", False),
+        ("N", False),
+        ("2026-13-01", True),
+        ("2026-05-32 10:00:00+0000", True),
+        ("0001-01-01", True),
+        ("yes", True),
+        ("19990000x", True),
+        ("29999-01-01", True),
+    ],
+)
 def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
     off: str, is_withdrawn: bool
 ) -> None:
@@ -569,10 +673,23 @@ def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
 
 @pytest.mark.parametrize(
     ("flag", "what"),
-    [("yes", "yes"), ("TRUE", "yes"), ("1", "yes"), ("1.0", "yes"), ("Opted in", "yes"),
-     ("no", "no"), ("false", "no"), ("0", "no"), ("0.0", "no"), ("UNSUBSCRIBED", "no"),
-     ("3", "bad"), ("-1", "bad"), ("pending", "bad"), (None, "bad")],
-)  # fmt: skip
+    [
+        ("yes", "yes"),
+        ("TRUE", "yes"),
+        ("1", "yes"),
+        ("1.0", "yes"),
+        ("Opted in", "yes"),
+        ("no", "no"),
+        ("false", "no"),
+        ("0", "no"),
+        ("0.0", "no"),
+        ("UNSUBSCRIBED", "no"),
+        ("3", "bad"),
+        ("-1", "bad"),
+        ("pending", "bad"),
+        (None, "bad"),
+    ],
+)
 def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> None:
     row = consent(FLAGGED, flag=flag, at="2025-06-01")
     found = "bad" if not isinstance(row, Good) else "no" if row.is_excluded else "yes"
@@ -606,9 +723,15 @@ def test_a_product_is_known_by_its_id_and_keeps_what_can_be_read_of_it() -> None
     assert isinstance(row, Good)
     assert (row.record_key, row.dated_on, row.problems) == ("p1", None, {})
     assert row.typed == (
-        "p1", "Red lamp", None, "https://shop.example/p/1?x=ü", None, "9.50",
-        POLICY.brand.currency, True,
-    )  # fmt: skip
+        "p1",
+        "Red lamp",
+        None,
+        "https://shop.example/p/1?x=ü",
+        None,
+        "9.50",
+        POLICY.brand.currency,
+        True,
+    )
     row = product(name="x" * 201, url="http://shop.example", price="free", available="perhaps")
     assert isinstance(row, Good)
     assert set(row.problems) == {"name", "url", "price", "available"}
@@ -619,11 +742,24 @@ def test_a_product_is_known_by_its_id_and_keeps_what_can_be_read_of_it() -> None
 
 @pytest.mark.parametrize(
     "said",
-    ["shop.example/1", "//shop.example/1", "http://shop.example/1", "javascript:alert(1)", "https://",
-     "https://localhost/1", "https://a b.example", "https://shop.example/\"><script>",
-     "https://ann:secret@shop.example/1", "https://shop.example:99999/1", "https://[::1", "https://a..b/",
-     f"https://shop.example/{'x' * 2000}", "https://shop.example/a\tb", "ftp://shop.example/1"],
-)  # fmt: skip
+    [
+        "shop.example/1",
+        "//shop.example/1",
+        "http://shop.example/1",
+        "javascript:alert(1)",
+        "https://",
+        "https://localhost/1",
+        "https://a b.example",
+        'https://shop.example/"><script>',
+        "https://ann:secret@shop.example/1",
+        "https://shop.example:99999/1",
+        "https://[::1",
+        "https://a..b/",
+        f"https://shop.example/{'x' * 2000}",
+        "https://shop.example/a\tb",
+        "ftp://shop.example/1",
+    ],
+)
 def test_what_is_no_https_address_is_emptied_with_a_reason(said: str) -> None:
     row = product(image_url=said)
     assert isinstance(row, Good)
@@ -634,9 +770,20 @@ def test_what_is_no_https_address_is_emptied_with_a_reason(said: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "available"),
-    [("in_stock", True), ("In Stock", True), ("TRUE", True), ("12", True), ("out of stock", False),
-     ("no", False), ("0", False), ("-3", False), ("sold-out", False), (None, None), ("ask", None)],
-)  # fmt: skip
+    [
+        ("in_stock", True),
+        ("In Stock", True),
+        ("TRUE", True),
+        ("12", True),
+        ("out of stock", False),
+        ("no", False),
+        ("0", False),
+        ("-3", False),
+        ("sold-out", False),
+        (None, None),
+        ("ask", None),
+    ],
+)
 def test_availability_as_shops_write_it(said: str | None, available: bool | None) -> None:
     row = product(available=said)
     assert isinstance(row, Good)
@@ -670,8 +817,11 @@ def test_files_that_grow_change_and_come_again(warehouse: sa.Engine, tmp_path: P
     feed.take()
     again = feed.take()
     assert (again.rows_new, again.rows_loaded) == (0, 0)
-    feed.write("a.csv", [(1, 1, "2024-03-01", 5, ""), (2, 1, "2024-03-02", 7, ""),
-                         (3, 2, "2024-03-03", 8, "")], head)  # fmt: skip
+    feed.write(
+        "a.csv",
+        [(1, 1, "2024-03-01", 5, ""), (2, 1, "2024-03-02", 7, ""), (3, 2, "2024-03-03", 8, "")],
+        head,
+    )
     feed.write("b.csv", [(1, 1, "2024-03-01", 5, "cancelled"), (3, 2, "2024-03-03", 8, "")], head)
     assert feed.take().rows_loaded == 2
     assert loaded(feed) == {"2": 7, "3": 8}
@@ -761,13 +911,21 @@ def test_a_product_is_what_its_source_said_last(warehouse: sa.Engine, tmp_path: 
     assert feed.take().fields_emptied == 2
     said = [("1", "Lamp", "https://a.example/1", True), ("2", "Rug", None, False)]
     assert feed.rows(known) == said
-    feed.write("b.csv", [("2", "Wool rug", "https://a.example/2", "", 9, "", "yes", ""),
-                         ("3", "Vase", "", "", 7, "", "no", "")], head)  # fmt: skip
+    feed.write(
+        "b.csv",
+        [
+            ("2", "Wool rug", "https://a.example/2", "", 9, "", "yes", ""),
+            ("3", "Vase", "", "", 7, "", "no", ""),
+        ],
+        head,
+    )
     for _ in range(2):
         feed.take()
         assert feed.rows(known) == [
-            said[0], ("2", "Wool rug", "https://a.example/2", True), ("3", "Vase", None, False),
-        ]  # fmt: skip
+            said[0],
+            ("2", "Wool rug", "https://a.example/2", True),
+            ("3", "Vase", None, False),
+        ]
     feed.write("c.csv", [("2", "Wool rug", "https://a.example/2", "", 9, "", "yes", "gone")], head)
     feed.take()
     assert [row[0] for row in feed.rows(known)] == ["1", "3"], "what is excluded is no product"
@@ -813,10 +971,13 @@ def test_killed_anywhere_and_run_again_core_is_the_same(
     rnd = random.Random(11)
     feed = Feed(warehouse, tmp_path)
     for part in range(3):
-        feed.write(f"{part}.csv", [
-            (f"{part}-{n}", rnd.randrange(900), f"2024-0{rnd.randrange(1, 4)}-1{part}", n)
-            for n in range(6000)
-        ])  # fmt: skip
+        feed.write(
+            f"{part}.csv",
+            [
+                (f"{part}-{n}", rnd.randrange(900), f"2024-0{rnd.randrange(1, 4)}-1{part}", n)
+                for n in range(6000)
+            ],
+        )
     file = feed.folder / "_source.yaml"
     assert feed.source
     kills = 0
@@ -877,8 +1038,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 )
         said = subprocess.run(
             [sys.executable, "-c", probe, str(file), str(feed.folder / "_source.yaml")],
-            check=True, capture_output=True, text=True, timeout=600,
-        ).stdout.split()  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        ).stdout.split()
         assert int(said[0]) == size
         peaks.append(int(said[1]))
     assert peaks[1] < peaks[0] * 1.15
@@ -886,13 +1050,26 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Path) -> None:
     """A line, a field, a value in Parquet: in a process of its own, for its memory."""
-    columns = {"source_event_id": "oid", "source_contact_id": "cid", "occurred_at": "at",
-               "amount": "amt", "product_id": "pid"}  # fmt: skip
+    columns = {
+        "source_event_id": "oid",
+        "source_contact_id": "cid",
+        "occurred_at": "at",
+        "amount": "amt",
+        "product_id": "pid",
+    }
     (tmp_path / "_source.yaml").write_text(
-        json.dumps({"source": "shop", "entity": "interaction", "kind": "purchase",
-                    "connector": "files", "path": "x", "columns": columns,
-                    "exclude": {"oid": ["D*"]}})
-    )  # fmt: skip
+        json.dumps(
+            {
+                "source": "shop",
+                "entity": "interaction",
+                "kind": "purchase",
+                "connector": "files",
+                "path": "x",
+                "columns": columns,
+                "exclude": {"oid": ["D*"]},
+            }
+        )
+    )
     row, much = "1,C1,2024-03-01,5,p\n", "x" * (1 << 20)
     with gzip.open(tmp_path / "line.csv.gz", "wt", compresslevel=1) as out:
         out.write(f"oid,cid,at,amt,pid\n{row}2,")
@@ -943,13 +1120,23 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
         pa.table({name: pa.nulls(5_100_000, pa.int8()) for name in columns.values()}),
         tmp_path / "nulls.parquet",
     )
-    files_ = ("line.csv.gz", "field.csv", "line.jsonl", "bomb.parquet", "words.csv.gz",
-              "keys.jsonl", "nulls.parquet")  # fmt: skip
+    files_ = (
+        "line.csv.gz",
+        "field.csv",
+        "line.jsonl",
+        "bomb.parquet",
+        "words.csv.gz",
+        "keys.jsonl",
+        "nulls.parquet",
+    )
     names = [str(tmp_path / name) for name in files_]
     said = subprocess.run(
         [sys.executable, "-c", probe, str(tmp_path / "_source.yaml"), *names],
-        check=True, capture_output=True, text=True, timeout=600,
-    ).stdout.splitlines()  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    ).stdout.splitlines()
     assert said[0] == said[2] == "2 is longer than 1,048,576 characters"
     assert said[1].startswith("2 a quote is left open")
     assert said[3] == "0 pid is longer than 1,048,576 characters"
@@ -962,9 +1149,19 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
 def test_a_path_means_files_and_no_tools(tmp_path: Path) -> None:
     """What is a file of the source, and what of it a folder and two globs find."""
     names = ["a.csv", "day=1/b.csv", "day=1/_x=2/c.csv", "[old]/d.csv", "[old]/e.txt"]
-    tools = ["_tmp/a.csv", "_delta_log/0.json", ".git/a.csv", "__MACOSX/a.csv", "day=1/.b.csv.crc",
-             "~$a.csv", "@eaDir/a.csv", "$RECYCLE.BIN/a.csv", "day=1/_SUCCESS", "b.csv.part",
-             "c.csv~"]  # fmt: skip
+    tools = [
+        "_tmp/a.csv",
+        "_delta_log/0.json",
+        ".git/a.csv",
+        "__MACOSX/a.csv",
+        "day=1/.b.csv.crc",
+        "~$a.csv",
+        "@eaDir/a.csv",
+        "$RECYCLE.BIN/a.csv",
+        "day=1/_SUCCESS",
+        "b.csv.part",
+        "c.csv~",
+    ]
     for name in [*names, *tools, "_out/f.csv"]:
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -1030,10 +1227,13 @@ def test_a_warehouse_of_before_takes_what_case_alone_kept_in(
                     "INSERT INTO raw.file (load_id, source, path, size_bytes, modified_at,"
                     " mapping_hash, is_complete) VALUES (1, 'shop', :path, :size, :at, :hash, TRUE)"
                 ),
-                {"path": str(file), "size": stat.st_size, "hash":
-                 f"{feed.source.mapping_hash}-{clean.meaning}",
-                 "at": datetime.fromtimestamp(stat.st_mtime, UTC)},
-            )  # fmt: skip
+                {
+                    "path": str(file),
+                    "size": stat.st_size,
+                    "hash": f"{feed.source.mapping_hash}-{clean.meaning}",
+                    "at": datetime.fromtimestamp(stat.st_mtime, UTC),
+                },
+            )
             for line, said in files.read(file, feed.source, files.Notes()):
                 assert isinstance(said, dict)
                 row = clean(said)
@@ -1045,9 +1245,16 @@ def test_a_warehouse_of_before_takes_what_case_alone_kept_in(
                         " kind, occurred_at, amount) VALUES (1, 1, :line, 'shop', :key, :hash, :on,"
                         " 'loaded', CAST(:record AS jsonb), 'shop', :who, 'purchase', :at, 5)"
                     ),
-                    {"line": line, "key": row.record_key, "hash": row.record_hash.rstrip("~"),
-                     "on": row.dated_on, "record": row.record, "who": "1", "at": row.typed[3]},
-                )  # fmt: skip
+                    {
+                        "line": line,
+                        "key": row.record_key,
+                        "hash": row.record_hash.rstrip("~"),
+                        "on": row.dated_on,
+                        "record": row.record,
+                        "who": "1",
+                        "at": row.typed[3],
+                    },
+                )
         db.migrate(old)
         load = feed.take()
         assert load.rows_new == 1, "the other row is what it was"
@@ -1077,16 +1284,23 @@ def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"columns": {"source_contact_id": "a"}}, "needs occurred_at"),
-     ({"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}}, "fone is none of"),
-     ({"kind": None}, "an interaction needs one"), ({"time_zone": "Rome"}, "Europe/Rome"),
-     ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="), ({"colour": 1}, "colour"),
-     ({"product_source": "catalog"}, "product_source: says whose product_id"),
-     ({"encoding": "latin-99"}, "is no encoding that is known: write one like cp1250"),
-     ({"time_format": "dd.mm.yyyy"}, "none of strptime's: write it like"),
-         ({"time_format": ["%Y", "%d.%m.%Q"]}, "%d.%m.%Q has a part that is none of strptime's"),
-     ({"columns": {"source_contact_id": 1, "occurred_at": ["x"]}}, "write the name of a column")],
-)  # fmt: skip
+    [
+        ({"columns": {"source_contact_id": "a"}}, "needs occurred_at"),
+        (
+            {"columns": {"source_contact_id": "a", "occurred_at": "b", "fone": "c"}},
+            "fone is none of",
+        ),
+        ({"kind": None}, "an interaction needs one"),
+        ({"time_zone": "Rome"}, "Europe/Rome"),
+        ({"path": "${NOT_SET_ANYWHERE}/x"}, "export NOT_SET_ANYWHERE="),
+        ({"colour": 1}, "colour"),
+        ({"product_source": "catalog"}, "product_source: says whose product_id"),
+        ({"encoding": "latin-99"}, "is no encoding that is known: write one like cp1250"),
+        ({"time_format": "dd.mm.yyyy"}, "none of strptime's: write it like"),
+        ({"time_format": ["%Y", "%d.%m.%Q"]}, "%d.%m.%Q has a part that is none of strptime's"),
+        ({"columns": {"source_contact_id": 1, "occurred_at": ["x"]}}, "write the name of a column"),
+    ],
+)
 def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
     feed.said |= change
@@ -1097,15 +1311,23 @@ def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [("columns: {source_contact_id: id, phone: NO}", 'line 5.*write "NO", in quotes'),
-     ("columns: {source_contact_id: id}\nexclude: {optin: [no]}", 'line 6.*write "no", in quotes'),
-     ("columns: {source_contact_id: id}\nexclude: {on: [x]}", 'line 6: .* write "on", in quotes'),
-     ("columns: {source_contact_id: id}\nsource: b", "line 6: source stands in line 1 already"),
-     ("columns: &a {source_contact_id: id}\nexclude: *a", "line 6: .a repeats what"),
-     ("columns: {<<: {phone: a}, source_contact_id: id}", "line 5: << is not understood"),
-     (f"columns: {'[' * 99}{']' * 99}", "line 5: more than 50 levels"),
-     ("columns: {[a]: id}", "line 5: a key is one word")],
-)  # fmt: skip
+    [
+        ("columns: {source_contact_id: id, phone: NO}", 'line 5.*write "NO", in quotes'),
+        (
+            "columns: {source_contact_id: id}\nexclude: {optin: [no]}",
+            'line 6.*write "no", in quotes',
+        ),
+        (
+            "columns: {source_contact_id: id}\nexclude: {on: [x]}",
+            'line 6: .* write "on", in quotes',
+        ),
+        ("columns: {source_contact_id: id}\nsource: b", "line 6: source stands in line 1 already"),
+        ("columns: &a {source_contact_id: id}\nexclude: *a", "line 6: .a repeats what"),
+        ("columns: {<<: {phone: a}, source_contact_id: id}", "line 5: << is not understood"),
+        (f"columns: {'[' * 99}{']' * 99}", "line 5: more than 50 levels"),
+        ("columns: {[a]: id}", "line 5: a key is one word"),
+    ],
+)
 def test_yaml_that_reads_otherwise_than_it_looks_is_refused_with_its_line(
     tmp_path: Path, change: str, told: str
 ) -> None:
@@ -1137,8 +1359,11 @@ def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for file in (Path(__file__).parents[2] / "include/sources").glob("*.yaml.example"):
         (tmp_path / file.stem).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     assert [source.entity for source in read_sources(tmp_path)] == [
-        "contact", "interaction", "consent", "product",
-    ]  # fmt: skip
+        "contact",
+        "interaction",
+        "consent",
+        "product",
+    ]
 
 
 def test_a_column_that_is_not_there_takes_nothing_back_and_mends(
@@ -1185,8 +1410,10 @@ def test_what_leads_out_of_a_sources_folder_is_not_opened_and_the_rest_loads(
     assert loaded(feed) == {"good": 1, "kept": 1}
     told = [note for note in load.notes if "leads out of" in note]
     assert [name for name in ("link.csv", "up.csv", "folder") if f"{name} is not" in str(told)] == [
-        "link.csv", "up.csv", "folder",
-    ]  # fmt: skip
+        "link.csv",
+        "up.csv",
+        "folder",
+    ]
     assert len(told) == 3
 
 
@@ -1220,12 +1447,14 @@ def test_a_link_that_the_yaml_itself_goes_through_is_its_own(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("header", "told"),
-    [("order_id,Total amount,who", "Total amount may be meant"),
-     ("root:$6$totalsecret:19000:0:99999:7:::", "None of its other columns (1) is called like"),
-     ("Anna Rossi,anna@example.org,+39 335 1234567", "None of its other columns (3) is"),
-     ("-----BEGIN PRIVATE KEY-----", "None of its other columns (1) is called like that"),
-     ('{"password": "hunter2-total"}', "None of its other columns")],
-)  # fmt: skip
+    [
+        ("order_id,Total amount,who", "Total amount may be meant"),
+        ("root:$6$totalsecret:19000:0:99999:7:::", "None of its other columns (1) is called like"),
+        ("Anna Rossi,anna@example.org,+39 335 1234567", "None of its other columns (3) is"),
+        ("-----BEGIN PRIVATE KEY-----", "None of its other columns (1) is called like that"),
+        ('{"password": "hunter2-total"}', "None of its other columns"),
+    ],
+)
 def test_of_an_unknown_header_only_names_that_resemble_the_wanted_are_told(
     tmp_path: Path, header: str, told: str
 ) -> None:
@@ -1297,10 +1526,17 @@ def test_what_the_documentation_shows_to_copy_is_a_source(
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.S)
     whole = [block for block in blocks if block.startswith("source:")]
     assert len(whole) == 5
-    said = "\n".join([
-        "source: x", "entity: interaction", "kind: visit", "connector: files", "path: x",
-        "columns: {source_contact_id: a, occurred_at: b}", "",
-    ])  # fmt: skip
+    said = "\n".join(
+        [
+            "source: x",
+            "entity: interaction",
+            "kind: visit",
+            "connector: files",
+            "path: x",
+            "columns: {source_contact_id: a, occurred_at: b}",
+            "",
+        ]
+    )
     for block in blocks:
         (tmp_path / "x.yaml").write_text(block if block in whole else said + block)
         assert read_source(tmp_path / "x.yaml")

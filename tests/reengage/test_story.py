@@ -151,8 +151,10 @@ def test_nothing_personal_is_in_the_view(world: World) -> None:
     )
     world.decide(D)
     world.fate((1, Q, "survey"), "accepted", world.at(D, 10))
-    hidden = world.sql("SELECT body, phone_hash, l.code FROM outbox.message m JOIN outbox.link l"
-                        " USING (message_id)")[0]  # fmt: skip
+    hidden = world.sql(
+        "SELECT body, phone_hash, l.code FROM outbox.message m JOIN outbox.link l"
+        " USING (message_id)"
+    )[0]
     rows = world.sql("SELECT v::text FROM cohort.contact_story AS v WHERE contact_id = 1")
     text = "\n".join(row[0] for row in rows)
     assert "Text of the survey" in text
@@ -201,17 +203,25 @@ def test_answers_and_entries_are_told_in_words(world: World) -> None:
         "INSERT INTO outbox.survey SELECT contact_id, message_id, step,"
         " :answers, 'p1', :at, :at, :words FROM outbox.message",
         at=answered,
-        answers=json.dumps({"reason": "prices", "wish": "My SECRET", "old": "nothing_needed",
-                            "note": "So, well"}),
-        words=json.dumps({
-            "reason": {"place": 1, "question": "What has kept you away?", "answer": "The prices"},
-            "wish": {"place": 2, "question": "What should we do better?"},
-        }),
-    )  # fmt: skip
+        answers=json.dumps(
+            {"reason": "prices", "wish": "My SECRET", "old": "nothing_needed", "note": "So, well"}
+        ),
+        words=json.dumps(
+            {
+                "reason": {
+                    "place": 1,
+                    "question": "What has kept you away?",
+                    "answer": "The prices",
+                },
+                "wish": {"place": 2, "question": "What should we do better?"},
+            }
+        ),
+    )
     world.sql(
         "INSERT INTO outbox.contest (contest, seed, commitment, seen_at)"
-        " VALUES ('welcome_back', 'HUSH', 'h', :at)", at=answered,
-    )  # fmt: skip
+        " VALUES ('welcome_back', 'HUSH', 'h', :at)",
+        at=answered,
+    )
     world.sql(
         "INSERT INTO outbox.contest_entry SELECT contact_id, 'welcome_back', 'h1', message_id,"
         """ 'TICK-ET', '{"age": 18, "closes_on": "1998-03-31"}', :at FROM outbox.message""",
@@ -255,8 +265,9 @@ def test_a_stop_of_the_number_by_somebody_else_is_told_once(world: World) -> Non
             "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
             " SELECT :owner, phone_hash, 'sms', 'opted_out', 'reply', :at FROM core.contact"
             " WHERE contact_id = 1",
-            owner=owner, at=world.at(D, 0),
-        )  # fmt: skip
+            owner=owner,
+            at=world.at(D, 0),
+        )
     assert "Their number is on the do-not-contact list: said stop" in told(world)
     world.stop(1, world.at(D, 0))
     text = told(world)
@@ -274,8 +285,9 @@ def test_a_stopped_day_is_told_to_whom_it_held_back_alone(world: World) -> None:
         "INSERT INTO cohort.gate (as_of, gate, is_open, said, judged_at)"
         " VALUES (:day, 'size', FALSE, '1 is 4 times the usual 0.25.', :at),"
         " (:day, 'budget', TRUE, 'Within it.', :at)",
-        day=D, at=world.at(D, 10.2),
-    )  # fmt: skip
+        day=D,
+        at=world.at(D, 10.2),
+    )
     text = told(world)
     in_order(
         text,
@@ -394,8 +406,9 @@ def phones(world: World) -> World:
     key = secret("phones")
     world.sql(
         "UPDATE core.contact SET phone_hash = :hash, email = 'ada@shop.example'"
-        " WHERE contact_id = 1", hash=phone_hash(NUMBER, key),
-    )  # fmt: skip
+        " WHERE contact_id = 1",
+        hash=phone_hash(NUMBER, key),
+    )
     world.load(D, lambda load: [load.contact(number, number) for number in (3, 4)])
     for contact_id, number, merged in (
         (2, NUMBER, None),
@@ -404,8 +417,11 @@ def phones(world: World) -> World:
     ):
         world.sql(
             "UPDATE core.contact SET phone_hash = :hash, merged_into = :merged"
-            " WHERE contact_id = :id", hash=phone_hash(number, key), merged=merged, id=contact_id,
-        )  # fmt: skip
+            " WHERE contact_id = :id",
+            hash=phone_hash(number, key),
+            merged=merged,
+            id=contact_id,
+        )
     return world
 
 
@@ -615,8 +631,9 @@ def waterfall(world: World, as_of: date) -> dict[str, tuple[int, int, int | None
 
 
 def test_the_waterfall_of_a_day(world: World) -> None:
-    world.load(D, lambda load: (load.contact(3, 3), load.consent(3, LONG_AGO),
-                                load.interaction(3, Q)))  # fmt: skip
+    world.load(
+        D, lambda load: (load.contact(3, 3), load.consent(3, LONG_AGO), load.interaction(3, Q))
+    )
     world.decide(D)
     for contact, status in ((1, "delivered"), (3, "cancelled")):
         world.fate((contact, Q, "survey"), status, world.at(D, 10))

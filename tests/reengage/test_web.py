@@ -430,12 +430,7 @@ def test_a_stop_by_reply_opts_out_everybody_with_the_number(warehouse: sa.Engine
         (contact_id, PHONE, "reply", NOW)
         for contact_id in (0, 1, 2, 3)  # 0: the number itself
     ]
-    assert statuses(warehouse) == {
-        1: "unsubscribed",
-        2: "erased",
-        3: "unsubscribed",
-        4: "active",
-    }
+    assert statuses(warehouse) == {1: "unsubscribed", 2: "erased", 3: "unsubscribed", 4: "active"}
     assert rows(
         warehouse,
         "SELECT contact_id, step, status::text FROM outbox.message ORDER BY contact_id, step",

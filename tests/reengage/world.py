@@ -22,12 +22,30 @@ RULES = {"human": "confirmed", "machine": "crawler", "unsure": "no_sign"}
 LINKS = "http://127.0.0.1:1/r"
 START = date(1998, 1, 1)
 TABLES = (
-    "raw.load", "core.derived_from", "core.contact", "core.contact_identity", "core.interaction",
-    "core.contact_activity", "core.consent", "core.suppression", "cohort.day", "cohort.gate",
-    "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message", "outbox.link",
-    "outbox.hit", "outbox.verdict", "outbox.coupon", "outbox.reply",
-    "outcome.contact_outcome", "outcome.daily_step", "history.cohort_day", "history.return_curve",
-)  # fmt: skip
+    "raw.load",
+    "core.derived_from",
+    "core.contact",
+    "core.contact_identity",
+    "core.interaction",
+    "core.contact_activity",
+    "core.consent",
+    "core.suppression",
+    "cohort.day",
+    "cohort.gate",
+    "cohort.dormancy",
+    "cohort.episode",
+    "cohort.decision",
+    "outbox.message",
+    "outbox.link",
+    "outbox.hit",
+    "outbox.verdict",
+    "outbox.coupon",
+    "outbox.reply",
+    "outcome.contact_outcome",
+    "outcome.daily_step",
+    "history.cohort_day",
+    "history.return_curve",
+)
 
 
 SHIPPED = read_policy(Path("include/journey.yaml").resolve())
@@ -60,19 +78,26 @@ def small_policy(**changes: Any) -> Policy:
     if not isinstance(ladder, dict):
         ladder = dict(zip(shipped, ladder, strict=True))
     steps = tuple(
-        Step(**{**shipped.get(name, policy.steps[0]).model_dump(), "name": name,
-                "after_days": days})
+        Step(
+            **{**shipped.get(name, policy.steps[0]).model_dump(), "name": name, "after_days": days}
+        )
         for name, days in ladder.items()
-    )  # fmt: skip
+    )
     consent = {k: changes.pop(k) for k in ("expires_after_days", "clocks") if k in changes}
     caps = {k: changes.pop(k) for k in ("per_day", "order", "warm_up") if k in changes}
     share = changes.pop("control_share", 0.0)
     values: dict[str, Any] = {
-        "close_after_days": 3, "cooldown_days": 4, "repeat_after_days": 8, "gap_days": 2,
-        "control": policy.control.model_copy(update={"share": share}), "steps": steps,
-        "consent": policy.consent.model_copy(update=consent), "caps": Caps(**caps),
-        "entry": "by_days", "unsubscribe_after_texts": 1,
-    }  # fmt: skip
+        "close_after_days": 3,
+        "cooldown_days": 4,
+        "repeat_after_days": 8,
+        "gap_days": 2,
+        "control": policy.control.model_copy(update={"share": share}),
+        "steps": steps,
+        "consent": policy.consent.model_copy(update=consent),
+        "caps": Caps(**caps),
+        "entry": "by_days",
+        "unsubscribe_after_texts": 1,
+    }
     return policy.model_copy(update=values | changes)
 
 
@@ -117,9 +142,15 @@ class World:
                     " VALUES (:source, :entity, :as_of, CAST(:status AS raw.load_status), :at,"
                     " :newest_on) RETURNING load_id"
                 ),
-                {"source": feed[0], "entity": feed[1], "as_of": as_of, "status": status,
-                 "at": self.clock(), "newest_on": newest_on or as_of},
-            ).scalar_one()  # fmt: skip
+                {
+                    "source": feed[0],
+                    "entity": feed[1],
+                    "as_of": as_of,
+                    "status": status,
+                    "at": self.clock(),
+                    "newest_on": newest_on or as_of,
+                },
+            ).scalar_one()
             load = Load(self, connection, load_id, as_of)
             fill(load)
             load.settle()
@@ -177,8 +208,10 @@ class World:
         self.sql(
             "UPDATE outbox.message SET status = CAST(:status AS outbox.message_status),"
             " accepted_at = :accepted_at, price = 0.01 WHERE message_id = :id",
-            status=status, accepted_at=message.accepted_at, id=message_id(*key, "sms"),
-        )  # fmt: skip
+            status=status,
+            accepted_at=message.accepted_at,
+            id=message_id(*key, "sms"),
+        )
 
     def note_answers(self) -> None:
         """What the sender has made of the messages, for the model to know."""
@@ -199,8 +232,11 @@ class World:
             " '') RETURNING contact_id, hit_id)"
             " INSERT INTO outbox.verdict (contact_id, hit_id, version, rule)"
             " SELECT contact_id, hit_id, 9, CAST(:rule AS outbox.rule) FROM hit",
-            contact=key[0], id=message_id(*key, "sms"), at=at, rule=RULES[who],
-        )  # fmt: skip
+            contact=key[0],
+            id=message_id(*key, "sms"),
+            at=at,
+            rule=RULES[who],
+        )
 
     def stop(self, contact_id: int, at: datetime) -> None:
         """The person says stop: it holds for the contact and the number."""
@@ -216,10 +252,13 @@ class World:
         self.sql(
             "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
             " VALUES (:id, :phone, 'sms', 'opted_out', 'landing', :at)",
-            id=contact_id, phone=contact.phone, at=at,
-        )  # fmt: skip
-        self.sql("UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = :id",
-                 id=contact_id)  # fmt: skip
+            id=contact_id,
+            phone=contact.phone,
+            at=at,
+        )
+        self.sql(
+            "UPDATE core.contact SET status = 'unsubscribed' WHERE contact_id = :id", id=contact_id
+        )
 
     def start_again(self, contact_id: int, at: datetime) -> None:
         """The person takes the stop back."""
@@ -234,8 +273,9 @@ class World:
         self.sql(
             "UPDATE core.suppression SET lifted_at = :at"
             " WHERE contact_id = :id AND reason = 'opted_out' AND lifted_at IS NULL",
-            id=contact_id, at=at,
-        )  # fmt: skip
+            id=contact_id,
+            at=at,
+        )
 
     def reply(self, contact_id: int, at: datetime) -> None:
         """The person writes something back that is neither a stop nor a start."""
@@ -245,8 +285,10 @@ class World:
         self.sql(
             "INSERT INTO outbox.reply (provider, provider_reply_id, phone_hash, text, meaning,"
             " received_at) VALUES ('infobip', :id, :phone, '?', 'unclear', :at)",
-            id=uuid.uuid4().hex, phone=phone, at=at,
-        )  # fmt: skip
+            id=uuid.uuid4().hex,
+            phone=phone,
+            at=at,
+        )
 
     def read(self, at: datetime) -> None:
         """Somebody reads the replies, and none is a stop."""
@@ -270,15 +312,19 @@ class World:
         self.sql(
             "INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)"
             " VALUES (:id, :phone, 'sms', 'hard_bounce', 'receipt', :at)",
-            id=contact_id, phone=phone, at=at,
-        )  # fmt: skip
+            id=contact_id,
+            phone=phone,
+            at=at,
+        )
 
     # --- comparing --------------------------------------------------------------------------------
 
     def check_decisions(self, as_of: date | None = None) -> None:
         """Of a day, or of all."""
-        columns = ("as_of, contact_id, dormant_since, inactive_days, step, prior_sends,"
-                   " prior_opens, action, reason, policy_version")  # fmt: skip
+        columns = (
+            "as_of, contact_id, dormant_since, inactive_days, step, prior_sends,"
+            " prior_opens, action, reason, policy_version"
+        )
         rows = self.sql(
             f"SELECT {columns} FROM cohort.decision"
             " WHERE as_of = coalesce(CAST(:as_of AS date), as_of)",
@@ -322,14 +368,22 @@ class World:
                 " returned_on FROM outcome.contact_outcome"
             )
         }
-        assert_same(found, {
-            (
-                e.contact_id, e.dormant_since, e.arm, e.outcome,
-                e.steps_sent, e.first_open_at, e.returned_on,
-            )
-            for e in model.episodes.values()
-            if e.closed_on is not None
-        })  # fmt: skip
+        assert_same(
+            found,
+            {
+                (
+                    e.contact_id,
+                    e.dormant_since,
+                    e.arm,
+                    e.outcome,
+                    e.steps_sent,
+                    e.first_open_at,
+                    e.returned_on,
+                )
+                for e in model.episodes.values()
+                if e.closed_on is not None
+            },
+        )
         assert {tuple(r) for r in self.sql("SELECT contact_id, status FROM core.contact")} == {
             (c.contact_id, c.status) for c in model.contacts.values()
         }
@@ -386,9 +440,15 @@ class Load:
         """A new card, or a known one that says something else now."""
         model, to = self.world.model, phone(number) if number is not None else None
         known = model.contacts.get(contact_id)
-        binds = {"id": contact_id, "phone": to, "on": created_on, "load": self.load_id,
-                 "country": country, "class": lifecycle_class,
-                 "kind": "fixed_line" if is_landline else None}  # fmt: skip
+        binds = {
+            "id": contact_id,
+            "phone": to,
+            "on": created_on,
+            "load": self.load_id,
+            "country": country,
+            "class": lifecycle_class,
+            "kind": "fixed_line" if is_landline else None,
+        }
         if known is None:
             known = model.contacts[contact_id] = Contact(contact_id, self.as_of, created_on, to)
             self.world.contacts.append(contact_id)
@@ -398,19 +458,23 @@ class Load:
                 " first_name, country, lifecycle_class, phone_kind) VALUES (:id, :phone, :phone,"
                 " :on, 'crm', CAST(:id AS text), :seen, :load, 'Ada', :country, :class,"
                 " CAST(:kind AS core.phone_kind))",
-                **binds, seen=self.as_of,
-            )  # fmt: skip
+                **binds,
+                seen=self.as_of,
+            )
             self._sql(
                 "INSERT INTO core.contact_identity (contact_id, source, source_contact_id,"
                 " original_contact_id, load_id)"
                 " VALUES (:id, 'crm', CAST(:id AS text), :id, :load)",
-                id=contact_id, load=self.load_id,
-            )  # fmt: skip
+                id=contact_id,
+                load=self.load_id,
+            )
             self._sql(
                 "INSERT INTO core.contact_activity (contact_id, visible_on, updated_load_id)"
                 " VALUES (:id, :on, :load)",
-                id=contact_id, on=self.as_of, load=self.load_id,
-            )  # fmt: skip
+                id=contact_id,
+                on=self.as_of,
+                load=self.load_id,
+            )
         else:
             known.phone = to
             known.created_on = min(filter(None, (known.created_on, created_on)), default=None)
@@ -434,9 +498,13 @@ class Load:
             "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
             " occurred_on, amount, currency, loaded_at, load_id) VALUES (:id, 'shop', :event,"
             " CAST(:kind AS core.interaction_kind), :at, :on, 7, 'USD', :at, :load)",
-            id=contact_id, event=event, kind=kind, on=on, load=self.load_id,
+            id=contact_id,
+            event=event,
+            kind=kind,
+            on=on,
+            load=self.load_id,
             at=datetime(on.year, on.month, on.day, 17, tzinfo=UTC),
-        )  # fmt: skip
+        )
         self.touched.add(contact_id)
         return event
 
@@ -461,13 +529,22 @@ class Load:
             "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose, basis,"
             " granted_at, withdrawn_at, effective_at, load_id) VALUES (:id, 'crm', :key, 'sms',"
             " 'marketing', :basis, :granted, :withdrawn, :at, :load)",
-            id=contact_id, key=uuid.uuid4().hex, basis=basis, granted=granted_at,
-            withdrawn=withdrawn_at, at=granted_at or withdrawn_at, load=self.load_id,
-        )  # fmt: skip
+            id=contact_id,
+            key=uuid.uuid4().hex,
+            basis=basis,
+            granted=granted_at,
+            withdrawn=withdrawn_at,
+            at=granted_at or withdrawn_at,
+            load=self.load_id,
+        )
 
     def settle(self) -> None:
         """Derived columns, by core's own statements."""
         policy, ids = self.world.policy, sorted(self.touched)
         db.run(self.connection, "core/begin_corrected", contact_ids=ids)
-        db.run(self.connection, "core/redo_activity", load_id=self.load_id,
-               signals=list(policy.signals))  # fmt: skip
+        db.run(
+            self.connection,
+            "core/redo_activity",
+            load_id=self.load_id,
+            signals=list(policy.signals),
+        )

@@ -43,9 +43,8 @@ class DayRunner:
         self.clock = clock
         self.screen = screen
         self.recipients = Recipients(
-            settings().sandbox, SEED, services.web.url, self._identify, clock,
-            policy.brand.currency,
-        )  # fmt: skip
+            settings().sandbox, SEED, services.web.url, self._identify, clock, policy.brand.currency
+        )
 
     def run(self, as_of: date, approve: str = "") -> None:
         """One day. Safe to run twice, and after a kill anywhere.
@@ -154,8 +153,10 @@ def run_day(as_of: date, approve: str = "") -> None:
             "APPROVE away, or set approval: always."
         )
     with day_runner("day", as_of) as (runner, screen):
-        screen.say(f"The day {as_of}, decided on {as_of + timedelta(days=1)} at 10:00 "
-                   f"({runner.policy.brand.time_zone}).")  # fmt: skip
+        screen.say(
+            f"The day {as_of}, decided on {as_of + timedelta(days=1)} at 10:00 "
+            f"({runner.policy.brand.time_zone})."
+        )
         runner.run(as_of, approve)
         for line in report(runner.engine, as_of, screen.notes):
             screen.say(line)

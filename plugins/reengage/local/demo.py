@@ -85,12 +85,11 @@ def _show(runner: DayRunner, screen: Screen) -> None:
         contact_id = db.run(connection, "outcome/good_story").scalar()
         story = (
             db.run(
-                connection, "outcome/story",
-                contact_id=contact_id, time_zone=policy.brand.time_zone,
+                connection, "outcome/story", contact_id=contact_id, time_zone=policy.brand.time_zone
             ).all()
             if contact_id
             else []
-        )  # fmt: skip
+        )
     screen.say()
     screen.say(f"{len(DAYS)} days, {DAYS[0]} to {DAYS[-1]}, by step")
     screen.say(_table([row for row in totals if not row.is_open], policy))

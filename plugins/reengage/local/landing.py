@@ -109,9 +109,13 @@ def _survey(
     said = {question.name: _answer(question) for question in step.questions}
     template = pages.template(visit.landing, "survey.html")
     shown: dict[str, Any] = {
-        "questions": step.questions, "errors": {}, "answers": {}, "is_answered": False,
-        "is_done": False, "reward": worth,
-    }  # fmt: skip
+        "questions": step.questions,
+        "errors": {},
+        "answers": {},
+        "is_answered": False,
+        "is_done": False,
+        "reward": worth,
+    }
     yield step.name, visit, template, shown
     _, errors = survey.read(step, {}, pages.voice(visit))
     if errors:
@@ -139,9 +143,13 @@ def _contest(
     draw = Drawing(hashlib.sha256(b"sample").hexdigest(), None, None)
     template = pages.template(visit.landing, "contest.html")
     shown: dict[str, Any] = {
-        "contest": terms, "draw": draw, "entered": None, "errors": {}, "ticked": (),
+        "contest": terms,
+        "draw": draw,
+        "entered": None,
+        "errors": {},
+        "ticked": (),
         "ticks": contest.ticks(terms, visit),
-    }  # fmt: skip
+    }
     if shown["ticks"]:
         wrong = dict.fromkeys(shown["ticks"], pages.voice(visit)("contest.tick"))
         yield f"{step.name}-errors", visit, template, {**shown, "state": "open", "errors": wrong}
@@ -175,43 +183,47 @@ def _coupon(
 
 def _offered(offer: CouponOffer, policy: Policy, now: datetime, **values: Any) -> Offered:
     made = Coupon.issue(offer, policy, now)
-    return Offered(**{
-        "code": "7KFM2-XR9TB",
-        "kind": made.kind,
-        "value": Decimal(str(made.value)),
-        "minimum": made.minimum,
-        "starts_at": made.starts_at,
-        "expires_at": made.expires_at,
-        "redeemed_at": None,
-        **values,
-    })  # fmt: skip
+    return Offered(
+        **{
+            "code": "7KFM2-XR9TB",
+            "kind": made.kind,
+            "value": Decimal(str(made.value)),
+            "minimum": made.minimum,
+            "starts_at": made.starts_at,
+            "expires_at": made.expires_at,
+            "redeemed_at": None,
+            **values,
+        }
+    )
 
 
 def _visit(step: Step, language: str | None, now: datetime, **values: Any) -> Visit:
-    return Visit(**{
-        "code": CODE,
-        "contact_id": 0,
-        "person_id": 0,
-        "message_id": uuid.UUID(int=0),
-        "step": step.name,
-        "landing": step.landing,
-        "url": None,
-        "language": language,
-        "country": None,
-        "phone_hash": None,
-        "is_expired": False,
-        "is_opted_out": False,
-        "paused_until": None,
-        "coupon": None,
-        "incentive": None,
-        "answers": None,
-        "entry": None,
-        "drawing": None,
-        "has_products": False,
-        "is_new": True,
-        "at": now.astimezone(UTC),
-        **values,
-    })  # fmt: skip
+    return Visit(
+        **{
+            "code": CODE,
+            "contact_id": 0,
+            "person_id": 0,
+            "message_id": uuid.UUID(int=0),
+            "step": step.name,
+            "landing": step.landing,
+            "url": None,
+            "language": language,
+            "country": None,
+            "phone_hash": None,
+            "is_expired": False,
+            "is_opted_out": False,
+            "paused_until": None,
+            "coupon": None,
+            "incentive": None,
+            "answers": None,
+            "entry": None,
+            "drawing": None,
+            "has_products": False,
+            "is_new": True,
+            "at": now.astimezone(UTC),
+            **values,
+        }
+    )
 
 
 def _index(policy: Policy, index: dict[str, list[str]]) -> str:

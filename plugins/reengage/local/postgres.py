@@ -118,9 +118,20 @@ class EmbeddedServer:
             os.chown(password_file, NOBODY, NOBODY)
         password_file.chmod(0o600)
         self._run(
-            "initdb", "-D", str(new), "-U", "postgres", "-A", "scram-sha-256",
-            "--pwfile", str(password_file), "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-        )  # fmt: skip
+            "initdb",
+            "-D",
+            str(new),
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            str(password_file),
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        )
         password_file.unlink()
         # Renamed last: a kill in the middle leaves no data folder, and the next start begins anew.
         new.rename(self.data)
@@ -146,9 +157,19 @@ class EmbeddedServer:
                 "-c checkpoint_completion_target=0.9 -c logging_collector=off"
             )
             done = self._run(
-                "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-o", options,
-                "-w", "-t", "300", "start", check=False,
-            )  # fmt: skip
+                "pg_ctl",
+                "-D",
+                str(self.data),
+                "-l",
+                str(self.log),
+                "-o",
+                options,
+                "-w",
+                "-t",
+                "300",
+                "start",
+                check=False,
+            )
             if done.returncode == 0:
                 return
             said = self.log.read_bytes()[begins:]

@@ -34,8 +34,10 @@ def run_preview(as_of: date, audience: Path | None = None) -> None:
     at = clock().astimezone(policy.brand.zone)
     if policy.mode == "sandbox":
         print(REHEARSAL)
-    print(f"The day {as_of}, as if decided on {at:%Y-%m-%d at %H:%M} ({policy.brand.time_zone}), "
-          "with what is loaded. Nothing is kept, nothing is sent.")  # fmt: skip
+    print(
+        f"The day {as_of}, as if decided on {at:%Y-%m-%d at %H:%M} ({policy.brand.time_zone}), "
+        "with what is loaded. Nothing is kept, nothing is sent."
+    )
     end = ["", _end(found, is_late=bool(late))]
     for line in [*late, *unread, "", *preview.lines(found, policy), *end]:
         print(line)
@@ -87,8 +89,11 @@ def _unread(engine: sa.Engine, sources: list[Source]) -> list[str]:
     if not newer:
         return []
     are = "1 file is new or has" if len(newer) == 1 else f"{len(newer):,} files are new or have"
-    return ["", f"{are} changed and not in this preview, for example {newer[0]}: `make day` or "
-            "reengage_ingest loads that first."]  # fmt: skip
+    return [
+        "",
+        f"{are} changed and not in this preview, for example {newer[0]}: `make day` or "
+        "reengage_ingest loads that first.",
+    ]
 
 
 def _link_base(policy: Policy) -> str:

@@ -26,9 +26,16 @@ _LETTERS = "^[[:alpha:] .'’-]+$"
 # What GSM-7 does not hold, of letters and of what may stand between them in a name.
 _OUTSIDE_GSM = f"[^{''.join(sorted(c for c in GSM_BASIC if c.isalpha()))} .'’-]"
 _COLUMNS = (
-    "template", "language", "country", "encoding", "characters", "segments", "limit", "per 1,000",
+    "template",
+    "language",
+    "country",
+    "encoding",
+    "characters",
+    "segments",
+    "limit",
+    "per 1,000",
     "left out to fit",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,12 @@ def read_names(engine: sa.Engine) -> dict[tuple[str, str], Names]:
     """The first names of those who can be texted, by language and country ("": not known)."""
     with engine.connect() as connection:
         rows = db.run(
-            connection, "outbox/names_by_place",
-            letters=_LETTERS, outside=_OUTSIDE_GSM, longest_name=NAME_LENGTH,
-        ).all()  # fmt: skip
+            connection,
+            "outbox/names_by_place",
+            letters=_LETTERS,
+            outside=_OUTSIDE_GSM,
+            longest_name=NAME_LENGTH,
+        ).all()
     return {
         (row.language or "", row.country or ""): Names(
             row.contacts,

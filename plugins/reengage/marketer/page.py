@@ -155,9 +155,13 @@ def create_page(
             current = policy()
         except ConfigurationError:
             return {
-                "zone": ZoneInfo("UTC"), "currency": "", "ladder": [], "hold_days": None,
-                "attribution_days": None, "bar": None,
-            }  # fmt: skip
+                "zone": ZoneInfo("UTC"),
+                "currency": "",
+                "ladder": [],
+                "hold_days": None,
+                "attribution_days": None,
+                "bar": None,
+            }
         return {
             "bar": story.REHEARSAL if current.mode == "sandbox" else None,
             "zone": current.brand.zone,
@@ -206,10 +210,7 @@ def create_page(
         return StreamingResponse(
             chain([first], lines),
             media_type="text/csv; charset=utf-8",
-            headers={
-                **_PRIVATE,
-                "Content-Disposition": f'attachment; filename="{filename}.csv"',
-            },
+            headers={**_PRIVATE, "Content-Disposition": f'attachment; filename="{filename}.csv"'},
         )
 
     @app.get("/", response_class=HTMLResponse)
@@ -262,9 +263,12 @@ def create_page(
             cell.check(words)
             total = db.run(connection, "marketer/count_contacts", **cell.binds).scalar_one()
             rows = db.run(
-                connection, "marketer/contacts", **cell.binds, after=cell.after,
+                connection,
+                "marketer/contacts",
+                **cell.binds,
+                after=cell.after,
                 row_limit=PAGE_ROWS + 1,
-            ).all()  # fmt: skip
+            ).all()
         return show(
             request,
             "contacts.html",
@@ -295,9 +299,13 @@ def create_page(
                 raise _Missing(NO_POLICY)
             total = _count_barely_active(connection, wanted)
             rows = db.run(
-                connection, "marketer/barely_active", **wanted, after_on=after_on, after=after or 0,
+                connection,
+                "marketer/barely_active",
+                **wanted,
+                after_on=after_on,
+                after=after or 0,
                 row_limit=PAGE_ROWS + 1,
-            ).all()  # fmt: skip
+            ).all()
         return show(
             request,
             "barely_active.html",
@@ -318,9 +326,13 @@ def create_page(
         if wanted is None:
             raise _Missing(NO_POLICY)
         return as_csv(
-            f"barely-active-{wanted['as_of']}", "marketer/barely_active",
-            **wanted, after_on=None, after=0, row_limit=None,
-        )  # fmt: skip
+            f"barely-active-{wanted['as_of']}",
+            "marketer/barely_active",
+            **wanted,
+            after_on=None,
+            after=0,
+            row_limit=None,
+        )
 
     @app.get("/contact/{contact_id}", response_class=HTMLResponse)
     def contact(request: Request, contact_id: int) -> Response:
@@ -453,26 +465,32 @@ def create_page(
     @app.exception_handler(RequestValidationError)
     def misread(request: Request, error: RequestValidationError) -> Response:
         return problem(
-            request, 400, "This address cannot be read",
+            request,
+            400,
+            "This address cannot be read",
             "A part of it is missing or is not what it should be, such as a date that does not "
             "exist. Start again from Days.",
-        )  # fmt: skip
+        )
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 401:
             page = problem(
-                request, 401, "Please log in",
+                request,
+                401,
+                "Please log in",
                 "You are not logged in to Airflow, or your session has ended. Reload the whole "
                 "browser page to log in.",
-            )  # fmt: skip
+            )
         elif error.status_code == 403:
             page = problem(
-                request, 403, "Not open to you",
+                request,
+                403,
+                "Not open to you",
                 "Your Airflow account may not do this. Ask an Airflow administrator for access to "
                 "the DAG reengage_journey: to read it, to see this page; to edit it, to say what a "
                 "reply means.",
-            )  # fmt: skip
+            )
         elif error.status_code == 404:
             page = problem(request, 404, "Not there", "There is no such page. Start from Days.")
         else:
@@ -484,10 +502,13 @@ def create_page(
     def unset(request: Request, error: _NoWarehouse) -> Response:
         log.warning("The marketers' page has no warehouse: %s", error)
         return problem(
-            request, 503, "There is no data yet",
+            request,
+            503,
+            "There is no data yet",
             "The journey has not been set up on this machine, or its database was never started. "
-            "An engineer can start it with a first day:", _first_day(),
-        )  # fmt: skip
+            "An engineer can start it with a first day:",
+            _first_day(),
+        )
 
     @app.exception_handler(sa.exc.SQLAlchemyError)
     def down(request: Request, error: sa.exc.SQLAlchemyError) -> Response:
@@ -495,21 +516,28 @@ def create_page(
         log.warning("The marketers' page cannot read: %s %s", type(error).__name__, state)
         if state in _NOT_MIGRATED:
             return problem(
-                request, 503, "There is no data yet",
+                request,
+                503,
+                "There is no data yet",
                 "The database answers, but its tables are missing or older than this page. An "
-                "engineer can make them, with a first day:", _first_day(),
-            )  # fmt: skip
+                "engineer can make them, with a first day:",
+                _first_day(),
+            )
         if state == _CANCELLED:
             return problem(
-                request, 503, "This took too long",
+                request,
+                503,
+                "This took too long",
                 f"The database did not answer within {SECONDS_A_STATEMENT} seconds. Try again in a "
                 "few minutes; should it stay so, tell an engineer.",
-            )  # fmt: skip
+            )
         return problem(
-            request, 503, "The database does not answer",
+            request,
+            503,
+            "The database does not answer",
             "Nothing is lost and no text is sent by this page. Try again in a few minutes; should "
             "it stay so, tell an engineer that the connection reengage_warehouse does not work.",
-        )  # fmt: skip
+        )
 
     return app
 
@@ -536,9 +564,16 @@ class _Waterfall:
         self.rows: dict[str, dict[str, Any]] = {}
         for line in lines:
             row = self.rows.setdefault(
-                line.stage, {"stage": line.stage, "action": None, "cells": {}, "all": 0, "left": 0,
-                             "before": None},
-            )  # fmt: skip
+                line.stage,
+                {
+                    "stage": line.stage,
+                    "action": None,
+                    "cells": {},
+                    "all": 0,
+                    "left": 0,
+                    "before": None,
+                },
+            )
             row["cells"][line.step] = line.contacts
             row["action"] = line.action or row["action"]
             row["all"] += line.contacts
@@ -762,7 +797,12 @@ def _templates() -> Environment:
         change=_change,
     )
     environment.globals.update(
-        ACTIONS=ACTIONS, STATUSES=STATUSES, LOADS=LOADS, ARMS=ARMS, GATES=GATES, TONES=TONES,
+        ACTIONS=ACTIONS,
+        STATUSES=STATUSES,
+        LOADS=LOADS,
+        ARMS=ARMS,
+        GATES=GATES,
+        TONES=TONES,
         ENDS=ENDS,
-    )  # fmt: skip
+    )
     return environment

@@ -507,9 +507,14 @@ class Provider(ABC):
         exchange = self._attempt(method, (base_url or self.account.base_url) + path, request)
         seconds = time.monotonic() - begun
         log.log(
-            self.request_level, "%s %s %s: %s in %.3f s",
-            self.name, method, path, exchange.code, seconds,
-        )  # fmt: skip
+            self.request_level,
+            "%s %s %s: %s in %.3f s",
+            self.name,
+            method,
+            path,
+            exchange.code,
+            seconds,
+        )
         return exchange
 
     def _attempt(self, method: str, url: str, request: dict[str, Any]) -> Exchange:

@@ -80,10 +80,7 @@ REGIONAL: dict[str, tuple[str, dict[str, str]]] = {
         "turkeyIys",
         {"brandCode": "turkey_iys_brand_code", "recipientType": "turkey_iys_recipient_type"},
     ),
-    "+82": (
-        "southKorea",
-        {"resellerCode": "korea_reseller_code", "title": "korea_title"},
-    ),
+    "+82": ("southKorea", {"resellerCode": "korea_reseller_code", "title": "korea_title"}),
 }
 # Of these the API takes numbers, and of these it needs the second to know the first.
 NUMBERS = ("brandCode", "resellerCode")

@@ -78,10 +78,11 @@ class SingleProvider(Provider):
                 over.set()  # also where this thread is interrupted: begin no more
         counts = Counter(answer.outcome.value for answer in answers)
         log.info(
-            "%s took a batch: %s in %.1f s", self.name,
+            "%s took a batch: %s in %.1f s",
+            self.name,
             ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())),
             time.monotonic() - begun,
-        )  # fmt: skip
+        )
         if refusals:
             raise AccountRefused(str(refusals[0]), answers) from refusals[0]
         return answers

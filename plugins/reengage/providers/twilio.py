@@ -228,10 +228,12 @@ class Twilio(SingleProvider):
             currency=_currency(item),
             occurred_at=when(
                 parsedate_to_datetime,
-                item.get("date_updated"), item.get("date_sent"), item.get("date_created"),
+                item.get("date_updated"),
+                item.get("date_sent"),
+                item.get("date_created"),
             ),
             **self._means(status, code),
-        )  # fmt: skip
+        )
 
     def _means(self, status: LogStatus, code: str) -> dict[str, Any]:
         """What a failure's code says, by its list."""

@@ -321,9 +321,13 @@ class Recipients:
             headers |= {"Origin": self._web_url, "Referer": self._web_url + path}
         try:
             answer = browser.request(
-                method, self._web_url + path, headers=headers, timeout=30, allow_redirects=False,
+                method,
+                self._web_url + path,
+                headers=headers,
+                timeout=30,
+                allow_redirects=False,
                 **request,
-            )  # fmt: skip
+            )
         except requests.RequestException as error:
             raise SandboxError(
                 f"The link service does not answer at {self._web_url} "

@@ -31,9 +31,18 @@ LONGEST_FIELD = 200
 LONGEST = {"email": 254, "url": 2000, "image_url": 2000, "coupon_code": 500, "wording": 4000}
 # What rejects its row, where it is too long, instead of being emptied.
 REJECTING = {
-    "source_contact_id", "contact_source", "source_event_id", "source_product_id", "channel",
-    "purpose", "occurred_at", "granted_at", "withdrawn_at", "subscribed", "created_at",
-}  # fmt: skip
+    "source_contact_id",
+    "contact_source",
+    "source_event_id",
+    "source_product_id",
+    "channel",
+    "purpose",
+    "occurred_at",
+    "granted_at",
+    "withdrawn_at",
+    "subscribed",
+    "created_at",
+}
 # Counted on where other rules than before read the same card: its files are read again.
 RULES = {"contact": "3"}
 # Under which name the currencies are kept that stand beside the factors of a product.
@@ -43,18 +52,84 @@ WITHOUT_ID = "source_contact_id is missing"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 # Also as spreadsheets of other languages write true and false.
-YES = {"true", "t", "yes", "y", "on", "ja", "oui", "sí", "si", "sì", "sim", "tak", "ano", "да",
-       "wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar", "prawda", "pravda", "igaz",
-       "истина"}  # fmt: skip
-NO = {"false", "f", "no", "n", "off", "nein", "non", "nee", "não", "nao", "nej", "nei", "nie", "ne",
-      "нет", "falsch", "faux", "falso", "onwaar", "fałsz", "nepravda", "hamis", "ложь"}  # fmt: skip
+YES = {
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "ja",
+    "oui",
+    "sí",
+    "si",
+    "sì",
+    "sim",
+    "tak",
+    "ano",
+    "да",
+    "wahr",
+    "vrai",
+    "vero",
+    "verdadero",
+    "verdadeiro",
+    "waar",
+    "prawda",
+    "pravda",
+    "igaz",
+    "истина",
+}
+NO = {
+    "false",
+    "f",
+    "no",
+    "n",
+    "off",
+    "nein",
+    "non",
+    "nee",
+    "não",
+    "nao",
+    "nej",
+    "nei",
+    "nie",
+    "ne",
+    "нет",
+    "falsch",
+    "faux",
+    "falso",
+    "onwaar",
+    "fałsz",
+    "nepravda",
+    "hamis",
+    "ложь",
+}
 IN_STOCK = {"instock", "available"}
 OUT_OF_STOCK = {"outofstock", "soldout", "unavailable", "discontinued"}
 AGREED = {"1", "1.0", "subscribed", "optin", "optedin", "accepted", "granted"}
-REFUSED = {"0", "0.0", "unsubscribed", "optout", "optedout", "declined", "withdrawn", "revoked",
-           "notsubscribed", "nonsubscribed", "neversubscribed", "notoptedin", "notgiven",
-           "notgranted", "denied", "refused", "rejected", "removed", "cleaned", "redacted",
-           "blocked", "suppressed"}  # fmt: skip
+REFUSED = {
+    "0",
+    "0.0",
+    "unsubscribed",
+    "optout",
+    "optedout",
+    "declined",
+    "withdrawn",
+    "revoked",
+    "notsubscribed",
+    "nonsubscribed",
+    "neversubscribed",
+    "notoptedin",
+    "notgiven",
+    "notgranted",
+    "denied",
+    "refused",
+    "rejected",
+    "removed",
+    "cleaned",
+    "redacted",
+    "blocked",
+    "suppressed",
+}
 # Dates that databases write where there is none: the year 0 or 9999, in any order of its parts, or
 # nothing but zeros.
 NO_DAY = re.compile(
@@ -69,14 +144,41 @@ CONSENTS_READ = "refusals, days that are none and channels in words are heard"
 # What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
 # may be one of texts.
 TEXTS = {
-    "sms", "text", "texts", "textmessage", "textmessages", "txt", "smsmarketing", "smsmms", "mms",
-}  # fmt: skip
+    "sms",
+    "text",
+    "texts",
+    "textmessage",
+    "textmessages",
+    "txt",
+    "smsmarketing",
+    "smsmms",
+    "mms",
+}
 ALL = {"all", "any", "every", "global", "allchannels", "everything"}
 OTHERS = (
-    "mail", "newsletter", "post", "letter", "print", "phone", "call", "voice", "fax", "push", "app",
-    "web", "viber", "telegram", "messenger", "facebook", "instagram", "line", "kakao", "wechat",
-    "rcs", "ads",
-)  # fmt: skip
+    "mail",
+    "newsletter",
+    "post",
+    "letter",
+    "print",
+    "phone",
+    "call",
+    "voice",
+    "fax",
+    "push",
+    "app",
+    "web",
+    "viber",
+    "telegram",
+    "messenger",
+    "facebook",
+    "instagram",
+    "line",
+    "kakao",
+    "wechat",
+    "rcs",
+    "ads",
+)
 UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
 UNREADABLE = "cannot be read: read as withdrawn"
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
@@ -86,23 +188,53 @@ ZONES = frozenset(available_timezones())
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
 TYPED: dict[str, tuple[str, ...]] = {
     "contact": (
-        "source_contact_id", "phone", "phone_hash", "phone_kind", "email", "first_name",
-        "last_name", "language", "country", "time_zone", "lifecycle_class", "created_on",
-        "loyalty_card_id", "shop_account_id",
+        "source_contact_id",
+        "phone",
+        "phone_hash",
+        "phone_kind",
+        "email",
+        "first_name",
+        "last_name",
+        "language",
+        "country",
+        "time_zone",
+        "lifecycle_class",
+        "created_on",
+        "loyalty_card_id",
+        "shop_account_id",
     ),
     "interaction": (
-        "contact_source", "source_contact_id", "kind", "occurred_at", "amount", "currency",
-        "product_id", "coupon_code",
+        "contact_source",
+        "source_contact_id",
+        "kind",
+        "occurred_at",
+        "amount",
+        "currency",
+        "product_id",
+        "coupon_code",
     ),
     "consent": (
-        "contact_source", "source_contact_id", "channel", "purpose", "basis", "granted_at",
-        "withdrawn_at", "wording", "language",
+        "contact_source",
+        "source_contact_id",
+        "channel",
+        "purpose",
+        "basis",
+        "granted_at",
+        "withdrawn_at",
+        "wording",
+        "language",
     ),
     "product": (
-        "source_product_id", "name", "category", "url", "image_url", "price", "currency",
+        "source_product_id",
+        "name",
+        "category",
+        "url",
+        "image_url",
+        "price",
+        "currency",
         "available",
     ),
-}  # fmt: skip
+}
 
 
 class Good(NamedTuple):
@@ -237,10 +369,16 @@ class Cleaner:
         except BadValue as error:
             return Bad(str(error), said) if is_fact else None
         return Good(
-            key or f"{digest}#1", self.meaning + digest + "~" * is_anew, dated_on, not is_fact,
-            problems, said, typed, lacks,
+            key or f"{digest}#1",
+            self.meaning + digest + "~" * is_anew,
+            dated_on,
+            not is_fact,
+            problems,
+            said,
+            typed,
+            lacks,
             any((record[name] or "").strip() for name in self._statuses),
-        )  # fmt: skip
+        )
 
     def _said(self, record: dict[str, str | None]) -> str:
         """The record as JSON, about twice as fast as json.dumps."""
@@ -303,7 +441,7 @@ class Cleaner:
         within = None if "country" in problems else country or self.brand.country
         phone, phone_kind = self._field(
             "phone", get("phone"), problems, lambda said: numerals.phone(said, within)
-        ) or (None, None)  # fmt: skip
+        ) or (None, None)
         created = self._field("created_at", get("created_at"), problems, self._creation)
         typed = (
             contact_id,
@@ -483,11 +621,7 @@ class Cleaner:
         return self._id(values, "contact_source").lower()
 
     def _field(
-        self,
-        name: str,
-        value: str | None,
-        problems: dict[str, str],
-        convert: Callable[[str], Any],
+        self, name: str, value: str | None, problems: dict[str, str], convert: Callable[[str], Any]
     ) -> Any:
         if value is None:
             return None

@@ -15,8 +15,16 @@ from pathlib import Path
 
 from reengage.sources import Source
 
-FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
-           ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}  # fmt: skip
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 
 # Of Spark, Delta and macOS (_temporary, _delta_log, _SUCCESS, .part.crc, __MACOSX), notebooks and
 # everything hidden (.ipynb_checkpoints, .git), Office's locks (~$orders.xlsx), NAS and Windows bins
@@ -24,8 +32,19 @@ FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndj
 TOOLS = re.compile(r"[.~@#$]|_[^=]*$")
 ALL = ["**", "*"]  # of a folder
 # Iceberg keeps its log in files among which the data lies.
-UNFINISHED = (".metadata.json", ".crc", ".tmp", ".part", ".partial", ".filepart", ".crdownload",
-              "._copying_", ".swp", ".bak", "~")  # fmt: skip
+UNFINISHED = (
+    ".metadata.json",
+    ".crc",
+    ".tmp",
+    ".part",
+    ".partial",
+    ".filepart",
+    ".crdownload",
+    "._copying_",
+    ".swp",
+    ".bak",
+    "~",
+)
 
 
 def find(source: Source) -> list[Path]:

@@ -51,12 +51,15 @@ def is_email(value: str) -> bool:
 def _plain(value: str) -> str:
     """Without what nobody sees, and each character as it is most often written."""
     return "".join(
-        " " if unicodedata.category(c) == "Zs"
-        else str(unicodedata.decimal(c)) if c.isdecimal()
-        else chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e"
+        " "
+        if unicodedata.category(c) == "Zs"
+        else str(unicodedata.decimal(c))
+        if c.isdecimal()
+        else chr(ord(c) - 0xFEE0)
+        if "\uff01" <= c <= "\uff5e"
         else c
         for c in unicodedata.normalize("NFC", INVISIBLE.sub("", value))
-    )  # fmt: skip
+    )
 
 
 def _written_out(first: str, rest: str, exponent: int) -> str:

@@ -30,8 +30,17 @@ from reengage.sources.seen import Past, Seen
 
 log = logging.getLogger(__name__)
 
-STAGED = ("line", "reason", "record_key", "record_hash", "dated_on", "is_excluded", "has_status",
-          "problems", "record")  # fmt: skip
+STAGED = (
+    "line",
+    "reason",
+    "record_key",
+    "record_hash",
+    "dated_on",
+    "is_excluded",
+    "has_status",
+    "problems",
+    "record",
+)
 
 # Rows of one file that may be one order: of a key that more rows share, something else is the key.
 MOST_LINES = 1_000
@@ -103,12 +112,20 @@ def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
         rows = db.run(connection, "raw/recall_loads", load_ids=load_ids).all()
     loads = [
         Load(
-            row.load_id, _named(f"{row.source} ({row.entity})"), row.rows_read, row.rows_new,
-            row.rows_loaded, row.rows_waiting, row.rows_rejected, row.fields_emptied,
-            row.newest_on, row.problem, tuple((row.message or "").splitlines()),
+            row.load_id,
+            _named(f"{row.source} ({row.entity})"),
+            row.rows_read,
+            row.rows_new,
+            row.rows_loaded,
+            row.rows_waiting,
+            row.rows_rejected,
+            row.fields_emptied,
+            row.newest_on,
+            row.problem,
+            tuple((row.message or "").splitlines()),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return sorted(loads, key=lambda load: ENTITIES.index(load.source.entity))
 
 
@@ -216,17 +233,25 @@ class _Reader:
         if self.source.without_id:
             self._part_guests(connection, path)
         db.run(
-            connection, "raw/finish_file",
-            file_id=file_id, problem=notes.text(), is_complete=notes.problem is None,
-            rows_read=rows_read, allowed_reason=WITHOUT_ID if self.source.without_id else None,
+            connection,
+            "raw/finish_file",
+            file_id=file_id,
+            problem=notes.text(),
+            is_complete=notes.problem is None,
+            rows_read=rows_read,
+            allowed_reason=WITHOUT_ID if self.source.without_id else None,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
-        )  # fmt: skip
+        )
         db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
         if notes.problem is None:
             db.run(
-                connection, "raw/supersede_mapping", self.table, **ids,
-                path=str(path), mapping_hash=self.mapping_hash,
-            )  # fmt: skip
+                connection,
+                "raw/supersede_mapping",
+                self.table,
+                **ids,
+                path=str(path),
+                mapping_hash=self.mapping_hash,
+            )
         inserted = db.run(
             connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
         ).rowcount
@@ -241,23 +266,27 @@ class _Reader:
     def _merge_lines(self, connection: Connection, path: Path) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
         found = db.run(
-            connection, "raw/merge_lines",
-            are_added=self.source.lines == "sum", most_lines=MOST_LINES,
+            connection,
+            "raw/merge_lines",
+            are_added=self.source.lines == "sum",
+            most_lines=MOST_LINES,
             currency=self.policy.brand.currency,
-        ).one()  # fmt: skip
+        ).one()
         key = self.source.columns["source_event_id"]
         if found.shared:
             self._note(
                 f"{path.name}: {found.shared:,} ids in {key} stand on rows of different customers; "
                 "of each, the customer of its last row counts. Name the column that is the order's "
-                "id in source_event_id.", is_broken=False,
-            )  # fmt: skip
+                "id in source_event_id.",
+                is_broken=False,
+            )
         if found.unlike and self.source.lines is None:
             self._note(
                 f"{path.name}: {found.unlike:,} orders have rows of different amounts, and the "
                 "first one counts. Say `lines: sum` where they are to be added, `lines: first` "
-                "where each is the whole order's.", is_broken=False,
-            )  # fmt: skip
+                "where each is the whole order's.",
+                is_broken=False,
+            )
 
     def _part_guests(self, connection: Connection, path: Path) -> None:
         are_left_out = self.source.without_id == "leave_out"
@@ -305,9 +334,14 @@ class _Reader:
                 db.run(connection, "raw/apply_refunds", **ids, as_of=self.as_of)
             db.run(connection, "raw/take_waiting", self.table, **ids, as_of=self.as_of)
             counts = db.run(
-                connection, "raw/finish_load", self.table, **ids, entity=self.source.entity,
-                paths=paths, at=self.clock(),
-            ).one()  # fmt: skip
+                connection,
+                "raw/finish_load",
+                self.table,
+                **ids,
+                entity=self.source.entity,
+                paths=paths,
+                at=self.clock(),
+            ).one()
             has_rows = db.run(
                 connection, "raw/ever_read", self.table, source=self.source.source
             ).scalar_one()
@@ -329,10 +363,12 @@ class _Reader:
                 ]
             if counts.rows_read:
                 is_new = db.run(
-                    connection, "raw/is_mapping_new",
-                    source=self.source.source, entity=self.source.entity,
+                    connection,
+                    "raw/is_mapping_new",
+                    source=self.source.source,
+                    entity=self.source.entity,
                     mapping_hash=self.mapping_hash,
-                ).scalar_one()  # fmt: skip
+                ).scalar_one()
                 past = Past(connection, self.source)
                 self.notes += [
                     f"{self.source.name}: {told}"
@@ -340,13 +376,16 @@ class _Reader:
                 ]
             problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
             db.run(
-                connection, "raw/note_load",
-                load_id=load_id, problem=problem, message="\n".join(self.notes) or None,
+                connection,
+                "raw/note_load",
+                load_id=load_id,
+                problem=problem,
+                message="\n".join(self.notes) or None,
                 seconds=time.monotonic() - self.began,
-            )  # fmt: skip
+            )
         return Load(
             load_id, self.source, **counts._mapping, problem=problem, notes=tuple(self.notes)
-        )  # fmt: skip
+        )
 
     def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:
         """Why the day must stop, with what to do; None where it may go on."""

@@ -36,9 +36,18 @@ SPARSE = {"coupon_code", "withdrawn_at", "exclude"}
 # What may be told of a value: a short word. Of columns that are somebody's, none is.
 WORD = re.compile(r"[^\W_][\w .,/&()'-]{0,29}")
 NOT_PERSONAL = {
-    "exclude", "kind", "currency", "country", "language", "channel", "purpose", "basis",
-    "lifecycle_class", "category", "available",
-}  # fmt: skip
+    "exclude",
+    "kind",
+    "currency",
+    "country",
+    "language",
+    "channel",
+    "purpose",
+    "basis",
+    "lifecycle_class",
+    "category",
+    "available",
+}
 
 
 class Seen:
@@ -124,11 +133,15 @@ class Seen:
         """Add it to what was ever seen of the source. Twice: nothing new."""
         facts = self._facts()
         db.run(
-            connection, "raw/see",
-            source=self.source.source, entity=self.source.entity, load_id=load_id,
-            what=[fact[0] for fact in facts], names=[fact[1] for fact in facts],
+            connection,
+            "raw/see",
+            source=self.source.source,
+            entity=self.source.entity,
+            load_id=load_id,
+            what=[fact[0] for fact in facts],
+            names=[fact[1] for fact in facts],
             values=[fact[2] for fact in facts],
-        )  # fmt: skip
+        )
 
 
 class Past:

@@ -14,18 +14,57 @@ OFFSET = re.compile(r"(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?", re.ASCII | re.IG
 # What several countries do not use for several zones, in hours. CST, IST and BST are read where the
 # source's own zone, or the brand's, is called so.
 KNOWN = {
-    "UTC": 0, "UT": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2,
-    "EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
-    "PDT": -7, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
-}  # fmt: skip
+    "UTC": 0,
+    "UT": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "EST": -5,
+    "EDT": -4,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "JST": 9,
+    "KST": 9,
+    "AEST": 10,
+    "AEDT": 11,
+    "NZST": 12,
+    "NZDT": 13,
+}
 
 
 # How exports write times that are not ISO 8601, as of strptime.
 _DAYS = (
-    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
-    "%d-%m-%y", "%m-%d-%y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%d %b %Y", "%d-%b-%Y",
-    "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%a, %d %b %Y", "%a %d %b %Y",
-)  # fmt: skip
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d-%m-%y",
+    "%m-%d-%y",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y-%m-%d",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%a, %d %b %Y",
+    "%a %d %b %Y",
+)
 _CLOCK = re.compile(
     r"(?P<between>, | - | |T)(?P<hour>\d{1,2})(?P<sign>[:.]?)\d\d(?P<seconds>(?P=sign)\d\d)?"
     r"(?P<fraction>\.\d{1,6})?(?P<half> ?[AP]M)?"
@@ -83,14 +122,16 @@ def _formats_of(value: str) -> list[str]:
 def _clock_format(clock: re.Match[str]) -> str:
     sign, zone = clock["sign"], clock["ahead"] or clock["zone"]
     blank = " " if zone and clock[0][-len(zone) - 1] == " " else ""
-    return "".join((
-        clock["between"],
-        f"%{'I' if clock['half'] else 'H'}{sign}%M",
-        f"{sign}%S" if clock["seconds"] else "",
-        ".%f" if clock["fraction"] else "",
-        re.sub("[A-Za-z]+", "%p", clock["half"] or ""),
-        blank + ("%z" if clock["ahead"] else "%Z") if zone else "",
-    ))  # fmt: skip
+    return "".join(
+        (
+            clock["between"],
+            f"%{'I' if clock['half'] else 'H'}{sign}%M",
+            f"{sign}%S" if clock["seconds"] else "",
+            ".%f" if clock["fraction"] else "",
+            re.sub("[A-Za-z]+", "%p", clock["half"] or ""),
+            blank + ("%z" if clock["ahead"] else "%Z") if zone else "",
+        )
+    )
 
 
 def _fits(text: str, format: str) -> bool:

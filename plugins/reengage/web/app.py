@@ -168,10 +168,14 @@ def create_app(
 
     def opt_out(connection: sa.Connection, visit: Visit, form: Form, is_late: bool) -> Response:
         db.run(
-            connection, "core/opt_out",
-            contact_id=visit.contact_id, phone_hash=visit.phone_hash, channel=visits.CHANNEL,
-            source="landing", at=visit.at,
-        )  # fmt: skip
+            connection,
+            "core/opt_out",
+            contact_id=visit.contact_id,
+            phone_hash=visit.phone_hash,
+            channel=visits.CHANNEL,
+            source="landing",
+            at=visit.at,
+        )
         return pages.stopped(visit)
 
     service.presses |= {"confirm": Press(confirm), OPT_OUT: Press(opt_out)}

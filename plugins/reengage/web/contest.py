@@ -67,10 +67,17 @@ def add_routes(app: FastAPI, service: Service) -> None:
         alike = None if visit.entry or shown else (state, visit.drawing)
         shown = {"errors": {}, "ticked": (), **shown}
         return pages.show(
-            pages.template(visit.landing, "contest.html"), visit, status, alike=alike,
-            contest=contest, state=state, draw=visit.drawing, entered=visit.entry,
-            ticks=ticks(contest, visit), **shown,
-        )  # fmt: skip
+            pages.template(visit.landing, "contest.html"),
+            visit,
+            status,
+            alike=alike,
+            contest=contest,
+            state=state,
+            draw=visit.drawing,
+            entered=visit.entry,
+            ticks=ticks(contest, visit),
+            **shown,
+        )
 
     def contest_of(visit: Visit) -> tuple[Step, Contest] | None:
         step = pages.step(visit)
@@ -115,11 +122,16 @@ def add_routes(app: FastAPI, service: Service) -> None:
                 wrong = pages.voice(visit)("contest.tick")
                 return show(visit, contest, errors=dict.fromkeys(missing, wrong), ticked=ticked)
             db.run(
-                connection, "web/enter_contest",
-                contest=contest.name, contact_id=visit.contact_id, phone_hash=visit.phone_hash,
-                message_id=visit.message_id, ticket=new_ticket(),
-                confirmed=json.dumps(confirmed(contest, ticked)), at=visit.at,
-            )  # fmt: skip
+                connection,
+                "web/enter_contest",
+                contest=contest.name,
+                contact_id=visit.contact_id,
+                phone_hash=visit.phone_hash,
+                message_id=visit.message_id,
+                ticket=new_ticket(),
+                confirmed=json.dumps(confirmed(contest, ticked)),
+                at=visit.at,
+            )
             visit = replace(visit, entry=said(connection, visit, contest))
         incentive: Offered | coupons.Coupon | None = visit.incentive
         if visit.entry and not incentive:  # nothing for an entry that was not taken
@@ -145,10 +157,13 @@ def add_routes(app: FastAPI, service: Service) -> None:
             raise HTTPException(404)
         zone = policy.brand.zone
         return pages.render(
-            "_draw.html", language=visits.languages(request), contest=name, draw=found,
+            "_draw.html",
+            language=visits.languages(request),
+            contest=name,
+            draw=found,
             winners=[row.ticket for row in drawn[: found.winners]],
             drawn_on=found.drawn_at.astimezone(zone).date() if found.drawn_at else None,
-        )  # fmt: skip
+        )
 
     async def tickets(request: Request) -> Response:
         look = partial(_drawn, service, _name(request))
@@ -170,10 +185,14 @@ def new_ticket() -> str:
 def said(connection: Connection, visit: Visit, contest: Contest) -> Entry | None:
     """The entry that a person, or their number, has to a contest by now."""
     row = db.run(
-        connection, "web/said",
-        contact_id=visit.contact_id, message_id=visit.message_id, phone_hash=visit.phone_hash,
-        contest=contest.name, channel=visits.CHANNEL,
-    ).one()  # fmt: skip
+        connection,
+        "web/said",
+        contact_id=visit.contact_id,
+        message_id=visit.message_id,
+        phone_hash=visit.phone_hash,
+        contest=contest.name,
+        channel=visits.CHANNEL,
+    ).one()
     return visits.entry_of(row)
 
 
@@ -190,9 +209,13 @@ def see(connection: Connection, contest: str, at: datetime) -> Any:
     """
     seed = secrets.token_hex(32)
     db.run(
-        connection, "web/see_contest",
-        contest=contest, seed=seed, commitment=hashlib.sha256(seed.encode()).hexdigest(), at=at,
-    )  # fmt: skip
+        connection,
+        "web/see_contest",
+        contest=contest,
+        seed=seed,
+        commitment=hashlib.sha256(seed.encode()).hexdigest(),
+        at=at,
+    )
     return db.run(connection, "web/contest", contest=contest).one()
 
 
@@ -265,9 +288,13 @@ def make_draw(engine: sa.Engine, policy: Policy, name: str, at: datetime) -> Dra
             closes_on = max(contest.closes_on, told or contest.closes_on)
             _refuse_early(name, closes_on, at.astimezone(policy.brand.zone).date())
             db.run(
-                connection, "web/draw",
-                contest=name, closes_on=closes_on, winners=contest.winners, at=at,
-            )  # fmt: skip
+                connection,
+                "web/draw",
+                contest=name,
+                closes_on=closes_on,
+                winners=contest.winners,
+                at=at,
+            )
         made = db.run(connection, "web/contest", contest=name).one()
         rows = _tickets(connection, name)
     return Draw(

@@ -45,21 +45,67 @@ def is_crawler(user_agent: str) -> bool:
 # the view inside an app that somebody reads (KAKAOTALK, Line, Instagram), says any of them.
 _PROGRAMS = (
     # Messengers and mail: Google's and Samsung's Messages, KakaoTalk, Outlook, Office, Teams.
-    "messages/", "messaging/", "kakaotalk-scrap", "outlookmobile", "outlook-", "ms-office",
-    "msoffice", "microsoft office", "skypeuri", "line-poker", "whatsapp/", "slack-img", "viber",
-    "facebookexternalhit", "snap url",
+    "messages/",
+    "messaging/",
+    "kakaotalk-scrap",
+    "outlookmobile",
+    "outlook-",
+    "ms-office",
+    "msoffice",
+    "microsoft office",
+    "skypeuri",
+    "line-poker",
+    "whatsapp/",
+    "slack-img",
+    "viber",
+    "facebookexternalhit",
+    "snap url",
     # What an app asks with, where it does not show a page.
-    "dalvik/", "cfnetwork/", "okhttp", "cronet", "com.google.", "com.samsung.", "com.android.",
-    "com.apple.", "androiddownloadmanager",
+    "dalvik/",
+    "cfnetwork/",
+    "okhttp",
+    "cronet",
+    "com.google.",
+    "com.samsung.",
+    "com.android.",
+    "com.apple.",
+    "androiddownloadmanager",
     # Scanners of operators and companies.
-    "scanner", "barracuda", "proofpoint", "mimecast", "safelinks", "urldefense", "trendmicro",
+    "scanner",
+    "barracuda",
+    "proofpoint",
+    "mimecast",
+    "safelinks",
+    "urldefense",
+    "trendmicro",
     # What a program says that it does.
-    "crawl", "spider", "preview", "scrap", "unfurl", "fetch", "imageproxy", "imgproxy", "headless",
+    "crawl",
+    "spider",
+    "preview",
+    "scrap",
+    "unfurl",
+    "fetch",
+    "imageproxy",
+    "imgproxy",
+    "headless",
     # Libraries and tools.
-    "python", "curl/", "wget/", "go-http-client", "axios/", "libwww", "java/", "java-http",
-    "httpclient", "http-client", "undici", "dart/", "ktor", "alamofire", "phantomjs",
+    "python",
+    "curl/",
+    "wget/",
+    "go-http-client",
+    "axios/",
+    "libwww",
+    "java/",
+    "java-http",
+    "httpclient",
+    "http-client",
+    "undici",
+    "dart/",
+    "ktor",
+    "alamofire",
+    "phantomjs",
     "postmanruntime",
-)  # fmt: skip
+)
 
 
 @lru_cache(maxsize=16_384)
@@ -85,12 +131,40 @@ _AGENT = re.compile(
     r"[^()]*\) (?P<products>.+)"
 )
 # All that a browser's User-Agent may name; one more name is somebody else who says that too.
-_BROWSERS = frozenset((
-    "AppleWebKit", "Gecko", "Mobile", "Safari", "Version", "Chrome", "CriOS", "Firefox", "FxiOS",
-    "SamsungBrowser", "Edg", "EdgA", "EdgiOS", "OPR", "OPX", "OPT", "Brave", "DuckDuckGo", "Ddg",
-    "Vivaldi", "HuaweiBrowser", "XiaoMi", "HeyTapBrowser", "VivoBrowser", "UCBrowser", "YaBrowser",
-    "Whale", "Silk", "Focus", "Klar",
-))  # fmt: skip
+_BROWSERS = frozenset(
+    (
+        "AppleWebKit",
+        "Gecko",
+        "Mobile",
+        "Safari",
+        "Version",
+        "Chrome",
+        "CriOS",
+        "Firefox",
+        "FxiOS",
+        "SamsungBrowser",
+        "Edg",
+        "EdgA",
+        "EdgiOS",
+        "OPR",
+        "OPX",
+        "OPT",
+        "Brave",
+        "DuckDuckGo",
+        "Ddg",
+        "Vivaldi",
+        "HuaweiBrowser",
+        "XiaoMi",
+        "HeyTapBrowser",
+        "VivoBrowser",
+        "UCBrowser",
+        "YaBrowser",
+        "Whale",
+        "Silk",
+        "Focus",
+        "Klar",
+    )
+)
 # What dates a browser, the first that it names: browsers renew themselves, and fetchers still say
 # what was new long ago.
 _OLDEST = {"Chrome": 60, "CriOS": 60, "Firefox": 60, "FxiOS": 10, "Version": 10}

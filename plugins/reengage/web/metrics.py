@@ -17,9 +17,7 @@ HELP = {
     "limited": "Requests refused because too many came from one address.",
 }
 
-GAUGES = {
-    "spool_bytes": "The size of what waits for the warehouse on this disk, of all workers.",
-}
+GAUGES = {"spool_bytes": "The size of what waits for the warehouse on this disk, of all workers."}
 
 
 class Metrics:

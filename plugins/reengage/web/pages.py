@@ -235,19 +235,21 @@ class Pages:
 
     def _make(self, name: str, t: Voice, status: int, **shown: Any) -> _Made:
         beacon = _beacon(shown.get("code"))
-        content = self._templates[name].render({
-            "code": None,
-            "beacon": Markup(beacon),
-            "copying": Markup(COPYING),
-            "is_opted_out": False,
-            "paused_until": None,
-            "brand": self._policy.brand,
-            "logo": self._logo,
-            "light": self._light,
-            "dark": self._dark,
-            "t": t,
-            **shown,
-        })  # fmt: skip
+        content = self._templates[name].render(
+            {
+                "code": None,
+                "beacon": Markup(beacon),
+                "copying": Markup(COPYING),
+                "is_opted_out": False,
+                "paused_until": None,
+                "brand": self._policy.brand,
+                "logo": self._logo,
+                "light": self._light,
+                "dark": self._dark,
+                "t": t,
+                **shown,
+            }
+        )
         styles = [style for style in STYLE.findall(content) if style != beacon]
         # This one and no other, whatever a page holds.
         scripts = _digest(COPYING) if f"<script>{COPYING}</script>" in content else "'none'"
@@ -387,14 +389,23 @@ def _likeness(visit: Visit) -> tuple[Any, ...]:
     their codes.
     """
     coupons = (
-        one and (replace(one, code=""), one.expires_at <= visit.at,
-                 one.starts_at is not None and one.starts_at > visit.at)
+        one
+        and (
+            replace(one, code=""),
+            one.expires_at <= visit.at,
+            one.starts_at is not None and one.starts_at > visit.at,
+        )
         for one in (visit.coupon, visit.incentive)
-    )  # fmt: skip
+    )
     return (
-        visit.step, visit.language, visit.country, visit.is_expired, visit.is_opted_out,
-        visit.paused_until, *coupons,
-    )  # fmt: skip
+        visit.step,
+        visit.language,
+        visit.country,
+        visit.is_expired,
+        visit.is_opted_out,
+        visit.paused_until,
+        *coupons,
+    )
 
 
 def _anybody(visit: Visit) -> Visit:

@@ -33,18 +33,26 @@ def add_routes(_: FastAPI, service: Service) -> None:
             return service.pages.answer("_resumed.html", visit)
         until = break_end(visit.at, int(form["months"][0]), service.policy.brand.zone)
         db.run(
-            connection, "core/pause",
-            contact_id=visit.contact_id, phone_hash=visit.phone_hash, channel=visits.CHANNEL,
-            source="landing", at=visit.at, until_on=until,
-        )  # fmt: skip
+            connection,
+            "core/pause",
+            contact_id=visit.contact_id,
+            phone_hash=visit.phone_hash,
+            channel=visits.CHANNEL,
+            source="landing",
+            at=visit.at,
+            until_on=until,
+        )
         return service.pages.answer("_paused.html", replace(visit, paused_until=until))
 
     def resume(connection: Connection, visit: Visit, form: Form, is_late: bool) -> Response:
         db.run(
-            connection, "core/resume",
-            contact_id=visit.contact_id, phone_hash=visit.phone_hash, channel=visits.CHANNEL,
+            connection,
+            "core/resume",
+            contact_id=visit.contact_id,
+            phone_hash=visit.phone_hash,
+            channel=visits.CHANNEL,
             at=visit.at,
-        )  # fmt: skip
+        )
         return service.pages.answer("_resumed.html", replace(visit, paused_until=None))
 
     service.presses |= {"pause": Press(pause, months_of), "resume": Press(resume)}

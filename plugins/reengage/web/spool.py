@@ -134,8 +134,9 @@ class Spool:
     def refuse(self, record: dict[str, Any], why: str) -> None:
         """Keep a record that cannot be brought to the warehouse beside those that can, with why."""
         file = self._folder / "refused.jsonl"
-        log.error("A spooled %s could not be recorded (%s): see %s",
-                  record.get("press", "hit"), why, file)  # fmt: skip
+        log.error(
+            "A spooled %s could not be recorded (%s): see %s", record.get("press", "hit"), why, file
+        )
         line = json.dumps({**record, "why": why}, separators=(",", ":")) + "\n"
         file.touch(0o600)
         with file.open("a") as lines:

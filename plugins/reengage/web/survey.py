@@ -46,9 +46,15 @@ def add_routes(_: FastAPI, service: Service) -> None:
         alike = None if visit.answers is not None or shown else (worth,)
         shown = {"errors": {}, "is_done": False, "answers": visit.answers or {}, **shown}
         return pages.show(
-            name, visit, status, alike=alike, questions=step.questions, reward=worth,
-            is_answered=visit.answers is not None, **shown,
-        )  # fmt: skip
+            name,
+            visit,
+            status,
+            alike=alike,
+            questions=step.questions,
+            reward=worth,
+            is_answered=visit.answers is not None,
+            **shown,
+        )
 
     async def view(visit: Visit) -> Response:
         return show(visit)
@@ -101,9 +107,7 @@ def read(step: Step, form: Form, t: Voice) -> tuple[dict[str, Answer], dict[str,
             answers[question.name] = text[: 2 * question.max_length]
             if len(text) > question.max_length:
                 errors[question.name] = t(
-                    "survey.long",
-                    count=t.number(question.max_length),
-                    used=t.number(len(text)),
+                    "survey.long", count=t.number(question.max_length), used=t.number(len(text))
                 )
             elif not text:
                 del answers[question.name]
@@ -141,13 +145,19 @@ def save(
     named = {question.attribute: question.name for question in step.questions if question.attribute}
     attributes = {name: answers[asked] for name, asked in named.items() if asked in answers}
     db.run(
-        connection, "web/save_answers",
-        contact_id=visit.contact_id, message_id=visit.message_id, step=step.name, at=visit.at,
-        policy_version=service.policy.version, asked=[q.name for q in step.questions],
-        answers=json.dumps(answers), words=json.dumps(in_words(step, answers, service)),
+        connection,
+        "web/save_answers",
+        contact_id=visit.contact_id,
+        message_id=visit.message_id,
+        step=step.name,
+        at=visit.at,
+        policy_version=service.policy.version,
+        asked=[q.name for q in step.questions],
+        answers=json.dumps(answers),
+        words=json.dumps(in_words(step, answers, service)),
         attributes=json.dumps(attributes),
         attribute_names=list(named),
-    )  # fmt: skip
+    )
 
 
 def in_words(step: Step, answers: Mapping[str, Answer], service: Service) -> dict[str, Any]:

@@ -37,8 +37,10 @@ def upgrade() -> None:
     log.warning(
         "Ids have one spelling now (no blanks, no .0, e-mail addresses in small letters): %s were "
         "respelt, %s rows turned out to be known ones, %s contacts turned out to be others",
-        f"{respelt:,}", f"{lost:,}", f"{merged:,}",
-    )  # fmt: skip
+        f"{respelt:,}",
+        f"{lost:,}",
+        f"{merged:,}",
+    )
 
 
 def _run(driver: Any, name: str) -> None:
@@ -78,8 +80,11 @@ def _spelling(old: str) -> str:
 
 def _has_wide_names(driver: Any) -> bool:
     """Whether a source is named in capitals, as a column of the data may do."""
-    named = (("core.contact_identity", "source"), ("raw.interaction", "contact_source"),
-             ("raw.consent", "contact_source"))  # fmt: skip
+    named = (
+        ("core.contact_identity", "source"),
+        ("raw.interaction", "contact_source"),
+        ("raw.consent", "contact_source"),
+    )
     return any(
         driver.execute(
             f"SELECT EXISTS(SELECT 1 FROM {table} WHERE {column} <> lower({column}))"

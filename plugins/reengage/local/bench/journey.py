@@ -173,9 +173,15 @@ class _Journey:
     def _night(self) -> None:
         self.world.deliver(self.as_of)
         for table in (
-            "core.contact_activity", "core.contact", "core.suppression", "cohort.dormancy",
-            "cohort.episode", "cohort.decision", "outcome.contact_outcome", "outbox.message",
-        ):  # fmt: skip
+            "core.contact_activity",
+            "core.contact",
+            "core.suppression",
+            "cohort.dormancy",
+            "cohort.episode",
+            "cohort.decision",
+            "outcome.contact_outcome",
+            "outbox.message",
+        ):
             self.world.vacuum(f"VACUUM {table}")
 
     def _decisions(self, connection: Connection) -> Decisions:
@@ -196,22 +202,26 @@ class _Journey:
         at = self.world.clock()
         db.run(connection, "bench/take_interactions", load_id=load_id, at=at)
         db.run(
-            connection, "bench/touch_activity",
-            load_id=load_id, signals=signals, after_days=self.policy.steps[0].after_days,
-        )  # fmt: skip
+            connection,
+            "bench/touch_activity",
+            load_id=load_id,
+            signals=signals,
+            after_days=self.policy.steps[0].after_days,
+        )
         db.run(connection, "bench/close_returned", load_id=load_id)
         db.run(connection, "bench/open_episodes", as_of=self.as_of)
         db.run(connection, "bench/decide", **rules)
-        db.run(
-            connection, "bench/move_episodes", as_of=self.as_of, step_days=rules["step_days"]
-        )  # fmt: skip
+        db.run(connection, "bench/move_episodes", as_of=self.as_of, step_days=rules["step_days"])
 
     def _full(self, connection: Connection, load_id: int) -> None:
         db.run(connection, "bench/take_interactions", load_id=load_id, at=self.world.clock())
         db.run(
-            connection, "bench/recompute", **_rules(self.policy, self.as_of),
-            signals=list(self.policy.signals), after_days=self.policy.steps[0].after_days,
-        )  # fmt: skip
+            connection,
+            "bench/recompute",
+            **_rules(self.policy, self.as_of),
+            signals=list(self.policy.signals),
+            after_days=self.policy.steps[0].after_days,
+        )
 
 
 def _rules(policy: Policy, as_of: date) -> dict[str, Any]:

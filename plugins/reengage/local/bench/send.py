@@ -120,25 +120,31 @@ class _World:
         for begin in range(first, first + count, SLICE):
             with self.engine.begin() as connection:
                 db.run(
-                    connection, "bench/fill_outbox",
-                    first=begin, last=min(begin + SLICE, first + count) - 1,
-                    quiet_on=QUIET_ON, as_of=AS_OF, now=NOW - timedelta(hours=1),
+                    connection,
+                    "bench/fill_outbox",
+                    first=begin,
+                    last=min(begin + SLICE, first + count) - 1,
+                    quiet_on=QUIET_ON,
+                    as_of=AS_OF,
+                    now=NOW - timedelta(hours=1),
                     not_after=NOW + timedelta(hours=12),
-                )  # fmt: skip
+                )
         self.contacts += count
         with self.engine.begin() as connection:
             db.analyze(
-                connection, "core.contact", "core.contact_activity", "core.consent",
-                "cohort.episode", "outbox.message",
-            )  # fmt: skip
+                connection,
+                "core.contact",
+                "core.contact_activity",
+                "core.consent",
+                "cohort.episode",
+                "outbox.message",
+            )
         return range(first, first + count)
 
     def texts(self, contacts: range) -> list[dict[str, str]]:
         """The texts of contacts, as a bare loop needs them."""
         with self.engine.connect() as connection:
-            rows = db.run(
-                connection, "bench/texts", first=contacts[0], last=contacts[-1]
-            ).all()  # fmt: skip
+            rows = db.run(connection, "bench/texts", first=contacts[0], last=contacts[-1]).all()
         return [{"id": str(r.message_id), "to": r.phone_e164, "text": r.body} for r in rows]
 
 

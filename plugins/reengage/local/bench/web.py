@@ -61,11 +61,14 @@ def run(bench: Bench) -> Figures:
     with bench.warehouse() as engine:
         with engine.begin() as connection:
             db.run(
-                connection, "bench/fill_links",
-                contacts=LINKS, steps=[step.name for step in steps],
+                connection,
+                "bench/fill_links",
+                contacts=LINKS,
+                steps=[step.name for step in steps],
                 landings=[step.landing for step in steps],
-                coupons=[step.coupon is not None for step in steps], at=SENT_AT,
-            )  # fmt: skip
+                coupons=[step.coupon is not None for step in steps],
+                at=SENT_AT,
+            )
             connection.exec_driver_sql("CREATE TABLE bare_hit (code text, at timestamptz)")
         url = engine.url.render_as_string(hide_password=False)
         bench.say(f"web: opening {LINKS:,} links over {CONNECTIONS} connections.")

@@ -61,9 +61,13 @@ class World:
         """The contacts, two years of what they did, and the ladders of the long gone."""
         with self.engine.begin() as connection:
             self.load_id = db.run(
-                connection, "raw/begin_load",
-                source="bench", entity="contact", as_of=FIRST_DAY, at=self.clock(),
-            ).scalar_one()  # fmt: skip
+                connection,
+                "raw/begin_load",
+                source="bench",
+                entity="contact",
+                as_of=FIRST_DAY,
+                at=self.clock(),
+            ).scalar_one()
             db.run(
                 connection,
                 "raw/set_load_status",
@@ -72,9 +76,13 @@ class World:
                 seconds=None,
             )
             db.run(
-                connection, "bench/fill_contacts", contacts=self.contacts, load_id=self.load_id,
-                created_on=self._first_day(OLDER + 1), load_on=FIRST_DAY,
-            )  # fmt: skip
+                connection,
+                "bench/fill_contacts",
+                contacts=self.contacts,
+                load_id=self.load_id,
+                created_on=self._first_day(OLDER + 1),
+                load_on=FIRST_DAY,
+            )
         gone_on = FIRST_DAY - timedelta(days=GONE_DAYS)
         self._interactions(
             "history",
@@ -85,15 +93,18 @@ class World:
         )
         with self.engine.begin() as connection:
             db.run(
-                connection, "bench/fill_activity",
-                load_id=self.load_id, signals=list(self.policy.signals),
-            )  # fmt: skip
+                connection,
+                "bench/fill_activity",
+                load_id=self.load_id,
+                signals=list(self.policy.signals),
+            )
             db.run(
-                connection, "bench/fill_episodes",
+                connection,
+                "bench/fill_episodes",
                 gone_on=gone_on,
                 step_days=[step.after_days for step in self.policy.steps],
                 close_after_days=self.policy.close_after_days,
-            )  # fmt: skip
+            )
         self.vacuum("VACUUM (ANALYZE)")
 
     def grow(self) -> None:
@@ -103,9 +114,8 @@ class World:
         self._interactions("older history", [span])
         with self.engine.begin() as connection:
             db.run(
-                connection, "bench/grow_activity",
-                times=OLDER + 1, older_days=OLDER * HISTORY_DAYS,
-            )  # fmt: skip
+                connection, "bench/grow_activity", times=OLDER + 1, older_days=OLDER * HISTORY_DAYS
+            )
         # Whole tables were rewritten, which no day does: their old rows go.
         self.vacuum("VACUUM (FULL) core.contact_activity")
         self.vacuum("VACUUM (ANALYZE)")
@@ -119,13 +129,23 @@ class World:
                 connection, "raw/begin_load", **who, as_of=last_day, at=self.clock()
             ).scalar_one()
             db.run(
-                connection, "bench/fill_day", **self.who, active_rows=self.day_rows,
-                first_day=first_day, last_day=last_day, load_id=load_id,
-            )  # fmt: skip
+                connection,
+                "bench/fill_day",
+                **self.who,
+                active_rows=self.day_rows,
+                first_day=first_day,
+                last_day=last_day,
+                load_id=load_id,
+            )
             db.run(
-                connection, "raw/finish_load", "raw.interaction", **who,
-                load_id=load_id, paths=[], at=self.clock(),
-            )  # fmt: skip
+                connection,
+                "raw/finish_load",
+                "raw.interaction",
+                **who,
+                load_id=load_id,
+                paths=[],
+                at=self.clock(),
+            )
         self.vacuum("VACUUM (ANALYZE) raw.interaction")
         return load_id
 
@@ -177,11 +197,17 @@ class World:
             end = min(first + timedelta(days=days - 1), last)
             with self.engine.begin() as connection:
                 filled = db.run(
-                    connection, "bench/fill_interactions", **self.who,
-                    gone_contacts=self.gone_contacts, active_rows=self.day_rows,
-                    gone_rows=gone_rows, first_day=first, last_day=end, load_id=self.load_id,
+                    connection,
+                    "bench/fill_interactions",
+                    **self.who,
+                    gone_contacts=self.gone_contacts,
+                    active_rows=self.day_rows,
+                    gone_rows=gone_rows,
+                    first_day=first,
+                    last_day=end,
+                    load_id=self.load_id,
                     at=self.clock(),
-                ).rowcount  # fmt: skip
+                ).rowcount
             yield from range(filled // 1000)
             first = end + timedelta(days=1)
 
