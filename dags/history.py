@@ -17,8 +17,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
+from reengage.airflow.runtime import told_plainly
 from reengage.policy import read_policy
-from reengage.runtime import told_plainly
 
 ZONE = read_policy().brand.time_zone
 
@@ -37,11 +37,11 @@ def history() -> None:
     @task
     @told_plainly
     def replay() -> int:
-        from reengage import history
-        from reengage.runtime import current_span, warehouse
+        from reengage.airflow.runtime import current_span, warehouse
+        from reengage.history import replays
 
         policy, first, last = current_span()
-        return history.replay(warehouse(), policy, first, last)
+        return replays.replay(warehouse(), policy, first, last)
 
     replay()
 

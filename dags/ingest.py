@@ -33,8 +33,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 
+from reengage.airflow.runtime import BY_HAND, told_plainly
 from reengage.policy import read_policy
-from reengage.runtime import BY_HAND, told_plainly
 
 ZONE = read_policy().brand.time_zone
 CORE = Asset("reengage_core")
@@ -58,8 +58,8 @@ def ingest() -> None:
     @task
     @told_plainly
     def list_sources() -> list[str]:
-        from reengage.runtime import current_run
-        from reengage.sources import read_sources
+        from reengage.airflow.runtime import current_run
+        from reengage.ingest.sources import read_sources
 
         current_run()  # a run without a day, or of a wrong one, ends before anything is read
         return [source.name for source in read_sources()]
@@ -67,8 +67,8 @@ def ingest() -> None:
     @task(map_index_template="{{ source }}")
     @told_plainly
     def read(source: str) -> int:
-        from reengage.runtime import current_run, warehouse
-        from reengage.sources.load import load_named
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.ingest.sources.load import load_named
 
         run = current_run()
         return load_named(warehouse(), source, run.policy, run.as_of, run.clock).load_id
@@ -76,9 +76,9 @@ def ingest() -> None:
     @task
     @told_plainly
     def validate(load_ids: list[int]) -> list[int]:
-        from reengage.quality import validate
-        from reengage.runtime import current_run, warehouse
-        from reengage.sources.load import recall
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.ingest.quality import validate
+        from reengage.ingest.sources.load import recall
 
         run = current_run()
         loads = recall(warehouse(), list(load_ids), run.policy)
@@ -88,10 +88,10 @@ def ingest() -> None:
     @task(outlets=[CORE])
     @told_plainly
     def take(load_ids: list[int], outlet_events: dict | None = None) -> None:
-        from reengage import core, quality
-        from reengage.runtime import current_run, warehouse
-        from reengage.sources import read_sources
-        from reengage.sources.load import recall
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.ingest import core, quality
+        from reengage.ingest.sources import read_sources
+        from reengage.ingest.sources.load import recall
 
         run, engine = current_run(), warehouse()
         for load in recall(engine, load_ids, run.policy):

@@ -34,8 +34,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 
+from reengage.airflow.runtime import BY_HAND, told_plainly
 from reengage.policy import read_policy
-from reengage.runtime import BY_HAND, told_plainly
 
 POLICY = read_policy()
 
@@ -56,9 +56,10 @@ def journey() -> None:
     @task
     @told_plainly
     def fresh() -> None:
-        from reengage import cohort, quality
-        from reengage.runtime import current_run, warehouse
-        from reengage.sources import read_sources
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.ingest import quality
+        from reengage.ingest.sources import read_sources
+        from reengage.journey import cohort
 
         run, sources = current_run(), read_sources()
         cohort.check_fresh(warehouse(), sources, run.as_of)
@@ -67,8 +68,8 @@ def journey() -> None:
     @task
     @told_plainly
     def decide() -> dict[str, int]:
-        from reengage import cohort
-        from reengage.runtime import current_run, link_base, warehouse
+        from reengage.airflow.runtime import current_run, link_base, warehouse
+        from reengage.journey import cohort
 
         run = current_run()
         base = link_base(run.policy)
@@ -77,16 +78,16 @@ def journey() -> None:
     @task.branch
     @told_plainly
     def gates() -> list[str]:
-        from reengage.gates import pass_or_stop
-        from reengage.runtime import current_run, warehouse
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.journey.gates import pass_or_stop
 
         run = current_run()
         passage = pass_or_stop(warehouse(), run.policy, run.as_of, run.clock)
         return list(passage.sends) if passage.is_released else ["approve"]
 
     def release(step: str) -> int:
-        from reengage import outbox
-        from reengage.runtime import current_run, warehouse
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.sending import outbox
 
         run = current_run()
         return outbox.release(warehouse(), run.policy, run.as_of, step, run.clock())
@@ -100,7 +101,7 @@ def journey() -> None:
     judged = gates()
     fresh() >> decide() >> judged >> steps
     if POLICY.approval != "never":
-        from reengage.approval import ApproveDay
+        from reengage.airflow.approval import ApproveDay
 
         judged >> ApproveDay(task_id="approve", policy=POLICY) >> steps
 

@@ -24,8 +24,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
+from reengage.airflow.runtime import told_plainly
 from reengage.policy import read_policy
-from reengage.runtime import told_plainly
 
 ZONE = read_policy().brand.time_zone
 
@@ -49,24 +49,24 @@ def maintenance() -> None:
     @task
     @told_plainly
     def tidy() -> int:
-        from reengage import maintenance
-        from reengage.runtime import warehouse
+        from reengage.airflow.runtime import warehouse
+        from reengage.maintenance import audits
 
-        return maintenance.tidy(warehouse())
+        return audits.tidy(warehouse())
 
     @task
     @told_plainly
     def audit(params: dict | None = None) -> dict[str, int]:
         import logging
 
-        from reengage import maintenance
-        from reengage.runtime import current_run, warehouse
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.maintenance import audits
 
         run, given = current_run(needs_day=False), params or {}
-        found = maintenance.audit(
+        found = audits.audit(
             warehouse(), run.policy, run.clock, share=given["share"], is_repairing=given["repair"]
         )
-        logging.getLogger("reengage.maintenance").info("%s", "\n".join(found.lines()))
+        logging.getLogger("reengage.maintenance.audits").info("%s", "\n".join(found.lines()))
         return {"contacts": found.contacts, "differing": found.differing}
 
     tidy() >> audit()

@@ -20,8 +20,8 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
+from reengage.airflow.runtime import BY_HAND, told_plainly
 from reengage.policy import read_policy
-from reengage.runtime import BY_HAND, told_plainly
 
 ZONE = read_policy().brand.time_zone
 
@@ -42,8 +42,8 @@ def outcomes() -> None:
     @task
     @told_plainly
     def poll() -> dict[str, int]:
-        from reengage import outbox
-        from reengage.runtime import current_run, provider, warehouse
+        from reengage.airflow.runtime import current_run, provider, warehouse
+        from reengage.sending import outbox
 
         run = current_run()
         return dict(outbox.poll(warehouse(), provider(run), run.policy, run.clock))
@@ -51,11 +51,11 @@ def outcomes() -> None:
     @task
     @told_plainly
     def close() -> dict[str, int]:
-        from reengage import outcome
-        from reengage.runtime import current_run, warehouse
+        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.outcome import outcomes
 
         run = current_run()
-        return outcome.write(warehouse(), run.policy, run.as_of, run.clock)
+        return outcomes.write(warehouse(), run.policy, run.as_of, run.clock)
 
     poll() >> close()
 

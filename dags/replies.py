@@ -21,7 +21,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import dag, task
 
-from reengage.runtime import told_plainly
+from reengage.airflow.runtime import told_plainly
 
 
 @dag(
@@ -39,8 +39,8 @@ def replies() -> None:
     @task
     @told_plainly
     def listen() -> dict[str, int]:
-        from reengage import outbox
-        from reengage.runtime import current_run, provider, warehouse
+        from reengage.airflow.runtime import current_run, provider, warehouse
+        from reengage.sending import outbox
 
         run = current_run(needs_day=False)
         return dict(outbox.poll(warehouse(), provider(run), run.policy, run.clock))

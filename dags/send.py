@@ -25,7 +25,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import dag, task
 
-from reengage.runtime import told_plainly
+from reengage.airflow.runtime import told_plainly
 
 
 @dag(
@@ -45,14 +45,14 @@ def send() -> None:
     def hand_over() -> dict[str, int]:
         import logging
 
-        from reengage.outbox import Sender, take_replies
-        from reengage.runtime import current_run, provider, warehouse
+        from reengage.airflow.runtime import current_run, provider, warehouse
+        from reengage.sending.outbox import Sender, take_replies
 
         run, engine = current_run(needs_day=False), warehouse()
         partner = provider(run)
         take_replies(engine, partner, run.policy, run.clock)
         sent = Sender(engine, partner, run.policy, run.clock).run()
-        logging.getLogger("reengage.outbox").info("sent: %s", sent.summary())
+        logging.getLogger("reengage.sending.outbox").info("sent: %s", sent.summary())
         return sent.counts()
 
     hand_over()

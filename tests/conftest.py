@@ -22,8 +22,9 @@ for name in ("AIRFLOW_CONN_REENGAGE_WAREHOUSE", "AIRFLOW_CONN_REENGAGE_WAREHOUSE
     os.environ.pop(name, None)
 
 from depth import IS_SOAK  # noqa: E402
-from reengage import db, keys  # noqa: E402
-from reengage.local.postgres import EmbeddedServer  # noqa: E402
+from reengage import db  # noqa: E402
+from reengage.phones import keys  # noqa: E402
+from reengage_local.postgres import EmbeddedServer  # noqa: E402
 
 # What takes longest comes first, so that both workers end together.
 LONGEST = (

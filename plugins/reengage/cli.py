@@ -90,51 +90,51 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _demo(_: argparse.Namespace) -> None:
     """the whole job on real data"""
-    from reengage.local.demo import run_demo
+    from reengage_local.demo import run_demo
 
     run_demo()
 
 
 def _day(given: argparse.Namespace) -> None:
     """one day through the real DAGs"""
-    from reengage.local.day import parse_day, run_day
+    from reengage_local.day import parse_day, run_day
 
     run_day(parse_day(given.as_of), given.approve)
 
 
 def _preview(given: argparse.Namespace) -> None:
     """what a day would come to; nothing is kept or sent"""
-    from reengage.local.day import parse_day
-    from reengage.local.preview import run_preview
+    from reengage_local.day import parse_day
+    from reengage_local.preview_day import run_preview
 
     run_preview(parse_day(given.as_of), Path(given.csv) if given.csv else None)
 
 
 def _replay(given: argparse.Namespace) -> None:
     """past days in one pass; nothing is sent"""
-    from reengage.local.day import parse_day
-    from reengage.local.replay import run_replay
+    from reengage_local.day import parse_day
+    from reengage_local.replay import run_replay
 
     run_replay(parse_day(getattr(given, "from")), parse_day(given.to))
 
 
 def _up(_: argparse.Namespace) -> None:
     """Airflow, the link service and the sandbox, until Ctrl-C"""
-    from reengage.local.up import run_up
+    from reengage_local.up import run_up
 
     run_up()
 
 
 def _down(_: argparse.Namespace) -> None:
     """end what this home runs"""
-    from reengage.local.up import end
+    from reengage_local.up import end
 
     end()
 
 
 def _clean(_: argparse.Namespace) -> None:
     """end what this home runs, then forget its state"""
-    from reengage.local.up import end
+    from reengage_local.up import end
 
     home = settings().home
     end()
@@ -170,14 +170,14 @@ def _clean(_: argparse.Namespace) -> None:
 
 def _pages(_: argparse.Namespace) -> None:
     """every landing page, in every language and state, to look at"""
-    from reengage.local.landing import run_pages
+    from reengage_local.landing import run_pages
 
     run_pages()
 
 
 def _draw(given: argparse.Namespace) -> None:
     """draw a contest after its close, once"""
-    from reengage.local.landing import run_draw
+    from reengage_local.landing import run_draw
 
     run_draw(given.contest)
 
@@ -189,13 +189,13 @@ def _dsn(_: argparse.Namespace) -> None:
 
 def _psql(_: argparse.Namespace) -> None:
     """a prompt on the warehouse"""
-    from reengage.local.postgres import psql
+    from reengage_local.postgres import psql
 
     psql(_started())
 
 
 def _started() -> str:
-    from reengage.local.stack import warehouse
+    from reengage_local.stack import warehouse
 
     url = warehouse().url.set(drivername="postgresql")
     return url.render_as_string(hide_password=False)
@@ -205,12 +205,14 @@ def _policy(_: argparse.Namespace) -> None:
     """check the policy, its texts, pages, hours and words, and the sources"""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from reengage import hours, numbers, remarks, replies
-    from reengage.local.stack import existing_warehouse
-    from reengage.messages import Templates
-    from reengage.policy import read_policy
-    from reengage.sources import files, folders, read_sources
+    from reengage import hours
+    from reengage.ingest.sources import files, folders, read_sources
+    from reengage.phones import numbers
+    from reengage.policy import read_policy, remarks
+    from reengage.sending import replies
+    from reengage.texts.messages import Templates
     from reengage.web.pages import Pages
+    from reengage_local.stack import existing_warehouse
 
     policy = read_policy()
     hours.check(policy.hours)
@@ -247,15 +249,18 @@ def _policy(_: argparse.Namespace) -> None:
 
 def _coupons(given: argparse.Namespace) -> None:
     """the stock of the coupon pools; with a file, add its codes to one"""
-    from reengage import coupons, past
-    from reengage.local.stack import warehouse
+    from reengage.journey import simulation
     from reengage.policy import read_policy
+    from reengage.texts import coupons
+    from reengage_local.stack import warehouse
 
     if given.csv and not given.pool:
         raise ConfigurationError("Say which pool the codes are for: make coupons POOL=spring CSV=…")
     policy, engine = read_policy(), warehouse()
     if given.csv:
-        added = coupons.upload(engine, given.pool, Path(given.csv), past.clock(engine, policy)())
+        added = coupons.upload(
+            engine, given.pool, Path(given.csv), simulation.clock(engine, policy)()
+        )
         sys.stdout.write("\n".join(added.lines(given.csv)) + "\n\n")
         if added.is_in_vain:
             why = "every line of it was refused" if added.rows else "there is no code in it"
@@ -266,17 +271,17 @@ def _coupons(given: argparse.Namespace) -> None:
 
 def _templates(_: argparse.Namespace) -> None:
     """each text as those it is for would get it: its length, its cost, what breaks"""
-    from reengage.local.templates import run_templates
+    from reengage_local.templates import run_templates
 
     run_templates()
 
 
 def _why(given: argparse.Namespace) -> None:
     """a contact's story, and where they stand"""
-    from reengage.local.day import parse_day
-    from reengage.local.stack import warehouse
+    from reengage.marketer.story import tell
     from reengage.policy import read_policy
-    from reengage.story import tell
+    from reengage_local.day import parse_day
+    from reengage_local.stack import warehouse
 
     policy, as_of = read_policy(), parse_day(given.as_of) if given.as_of else None
     with warehouse().connect() as connection:
@@ -286,7 +291,7 @@ def _why(given: argparse.Namespace) -> None:
 
 def _bench(given: argparse.Namespace) -> None:
     """what the pipeline costs on this machine, beside what it could cost"""
-    from reengage.local.bench import run_bench
+    from reengage_local.bench import run_bench
 
     try:
         size = float(given.size)
@@ -299,9 +304,10 @@ def _bench(given: argparse.Namespace) -> None:
 
 def _audit(given: argparse.Namespace) -> None:
     """compare what the days have kept up with a full recompute"""
-    from reengage import maintenance, past
-    from reengage.local.stack import warehouse
+    from reengage.journey import simulation
+    from reengage.maintenance import audits
     from reengage.policy import read_policy
+    from reengage_local.stack import warehouse
 
     try:
         share = float(given.share)
@@ -310,16 +316,16 @@ def _audit(given: argparse.Namespace) -> None:
             f"SHARE is of all contacts, like 0.1 or 1; {given.share!r} is not."
         ) from None
     policy, engine = read_policy(), warehouse()
-    found = maintenance.audit(
-        engine, policy, past.clock(engine, policy), share=share, is_repairing=given.repair
+    found = audits.audit(
+        engine, policy, simulation.clock(engine, policy), share=share, is_repairing=given.repair
     )
     sys.stdout.write("\n".join(found.lines()) + "\n")
 
 
 def _migrate(_: argparse.Namespace) -> None:
     """bring the warehouse to the newest schema"""
-    from reengage import keys
     from reengage.db import engine, migrate
+    from reengage.phones import keys
 
     migrate(engine())
     keys.check(engine())
@@ -327,10 +333,10 @@ def _migrate(_: argparse.Namespace) -> None:
 
 def _rotate_key(given: argparse.Namespace) -> None:
     """take a new key of the phone numbers' hashes into use, and say which may go"""
-    from reengage import keys
-    from reengage.local.stack import warehouse
+    from reengage.phones import keys
     from reengage.policy import read_policy
     from reengage.settings import make_phone_key
+    from reengage_local.stack import warehouse
 
     policy, engine = read_policy(), warehouse()
     # One that is under way is ended first: who was interrupted types the same again.
@@ -350,7 +356,7 @@ def _say_over(text: str) -> None:
 
 def _web(given: argparse.Namespace) -> None:
     """the public link service alone"""
-    from reengage.web.protocol import run
+    from reengage.web.http_server import run
 
     try:
         port, workers = int(given.port), int(given.workers)
@@ -361,10 +367,11 @@ def _web(given: argparse.Namespace) -> None:
 
 def _judge(_: argparse.Namespace) -> None:
     """judge again, by the rules of today, who has clicked links, and let the outcomes follow"""
-    from reengage import outcome, past
-    from reengage.local.stack import warehouse
+    from reengage.journey import simulation
+    from reengage.outcome import outcomes
     from reengage.policy import read_policy
-    from reengage.web.hits import VERSION, judge
+    from reengage.web.machines import VERSION, judge
+    from reengage_local.stack import warehouse
 
     policy, engine = read_policy(), warehouse()
     judged, changed = judge(engine)
@@ -373,7 +380,7 @@ def _judge(_: argparse.Namespace) -> None:
         "something else than before.\n"
     )
     sys.stdout.flush()
-    found = outcome.follow_verdicts(engine, policy, past.clock(engine, policy))
+    found = outcomes.follow_verdicts(engine, policy, simulation.clock(engine, policy))
     sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
     sys.stdout.write("What was decided and sent stays.\n")
 

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 import typist
 
-from reengage.local import demo, up
+from reengage_local import demo, up
 
 
 def without_airflow() -> None:

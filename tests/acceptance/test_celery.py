@@ -24,9 +24,9 @@ from without_docker import WithoutDocker, missing, wait_for
 
 from depth import IS_SOAK
 from reengage.clock import wall_clock
-from reengage.local.serving import serve
-from reengage.sandbox import connection, create_sandbox
 from reengage.settings import INCLUDE, PROJECT
+from reengage_local.sandbox import connection, create_sandbox
+from reengage_local.serving import serve
 
 QUIET = 40  # who are texted on the first day
 BATCH = 4

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 import yaml
 
 from reengage import db, settings
-from reengage.local.postgres import EmbeddedServer, binaries
 from reengage.settings import PROJECT
+from reengage_local.postgres import EmbeddedServer, binaries
 
 COMPOSE = PROJECT / "docker-compose.yaml"
 TEXT = COMPOSE.read_text(encoding="utf-8")
@@ -287,8 +287,7 @@ def test_the_project_lies_in_the_image_as_in_the_checkout(
 def test_the_secrets_are_those_that_the_code_asks_for(compose: dict[str, Any]) -> None:
     asked = set()
     for file in (PROJECT / "plugins" / "reengage").rglob("*.py"):
-        if "local" not in file.parts and "sandbox" not in file.parts:
-            asked |= set(re.findall(r"""\bsecret\(\s*["'](\w+)["']""", file.read_text("utf-8")))
+        asked |= set(re.findall(r"""\bsecret\(\s*["'](\w+)["']""", file.read_text("utf-8")))
     given = {
         key.removeprefix("REENGAGE_SECRET_").removesuffix("_FILE").lower()
         for key in compose["x-reengage-env"]

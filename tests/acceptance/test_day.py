@@ -24,8 +24,8 @@ import yaml
 from typist import Typist
 
 from depth import IS_SOAK
-from reengage.local.postgres import EmbeddedServer
 from reengage.settings import INCLUDE
+from reengage_local.postgres import EmbeddedServer
 
 AS_OF = date(2026, 3, 2)  # a Monday; texts go out on Tuesday
 PEOPLE = 300

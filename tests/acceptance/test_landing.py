@@ -23,10 +23,10 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from reengage.clock import SimulatedClock
-from reengage.local.landing import samples
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
 from reengage.web import create_app
+from reengage_local.landing import samples
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 Hand = Callable[[Page], object]

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
 from reengage import db
-from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT
+from reengage_local.postgres import EmbeddedServer
 
 DAY = "2026-03-10"
 PASSWORD = "a-password-of-this-test"

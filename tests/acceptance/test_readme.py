@@ -20,11 +20,11 @@ import yaml
 from typist import Typist
 
 from reengage.clock import wall_clock
-from reengage.local import demo
-from reengage.local.demo_data import MARKER, VERSION
-from reengage.local.postgres import EmbeddedServer
+from reengage.ingest.sources import read_source
 from reengage.settings import PROJECT
-from reengage.sources import read_source
+from reengage_local import demo
+from reengage_local.demo_data import MARKER, VERSION
+from reengage_local.postgres import EmbeddedServer
 
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
 

@@ -24,8 +24,8 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT
+from reengage_local.postgres import EmbeddedServer
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 REDIS = Path("/usr/bin/redis-server")

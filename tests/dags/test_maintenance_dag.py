@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from reengage.local.postgres import EmbeddedServer
+from reengage_local.postgres import EmbeddedServer
 
 CODE = """
 import json, sys
-from reengage.local import airflow
-from reengage.local.postgres import EmbeddedServer
+from reengage_local import airflow
+from reengage_local.postgres import EmbeddedServer
 from reengage.settings import settings
 
 airflow.prepare(EmbeddedServer(settings().home))

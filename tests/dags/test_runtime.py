@@ -9,20 +9,20 @@ import pytest
 import sqlalchemy as sa
 
 from reengage.errors import ConfigurationError, SendRefused
-from reengage.past import PlaysThePast
+from reengage.journey.simulation import PlaysThePast
 from reengage.policy import read_policy
 from reengage.settings import SANDBOX_VARIABLE
 
-runtime = pytest.importorskip("reengage.runtime")
+runtime = pytest.importorskip("reengage.airflow.runtime")
 
 
 @pytest.fixture(autouse=True)
 def present(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warehouse whose home lives in the present, of which no test but one asks more."""
     monkeypatch.setattr(runtime, "warehouse", lambda: None)
-    monkeypatch.setattr("reengage.keys.check", lambda engine: None)
-    monkeypatch.setattr(runtime.past, "of", lambda engine, policy: None)
-    monkeypatch.setattr(runtime.past, "note", lambda engine, now: None)
+    monkeypatch.setattr("reengage.phones.keys.check", lambda engine: None)
+    monkeypatch.setattr(runtime.simulation, "of", lambda engine, policy: None)
+    monkeypatch.setattr(runtime.simulation, "note", lambda engine, now: None)
 
 
 def in_run(monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
@@ -263,9 +263,9 @@ def test_the_journey_follows_an_ingest_for_its_day_but_no_simulated_one(
 ) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
-    from reengage import quality, sources
+    from reengage.ingest import quality, sources
+    from reengage.ingest.sources import load
     from reengage.settings import PROJECT
-    from reengage.sources import load
 
     bag = DagBag(str(PROJECT / "dags" / "ingest.py"))
     monkeypatch.setattr(runtime, "current_run", lambda: a_run(is_simulated=is_simulated))

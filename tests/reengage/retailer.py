@@ -14,13 +14,17 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from reengage import cohort, core, db, gates, outbox, outcome, quality
+from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.errors import DayStopped, ReengageError
+from reengage.ingest import core, quality
+from reengage.ingest.sources import read_sources
+from reengage.ingest.sources.load import load_source
+from reengage.journey import cohort, gates
+from reengage.outcome import outcomes
 from reengage.policy import Policy, read_policy
-from reengage.providers.base import Answer, Outcome, Outgoing, Reply, Told
-from reengage.sources import read_sources
-from reengage.sources.load import load_source
+from reengage.sending import outbox
+from reengage.sending.providers.base import Answer, Outcome, Outgoing, Reply, Told
 
 SHIPPED = Path("include/journey.yaml").resolve()
 # A case is about its own days: nobody is drawn into the control group, and the highest step counts.
@@ -123,7 +127,7 @@ class Retailer:
         """The end of a day: receipts and replies, outcomes."""
         self.clock.move_to(max(self.clock(), self.at(as_of, 22)))
         outbox.poll(self.engine, self.phones, self.policy, self.clock)
-        outcome.write(self.engine, self.policy, as_of, self.clock)
+        outcomes.write(self.engine, self.policy, as_of, self.clock)
 
     def at(self, as_of: date, hour: int) -> datetime:
         """The hour of the brand's day after as_of."""

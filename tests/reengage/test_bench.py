@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from reengage import db
 from reengage.cli import main
 from reengage.errors import ConfigurationError
-from reengage.local.bench import DATABASE, journey, run_bench, send
-from reengage.local.bench.measure import Stopwatch, undone
-from reengage.local.postgres import EmbeddedServer
 from reengage.settings import settings
+from reengage_local.bench import DATABASE, journey, run_bench, send
+from reengage_local.bench.measure import Stopwatch, undone
+from reengage_local.postgres import EmbeddedServer
 
 JOURNEY = {"journey_day_ratio_to_bare", "journey_day_ratio_to_full", "journey_growth_with_history"}
 

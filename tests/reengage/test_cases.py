@@ -11,9 +11,9 @@ import sqlalchemy as sa
 import yaml
 from retailer import SHIPPED, Retailer, opened
 
-from reengage import coupons
 from reengage.errors import ConfigurationError
-from reengage.sources import read_sources
+from reengage.ingest.sources import read_sources
+from reengage.texts import coupons
 
 CASES = Path(__file__).parents[1] / "cases"
 FOUND = sorted(file.parent for file in CASES.glob("*/case.yaml"))

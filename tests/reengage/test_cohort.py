@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from world import LINKS, RULES, START, Load, World, small_policy
 
 from depth import examples
-from reengage import cohort, messages
 from reengage.errors import ConfigurationError, DayStopped, PastDayError
+from reengage.ingest.sources import Source
+from reengage.journey import cohort
 from reengage.policy import Behaviour, Caps, ConsentClock, Policy, Rhythm, Thresholds, WarmUp
-from reengage.sources import Source
+from reengage.texts import messages
 
 RELAXED = {
     "deadline": None,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from depth import examples
-from reengage.sources import numerals
-from reengage.sources.conditions import Conditions, Rule
-from reengage.sources.numerals import BadValue
-from reengage.sources.times import Times, how_to_read
+from reengage.ingest.sources import numerals
+from reengage.ingest.sources.conditions import Conditions, Rule
+from reengage.ingest.sources.numerals import BadValue
+from reengage.ingest.sources.times import Times, how_to_read
 
 READ = TypeAdapter(Conditions)
 

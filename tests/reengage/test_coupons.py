@@ -20,11 +20,13 @@ from test_sources import Feed
 from world import LINKS, START, Load, World, small_policy
 
 from depth import examples
-from reengage import cli, cohort, coupons, db, drafts, messages, preview
-from reengage.coupons import Coupon, is_coupon, issue_for, new_coupon
+from reengage import cli, db
 from reengage.errors import ConfigurationError, SourceError
+from reengage.journey import cohort, preview
 from reengage.policy import CouponOffer, Policy, Step, read_policy
 from reengage.settings import SQL
+from reengage.texts import coupons, drafts, messages
+from reengage.texts.coupons import Coupon, is_coupon, issue_for, new_coupon
 
 NOW = datetime(2026, 11, 2, 15, tzinfo=UTC)
 DAY = START + timedelta(days=40)
@@ -457,7 +459,9 @@ def test_a_kill_and_a_preview_take_no_code(
     assert preview.preview(warehouse, world.policy, DAY, world.clock, LINKS).sends["coupon"] == 2
     assert world.sql(state) == before
     with monkeypatch.context() as patched:
-        patched.setattr("reengage.cohort._advance", lambda *_: (_ for _ in ()).throw(OSError))
+        patched.setattr(
+            "reengage.journey.cohort._advance", lambda *_: (_ for _ in ()).throw(OSError)
+        )
         with pytest.raises(OSError):
             world.decide(DAY)
     assert world.sql(state) == before

@@ -14,8 +14,8 @@ import phonenumbers
 import pytest
 import yaml
 
-from reengage.local import demo_data
 from reengage.settings import INCLUDE, settings
+from reengage_local import demo_data
 
 FILES = ("orders.csv", "loyalty.parquet", "contacts.csv", "consents.csv", "NOTICE.md", "ready")
 
@@ -190,7 +190,7 @@ def test_a_second_run_writes_nothing(folder: Path) -> None:
 def test_a_killed_run_leaves_no_half_file_and_is_made_good(folder: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib\n"
-        "from reengage.local import demo_data\n"
+        "from reengage_local import demo_data\n"
         "demo_data._consents = lambda *given: os.kill(os.getpid(), 9)\n"
         "demo_data.prepare(pathlib.Path(sys.argv[1]))\n"
     )
@@ -253,7 +253,7 @@ def test_a_demo_source_names_columns_that_exist(file: Path, folder: Path) -> Non
 def test_the_parser_takes_every_source(
     folder_name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    sources = pytest.importorskip("reengage.sources")
+    sources = pytest.importorskip("reengage.ingest.sources")
     for name in ("DATA", "REENGAGE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     copies = tmp_path / "sources"

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from model import in_control
 from world import START, Load, World, small_policy
 
-from reengage import cohort, outbox
 from reengage.errors import DayStopped
+from reengage.ingest.sources import Source
+from reengage.journey import cohort
 from reengage.policy import WarmUp
-from reengage.providers.base import Answer, Outcome, Outgoing, Told
-from reengage.sources import Source
+from reengage.sending import outbox
+from reengage.sending.providers.base import Answer, Outcome, Outgoing, Told
 
 PEOPLE = range(1, 301)
 DAYS = 28

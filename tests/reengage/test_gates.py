@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 from world import LINKS, START, Load, World, phone, small_policy
 
-from reengage import cohort, gates, outbox
 from reengage.errors import DayStopped, ReengageError, SendRefused
-from reengage.gates import Verdict
+from reengage.journey import cohort, gates
+from reengage.journey.gates import Verdict
 from reengage.policy import Gates, Policy
+from reengage.sending import outbox
 
 DAY = START + timedelta(days=40)  # 10 February 1998
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)

@@ -16,9 +16,12 @@ from sqlalchemy.engine import Connection
 from test_sources import AS_OF, clock
 from test_sources import POLICY as SHIPPED
 
-from reengage import cohort, core, db, outcome
-from reengage.sources import read_sources
-from reengage.sources.load import load_source
+from reengage import db
+from reengage.ingest import core
+from reengage.ingest.sources import read_sources
+from reengage.ingest.sources.load import load_source
+from reengage.journey import cohort
+from reengage.outcome import outcomes
 
 SMALL, TIMES = 300, 4
 # Sorting, and a small table that is read anyway, are not quite in step; four times the rows by a
@@ -151,7 +154,7 @@ def first_week(
         cohort.decide(engine, POLICY, as_of, clock, "https://go.example")
         with engine.begin() as connection:
             cohort.let_go(connection, as_of, clock())
-        outcome.write(engine, POLICY, as_of, clock)
+        outcomes.write(engine, POLICY, as_of, clock)
 
     half = contacts // 2
     orders = "order,account,at,total"

@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 from world import LINKS, START, Load, World, small_policy
 
-from reengage import cohort, gates, outbox
 from reengage.errors import DayStopped, SendRefused
+from reengage.journey import cohort, gates
 from reengage.policy import Policy
+from reengage.sending import outbox
 
 DAY = START + timedelta(days=40)
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from world import START, Load, World, small_policy
 
 from depth import examples
-from reengage import history
 from reengage.errors import ConfigurationError
+from reengage.history import replays
 
 KINDS = ("purchase", "visit", "email_open")
 # A contact: the day it was created (or none), and what it did, by day of the history.
@@ -58,7 +58,7 @@ def test_a_replay_is_a_recount_of_every_day(
     world.load(day(LAST), fill)
     last = min(first + length, LAST)
     for _ in range(2):
-        assert history.replay(warehouse, world.policy, day(first), day(last)) == last - first + 1
+        assert replays.replay(warehouse, world.policy, day(first), day(last)) == last - first + 1
 
     ladder = world.model.days
     seen = {c: (world.model.visible_on(c), world.model.signals(c)) for c in world.contacts}
@@ -85,7 +85,7 @@ def test_a_replay_is_a_recount_of_every_day(
     if last > first:
         expected = {}
         for days in ladder.values():
-            for within in history.WITHIN_DAYS:
+            for within in replays.WITHIN_DAYS:
                 reached = [
                     (c, day(n))
                     for c in seen
@@ -123,7 +123,7 @@ def test_a_replay_finds_what_the_journey_found(warehouse: sa.Engine) -> None:
         world.load(day(number), some_buy if number else begin)
         world.decide(day(number))
         world.check_decisions(day(number))
-    history.replay(warehouse, world.policy, day(0), day(14))
+    replays.replay(warehouse, world.policy, day(0), day(14))
     ladder = world.model.days
     found = replayed(world)
     for number in range(1, 15):  # on the first day, who is long past a threshold is made up for
@@ -142,9 +142,9 @@ def test_a_replay_finds_what_the_journey_found(warehouse: sa.Engine) -> None:
 def test_days_that_are_not_loaded_cannot_be_replayed(warehouse: sa.Engine) -> None:
     world = World(warehouse, small_policy(), is_new=True)
     with pytest.raises(ConfigurationError, match="no day at all"):
-        history.replay(warehouse, world.policy, day(0), day(1))
+        replays.replay(warehouse, world.policy, day(0), day(1))
     world.load(day(3))
     with pytest.raises(ConfigurationError, match=f"goes through {day(3)}.*AS_OF={day(4)}"):
-        history.replay(warehouse, world.policy, day(0), day(4))
+        replays.replay(warehouse, world.policy, day(0), day(4))
     with pytest.raises(ConfigurationError, match="is after its last day"):
-        history.replay(warehouse, world.policy, day(2), day(1))
+        replays.replay(warehouse, world.policy, day(2), day(1))

@@ -43,19 +43,23 @@ from test_web import (
 )
 from world import as_service, create_app
 
-from reengage import db, maintenance, messages, opt_out, outbox, outcome, replies
+from reengage import db
 from reengage.clock import SimulatedClock
+from reengage.maintenance import audits
+from reengage.outcome import outcomes
 from reengage.policy import Policy, Question, read_policy
-from reengage.providers import Webhook, provider_for
-from reengage.providers.base import Account
-from reengage.providers.twilio import is_signed, signature
+from reengage.sending import opt_out, outbox, replies
+from reengage.sending.providers import Webhook, provider_for
+from reengage.sending.providers.base import Account
+from reengage.sending.providers.twilio import is_signed, signature
 from reengage.settings import INCLUDE, secret
-from reengage.web import protocol, spool
+from reengage.texts import messages
+from reengage.web import http_server, spool
 from reengage.web import service as web_service
 from reengage.web.background import Background, replay
+from reengage.web.connections import Pool
 from reengage.web.guard import Buckets, Limits
-from reengage.web.hits import MANY_LINKS, Busy, is_crawler, judge, rule_of_request
-from reengage.web.pool import Pool
+from reengage.web.machines import MANY_LINKS, Busy, is_crawler, judge, rule_of_request
 from reengage.web.spool import Spool, SpoolFull
 from reengage.web.visits import address
 
@@ -747,7 +751,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(
     assert raw(client, hook).startswith(b"HTTP/1.1 413")
     long = head + b"X-Long: " + b"a" * 20_000 + b"\r\n\r\n"
     assert raw(client, long).startswith(b"HTTP/1.1 431")
-    endless = b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (protocol.HEAD_BYTES + 70_000)
+    endless = b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (http_server.HEAD_BYTES + 70_000)
     assert raw(client, endless) == b""
     assert verdicts(warehouse) == []
 
@@ -765,7 +769,7 @@ def test_a_body_in_pieces_is_measured_too(
 def test_a_slow_client_is_not_waited_for(
     warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
     providers = {"infobip": provider_for(INFOBIP, 1)}
     app = create_app(warehouse, policy, clock, providers, Limits(seconds=0.2))
     with served(app) as client:
@@ -780,7 +784,7 @@ def test_a_slow_client_is_not_waited_for(
 def test_what_follows_an_answer_does_not_hold_the_connection(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, after: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
     length = b"Content-Length: 9\r\n" if after == b"1" else b""
     with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=2) as wire:
         wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n")
@@ -1046,11 +1050,11 @@ def test_what_cannot_be_read_of_a_webhook_is_kept_until_it_is_too_old(
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
     # What could be read is not taken twice.
     assert outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True) == {}
-    assert maintenance.tidy(warehouse) == 0
+    assert audits.tidy(warehouse) == 0
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
-    clock.move_to(clock() + timedelta(days=maintenance.KEEP_DAYS, hours=1))
+    clock.move_to(clock() + timedelta(days=audits.KEEP_DAYS, hours=1))
     hooked.post("/webhooks/infobip", content=infobip(reply("r3", "hello")), headers=BASIC)
-    maintenance.tidy(warehouse)
+    audits.tidy(warehouse)
     assert kept(warehouse)[0] == ("infobip", True, True, "1 unread")
 
 
@@ -1267,11 +1271,11 @@ def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(
         )
     db.migrate(before)
     assert {verdict for verdict, _ in verdicts(before)} == {"human"}
-    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()
+    assert outcomes.follow_verdicts(before, policy, clock) == outcomes.Followed()
 
     assert judge(before) == (4, 2)
     assert [verdict for verdict, _ in verdicts(before)] == ["human", "human", "unsure", "machine"]
-    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed(
+    assert outcomes.follow_verdicts(before, policy, clock) == outcomes.Followed(
         not_active=2, given_up=1, days=1
     )
     ended = "SELECT outcome::text FROM outcome.contact_outcome ORDER BY contact_id"
@@ -1279,4 +1283,4 @@ def test_what_was_a_person_without_a_sign_stays_one_until_it_is_judged_again(
     assert statuses(before) == {1: "active", 2: "active", 3: "unsubscribed"}
     assert [row[3] for row in standing(before)] == ["inactivity"]
     assert rows(before, "SELECT opened FROM outcome.daily_step") == [(1,)]
-    assert outcome.follow_verdicts(before, policy, clock) == outcome.Followed()
+    assert outcomes.follow_verdicts(before, policy, clock) == outcomes.Followed()

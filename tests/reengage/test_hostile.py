@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from reengage import db, replies, wording
+from reengage import db
+from reengage.ingest.sources import COLUMNS, Source
+from reengage.ingest.sources.clean import Bad, Cleaner, Good
+from reengage.ingest.sources.ids import normal_id
 from reengage.policy import read_policy
-from reengage.sources import COLUMNS, Source
-from reengage.sources.clean import Bad, Cleaner, Good
-from reengage.sources.ids import normal_id
+from reengage.sending import replies
+from reengage.texts import wording
 from reengage.web import forms
 
 MILLION = 1_000_000

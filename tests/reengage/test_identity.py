@@ -17,7 +17,11 @@ from test_sources import AS_OF, Feed, clock, correcting
 from test_sources import POLICY as SHIPPED
 
 from depth import examples
-from reengage import cohort, db, identity, maintenance, story
+from reengage import db
+from reengage.ingest import identity
+from reengage.journey import cohort
+from reengage.maintenance import audits
+from reengage.marketer import story
 
 
 def rows(engine: sa.Engine, text: str, **binds: Any) -> list[tuple[Any, ...]]:
@@ -666,7 +670,7 @@ def test_the_audit_knows_what_holds_whom(warehouse: sa.Engine, tmp_path: Path) -
         )
         == [("2026-05-21",)] * 3
     )  # Harry, Hilda, and the card itself
-    assert maintenance.audit(warehouse, retailer.policy, retailer.clock).differing == 0
+    assert audits.audit(warehouse, retailer.policy, retailer.clock).differing == 0
     with warehouse.connect() as connection:
         told = " ".join(" ".join(story.tell(connection, retailer.policy, "crm:HA")).split())
     assert "under an id that several cards share" in told

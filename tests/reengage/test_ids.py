@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reengage import db
-from reengage.sources.ids import normal_id
+from reengage.ingest.sources.ids import normal_id
 
 SAME = {
     "17850": [

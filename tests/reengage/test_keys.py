@@ -15,9 +15,13 @@ from retailer import Retailer, opened
 from world import as_service
 
 from depth import examples
-from reengage import db, keys, messages, outbox, settings, story
+from reengage import db, settings
 from reengage.errors import ConfigurationError
-from reengage.providers.base import Reply, Told, Verdict
+from reengage.marketer import story
+from reengage.phones import keys
+from reengage.sending import outbox
+from reengage.sending.providers.base import Reply, Told, Verdict
+from reengage.texts import messages
 
 PLAIN_DAY = Path(__file__).parents[1] / "cases" / "plain-day"
 FIRST = date(2026, 5, 20)

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from reengage.errors import ReengageError
-from reengage.local.postgres import EmbeddedServer, ServerError
-from reengage.local.stack import alone, kept_port
+from reengage_local.postgres import EmbeddedServer, ServerError
+from reengage_local.stack import alone, kept_port
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_one_command_at_a_time_works_in_a_home(
 ) -> None:
     monkeypatch.setenv("REENGAGE_HOME", str(tmp_path))
     holder = (
-        "import sys; from reengage.local.stack import alone\n"
+        "import sys; from reengage_local.stack import alone\n"
         "with alone('demo'): print('at work', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

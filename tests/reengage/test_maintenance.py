@@ -16,12 +16,15 @@ from test_core import CARD, CARD_HEAD
 from test_sources import Feed, correcting
 from world import LINKS, START, Load, World, small_policy
 
-from reengage import cohort, core, maintenance, outcome
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
-from reengage.maintenance import AuditFailed, audit, tidy
+from reengage.ingest import core
+from reengage.ingest.sources.load import load_source
+from reengage.journey import cohort
+from reengage.maintenance import audits
+from reengage.maintenance.audits import AuditFailed, audit, tidy
+from reengage.outcome import outcomes
 from reengage.policy import Behaviour, Policy, Rhythm, Thresholds
-from reengage.sources.load import load_source
 
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
 NOW = datetime(1998, 2, 1, 14, tzinfo=UTC)
@@ -168,7 +171,7 @@ class History:
             self.live(as_of)
             if self.dice.random() < 0.7:
                 self.at(as_of, 22)
-                outcome.write(self.engine, self.policy, as_of, self.clock)
+                outcomes.write(self.engine, self.policy, as_of, self.clock)
                 yield as_of
 
 
@@ -466,7 +469,7 @@ def test_an_audit_sees_one_moment_and_holds_nobody_up(
                 world.decide(as_of)
                 world.write(as_of)
 
-    monkeypatch.setattr(maintenance, "progress", meanwhile)
+    monkeypatch.setattr(audits, "progress", meanwhile)
     found = audit(warehouse, world.policy, at_noon, chunk_size=1)
     assert (found.contacts, found.differing) == (3, 0)
     assert locks == [("AccessShareLock",)]

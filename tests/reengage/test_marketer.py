@@ -18,11 +18,11 @@ from fastapi import Depends, HTTPException
 
 from reengage import db
 from reengage.errors import ConfigurationError
-from reengage.local.postgres import EmbeddedServer
 from reengage.marketer import page as marketer
 from reengage.marketer.page import create_page
 from reengage.policy import read_policy
 from reengage.settings import SQL
+from reengage_local.postgres import EmbeddedServer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette would rather have another client

@@ -14,13 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depth import examples
-from reengage import messages, wording
-from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
-from reengage.messages import Recipient, Templates, TextError
 from reengage.policy import Policy, read_policy
-from reengage.segments import segments
 from reengage.settings import INCLUDE
+from reengage.texts import messages, wording
+from reengage.texts.coupons import Coupon
+from reengage.texts.messages import Recipient, Templates, TextError
+from reengage.texts.segments import segments
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 LINK = "https://go.example.com/AbCdEfGhJ"

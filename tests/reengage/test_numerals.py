@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reengage import db
-from reengage.sources import numerals
-from reengage.sources.numerals import BadValue
+from reengage.ingest.sources import numerals
+from reengage.ingest.sources.numerals import BadValue
 
 # A card of 8 digits that has lost its first is a number of its country's older plan.
 RENUMBERED = {"GA"}

@@ -24,13 +24,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from depth import examples
-from reengage import db, drafts, messages, outbox
+from reengage import db
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ProviderError
-from reengage.local.serving import serve
-from reengage.outbox import Sender, Sent
 from reengage.policy import Policy, read_policy
-from reengage.providers import (
+from reengage.sending import outbox
+from reengage.sending.outbox import Sender, Sent
+from reengage.sending.providers import (
     Account,
     Provider,
     ProviderUnavailable,
@@ -41,14 +41,16 @@ from reengage.providers import (
     provider_for,
     single,
 )
-from reengage.providers.base import Answer, LogEntry, Outcome, Outgoing
-from reengage.providers.base import account as account_of
-from reengage.providers.codes import Cause, codes_of
-from reengage.sandbox import Faults, RefusedNumber, connection, create_sandbox
-from reengage.sandbox.journal import append, lines
-from reengage.sandbox.recipients import receipt
-from reengage.sandbox.webhooks import calls
+from reengage.sending.providers.base import Answer, LogEntry, Outcome, Outgoing
+from reengage.sending.providers.base import account as account_of
+from reengage.sending.providers.codes import Cause, codes_of
 from reengage.settings import INCLUDE, secret
+from reengage.texts import drafts, messages
+from reengage_local.sandbox import Faults, RefusedNumber, connection, create_sandbox
+from reengage_local.sandbox.journal import append, lines
+from reengage_local.sandbox.recipients import receipt
+from reengage_local.sandbox.webhooks import calls
+from reengage_local.serving import serve
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # a Tuesday, 10:00 in New York
 AS_OF = date(2026, 3, 2)
@@ -336,7 +338,9 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     bad = bad if kind == "infobip" else {}
     given = {"rate_per_second": 10_000, "refuse": bad, "no_bulk_of_one": True}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reengage.outbox", "reengage.sandbox", "psycopg", "pytest"])
+    context.set_forkserver_preload(
+        ["reengage.sending.outbox", "reengage_local.sandbox", "psycopg", "pytest"]
+    )
     address = warehouse.url.render_as_string(hide_password=False)
     dice = random.Random(7)
     faults = [

@@ -12,10 +12,12 @@ import pytest
 import sqlalchemy as sa
 from world import RULES, START, Load, World, small_policy
 
-from reengage import cli, db, maintenance, outcome
-from reengage.messages import message_id
-from reengage.outcome import Followed
+from reengage import cli, db
+from reengage.maintenance import audits
+from reengage.outcome import outcomes
+from reengage.outcome.outcomes import Followed
 from reengage.settings import SQL
+from reengage.texts.messages import message_id
 
 Key = tuple[int, date, str]
 LONG_AGO = START - timedelta(days=3)
@@ -170,7 +172,7 @@ def test_sums_of_several_currencies_are_taken_apart_once(world: World) -> None:
     world.sql("DELETE FROM core.derived_from WHERE name = 'revenue'")
     long_after = AFTER + timedelta(days=200)
     world.clock.move_to(world.at(long_after, 22))
-    outcome.write(world.engine, world.policy, long_after, world.clock)
+    outcomes.write(world.engine, world.policy, long_after, world.clock)
     assert [tuple(row) for row in world.sql(figures)] == [(7, {"EUR": 7}, 1)]
     assert [tuple(row) for row in world.sql(spent)] == [(7, {"EUR": 7})]
 
@@ -239,9 +241,9 @@ def judge_anew(world: World, key: Key, who: str) -> None:
 
 def follow(world: World) -> Followed:
     """The audit finds nothing afterwards, and following again changes nothing."""
-    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
-    assert outcome.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
-    assert maintenance.audit(world.engine, world.policy, world.clock).differing == 0
+    found = outcomes.follow_verdicts(world.engine, world.policy, world.clock)
+    assert outcomes.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
+    assert audits.audit(world.engine, world.policy, world.clock).differing == 0
     return found
 
 
@@ -364,10 +366,10 @@ def test_outcomes_are_what_they_were_had_the_verdicts_been_so_from_the_start(
     before = written(doubtful.world)
     assert before["decisions"] == expected["decisions"]
     changed = set[str]()
-    for is_today, outcomes in ((True, expected), (False, before), (True, expected)):
+    for is_today, ended in ((True, expected), (False, before), (True, expected)):
         doubtful.judge(is_today=is_today)
         found = follow(doubtful.world)
-        assert written(doubtful.world) == outcomes
+        assert written(doubtful.world) == ended
         changed |= {what for what, count in vars(found).items() if count}
     assert changed == vars(Followed()).keys(), "the history holds all that can change"
 
@@ -453,7 +455,7 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
         on=closed,
     )
 
-    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
+    found = outcomes.follow_verdicts(world.engine, world.policy, world.clock)
     given_up = {who["nothing"], who["a machine"], who["a doubt"]}
     assert (found.not_active, found.given_up) == (len(who), len(given_up))
     assert outcome_of(world) == ["unsubscribed"] * len(who)
@@ -469,10 +471,10 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
 
     for key in surveys.values():
         judge_anew(world, key, "human")
-    found = outcome.follow_verdicts(world.engine, world.policy, world.clock)
+    found = outcomes.follow_verdicts(world.engine, world.policy, world.clock)
     assert (found.active, found.revived) == (len(who), len(given_up))
     assert {row.contact_id for row in world.sql(statuses)} == {who["a stop"]}
-    assert outcome.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
+    assert outcomes.follow_verdicts(world.engine, world.policy, world.clock) == Followed()
 
 
 def test_who_came_back_by_a_machine_is_given_up_again(opener: World) -> None:
@@ -522,7 +524,7 @@ def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None
     backfill = text[text.index("UPDATE outcome.contact_outcome") :]
     judge_anew(opener, SURVEY, "machine")
     follow(opener)
-    for who, outcomes in (("human", ["active"]), ("machine", ["unsubscribed"])):
+    for who, ended in (("human", ["active"]), ("machine", ["unsubscribed"])):
         before = written(opener)
         opener.sql("UPDATE outcome.contact_outcome SET closed_at = NULL, if_unopened = NULL")
         opener.sql("UPDATE outcome.daily_step SET counted_at = NULL")
@@ -531,7 +533,7 @@ def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None
         assert written(opener)["contacts"] == before["contacts"]
         judge_anew(opener, SURVEY, who)
         assert follow(opener).days == 1
-        assert outcome_of(opener) == outcomes
+        assert outcome_of(opener) == ended
 
 
 @pytest.mark.parametrize("killed_in", ["outcome/recount_opened", "cohort/follow_loads"])
@@ -548,7 +550,7 @@ def test_what_was_killed_is_finished_by_the_next_run(
 
     monkeypatch.setattr(db, "run", dies)
     with pytest.raises(KeyboardInterrupt):
-        outcome.follow_verdicts(opener.engine, opener.policy, opener.clock)
+        outcomes.follow_verdicts(opener.engine, opener.policy, opener.clock)
     monkeypatch.setattr(db, "run", run)
     assert follow(opener).days == 1
     assert (outcome_of(opener), status_of(opener)) == (["unsubscribed"], "unsubscribed")
@@ -559,9 +561,9 @@ def test_contacts_beyond_the_time_that_is_judged_stay(opener: World) -> None:
     judge_anew(opener, SURVEY, "machine")
     after = opener.at(START, 12) + timedelta(seconds=1)
     args = (opener.engine, opener.policy, opener.clock)
-    assert outcome.follow_verdicts(*args, since=after) == Followed()
-    assert outcome.follow_verdicts(*args, until=opener.at(START, 12)) == Followed()
-    assert outcome.follow_verdicts(*args, since=opener.at(START, 12), until=after).given_up == 1
+    assert outcomes.follow_verdicts(*args, since=after) == Followed()
+    assert outcomes.follow_verdicts(*args, until=opener.at(START, 12)) == Followed()
+    assert outcomes.follow_verdicts(*args, since=opener.at(START, 12), until=after).given_up == 1
 
 
 def test_the_evening_follows_what_was_judged_again_since_the_day(opener: World) -> None:

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from depth import examples
-from reengage import db, pace
+from reengage import db
 from reengage.errors import ConfigurationError
-from reengage.pace import Booking, SharedPace
-from reengage.providers import Account, provider_for
+from reengage.sending import rate
+from reengage.sending.providers import Account, provider_for
+from reengage.sending.rate import Booking, SharedPace
 
 ACCOUNT, SENDER = "twilio api AC1", "twilio api AC1 from +12125550100"
 RATE, SENDER_RATE = 60.0, 37.0
@@ -81,7 +82,9 @@ def processes(
     engine: sa.Engine, folder: Path, seconds: float, *limits: dict[str, float | None]
 ) -> Iterator[list[Any]]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reengage.outbox", "reengage.sandbox", "psycopg", "pytest"])
+    context.set_forkserver_preload(
+        ["reengage.sending.outbox", "reengage_local.sandbox", "psycopg", "pytest"]
+    )
     address = engine.url.render_as_string(hide_password=False)
     crowd = [
         context.Process(target=begin, args=(address, limit, seconds, folder / str(number)))
@@ -133,7 +136,7 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
     assert 1 < most_in_a_second(of_number) <= SENDER_RATE
     # A request begins at its turn or a little later, and is so near to the ones behind it.
     begun = notes(tmp_path, "begun")
-    assert most_in_a_second(begun) <= RATE * (1 + 3 * pace.LATE_SECONDS)
+    assert most_in_a_second(begun) <= RATE * (1 + 3 * rate.LATE_SECONDS)
     assert len(begun) > RATE * 2 * 0.6, "most of what is allowed is used"
 
 
@@ -161,10 +164,10 @@ def test_no_turn_is_booked_faster_than_any_of_its_rates(
     for who, turns, within in bookings:
         (both if who == "both" else account)._book(turns, within)
     # Between two turns of a pace its gap has passed, to the microsecond of a timestamp.
-    for turns_at, rate in ((both.turns_at + account.turns_at, 31), (both.turns_at, 7)):
+    for turns_at, per_second in ((both.turns_at + account.turns_at, 31), (both.turns_at, 7)):
         ordered = sorted(turns_at)
         gaps = [later - one for one, later in itertools.pairwise(ordered)]
-        assert min(gaps, default=1) >= 1 / rate - 2e-6
+        assert min(gaps, default=1) >= 1 / per_second - 2e-6
 
 
 def test_of_bookings_at_once_no_two_get_the_same_turn(warehouse: sa.Engine) -> None:
@@ -184,7 +187,7 @@ def test_of_bookings_at_once_no_two_get_the_same_turn(warehouse: sa.Engine) -> N
 def test_what_one_sender_is_told_holds_back_every_other(warehouse: sa.Engine) -> None:
     one, other = SharedPace(warehouse, {ACCOUNT: 100.0}), SharedPace(warehouse, {ACCOUNT: 100.0})
     assert one.wait(1, time.monotonic() + 1) and other.wait(1, time.monotonic() + 1)
-    time.sleep(pace.CHUNK_SECONDS + pace.LATE_SECONDS)  # until what it had booked is over
+    time.sleep(rate.CHUNK_SECONDS + rate.LATE_SECONDS)  # until what it had booked is over
     begun = time.monotonic()
     one.hold(0.4)
     assert not other.wait(1, begun + 0.2)

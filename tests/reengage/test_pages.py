@@ -18,17 +18,18 @@ import sqlalchemy as sa
 import yaml
 from world import LINKS, World, create_app, small_policy
 
-from reengage import cli, cohort, db
+from reengage import cli, db
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
-from reengage.local.landing import samples
-from reengage.messages import message_id
+from reengage.journey import cohort
 from reengage.policy import Policy, contrast, read_policy
 from reengage.settings import INCLUDE, PROJECT
+from reengage.texts.messages import message_id
 from reengage.web import contest
+from reengage.web.catalogues import Catalogues
 from reengage.web.pages import Pages
 from reengage.web.preferences import break_end
-from reengage.web.texts import Catalogues
+from reengage_local.landing import samples
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 QUIET = date(2026, 9, 1)
@@ -495,7 +496,7 @@ def test_a_draw_can_be_checked_by_anybody(
     monkeypatch.setenv("REENGAGE_HOME", str(home))
     monkeypatch.setenv("REENGAGE_POLICY", str(tmp_path / "journey.yaml"))
     at = datetime(2026, 12, 25, 5, tzinfo=UTC)
-    monkeypatch.setattr("reengage.past.wall_clock", lambda: at)
+    monkeypatch.setattr("reengage.journey.simulation.wall_clock", lambda: at)
     assert cli.main(["draw", "--contest", "spring"]) == 0
     first = capsys.readouterr().out
     tickets = {row[0]: row[1] for row in web.entries()}

@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from reengage import db, past
+from reengage import db
 from reengage.clock import RunningClock, wall_clock
-from reengage.local import up
+from reengage.journey import simulation
 from reengage.policy import read_policy
 from reengage.settings import DEMO_SOURCES, INCLUDE, settings
+from reengage_local import up
 
 POLICY = read_policy()
 WALL = datetime(2026, 11, 28, 15, tzinfo=UTC)
@@ -21,30 +22,32 @@ def run(engine: sa.Engine, as_of: date, *, wall: datetime, is_simulated: bool = 
     morning = datetime.combine(as_of + DAY, datetime.min.time(), POLICY.brand.zone)
     decided_at = morning + timedelta(hours=10) if is_simulated else wall
     if is_simulated:
-        past.note(engine, decided_at, lambda: wall)
+        simulation.note(engine, decided_at, lambda: wall)
     with engine.begin() as connection:
         connection.execute(
             sa.text("INSERT INTO cohort.day VALUES (:day, 'p1', :at, 1) ON CONFLICT DO NOTHING"),
             {"day": as_of, "at": decided_at},
         )
     if is_simulated:
-        past.note(engine, morning + timedelta(hours=22), lambda: wall)
+        simulation.note(engine, morning + timedelta(hours=22), lambda: wall)
 
 
 def test_days_long_gone_are_the_past_and_go_on_by_days(warehouse: sa.Engine) -> None:
     for as_of in (date(1997, 6, 30), date(1997, 7, 30)):
         run(warehouse, as_of, wall=WALL)
-    played = past.of(warehouse, POLICY)
+    played = simulation.of(warehouse, POLICY)
     assert played is not None
     assert (played.today, played.next_day) == ("31 Jul 1997", date(1997, 7, 31))
-    assert past.clock(warehouse, POLICY)() == datetime(1997, 8, 1, 2, tzinfo=UTC)
+    assert simulation.clock(warehouse, POLICY)() == datetime(1997, 8, 1, 2, tzinfo=UTC)
     for fine in (date(1997, 7, 1), date(1997, 7, 31), date(1998, 6, 30)):
-        past.check_step(warehouse, POLICY, fine)
+        simulation.check_step(warehouse, POLICY, fine)
     for leap in (date(1999, 1, 1), date(2026, 11, 27)):
-        with pytest.raises(past.PlaysThePast, match=rf"31 Jul 1997 .* {leap} .*AS_OF=1997-07-31"):
-            past.check_step(warehouse, POLICY, leap)
-    with pytest.raises(past.PlaysThePast, match="REENGAGE_HOME=/some/where make up"):
-        past.refuse_today(warehouse, POLICY)
+        with pytest.raises(
+            simulation.PlaysThePast, match=rf"31 Jul 1997 .* {leap} .*AS_OF=1997-07-31"
+        ):
+            simulation.check_step(warehouse, POLICY, leap)
+    with pytest.raises(simulation.PlaysThePast, match="REENGAGE_HOME=/some/where make up"):
+        simulation.refuse_today(warehouse, POLICY)
 
 
 def test_yesterdays_day_by_day_and_a_pause_are_the_present(warehouse: sa.Engine) -> None:
@@ -52,37 +55,37 @@ def test_yesterdays_day_by_day_and_a_pause_are_the_present(warehouse: sa.Engine)
         run(warehouse, WALL.date() + DAY * (days - 1), wall=WALL + DAY * days)
     for later in (DAY, 200 * DAY):  # the home is as old as it may be
         run(warehouse, WALL.date() + 3 * DAY, wall=WALL + later)
-        assert past.of(warehouse, POLICY) is None
-    assert past.clock(warehouse, POLICY) is wall_clock
-    past.check_step(warehouse, POLICY, WALL.date() + 800 * DAY)
-    past.refuse_today(warehouse, POLICY)
+        assert simulation.of(warehouse, POLICY) is None
+    assert simulation.clock(warehouse, POLICY) is wall_clock
+    simulation.check_step(warehouse, POLICY, WALL.date() + 800 * DAY)
+    simulation.refuse_today(warehouse, POLICY)
 
 
 def test_what_was_begun_some_days_late_is_caught_up(warehouse: sa.Engine) -> None:
     run(warehouse, WALL.date() - 7 * DAY, wall=WALL)
-    assert past.of(warehouse, POLICY) is None
+    assert simulation.of(warehouse, POLICY) is None
     run(warehouse, WALL.date() - DAY, wall=WALL)
-    assert past.of(warehouse, POLICY) is None
+    assert simulation.of(warehouse, POLICY) is None
 
 
 def test_a_past_that_is_walked_through_arrives_in_the_present(warehouse: sa.Engine) -> None:
     for days in (90, 60, 40):
         run(warehouse, WALL.date() - days * DAY, wall=WALL)
-        assert past.of(warehouse, POLICY) is not None
-        past.check_step(warehouse, POLICY, WALL.date() - DAY)
+        assert simulation.of(warehouse, POLICY) is not None
+        simulation.check_step(warehouse, POLICY, WALL.date() - DAY)
     run(warehouse, WALL.date() - DAY, wall=WALL)
-    assert past.of(warehouse, POLICY) is None
+    assert simulation.of(warehouse, POLICY) is None
 
 
 def test_real_days_are_no_past_whatever_was_typed_beside_them(warehouse: sa.Engine) -> None:
     run(warehouse, date(2026, 1, 10), wall=datetime(2026, 1, 11, 9, tzinfo=UTC), is_simulated=False)
-    past.note(warehouse, datetime(1997, 10, 1, 14, tzinfo=UTC), lambda: WALL)
-    assert past.of(warehouse, POLICY) is None
+    simulation.note(warehouse, datetime(1997, 10, 1, 14, tzinfo=UTC), lambda: WALL)
+    assert simulation.of(warehouse, POLICY) is None
 
 
 def test_a_home_without_days_has_no_story_to_end(warehouse: sa.Engine) -> None:
-    past.note(warehouse, datetime(1997, 10, 1, 14, tzinfo=UTC), lambda: WALL)
-    assert past.of(warehouse, POLICY) is None
+    simulation.note(warehouse, datetime(1997, 10, 1, 14, tzinfo=UTC), lambda: WALL)
+    assert simulation.of(warehouse, POLICY) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_a_home_from_before_is_known_by_its_files(
             " (2, 'shop', 'b.csv', 1, '2099-01-01Z', '')"  # of a day that was not decided
         )
     db.migrate(warehouse)
-    assert (past.of(warehouse, POLICY) is not None) == is_past
+    assert (simulation.of(warehouse, POLICY) is not None) == is_past
 
 
 def test_the_clock_of_the_past_goes_on_up_to_its_next_day() -> None:
@@ -126,7 +129,9 @@ def test_the_clock_of_the_past_goes_on_up_to_its_next_day() -> None:
 
 def test_up_says_first_that_it_plays_the_past() -> None:
     assert up._about(None) == []
-    played = past.Past(datetime(1997, 10, 29, 22, tzinfo=POLICY.brand.zone), date(1997, 10, 28))
+    played = simulation.Past(
+        datetime(1997, 10, 29, 22, tzinfo=POLICY.brand.zone), date(1997, 10, 28)
+    )
     said = "\n".join(up._about(played))
     assert said.startswith("This home plays the past: it is 29 Oct 1997 in it, 22:00.")
     assert "make day AS_OF=1997-10-29" in said

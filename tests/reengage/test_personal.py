@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from test_sources import AS_OF, POLICY, PRODUCT, Feed
 
-from reengage import personal
-from reengage.personal import About, about
-from reengage.quality import validate
+from reengage.ingest.quality import validate
+from reengage.texts import personal
+from reengage.texts.personal import About, about
 
 LINES: dict[str, Any] = {
     "columns": {

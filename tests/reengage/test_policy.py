@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reengage import remarks
 from reengage.errors import ConfigurationError
-from reengage.policy import read_policy
+from reengage.policy import read_policy, remarks
 from reengage.settings import INCLUDE
 
 SHIPPED = Path(__file__).parents[2] / "include/journey.yaml"

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from world import LINKS, START, Load, World, small_policy
 
-from reengage import cohort, gates, preview
 from reengage.cli import main
 from reengage.errors import PastDayError, ReengageError
-from reengage.local.preview import run_preview
+from reengage.journey import cohort, gates, preview
 from reengage.policy import Caps, Gates, Policy
+from reengage_local.preview_day import run_preview
 
 DAY = START + timedelta(days=40)
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
@@ -158,8 +158,8 @@ def test_a_class_that_nobody_has_is_told_beside_those_that_are_there(
     assert "the class Grocery" not in told
 
     monkeypatch.setattr("reengage.policy.read_policy", lambda: policy)
-    monkeypatch.setattr("reengage.local.stack.existing_warehouse", lambda: world.engine)
-    monkeypatch.setattr("reengage.sources.read_sources", list)
+    monkeypatch.setattr("reengage_local.stack.existing_warehouse", lambda: world.engine)
+    monkeypatch.setattr("reengage.ingest.sources.read_sources", list)
     assert main(["policy"]) == 0
     assert "nobody has the class car_dealer" in capsys.readouterr().out
 
@@ -239,7 +239,7 @@ def test_make_preview_says_what_is_missing_and_goes_on(
         "columns: {source_event_id: order, source_contact_id: customer, occurred_at: at}\n"
     )
     monkeypatch.setenv("REENGAGE_SOURCES", str(tmp_path))
-    monkeypatch.setattr("reengage.local.preview.read_policy", lambda: world.policy)
+    monkeypatch.setattr("reengage_local.preview_day.read_policy", lambda: world.policy)
     before = traces(world.engine)
     run_preview(DAY, tmp_path / "audience.csv")
     assert traces(world.engine) == before

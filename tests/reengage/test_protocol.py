@@ -13,7 +13,7 @@ from test_web import NOW, served
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
-from reengage.web import create_app, protocol
+from reengage.web import create_app, http_server
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def client(warehouse: sa.Engine, policy: Policy, clock: SimulatedClock) -> Itera
         yield client
 
 
-class Counted(protocol.PatientProtocol):
+class Counted(http_server.PatientProtocol):
     """As if every address of this machine were one of the internet."""
 
     @staticmethod
@@ -93,7 +93,7 @@ def is_ended(wire: socket.socket, seconds: float) -> bool:
 def test_one_address_cannot_take_the_connections_of_all(
     counted: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 3)
     idle = [counted(2) for _ in range(3)]
     assert not is_let_in(counted, 2)
     assert is_answered(counted(3))
@@ -105,7 +105,7 @@ def test_one_address_cannot_take_the_connections_of_all(
 def test_where_all_connections_are_taken_the_longest_idle_makes_room(
     counted: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_OPEN", 4)
+    monkeypatch.setattr(http_server, "MOST_OPEN", 4)
     first, second, third = (counted(number) for number in (2, 3, 4))
     for wire in (second, third, first):
         assert is_answered(wire)
@@ -117,7 +117,7 @@ def test_where_all_connections_are_taken_the_longest_idle_makes_room(
 def test_connections_of_a_proxy_are_everybodys(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 2)
     with ExitStack() as opened:
         for _ in range(5):
             address = ("127.0.0.1", client.base_url.port or 0)
@@ -142,16 +142,16 @@ def test_a_subscriber_is_bounded_and_a_proxy_is_not(
     monkeypatch: pytest.MonkeyPatch, peer: str, proxies: str, known: str
 ) -> None:
     monkeypatch.setenv("REENGAGE_TRUSTED_PROXIES", proxies)
-    assert protocol.PatientProtocol.subscriber((peer, 1)) == known
+    assert http_server.PatientProtocol.subscriber((peer, 1)) == known
 
 
 def test_requests_that_nobody_waits_for_are_not_piled_up(
     counted: Callable[..., socket.socket],
 ) -> None:
     few, many = counted(2), counted(2)
-    few.sendall(GET * protocol.MOST_PIPELINED)
+    few.sendall(GET * http_server.MOST_PIPELINED)
     answers = b""
-    while answers.count(b"HTTP/1.1 200") < protocol.MOST_PIPELINED:
+    while answers.count(b"HTTP/1.1 200") < http_server.MOST_PIPELINED:
         answers += few.recv(65536)
     many.sendall(GET * 700)
     assert is_ended(many, 2)
@@ -161,8 +161,8 @@ def test_requests_that_nobody_waits_for_are_not_piled_up(
 def test_who_asks_and_never_reads_is_given_up(
     counted: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "UNREAD_BYTES", 4096)
+    monkeypatch.setattr(http_server, "UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr(http_server, "UNREAD_BYTES", 4096)
     wire = counted(2, 4096)
     try:
         for _ in range(pages):

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from reengage.errors import ConfigurationError, ProviderError
-from reengage.providers import (
+from reengage.sending.providers import (
     Account,
     AccountRefused,
     Answer,
@@ -49,11 +49,11 @@ from reengage.providers import (
     provider_for,
     twilio,
 )
-from reengage.providers.base import POOL, account
-from reengage.providers.codes import Cause
-from reengage.providers.pace import LocalPace
-from reengage.providers.twilio import with_message_id
-from reengage.sandbox import connection
+from reengage.sending.providers.base import POOL, account
+from reengage.sending.providers.codes import Cause
+from reengage.sending.providers.rate import LocalPace
+from reengage.sending.providers.twilio import with_message_id
+from reengage_local.sandbox import connection
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 PHONES = ["+12025550101", "+12025550102"]
@@ -1439,8 +1439,8 @@ def test_mailup_has_no_webhooks(single: Any) -> None:
 AIRFLOW = """
 import json, os
 from airflow.providers_manager import ProvidersManager
-from reengage.hooks import InfobipHook, MailUpHook, TwilioHook
-from reengage.providers import account_from_uri_or_json
+from reengage.airflow.hooks import InfobipHook, MailUpHook, TwilioHook
+from reengage.sending.providers import account_from_uri_or_json
 manager = ProvidersManager()
 hook = manager.hooks["infobip"]
 same = []
@@ -1453,7 +1453,7 @@ tests = {}
 for kind, value in json.loads(os.environ["WORKING"]).items():
     os.environ["AIRFLOW_CONN_REENGAGE_SMS"] = json.dumps(value)
     one = {"infobip": InfobipHook, "twilio": TwilioHook, "mailup": MailUpHook}[kind]
-    assert manager.hooks[kind].hook_class_name == f"reengage.hooks.{one.__name__}"
+    assert manager.hooks[kind].hook_class_name == f"reengage.airflow.hooks.{one.__name__}"
     tests[kind] = one().test_connection()
 print("RESULT" + json.dumps({
     "hook": hook.hook_class_name,
@@ -1498,7 +1498,7 @@ def test_airflow_lists_the_connection_type_and_reads_connections_alike(
     )
     assert "RESULT" in ran.stdout, ran.stderr
     told = json.loads(ran.stdout.partition("RESULT")[2])
-    assert told["hook"] == "reengage.hooks.InfobipHook"
+    assert told["hook"] == "reengage.airflow.hooks.InfobipHook"
     assert told["name"] == "Infobip (SMS)"
     assert told["names"] == ["Infobip (SMS)", "Twilio (SMS)", "MailUp (SMS)"]
     assert told["secrets"] == [

@@ -9,10 +9,10 @@ from retailer import Retailer
 from test_core import CARD, CARD_HEAD
 from test_sources import AS_OF, POLICY, Feed, loaded
 
-from reengage import quality
 from reengage.errors import DayStopped
-from reengage.quality import data_docs, validate
-from reengage.sources import read_sources
+from reengage.ingest import quality
+from reengage.ingest.quality import data_docs, validate
+from reengage.ingest.sources import read_sources
 
 
 def test_good_data_pass_and_leave_a_page(warehouse: sa.Engine, tmp_path: Path) -> None:

@@ -24,18 +24,22 @@ from test_web import served
 from world import create_app
 
 from depth import examples
-from reengage import cohort, db, messages, numbers, opt_out, outbox, replies
+from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
-from reengage.local.serving import serve
+from reengage.journey import cohort
+from reengage.phones import numbers
 from reengage.policy import read_policy
-from reengage.providers import Account, provider_for
-from reengage.providers.base import Reply, Told, Webhook, account
-from reengage.providers.twilio import signature
-from reengage.sandbox import connection, create_sandbox
-from reengage.sandbox.journal import append
+from reengage.sending import opt_out, outbox, replies
+from reengage.sending.providers import Account, provider_for
+from reengage.sending.providers.base import Reply, Told, Webhook, account
+from reengage.sending.providers.twilio import signature
 from reengage.settings import INCLUDE, phone_keys
+from reengage.texts import messages
 from reengage.web.background import Background
+from reengage_local.sandbox import connection, create_sandbox
+from reengage_local.sandbox.journal import append
+from reengage_local.serving import serve
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 CASES = Path(__file__).parents[1] / "cases"
@@ -164,7 +168,7 @@ def test_no_reply_breaks_the_reading(text: str) -> None:
 
 
 def test_every_language_that_a_text_can_be_in_has_words() -> None:
-    from reengage.countries import countries
+    from reengage.texts.countries import countries
 
     spoken = set(replies.words().languages)
     assert set(countries().words) <= spoken and len(spoken) > 30

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from test_web import QUIET, rows
 
 from reengage import db
-from reengage.local.postgres import EmbeddedServer
-from reengage.messages import message_id
 from reengage.settings import INCLUDE
+from reengage.texts.messages import message_id
+from reengage_local.postgres import EmbeddedServer
 
 VISITORS = 6
 CONTACTS = 2000

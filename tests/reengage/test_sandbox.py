@@ -22,13 +22,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from smsutil import split as reference
 
 from reengage.clock import SimulatedClock
-from reengage.local.serving import RunningServer, serve
-from reengage.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
-from reengage.providers.base import account
-from reengage.sandbox import Faults, Recipients, SandboxError, connection, create_sandbox
-from reengage.sandbox.journal import append, lines
-from reengage.sandbox.mailup import as_sent
-from reengage.sandbox.recipients import (
+from reengage.sending.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
+from reengage.sending.providers.base import account
+from reengage_local.sandbox import Faults, Recipients, SandboxError, connection, create_sandbox
+from reengage_local.sandbox.journal import append, lines
+from reengage_local.sandbox.mailup import as_sent
+from reengage_local.sandbox.recipients import (
     HUMANS,
     SCANNER,
     Deed,
@@ -40,7 +39,8 @@ from reengage.sandbox.recipients import (
     opt_out_form,
     receipt,
 )
-from reengage.sandbox.server import segments
+from reengage_local.sandbox.server import segments
+from reengage_local.serving import RunningServer, serve
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 KEY = "sandbox-key"
@@ -198,7 +198,7 @@ def test_nothing_is_answered_for_before_the_disk_has_it(
         raise OSError(28, "No space left on device")
 
     caplog.set_level(logging.CRITICAL, "uvicorn.error")
-    monkeypatch.setattr("reengage.sandbox.journal.os.fsync", full_disk)
+    monkeypatch.setattr("reengage_local.sandbox.journal.os.fsync", full_disk)
     assert hand_over(sandbox.provider(), batch(3)) == [Outcome.UNKNOWN] * 3
     assert written == [3]
 
@@ -249,8 +249,8 @@ import sys, time
 from datetime import datetime, UTC
 from pathlib import Path
 from reengage.clock import SimulatedClock
-from reengage.local.serving import serve
-from reengage.sandbox import create_sandbox
+from reengage_local.serving import serve
+from reengage_local.sandbox import create_sandbox
 clock = SimulatedClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
 print(serve(create_sandbox(Path(sys.argv[1]), clock, "sandbox-key", "seed")).url, flush=True)
 time.sleep(60)
@@ -817,7 +817,7 @@ import sys
 from datetime import datetime, timedelta, UTC
 from pathlib import Path
 from reengage.clock import SimulatedClock
-from reengage.sandbox import Recipients
+from reengage_local.sandbox import Recipients
 start = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 people = Recipients(Path(sys.argv[1]), "seed", "http://127.0.0.1:9",
                     lambda phone: ("crm", phone[-4:]), SimulatedClock(start))

@@ -13,8 +13,8 @@ from sqlalchemy.pool import StaticPool
 
 from reengage import db
 from reengage.errors import ConfigurationError
-from reengage.local.postgres import EmbeddedServer
 from reengage.settings import warehouse_address, warehouse_url
+from reengage_local.postgres import EmbeddedServer
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 PLAIN_DAY = Path(__file__).parents[1] / "cases" / "plain-day"

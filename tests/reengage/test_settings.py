@@ -7,11 +7,11 @@ import pytest
 
 from reengage import settings
 from reengage.errors import ConfigurationError
-from reengage.messages import Recipient, Templates
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE, TEMPLATES, given, secret, warehouse_url
-from reengage.web.hooks import providers_of_environment
+from reengage.texts.messages import Recipient, Templates
 from reengage.web.pages import Pages
+from reengage.web.webhooks import providers_of_environment
 
 SECRET = "open-sesame"
 TEXT = "{{ opening }} it is us. {{ link }} {{ opt_out }}"

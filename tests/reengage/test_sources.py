@@ -26,13 +26,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depth import examples
-from reengage import core, db
+from reengage import db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.messages import PhoneKey
+from reengage.ingest import core
+from reengage.ingest.sources import COLUMNS, Source, files, folders, read_source, read_sources
+from reengage.ingest.sources.clean import TYPED, Bad, Cleaner, Good
+from reengage.ingest.sources.load import Load, load_source
 from reengage.policy import Policy, read_policy
-from reengage.sources import COLUMNS, Source, files, folders, read_source, read_sources
-from reengage.sources.clean import TYPED, Bad, Cleaner, Good
-from reengage.sources.load import Load, load_source
+from reengage.texts.messages import PhoneKey
 
 POLICY = read_policy()
 AS_OF = date(2024, 3, 31)
@@ -940,10 +941,10 @@ import sys, json
 from datetime import date, datetime, UTC
 from pathlib import Path
 from reengage import core, db
-from reengage.messages import PhoneKey
+from reengage.texts.messages import PhoneKey
 from reengage.policy import read_policy
-from reengage.sources import read_source
-from reengage.sources.load import load_source
+from reengage.ingest.sources import read_source
+from reengage.ingest.sources.load import load_source
 policy, clock = read_policy(), lambda: datetime(2024, 4, 1, 14, tzinfo=UTC)
 for file in sys.argv[1:]:
     source = read_source(Path(file))
@@ -1015,10 +1016,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     probe = textwrap.dedent("""
         import re, sys
         from pathlib import Path
-        from reengage.messages import PhoneKey
+        from reengage.texts.messages import PhoneKey
         from reengage.policy import read_policy
-        from reengage.sources import files, read_source
-        from reengage.sources.clean import Cleaner
+        from reengage.ingest.sources import files, read_source
+        from reengage.ingest.sources.clean import Cleaner
         file = Path(sys.argv[1]); source = read_source(Path(sys.argv[2]))
         clean = Cleaner(source, read_policy(), PhoneKey("key"))
         n = sum(clean(row) is not None for _, row in files.read(file, source, files.Notes())
@@ -1090,9 +1091,9 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
         from pathlib import Path
         from reengage.errors import SourceError
         from reengage.policy import read_policy
-        from reengage.sources import files, read_source
-        from reengage.sources.clean import Bad, Cleaner
-        from reengage.sources.seen import Seen
+        from reengage.ingest.sources import files, read_source
+        from reengage.ingest.sources.clean import Bad, Cleaner
+        from reengage.ingest.sources.unmatched_rules import Seen
         source = read_source(Path(sys.argv[1]))
         clean, seen = Cleaner(source, read_policy(), "key"), Seen(source)
         for name in sys.argv[2:]:

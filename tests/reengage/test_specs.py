@@ -16,12 +16,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from reengage.clock import SimulatedClock
-from reengage.local.serving import serve
-from reengage.providers import Handed, Outgoing, Provider, provider_for
-from reengage.providers.base import account
-from reengage.sandbox import Faults, connection, create_sandbox
-from reengage.sandbox.journal import append
-from reengage.sandbox.webhooks import calls
+from reengage.sending.providers import Handed, Outgoing, Provider, provider_for
+from reengage.sending.providers.base import account
+from reengage_local.sandbox import Faults, connection, create_sandbox
+from reengage_local.sandbox.journal import append
+from reengage_local.sandbox.webhooks import calls
+from reengage_local.serving import serve
 
 SPECS = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))

@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 from world import START, Load, World, small_policy
 
-from reengage import cli, cohort, story
+from reengage import cli
 from reengage.errors import ReengageError
-from reengage.messages import phone_hash
+from reengage.journey import cohort
+from reengage.marketer import story
 from reengage.settings import secret
+from reengage.texts.messages import phone_hash
 
 D = START + timedelta(days=20)  # the day that decides the survey of who bought on Q
 Q = D - timedelta(days=3)

@@ -13,15 +13,16 @@ import yaml
 from babel import Locale
 from babel.numbers import format_currency, list_currencies
 
-from reengage import cli, wording
-from reengage.countries import Countries, countries, read_countries
-from reengage.coupons import Coupon, upload
+from reengage import cli
 from reengage.errors import ConfigurationError
-from reengage.local.templates import Names, lint, read_codes, read_names, table
-from reengage.messages import Recipient, Templates, locale_of
 from reengage.policy import CouponOffer, Policy, read_policy
-from reengage.segments import is_gsm, segments
 from reengage.settings import INCLUDE
+from reengage.texts import wording
+from reengage.texts.countries import Countries, countries, read_countries
+from reengage.texts.coupons import Coupon, upload
+from reengage.texts.messages import Recipient, Templates, locale_of
+from reengage.texts.segments import is_gsm, segments
+from reengage_local.templates import Names, lint, read_codes, read_names, table
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 LINK = "https://go.example.com/AAAAAAAAAA"

@@ -4,8 +4,8 @@ import pytest
 from babel import Locale
 from phonenumbers import SUPPORTED_REGIONS
 
-from reengage.sources.numerals import BadValue
-from reengage.sources.territories import country
+from reengage.ingest.sources.numerals import BadValue
+from reengage.ingest.sources.territories import country
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from world import create_app
 
 from reengage import db
 from reengage.clock import SimulatedClock
-from reengage.messages import message_id, phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
+from reengage.texts.messages import message_id, phone_hash
+from reengage.web.http_server import options
 from reengage.web.pages import COPYING
-from reengage.web.protocol import options
 from reengage.web.visits import header as _header
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from model import Consent, Contact, Interaction, Model, Reply, Suppression
 
-from reengage import cohort, db, outbox, outcome, web
+from reengage import db, web
 from reengage.clock import SimulatedClock
-from reengage.messages import message_id
+from reengage.journey import cohort
+from reengage.outcome import outcomes
 from reengage.policy import Caps, Policy, Step, read_policy
+from reengage.sending import outbox
+from reengage.texts.messages import message_id
 
 # A rule for each verdict.
 RULES = {"human": "confirmed", "machine": "crawler", "unsure": "no_sign"}
@@ -196,7 +199,7 @@ class World:
         decided = [day for day in self.model.decided if day <= as_of]
         over_on = max(decided, default=as_of - timedelta(days=1))
         self.model.close(over_on, as_of, self.clock())
-        return outcome.write(self.engine, self.policy, as_of, self.clock)
+        return outcomes.write(self.engine, self.policy, as_of, self.clock)
 
     # --- what becomes of messages, and what people do ---------------------------------------------
 

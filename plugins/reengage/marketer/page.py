@@ -27,14 +27,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from reengage import db, opt_out, spreadsheet, story
+from reengage import db, spreadsheet
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, ReengageError
+from reengage.marketer import story
+from reengage.marketer.story import day_text
 from reengage.policy import Policy, read_policy
-from reengage.providers import codes
-from reengage.replies import Meaning
+from reengage.sending import opt_out
+from reengage.sending.providers import codes
+from reengage.sending.replies import Meaning
 from reengage.settings import templates
-from reengage.story import day_text
 
 log = logging.getLogger(__name__)
 

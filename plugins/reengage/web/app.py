@@ -29,18 +29,19 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from reengage import db, keys
+from reengage import db
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError
+from reengage.phones import keys
 from reengage.policy import Policy, read_policy
-from reengage.providers import Provider
+from reengage.sending.providers import Provider
 from reengage.settings import given
-from reengage.web import hits, hooks, visits
+from reengage.web import machines, visits, webhooks
 from reengage.web.background import Background
+from reengage.web.connections import Away, Pool
 from reengage.web.forms import Form, Posted
 from reengage.web.guard import Guard, Limits
 from reengage.web.pages import Pages
-from reengage.web.pool import Away, Pool
 from reengage.web.recorder import Recorder
 from reengage.web.service import Press, Service, may_pass
 from reengage.web.spool import OPT_OUT, SpoolFull
@@ -101,10 +102,10 @@ def create_app(
     pages = service.pages
     recorder = Recorder(service)
     if providers is None:
-        providers = hooks.providers_of_environment(policy)
+        providers = webhooks.providers_of_environment(policy)
     service.webhooks = frozenset(providers)
     background = Background(service, providers)
-    hits.is_crawler("")  # the list is read and compiled now, not for the first visitor
+    machines.is_crawler("")  # the list is read and compiled now, not for the first visitor
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -182,7 +183,7 @@ def create_app(
     for name in PAGES:
         import_module(f"reengage.web.{name}").add_routes(app, service)
 
-    hooks.add_routes(app, service, providers)
+    webhooks.add_routes(app, service, providers)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=PLAIN)

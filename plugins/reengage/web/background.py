@@ -13,11 +13,12 @@ from typing import IO, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from reengage import db, outbox
+from reengage import db
 from reengage.errors import ReengageError
-from reengage.providers import Provider
+from reengage.sending import outbox
+from reengage.sending.providers import Provider
 from reengage.settings import private_folder
-from reengage.web import hits, visits
+from reengage.web import machines, visits
 from reengage.web.service import Service, may_pass
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Background:
             if time.monotonic() - self._judged >= JUDGE_SECONDS:
                 self._judged = time.monotonic()
                 now = self._service.clock()
-                hits.judge(self._service.engine, now - JUDGED_AGAIN, now)
+                machines.judge(self._service.engine, now - JUDGED_AGAIN, now)
         except Exception as error:
             if may_pass(error):
                 log.info("The warehouse is away (%s); trying again", type(error).__name__)

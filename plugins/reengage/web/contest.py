@@ -21,9 +21,10 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
 
-from reengage import coupons, db
+from reengage import db
 from reengage.errors import ReengageError
 from reengage.policy import Contest, Policy, Step
+from reengage.texts import coupons
 from reengage.web import visits
 from reengage.web.forms import Form
 from reengage.web.service import Press, Service

@@ -10,11 +10,11 @@ from functools import partial
 from fastapi import FastAPI, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from reengage import personal
-from reengage.web.pool import Away
+from reengage.texts import personal
+from reengage.texts.wording import item_name
+from reengage.web.connections import Away
 from reengage.web.service import Service
 from reengage.web.visits import Visit
-from reengage.wording import item_name
 
 log = logging.getLogger(__name__)
 

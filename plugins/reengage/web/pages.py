@@ -17,11 +17,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
 from markupsafe import Markup, escape
 
-from reengage.coupons import Coupon
 from reengage.errors import ConfigurationError
 from reengage.policy import Brand, CouponOffer, Palette, Policy, Step
 from reengage.settings import settings, template_files, templates
-from reengage.web.texts import Catalogues, Voice
+from reengage.texts.coupons import Coupon
+from reengage.web.catalogues import Catalogues, Voice
 from reengage.web.visits import Offered, Visit
 
 MOST_MADE = 1_000

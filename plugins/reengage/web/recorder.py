@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any
 
 from reengage.web import visits
-from reengage.web.pool import Away
+from reengage.web.connections import Away
 from reengage.web.service import Service
 
 # Statements under way at once: one, and what comes meanwhile goes with the next; one more for each

@@ -25,11 +25,11 @@ from reengage.clock import Clock
 from reengage.policy import Policy
 from reengage.settings import settings
 from reengage.web import visits
+from reengage.web.connections import Away, Pool
 from reengage.web.forms import Form
-from reengage.web.hits import Busy
+from reengage.web.machines import Busy
 from reengage.web.metrics import Metrics
 from reengage.web.pages import Pages
-from reengage.web.pool import Away, Pool
 from reengage.web.spool import OPT_OUT, Spool
 from reengage.web.visits import Visit
 

@@ -13,11 +13,12 @@ from typing import Any
 from fastapi import FastAPI, Response
 from sqlalchemy.engine import Connection
 
-from reengage import coupons, db
+from reengage import db
 from reengage.policy import Question, Step
+from reengage.texts import coupons
+from reengage.web.catalogues import Voice
 from reengage.web.forms import Form, text_of
 from reengage.web.service import Press, Service
-from reengage.web.texts import Voice
 from reengage.web.visits import Visit
 
 Answer = str | int | bool | list[str]

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from reengage import db
 from reengage.settings import secret
-from reengage.web import hits
+from reengage.web import machines
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -111,7 +111,7 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
     purpose = header(request, b"purpose", b"sec-purpose", b"x-purpose", b"x-moz")
     service: Service = request.app.state.service
     address = address_hash(request)
-    said = hits.rule_of_request(request.method, agent, purpose)
+    said = machines.rule_of_request(request.method, agent, purpose)
     if said in (None, "browser"):
         said = service.busy.rule(address, agent, code) or said
     made: dict[str, Any] = {
@@ -134,7 +134,7 @@ def binds(service: "Service", hits_: Sequence[Mapping[str, Any]]) -> dict[str, A
     return {
         "hits": json.dumps(hits_),
         "contests": service.contests,
-        "version": hits.VERSION,
+        "version": machines.VERSION,
         "channel": CHANNEL,
     }
 

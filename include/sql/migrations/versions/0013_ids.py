@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import op
 
-from reengage.sources.ids import normal_id
+from reengage.ingest.sources.ids import normal_id
 
 revision = "0013"
 down_revision = "0012"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic import op
 
-from reengage.sources.numerals import phone_kind
+from reengage.ingest.sources.numerals import phone_kind
 
 revision = "0019"
 down_revision = "0018"

@@ -1,0 +1,1 @@
+"""Past days, replayed: nothing is sent."""

@@ -1,0 +1,848 @@
+"""Row by row: what a source said, as typed values, with the reason for each that cannot be one."""
+
+import functools
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import date
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from reengage.ingest.sources import (
+    Constant,
+    KindColumn,
+    Multiplied,
+    Source,
+    numerals,
+    territories,
+    times,
+)
+from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, folded
+from reengage.ingest.sources.files import Guessed
+from reengage.ingest.sources.ids import is_email, normal_id
+from reengage.ingest.sources.names import makes_sense
+from reengage.ingest.sources.numerals import BadValue, Money
+from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
+from reengage.policy import Policy
+from reengage.texts.messages import PhoneKey
+
+# What people type into a card's id of another source where there is none.
+NO_ID = {"-", "--", "na", "n/a", "none", "null", "unknown", "undefined", "n.a."}
+NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
+WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
+# Characters of a field, before anything looks at what it says: an index holds no more, a text shows
+# none of it, and a pattern may take the square of its length. 200 where nothing else is said.
+LONGEST_FIELD = 200
+LONGEST = {"email": 254, "url": 2000, "image_url": 2000, "coupon_code": 500, "wording": 4000}
+# What rejects its row, where it is too long, instead of being emptied.
+REJECTING = {
+    "source_contact_id",
+    "contact_source",
+    "source_event_id",
+    "source_product_id",
+    "channel",
+    "purpose",
+    "occurred_at",
+    "granted_at",
+    "withdrawn_at",
+    "subscribed",
+    "created_at",
+}
+# Counted on where other rules than before read the same card: its files are read again.
+RULES = {"contact": "3"}
+# Under which name the currencies are kept that stand beside the factors of a product.
+BESIDE = "currencies beside"
+# Why a row that names nobody is rejected.
+WITHOUT_ID = "source_contact_id is missing"
+HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
+NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
+# Also as spreadsheets of other languages write true and false.
+YES = {
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "ja",
+    "oui",
+    "sí",
+    "si",
+    "sì",
+    "sim",
+    "tak",
+    "ano",
+    "да",
+    "wahr",
+    "vrai",
+    "vero",
+    "verdadero",
+    "verdadeiro",
+    "waar",
+    "prawda",
+    "pravda",
+    "igaz",
+    "истина",
+}
+NO = {
+    "false",
+    "f",
+    "no",
+    "n",
+    "off",
+    "nein",
+    "non",
+    "nee",
+    "não",
+    "nao",
+    "nej",
+    "nei",
+    "nie",
+    "ne",
+    "нет",
+    "falsch",
+    "faux",
+    "falso",
+    "onwaar",
+    "fałsz",
+    "nepravda",
+    "hamis",
+    "ложь",
+}
+IN_STOCK = {"instock", "available"}
+OUT_OF_STOCK = {"outofstock", "soldout", "unavailable", "discontinued"}
+AGREED = {"1", "1.0", "subscribed", "optin", "optedin", "accepted", "granted"}
+REFUSED = {
+    "0",
+    "0.0",
+    "unsubscribed",
+    "optout",
+    "optedout",
+    "declined",
+    "withdrawn",
+    "revoked",
+    "notsubscribed",
+    "nonsubscribed",
+    "neversubscribed",
+    "notoptedin",
+    "notgiven",
+    "notgranted",
+    "denied",
+    "refused",
+    "rejected",
+    "removed",
+    "cleaned",
+    "redacted",
+    "blocked",
+    "suppressed",
+}
+# Dates that databases write where there is none: the year 0 or 9999, in any order of its parts, or
+# nothing but zeros.
+NO_DAY = re.compile(
+    r"(?:[^\W_]{1,9}[-./, ]+){0,2}(?:0000|9999)(?:\d{4})?(?:\D.*)?|0+(?:\.0+)?"
+    r"|25340[23]\d{6}(?:\d{3})?",
+    re.ASCII | re.DOTALL,
+)
+UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
+NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
+# Another word here has all files of consents read again: their rows mean something else now.
+CONSENTS_READ = "refusals, days that are none and channels in words are heard"
+# What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
+# may be one of texts.
+TEXTS = {
+    "sms",
+    "text",
+    "texts",
+    "textmessage",
+    "textmessages",
+    "txt",
+    "smsmarketing",
+    "smsmms",
+    "mms",
+}
+ALL = {"all", "any", "every", "global", "allchannels", "everything"}
+OTHERS = (
+    "mail",
+    "newsletter",
+    "post",
+    "letter",
+    "print",
+    "phone",
+    "call",
+    "voice",
+    "fax",
+    "push",
+    "app",
+    "web",
+    "viber",
+    "telegram",
+    "messenger",
+    "facebook",
+    "instagram",
+    "line",
+    "kakao",
+    "wechat",
+    "rcs",
+    "ads",
+)
+UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
+UNREADABLE = "cannot be read: read as withdrawn"
+LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
+quoted = json.encoder.encode_basestring_ascii
+ZONES = frozenset(available_timezones())
+
+# The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
+TYPED: dict[str, tuple[str, ...]] = {
+    "contact": (
+        "source_contact_id",
+        "phone",
+        "phone_hash",
+        "phone_kind",
+        "email",
+        "first_name",
+        "last_name",
+        "language",
+        "country",
+        "time_zone",
+        "lifecycle_class",
+        "created_on",
+        "loyalty_card_id",
+        "shop_account_id",
+    ),
+    "interaction": (
+        "contact_source",
+        "source_contact_id",
+        "kind",
+        "occurred_at",
+        "amount",
+        "currency",
+        "product_id",
+        "coupon_code",
+    ),
+    "consent": (
+        "contact_source",
+        "source_contact_id",
+        "channel",
+        "purpose",
+        "basis",
+        "granted_at",
+        "withdrawn_at",
+        "wording",
+        "language",
+    ),
+    "product": (
+        "source_product_id",
+        "name",
+        "category",
+        "url",
+        "image_url",
+        "price",
+        "currency",
+        "available",
+    ),
+}
+
+
+class Good(NamedTuple):
+    """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
+    of the mapping it was read by; with a ~ where only case or blanks tell a value from the YAML's,
+    which once were compared. record_key: the source's id; where it has none, a hash of the record
+    that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does not
+    say itself, so that it is rejected unless another line of the order does. has_status: whether a
+    column that may exclude it says anything.
+    """
+
+    record_key: str
+    record_hash: str
+    dated_on: date | None
+    is_excluded: bool
+    problems: dict[str, str]
+    record: str
+    typed: tuple[Any, ...]
+    lacks: str | None = None
+    has_status: bool = False
+
+
+class Bad(NamedTuple):
+    """A row that cannot be loaded, and why. record: JSON."""
+
+    reason: str
+    record: str
+
+
+class _Verdict(NamedTuple):
+    """What a word makes of its row. is_anew: only case or blanks tell it from the YAML's. problem:
+    why it cannot be compared.
+    """
+
+    is_fact: bool
+    is_anew: bool
+    kind: str | None
+    problem: str | None
+
+
+class Cleaner:
+    """Turns the records of one source into typed rows."""
+
+    def __init__(self, source: Source, policy: Policy, hash_key: PhoneKey) -> None:
+        self.source = source
+        self.brand = policy.brand
+        self.consent = policy.consent
+        self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+        self.times = Times(source.time_format, self.zone, policy.brand.zone)
+        self.hash_key = hash_key
+        self._moments: dict[str, Moment | BadTime] = {}
+        # How times that cannot be read are written, by the first of them, of each of ours.
+        self._hints: dict[str, str] = {}
+        self._clean: Callable[[dict[str, str | None], dict[str, str]], tuple[Any, ...]] = getattr(
+            self, f"_{source.entity}"
+        )
+        # What no fact means: of a consent, that it is refused.
+        self._clean_excluded = self._refusal if source.entity == "consent" else self._clean
+        self._named = [
+            (ours, theirs, sys.maxsize if ours in REJECTING else LONGEST.get(ours, LONGEST_FIELD))
+            for ours, theirs in source.named_columns.items()
+        ]
+        self._names = [n for n in ("first_name", "last_name") if n in source.columns]
+        self._kind = source.kind if isinstance(source.kind, str) else None
+        self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
+        kinds = source.kind.map if isinstance(source.kind, KindColumn) else {}
+        self._kinds = {**{folded(value): kind for value, kind in kinds.items()}, **kinds}
+        self._json = [(name, f"{quoted(name)}: ") for name in source.all_columns]
+        # With an id of its own, an order may stand in several rows.
+        self._has_event_id = "source_event_id" in source.columns
+        is_order = source.entity == "interaction" and self._has_event_id
+        self._fillable = ("source_contact_id", "occurred_at") if is_order else ()
+        self._statuses = [*source.exclude, *([self._kind_column] if self._kind_column else [])]
+        # What the currency is where nothing is said: of an order, what its other lines say.
+        says_currency = is_order and isinstance(source.columns.get("currency"), str)
+        self._no_currency = None if says_currency else self.brand.currency
+        self.meaning = _meaning(source, policy)
+        # What the values of a column mean that the YAML has words for, as they come.
+        self._verdicts: dict[str, dict[str | None, _Verdict]] = {
+            column: {} for column in source.value_rules
+        }
+        self._rules = {column: source.rule(column) for column in source.value_rules}
+        self._products = source.products
+        self._constants = {
+            ours: str(theirs.value)
+            for ours, theirs in source.columns.items()
+            if isinstance(theirs, Constant)
+        }
+
+    def __call__(self, record: dict[str, str | None]) -> Good | Bad | None:
+        """One record as a Good or a Bad row; None where it is no fact and cannot be one either,
+        such as a cancelled order without a date. Never raises for what is in the record.
+        """
+        said, is_guess = self._said(record), isinstance(record, Guessed)
+        if "\\u0000" in said or "\\ud" in said:  # NUL; half a character, or an emoji
+            record, has_nul = _storable(record)
+            said = self._said(record)
+            if has_nul:
+                return Bad("holds NUL bytes", said)
+        values: dict[str, str | None] = dict(self._constants)
+        problems: dict[str, str] = {}
+        for ours, theirs, longest in self._named:
+            value = record[theirs]
+            if value:
+                value = value.strip()
+                if len(value) > longest:
+                    problems[ours] = f"is longer than {longest:,} characters"
+                    value = None
+            values[ours] = None if not value or (value in NOTHING and ours not in NAMES) else value
+        is_fact, is_anew = True, False
+        for column, known in self._verdicts.items():
+            word = record[column]
+            verdict = known.get(word) or self._judge(column, word, known)
+            is_fact &= verdict.is_fact
+            is_anew |= verdict.is_anew
+            if column == self._kind_column:
+                values["kind"] = verdict.kind
+            if verdict.problem:
+                problems[column] = verdict.problem
+        for ours, product in self._products.items():
+            found = self._multiplied(ours, product, record, problems)
+            values[ours] = found and found.amount
+            values[BESIDE] = " ".join(found.currencies) if found else None
+        if self._names:
+            self._drop_odd_names(values, problems, is_guess=is_guess)
+        lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
+        digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
+        try:
+            is_fact = is_fact and not _says_no(values.get("subscribed"))
+            clean = self._clean if is_fact else self._clean_excluded
+            key, dated_on, typed = clean(values, problems)
+        except BadValue as error:
+            return Bad(str(error), said) if is_fact else None
+        return Good(
+            key or f"{digest}#1",
+            self.meaning + digest + "~" * is_anew,
+            dated_on,
+            not is_fact,
+            problems,
+            said,
+            typed,
+            lacks,
+            any((record[name] or "").strip() for name in self._statuses),
+        )
+
+    def _said(self, record: dict[str, str | None]) -> str:
+        """The record as JSON, about twice as fast as json.dumps."""
+        said = [
+            name + ("null" if (value := record[column]) is None else quoted(value))
+            for column, name in self._json
+        ]
+        return "{" + ", ".join(said) + "}"
+
+    def _judge(
+        self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
+    ) -> "_Verdict":
+        """What a value of a column means by the words of the YAML, whatever its case and blanks."""
+        exact, word = (value or "").strip(), folded(value)
+        words = self.source.value_rules[column]
+        kind, is_fact, problem = None, True, None
+        if column == self._kind_column:
+            kind = self._kinds.get(exact) or self._kinds.get(word)
+            is_fact = kind is not None
+        try:
+            is_fact = is_fact and not self._rules[column](exact[:LONGEST_WORD])
+        except BadValue as error:
+            problem = f"{error}, and `exclude` compares it"
+        is_anew = exact not in words and word in map(folded, words)
+        found = _Verdict(is_fact, is_anew, kind, problem)
+        if len(value or "") <= LONGEST_WORD:
+            if len(known) > 10_000:
+                known.clear()
+            known[value] = found
+        return found
+
+    def _drop_odd_names(
+        self, values: dict[str, str | None], problems: dict[str, str], *, is_guess: bool
+    ) -> None:
+        """Nobody is greeted by letters that are not theirs."""
+        for name in self._names:
+            value = values[name]
+            if value is None or value.isascii():
+                continue
+            country = self._country_of(values.get("country"))
+            theirs = {country, numerals.country_of(values.get("phone") or "", country) or country}
+            if not all(makes_sense(value, one, is_guess=is_guess) for one in theirs):
+                values[name] = None
+                problems[name] = "holds letters that make no sense: say the file's `encoding`"
+
+    def _country_of(self, said: str | None) -> str:
+        """The country that a card names, or the brand's."""
+        try:
+            return territories.country(said) if said else self.brand.country
+        except BadValue:
+            return self.brand.country
+
+    # --- the entities: (record_key, dated_on, typed values) ---------------------------------------
+
+    def _contact(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        get = values.get
+        contact_id = self._id(values, "source_contact_id")
+        country = self._field("country", get("country"), problems, territories.country)
+        # A number within a country that cannot be read is nobody's: in another it is another's.
+        within = None if "country" in problems else country or self.brand.country
+        phone, phone_kind = self._field(
+            "phone", get("phone"), problems, lambda said: numerals.phone(said, within)
+        ) or (None, None)
+        created = self._field("created_at", get("created_at"), problems, self._creation)
+        typed = (
+            contact_id,
+            phone,
+            self.hash_key.hash(phone) if phone else None,
+            phone_kind,
+            self._field("email", get("email"), problems, _email),
+            get("first_name"),
+            get("last_name"),
+            self._field("language", get("language"), problems, _language),
+            country,
+            self._field("time_zone", get("time_zone"), problems, _time_zone),
+            get("lifecycle_class"),
+            created and created.on,
+            self._field("loyalty_card_id", get("loyalty_card_id"), problems, _joining_id),
+            self._field("shop_account_id", get("shop_account_id"), problems, _joining_id),
+        )
+        return contact_id, created and created.on, typed
+
+    def _interaction(
+        self, values: dict[str, str | None], problems: dict[str, str]
+    ) -> tuple[Any, ...]:
+        get = values.get
+        event_id = self._id(values, "source_event_id") if self._has_event_id else None
+        # What another line of the order may say is missed when they are put together.
+        may_lack = event_id is not None
+        has_contact = not may_lack or get("source_contact_id") is not None
+        contact_id = self._id(values, "source_contact_id") if has_contact else None
+        occurred, moment = get("occurred_at"), None
+        if occurred is not None:
+            moment = self._moment(occurred, "occurred_at")
+        elif not may_lack:
+            raise BadValue("occurred_at is missing")
+        amount, currency = self._money(values, "amount", problems, self._no_currency)
+        kind = self._kind or get("kind") or "none"
+        if "amount" in self._products and amount and amount[0] == "-" and not amount.strip("-0."):
+            # Less than one at no price: something came back that had cost nothing.
+            kind = "refund" if kind in ("purchase", "loyalty") else kind
+        typed = (
+            self._contact_source(values),
+            contact_id,
+            kind,
+            moment and moment.at,
+            amount,
+            currency,
+            self._field("product_id", get("product_id"), problems, _id),
+            get("coupon_code"),
+        )
+        return event_id, moment and moment.on, typed
+
+    def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        is_withdrawn, withdrawn = self._withdrawal(values, problems)
+        try:
+            granted = self._grant(values)
+        except BadValue as error:
+            if not is_withdrawn:
+                raise
+            # A withdrawal is heard, whatever is wrong with the grant.
+            granted, problems["granted_at"] = None, str(error)
+        if granted is None and not is_withdrawn:
+            raise BadValue("neither granted_at nor withdrawn_at is there")
+        if is_withdrawn and withdrawn is None:
+            # Nobody knows when: from the first, then, rather than not at all. Without a grant, it
+            # is from the load on.
+            withdrawn = granted
+        return self._of_consent(values, problems, granted, withdrawn, is_refusal=is_withdrawn)
+
+    def _refusal(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        """A row that is excluded, or says no: it is heard, whatever can be read of its dates."""
+        granted = self._field("granted_at", values.get("granted_at"), problems, self._moment)
+        _, withdrawn = self._withdrawal(values, problems)
+        key, _, typed = self._of_consent(values, problems, granted, withdrawn, is_refusal=True)
+        return key, None, typed
+
+    def _grant(self, values: dict[str, str | None]) -> Moment | None:
+        """When it was given. Raises BadValue where that, or whether it was, cannot be told."""
+        if "subscribed" in self.source.columns:
+            if (said := values.get("subscribed")) is None:
+                raise BadValue("subscribed is missing")
+            _yes_or_no(said, AGREED, REFUSED, "subscribed ")
+        value = values.get("granted_at")
+        return self._moment(value, "granted_at") if value else None
+
+    def _withdrawal(
+        self, values: dict[str, str | None], problems: dict[str, str]
+    ) -> tuple[bool, Moment | None]:
+        """Whether it was withdrawn, and when, if that can be read."""
+        value = values.get("withdrawn_at")
+        if value is None:
+            return False, None
+        try:
+            return True, self._moment(value)
+        except BadValue:
+            said = value[:LONGEST_FIELD]
+            is_none = bool(NO_DAY.fullmatch(said)) or said.lower() in NO
+            problems["withdrawn_at"] = NOT_WITHDRAWN if is_none else UNREADABLE
+            return not is_none, None
+
+    def _of_consent(
+        self,
+        values: dict[str, str | None],
+        problems: dict[str, str],
+        granted: Moment | None,
+        withdrawn: Moment | None,
+        *,
+        is_refusal: bool,
+    ) -> tuple[Any, ...]:
+        get = values.get
+        contact_id = self._id(values, "source_contact_id")
+        channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
+        purpose = (get("purpose") or "marketing").lower()
+        if _bare(purpose) in ALL:
+            purpose = self.consent.purpose
+        typed = (
+            self._contact_source(values),
+            contact_id,
+            channel,
+            purpose,
+            get("basis"),
+            granted and granted.at,
+            withdrawn and withdrawn.at,
+            get("wording"),
+            self._field("language", get("language"), problems, _language),
+        )
+        if max(len(channel), len(purpose)) > LONGEST_ID:
+            raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
+        first = granted or withdrawn
+        at = first.at.isoformat() if first else "undated"
+        # A bare withdrawal does not wait for its day: it is to be heard before the next sending,
+        # and whoever asks compares its time.
+        day = granted.on if granted else None
+        return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", day, typed
+
+    def _channel(self, said: str, problems: dict[str, str], *, is_refusal: bool) -> str:
+        """Which channel a consent is of. Where that cannot be told, a refusal is one of texts."""
+        word = _bare(said)
+        if word in TEXTS | ALL:
+            return "sms"
+        is_other = any(other in word for other in OTHERS) and "sms" not in word
+        if is_refusal and not is_other:
+            problems["channel"] = UNKNOWN_CHANNEL
+            return "sms"
+        return said
+
+    def _product(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
+        get = values.get
+        product_id = self._id(values, "source_product_id")
+        price, currency = self._money(values, "price", problems, self.brand.currency)
+        typed = (
+            product_id,
+            self._field("name", get("name"), problems, _name),
+            self._field("category", get("category"), problems, _name),
+            self._field("url", get("url"), problems, _url),
+            self._field("image_url", get("image_url"), problems, _url),
+            price,
+            currency or self.brand.currency,
+            self._field("available", get("available"), problems, _is_in_stock),
+        )
+        return product_id, None, typed
+
+    # --- values -----------------------------------------------------------------------------------
+
+    def _id(self, values: dict[str, str | None], name: str) -> str:
+        value = values.get(name)
+        try:
+            found = _id(value) if value else ""
+        except BadValue as error:
+            raise BadValue(f"{name} {error}") from None
+        if not found:
+            raise BadValue(WITHOUT_ID if name == "source_contact_id" else f"{name} is missing")
+        return found
+
+    def _contact_source(self, values: dict[str, str | None]) -> str:
+        # Sources are named in small letters.
+        if values.get("contact_source") is None:
+            return self.source.source
+        return self._id(values, "contact_source").lower()
+
+    def _field(
+        self, name: str, value: str | None, problems: dict[str, str], convert: Callable[[str], Any]
+    ) -> Any:
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except BadValue as error:
+            problems[name] = str(error)
+            return None
+
+    def _moment(self, value: str, name: str = "it") -> Moment:
+        """A time as the source writes it. A date alone is the brand's and is not shifted."""
+        if len(value) > LONGEST_FIELD:
+            raise BadValue(f"{name} is no time that can be read")
+        known = self._moments.get(value)
+        if known is None:
+            if len(self._moments) > 100_000:
+                self._moments.clear()
+            try:
+                known = self.times(value)
+            except BadTime as error:
+                known = error
+            self._moments[value] = known
+        if isinstance(known, UnreadableTime):
+            if name not in self._hints:
+                self._hints[name] = how_to_read(value)
+            raise BadValue(f"{name} {known}{self._hints[name]}")
+        if isinstance(known, BadTime):
+            raise BadValue(f"{name} {known}")
+        return known
+
+    def _creation(self, value: str) -> Moment:
+        """When a card was made. Raises BadValue for what programs write where nobody knows."""
+        found = self._moment(value)
+        if found.on in UNKNOWN_DAYS or not found.at.timestamp():
+            raise BadValue("is no day (1900-01-01 or 1970-01-01), so nobody is quiet since")
+        return found
+
+    def _money(
+        self,
+        values: dict[str, str | None],
+        name: str,
+        problems: dict[str, str],
+        default: str | None,
+    ) -> tuple[str | None, str | None]:
+        """An amount, and its currency: of its column, of the sign beside the amount, or default."""
+        get = values.get
+        said = self._field("currency", get("currency"), problems, numerals.currencies)
+        if name in self._products:
+            found = (
+                Money(value, tuple((get(BESIDE) or "").split())) if (value := get(name)) else None
+            )
+        else:
+            found = self._field(
+                name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
+            )
+        beside = found.currencies if found else ()
+        meant = [one for one in said or beside if not beside or one in beside]
+        if said and not meant:
+            problems["currency"] = f"is another than the {name} names"
+        elif len(meant) > 1 and self.brand.currency not in meant:
+            problems["currency"] = "may be one of several: write its code"
+        if "currency" in problems:  # it may be any
+            currency = None
+        elif len(meant) > 1:
+            currency = self.brand.currency
+        else:
+            currency = meant[0] if meant else default
+        return found and found.amount, currency
+
+    def _multiplied(
+        self,
+        ours: str,
+        product: Multiplied,
+        record: dict[str, str | None],
+        problems: dict[str, str],
+    ) -> Money | None:
+        """What the columns of a product make, in the currency beside any of them; None where none
+        of them says anything, or one is no number.
+        """
+        said = {name: (record[name] or "").strip() for name in product.factors}
+        empty = [name for name, value in said.items() if value in NOTHING]
+        if len(empty) == len(said):
+            return None
+        if empty:
+            problems[ours] = f"is a product, and {empty[0]} is empty"
+            return None
+        factors = [one.value for one in product.multiply if isinstance(one, Constant)]
+        meant: set[str] = set()
+        for name, value in said.items():
+            try:
+                factor = numerals.money(value, self.source.decimal)
+            except BadValue as error:
+                problems[ours] = f"is a product, and {name} {error}"
+                return None
+            factors.append(factor.amount)
+            if meant and factor.currencies and not meant & {*factor.currencies}:
+                problems[ours] = "is a product of amounts in several currencies"
+                return None
+            meant = meant & {*factor.currencies} or meant or {*factor.currencies}
+        try:
+            return Money(numerals.product(factors), tuple(sorted(meant)))
+        except BadValue as error:
+            problems[ours] = str(error)
+            return None
+
+
+def _meaning(source: Source, policy: Policy) -> str:
+    """A short hash of all that turns a record into values: where it changes, so may the values."""
+    said = source.model_dump_json(
+        include={"kind", "columns", "exclude", "time_zone", "time_format"}
+    )
+    # Where they are not said, a source means what it meant before there were such keys.
+    added = {"lines", "zero", "decimal"}
+    said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
+    said += RULES.get(source.entity, "")
+    if times.names_zone(source.time_format):
+        said += "the zone counts"
+    brand = policy.brand
+    if source.entity == "consent":
+        said += CONSENTS_READ
+    said += f"{brand.time_zone}{brand.country}{brand.currency}"
+    return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def _id(value: str) -> str:
+    try:
+        found = normal_id(value)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
+    if len(found) > LONGEST_ID:
+        raise BadValue(f"is longer than {LONGEST_ID} characters")
+    return found
+
+
+def _joining_id(value: str) -> str | None:
+    """A card's id of another source; None where somebody has typed that there is none."""
+    found = _id(value)
+    return None if found.lower() in NO_ID or not found.strip("0-") else found
+
+
+def _email(value: str) -> str:
+    if not is_email(value):
+        raise BadValue("is no email address")
+    return value.lower()
+
+
+@functools.lru_cache(1000)
+def _language(value: str) -> str:
+    match = re.fullmatch(r"([A-Za-z]{2})([-_].*)?", value)
+    if not match:
+        raise BadValue("is no language code like en")
+    return match.group(1).lower()
+
+
+def _time_zone(value: str) -> str:
+    if value not in ZONES:
+        raise BadValue("is no time zone like America/New_York")
+    return value
+
+
+def _name(value: str) -> str:
+    """A name in one line, as a text or a page can show it."""
+    name = " ".join(value.split())
+    if not name.isprintable():
+        raise BadValue("holds characters that cannot be shown")
+    return name
+
+
+def _url(value: str) -> str:
+    """An address that may be shown to customers as a link: https, of a host, nobody's password."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BadValue("is no web address") from None
+    if parts.scheme != "https" or not host or not HOST.fullmatch(host):
+        raise BadValue("is no https address")
+    if "@" in parts.netloc or NOT_IN_URL.search(value):
+        raise BadValue("is no web address that can be linked to")
+    return value
+
+
+def _yes_or_no(value: str, yes: set[str], no: set[str], name: str = "") -> bool:
+    """As people write it; yes, no: what else means so here."""
+    said = value if WHOLE_OR_DECIMAL.fullmatch(value) else re.sub(r"[\s_-]", "", value).lower()
+    if said not in YES | NO | yes | no:
+        raise BadValue(f"{name}is neither yes nor no")
+    return said in YES | yes
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\s_/-]", "", word.lower())
+
+
+def _says_no(value: str | None) -> bool:
+    """Whether it is plainly no."""
+    try:
+        return value is not None and not _yes_or_no(value, AGREED, REFUSED)
+    except BadValue:
+        return False
+
+
+def _is_in_stock(value: str) -> bool:
+    """Also as product feeds say it (in_stock, "out of stock"), or by how many there are."""
+    if WHOLE_OR_DECIMAL.fullmatch(value):
+        return float(value) > 0
+    return _yes_or_no(value, IN_STOCK, OUT_OF_STOCK)
+
+
+def _storable(record: dict[str, str | None]) -> tuple[dict[str, str | None], bool]:
+    """The record without what PostgreSQL cannot hold, and whether a NUL was in it."""
+    has_nul = any(value and "\x00" in value for value in record.values())
+    return {
+        name: value.replace("\x00", "�").encode("utf-8", "replace").decode() if value else value
+        for name, value in record.items()
+    }, has_nul

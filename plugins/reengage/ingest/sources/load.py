@@ -1,0 +1,470 @@
+"""From the sources' files into raw: each file once, each row once, in bounded memory.
+
+A load belongs to a source and an as_of. It reads the files that are new or changed, keeps what
+they say in raw (rejects with their reasons), and ends with the rows whose day has come marked as
+its own. Core is not touched: that is core.take, after the checks. A load that was killed or
+stopped is taken over, rows and all, by the next one of its source.
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import db
+from reengage.clock import Clock, wall_clock
+from reengage.errors import ConfigurationError, PastDayError, SourceError
+from reengage.ingest.sources import ENTITIES, Source, files, folders, read_sources
+from reengage.ingest.sources.clean import TYPED, WITHOUT_ID, Bad, Cleaner, Good
+from reengage.ingest.sources.unmatched_rules import Past, Seen
+from reengage.phones import keys
+from reengage.policy import Policy
+from reengage.progress import pace, progress
+
+log = logging.getLogger(__name__)
+
+STAGED = (
+    "line",
+    "reason",
+    "record_key",
+    "record_hash",
+    "dated_on",
+    "is_excluded",
+    "has_status",
+    "problems",
+    "record",
+)
+
+# Rows of one file that may be one order: of a key that more rows share, something else is the key.
+MOST_LINES = 1_000
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load of one source came to.
+
+    Counts are rows. problem: why the day cannot go on, or None. notes: what a person should know
+    of single files and of rejected rows (reason, how many, where the first one is).
+    """
+
+    load_id: int
+    source: Source
+    rows_read: int
+    rows_new: int
+    rows_loaded: int
+    rows_waiting: int
+    rows_rejected: int
+    fields_emptied: int
+    newest_on: date | None
+    problem: str | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """What happened, in one line for a person."""
+        parts = [
+            f"{self.rows_read:,} rows read",
+            f"{self.rows_loaded:,} taken",
+            f"{self.rows_waiting:,} waiting for their day",
+            f"{self.rows_rejected:,} rejected",
+            f"{self.fields_emptied:,} fields emptied",
+        ]
+        return f"{self.source.name}: " + ", ".join(p for p in parts if not p.startswith("0 "))
+
+
+def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock) -> Load:
+    """Read what is new in a source into raw, for the day as_of.
+
+    Twice: a file that was read whole is not read again, and no row is taken twice. Raises
+    PastDayError for an as_of before the one that is loaded: what came after cannot be unseen.
+    """
+    lock = {"what": f"load {source.name}"}
+    with engine.connect() as keeper:
+        # Held by this session until it ends, however it ends: two loads of a source take turns.
+        keeper.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:what, 0))"), lock)
+        keeper.commit()
+        try:
+            return _Reader(engine, source, policy, as_of, clock).load()
+        finally:
+            keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
+            keeper.commit()
+
+
+def load_named(engine: Engine, name: str, policy: Policy, as_of: date, clock: Clock) -> Load:
+    """load_source for the source of that name, "shop (interaction)"; logs what it came to."""
+    began = time.monotonic()
+    load = load_source(engine, _named(name), policy, as_of, clock)
+    log.info("%s, in %s", load.summary(), pace(load.rows_read, time.monotonic() - began))
+    for note in load.notes:
+        log.warning("%s", note)
+    return load
+
+
+def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
+    """The loads of those ids as they ended, contacts first. Sources are read from their YAML."""
+    with engine.connect() as connection:
+        rows = db.run(connection, "raw/recall_loads", load_ids=load_ids).all()
+    loads = [
+        Load(
+            row.load_id,
+            _named(f"{row.source} ({row.entity})"),
+            row.rows_read,
+            row.rows_new,
+            row.rows_loaded,
+            row.rows_waiting,
+            row.rows_rejected,
+            row.fields_emptied,
+            row.newest_on,
+            row.problem,
+            tuple((row.message or "").splitlines()),
+        )
+        for row in rows
+    ]
+    return sorted(loads, key=lambda load: ENTITIES.index(load.source.entity))
+
+
+def _named(name: str) -> Source:
+    for source in read_sources():
+        if source.name == name:
+            return source
+    raise ConfigurationError(
+        f"{name} is loaded, but no source says so any more: put its YAML back, or run the day anew."
+    )
+
+
+class _Reader:
+    def __init__(
+        self, engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock
+    ) -> None:
+        self.began = time.monotonic()
+        self.engine = engine
+        self.source = source
+        self.policy = policy
+        self.as_of = as_of
+        self.clock = clock
+        with engine.begin() as connection:
+            in_use, *_ = keys.known(connection)
+        self.cleaner = Cleaner(source, policy, in_use)
+        self.table = f"raw.{source.entity}"
+        self.who = {"source": source.source, "entity": source.entity}
+        # Since words are compared without case and blanks, and since numbers are without their .0,
+        # files of before are read once more.
+        said = [word for words in source.value_rules.values() for word in words]
+        words = "-folded" if said else ""
+        words += "-whole" if any(re.match(r"\d", word) for word in said) else ""
+        self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
+        self.seen = Seen(source)
+        self.notes: list[str] = []
+        self.broken: list[str] = []  # files that could not be read whole
+        self.refused: list[str] = []  # those of them that lack what the YAML names
+
+    def load(self) -> Load:
+        with self.engine.begin() as connection:
+            latest = db.run(connection, "raw/latest_day", **self.who).scalar()
+            if latest is not None and self.as_of < latest:
+                raise PastDayError(
+                    f"{self.source.name} is loaded through {latest}, so {self.as_of} can only be "
+                    f"replayed: make replay FROM={self.as_of} TO={self.as_of}. For a run as if "
+                    "from the beginning, use an empty REENGAGE_HOME."
+                )
+            load_id: int = db.run(
+                connection, "raw/begin_load", **self.who, as_of=self.as_of, at=self.clock()
+            ).scalar_one()
+        found = folders.find(self.source)
+        for path in found:
+            try:
+                stamp = self._stamp(path)
+            except OSError:  # it was there a moment ago
+                self._note(f"{path.name} went away while it was to be read", is_broken=True)
+                continue
+            with self.engine.begin() as connection:
+                same = db.run(
+                    connection, "raw/is_file_read", entity=self.source.entity, **stamp
+                ).scalar()
+                if not same:
+                    self._read(connection, path, stamp, load_id)
+        return self._finish(load_id, [str(path) for path in found])
+
+    def _stamp(self, path: Path) -> dict[str, Any]:
+        stat = path.stat()
+        return {
+            "source": self.source.source,
+            "path": str(path),
+            "size_bytes": stat.st_size,
+            "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
+            "mapping_hash": self.mapping_hash,
+        }
+
+    def _note(self, text: str, is_broken: bool) -> None:
+        self.notes.append(f"{self.source.name}: {text}")
+        if is_broken:
+            self.broken.append(text)
+
+    def _read(
+        self, connection: Connection, path: Path, stamp: dict[str, Any], load_id: int
+    ) -> None:
+        """One file, in the caller's transaction: wholly in raw, or not at all."""
+        entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
+        file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
+        db.run(connection, f"raw/stage_{entity}")
+        notes, seen = files.Notes(), Seen(self.source)
+        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
+        if notes.is_refused:
+            connection.exec_driver_sql("TRUNCATE staged")
+        else:
+            seen.names = notes.names
+            past = Past(connection, self.source)
+            notes.told += past.renamed(notes.absent, notes.names)
+            seen.keep(connection, load_id)
+            self.seen.add(seen)
+        db.analyze(connection, "staged")
+        rows_read = db.run(connection, "raw/count_staged").scalar_one()
+        if entity == "interaction" and "source_event_id" not in self.source.columns:
+            db.run(connection, "raw/key_rows")
+        elif entity == "interaction":
+            db.run(connection, "raw/put_off_refunds", **ids, path=str(path), as_of=self.as_of)
+            self._merge_lines(connection, path)
+        if self.source.without_id:
+            self._part_guests(connection, path)
+        db.run(
+            connection,
+            "raw/finish_file",
+            file_id=file_id,
+            problem=notes.text(),
+            is_complete=notes.problem is None,
+            rows_read=rows_read,
+            allowed_reason=WITHOUT_ID if self.source.without_id else None,
+            today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
+        )
+        db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
+        if notes.problem is None:
+            db.run(
+                connection,
+                "raw/supersede_mapping",
+                self.table,
+                **ids,
+                path=str(path),
+                mapping_hash=self.mapping_hash,
+            )
+        inserted = db.run(
+            connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
+        ).rowcount
+        db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
+        connection.exec_driver_sql("DROP TABLE staged")
+        db.analyze_grown(connection, **{self.table.replace(".", "__"): inserted})
+        if text := notes.text():
+            text = text if path.name in text else f"{path.name}: {text}"
+            self._note(text, is_broken=notes.problem is not None)
+            self.refused += [text] if notes.is_refused else []
+
+    def _merge_lines(self, connection: Connection, path: Path) -> None:
+        """Make one row of an order that stands in several, and tell what may be meant otherwise."""
+        found = db.run(
+            connection,
+            "raw/merge_lines",
+            are_added=self.source.lines == "sum",
+            most_lines=MOST_LINES,
+            currency=self.policy.brand.currency,
+        ).one()
+        key = self.source.columns["source_event_id"]
+        if found.shared:
+            self._note(
+                f"{path.name}: {found.shared:,} ids in {key} stand on rows of different customers; "
+                "of each, the customer of its last row counts. Name the column that is the order's "
+                "id in source_event_id.",
+                is_broken=False,
+            )
+        if found.unlike and self.source.lines is None:
+            self._note(
+                f"{path.name}: {found.unlike:,} orders have rows of different amounts, and the "
+                "first one counts. Say `lines: sum` where they are to be added, `lines: first` "
+                "where each is the whole order's.",
+                is_broken=False,
+            )
+
+    def _part_guests(self, connection: Connection, path: Path) -> None:
+        are_left_out = self.source.without_id == "leave_out"
+        guests = db.run(
+            connection, "raw/part_guests", reason=WITHOUT_ID, are_left_out=are_left_out
+        ).scalar_one()
+        if guests:
+            column = self.source.columns["source_contact_id"]
+            what = "are left out" if are_left_out else "are kept in raw.reject, and stop no day"
+            self._note(f"{path.name}: {guests:,} rows without a {column} {what}", is_broken=False)
+
+    def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
+        """The file's rows as the staging table wants them; bad ones have a reason."""
+        nothing = (None,) * len(TYPED[self.source.entity])
+        rows = files.read(path, self.source, notes)
+        try:
+            what = f"{self.source.name}: {path.name}"
+            for line, record in progress(rows, what, "rows", files.about_rows(path, self.source)):
+                row: Good | Bad | files.Broken | None
+                if isinstance(record, dict):
+                    seen(record)
+                    row = self.cleaner(record)
+                else:
+                    row = record
+                if row is None:
+                    continue
+                if isinstance(row, Good):
+                    problems = json.dumps(row.problems) if row.problems else None
+                    said = (line, row.lacks, row.record_key, row.record_hash, row.dated_on)
+                    flags = (row.is_excluded, row.has_status)
+                    yield (*said, *flags, problems, row.record, *row.typed)
+                else:
+                    bad = (line, row.reason, None, None, None, False, False, None, row.record)
+                    yield (*bad, *nothing)
+        except SourceError as error:
+            # The rows before it are good: they load. The file is read again next time.
+            notes.problem = str(error)
+            notes.is_refused = isinstance(error, files.Refused)
+
+    def _finish(self, load_id: int, paths: list[str]) -> Load:
+        with self.engine.begin() as connection:
+            ids = {"load_id": load_id, "source": self.source.source}
+            db.run(connection, "raw/take_over", self.table, **ids, entity=self.source.entity)
+            if self.source.entity == "interaction":
+                db.run(connection, "raw/apply_refunds", **ids, as_of=self.as_of)
+            db.run(connection, "raw/take_waiting", self.table, **ids, as_of=self.as_of)
+            counts = db.run(
+                connection,
+                "raw/finish_load",
+                self.table,
+                **ids,
+                entity=self.source.entity,
+                paths=paths,
+                at=self.clock(),
+            ).one()
+            has_rows = db.run(
+                connection, "raw/ever_read", self.table, source=self.source.source
+            ).scalar_one()
+            if counts.rows_rejected:
+                reasons = db.run(
+                    connection, "raw/reject_reasons", source=self.source.source, paths=paths
+                )
+                self.notes += [
+                    f"{self.source.name}: {Path(r.path).name}: {r.rows_rejected:,} rows rejected, "
+                    f"the first in line {r.first_line:,}: {r.reason}{self._hint(r.reason)}"
+                    for r in reasons
+                    if not (self.source.without_id and r.reason == WITHOUT_ID)
+                ]
+            if self.source.entity == "consent" and counts.fields_emptied:
+                self.notes += [
+                    f"{self.source.name}: {Path(r.path).name}: {r.name} of {r.consents:,} rows "
+                    f"{r.what}; the first is line {r.first_line:,}"
+                    for r in db.run(connection, "raw/odd_withdrawals", load_id=load_id)
+                ]
+            if counts.rows_read:
+                is_new = db.run(
+                    connection,
+                    "raw/is_mapping_new",
+                    source=self.source.source,
+                    entity=self.source.entity,
+                    mapping_hash=self.mapping_hash,
+                ).scalar_one()
+                past = Past(connection, self.source)
+                self.notes += [
+                    f"{self.source.name}: {told}"
+                    for told in past.unmatched(self.seen, is_new_mapping=is_new)
+                ]
+            problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
+            db.run(
+                connection,
+                "raw/note_load",
+                load_id=load_id,
+                problem=problem,
+                message="\n".join(self.notes) or None,
+                seconds=time.monotonic() - self.began,
+            )
+        return Load(
+            load_id, self.source, **counts._mapping, problem=problem, notes=tuple(self.notes)
+        )
+
+    def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:
+        """Why the day must stop, with what to do; None where it may go on."""
+        name, most = self.source.name, self.policy.gates.max_rejected_share
+        share = counts.rows_rejected / counts.rows_read if counts.rows_read else 0.0
+        if share > most:
+            return (
+                f"{name}: {counts.rows_rejected:,} of {counts.rows_read:,} rows ({share:.1%}) "
+                f"cannot be read, more than {most:.0%}. {self._told()} Mend the file or the "
+                "source's YAML and run the day again; the rows are in raw.reject with their "
+                "reasons."
+            )
+        if self.refused and self.source.entity == "consent" and not self._may_warn():
+            return (
+                f"{name}: a file of consents is not taken, so whoever withdrew in it would be "
+                f"texted. {self._told()} Mend the source's YAML or the file, or take it away (or "
+                "say `broken_files: warn`), and run the day again."
+            )
+        if not self.source.required:
+            return None
+        if not paths:
+            return (
+                f"{name} is required, but there is no file at {self.source.path}. Put it there, "
+                "or say `required: false`, and run the day again."
+            )
+        if len(self.broken) >= len(paths):
+            return (
+                f"{name} is required, but none of its {len(paths)} file(s) can be read whole. "
+                f"{self._told()} Deliver the file again, or mend the source's YAML, and run the "
+                "day again; what was loaded before stays."
+            )
+        if not has_rows:
+            return (
+                f"{name} is required, but has no usable row in {len(paths)} file(s). "
+                f"{self._told()} Deliver it again and run the day again."
+            )
+        if self.broken and self.source.broken_files == "stop":
+            return (
+                f"{name}: {len(self.broken)} of its files cannot be read whole, so who came back "
+                f"may look quiet. {self._told()} Deliver the file again, or take it away (or say "
+                "`broken_files: warn`), and run the day again."
+            )
+        return None
+
+    def _reuse(self, connection: Connection, ids: dict[str, Any], counts: Any) -> str | None:
+        """Why the day must stop where orders have taken the ids of others, whose customers would
+        look quiet; told in any case.
+        """
+        key = self.source.columns.get("source_event_id")
+        if key is None or self.source.entity != "interaction":
+            return None
+        orders = db.run(connection, "raw/reused_keys", **ids).scalar_one()
+        if not orders:
+            return None
+        text = (
+            f"{orders:,} of {counts.rows_new:,} new rows have an id in {key} that an order of "
+            "another customer and another day had, and replace it: is it a number that begins "
+            "anew, such as a till's? Name what is an order's own in source_event_id, or leave "
+            "that out"
+        )
+        self._note(f"{text}.", is_broken=False)
+        # A single one may be a correction.
+        if orders <= max(1, self.policy.gates.max_rejected_share * counts.rows_new):
+            return None
+        return f"{self.source.name}: {text}, and run the day again."
+
+    def _hint(self, reason: str) -> str:
+        """What to write where rows of such a reason are meant to be there."""
+        if reason != WITHOUT_ID or self.source.entity == "product":
+            return ""
+        return " (if these are guests, say `without_id: leave_out` in the source, or `keep`)"
+
+    def _may_warn(self) -> bool:
+        """Whether the YAML says itself that such a file stops nobody."""
+        said = self.source.model_fields_set
+        return "broken_files" in said and self.source.broken_files == "warn"
+
+    def _told(self) -> str:
+        """The first of the notes, for a message."""
+        notes = [note.removeprefix(f"{self.source.name}: ").rstrip(".") for note in self.notes]
+        return " ".join(f"{note}." for note in notes[:5])

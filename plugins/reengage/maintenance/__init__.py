@@ -1,0 +1,1 @@
+"""The audit against a full recompute, and what old rows give up."""

@@ -1,0 +1,1 @@
+"""What became of each episode, and what the messages caused."""

@@ -1,0 +1,1 @@
+"""Phone numbers: in every spelling, as hashes, and the keys of those."""

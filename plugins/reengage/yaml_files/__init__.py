@@ -1,0 +1,1 @@
+"""Files of YAML that people write: read, refused where they mislead, and explained."""
