@@ -17,7 +17,7 @@ CORE = (
     "reengage.ingest.sources",
     "reengage.journey",
     "reengage.marketer",
-    "reengage.outcome",
+    "reengage.outcome.outcomes",
     "reengage.policy",
     "reengage.sending",
     "reengage.sending.providers",

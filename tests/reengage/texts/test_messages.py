@@ -86,7 +86,7 @@ def test_segments_agree_with_a_second_implementation(text: str) -> None:
 
 
 COUNTED = json.loads(
-    gzip.decompress((Path(__file__).parents[1] / "data" / "segments.json.gz").read_bytes())
+    gzip.decompress((Path(__file__).parents[2] / "data" / "segments.json.gz").read_bytes())
 )
 
 

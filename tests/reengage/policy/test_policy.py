@@ -11,7 +11,7 @@ from reengage.errors import ConfigurationError
 from reengage.policy import read_policy, remarks
 from reengage.settings import INCLUDE
 
-SHIPPED = Path(__file__).parents[2] / "include/journey.yaml"
+SHIPPED = Path(__file__).parents[3] / "include/journey.yaml"
 
 
 def test_the_shipped_policy_is_the_ladder_that_is_promised() -> None:

@@ -147,7 +147,7 @@ def test_a_request_is_judged_by_what_it_says(
 
 
 CHROME = PEOPLE[1]
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 PLAIN_DAY, CASE = CASES / "plain-day", CASES / "preview-agents" / "agents.txt"
 STALE = "Mozilla/5.0 (X11; Ubuntu; Linux i686; rv:24.0) Gecko/20100101 Firefox/24.0"
 PREVIEWS = [

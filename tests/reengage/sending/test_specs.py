@@ -25,7 +25,7 @@ from reengage_local.serving import serve
 
 SPECS = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
-    for file in (Path(__file__).parents[1] / "specs").glob("*.json")
+    for file in (Path(__file__).parents[2] / "specs").glob("*.json")
 }
 KINDS = ["infobip", "mailup", "twilio"]
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)

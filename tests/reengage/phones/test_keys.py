@@ -23,7 +23,7 @@ from reengage.sending import outbox
 from reengage.sending.providers.base import Reply, Told, Verdict
 from reengage.texts import messages
 
-PLAIN_DAY = Path(__file__).parents[1] / "cases" / "plain-day"
+PLAIN_DAY = Path(__file__).parents[2] / "cases" / "plain-day"
 FIRST = date(2026, 5, 20)
 NEXT = FIRST + timedelta(days=1)
 NUMBERS = [f"+1212555{n:04}" for n in range(100, 140)]

@@ -37,7 +37,7 @@ from reengage.texts.messages import PhoneKey
 
 POLICY = read_policy()
 AS_OF = date(2024, 3, 31)
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 
 
 def clock() -> datetime:
@@ -1357,7 +1357,7 @@ def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATA", str(tmp_path))
     with pytest.raises(ConfigurationError, match="No source in"):
         read_sources(tmp_path)
-    for file in (Path(__file__).parents[2] / "include/sources").glob("*.yaml.example"):
+    for file in (Path(__file__).parents[3] / "include/sources").glob("*.yaml.example"):
         (tmp_path / file.stem).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     assert [source.entity for source in read_sources(tmp_path)] == [
         "contact",
@@ -1482,7 +1482,7 @@ def test_a_workbook_says_what_to_do(tmp_path: Path, begins: bytes, told: str) ->
 
 # --- every key is explained ----------------------------------------------------------------------
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 KEYS = {name for name in Source.model_fields if name != "mapping_hash"}
 
 

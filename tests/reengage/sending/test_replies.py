@@ -42,7 +42,7 @@ from reengage_local.sandbox.journal import append
 from reengage_local.serving import serve
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 KEYS = (messages.PhoneKey("key"),)
 POLICY = read_policy(INCLUDE / "journey.yaml")
 
