@@ -87,10 +87,10 @@ def journey() -> None:
 
     def release(step: str) -> int:
         from reengage.airflow.runtime import current_run, warehouse
-        from reengage.sending import outbox
+        from reengage.journey import release
 
         run = current_run()
-        return outbox.release(warehouse(), run.policy, run.as_of, step, run.clock())
+        return release.release(warehouse(), run.policy, run.as_of, step, run.clock())
 
     steps = [
         task(task_id=step.name, trigger_rule="none_failed_min_one_success")(told_plainly(release))(

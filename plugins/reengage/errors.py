@@ -30,3 +30,7 @@ class SendRefused(ReengageError):
 
 class ProviderError(ReengageError):
     """The provider cannot be used at all: bad key, no credit, wrong address."""
+
+
+class TextError(ReengageError):
+    """No text, or no time, can be made for one contact: hold that contact, go on with the rest."""

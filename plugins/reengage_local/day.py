@@ -9,9 +9,8 @@ import sqlalchemy as sa
 from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError, ReengageError
-from reengage.journey import gates, preview, simulation
+from reengage.journey import gates, preview, release, simulation
 from reengage.policy import Policy, read_policy
-from reengage.sending import outbox
 from reengage.settings import settings
 from reengage_local import airflow
 from reengage_local.postgres import EmbeddedServer
@@ -193,7 +192,7 @@ def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
     if verdicts:
         lines += ["", "Gates"]
         lines += [f"  {v.gate:<14}{'open' if v.is_open else 'closed':<8}{v.said}" for v in verdicts]
-    found = outbox.statuses(engine, as_of)
+    found = release.statuses(engine, as_of)
     if found:
         lines += ["", "Messages"]
         lines += [f"  {step:<10}{status:<24}{n:>9,}" for (step, status), n in found.items()]

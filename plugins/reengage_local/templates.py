@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from reengage import db
 from reengage.clock import wall_clock
-from reengage.errors import ConfigurationError
+from reengage.errors import ConfigurationError, TextError
 from reengage.policy import Policy, Step, read_policy
 from reengage.settings import WAREHOUSE_VARIABLE, given, settings
 from reengage.texts.countries import countries
-from reengage.texts.messages import Recipient, Templates, TextError
+from reengage.texts.messages import Recipient, Templates
 from reengage.texts.segments import GSM_BASIC, Encoding, segments
 from reengage.texts.wording import ITEM_LENGTH, NAME_LENGTH, first_name
 from reengage_local.stack import warehouse

@@ -20,7 +20,7 @@ from reengage.errors import DayStopped, ReengageError
 from reengage.ingest import core, quality
 from reengage.ingest.sources import read_sources
 from reengage.ingest.sources.load import load_source
-from reengage.journey import cohort, gates
+from reengage.journey import cohort, gates, release
 from reengage.outcome import outcomes
 from reengage.policy import Policy, read_policy
 from reengage.sending import outbox
@@ -156,7 +156,7 @@ class Retailer:
         cohort.decide(self.engine, self.policy, as_of, self.clock, LINKS)
         gates.pass_or_stop(self.engine, self.policy, as_of, self.clock)
         for step in self.policy.steps:
-            outbox.release(self.engine, self.policy, as_of, step.name, self.clock())
+            release.release(self.engine, self.policy, as_of, step.name, self.clock())
 
     def _send(self, as_of: date) -> None:
         while True:

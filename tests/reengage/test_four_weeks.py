@@ -16,7 +16,7 @@ from world import START, Load, World, small_policy
 
 from reengage.errors import DayStopped
 from reengage.ingest.sources import Source
-from reengage.journey import cohort
+from reengage.journey import cohort, release
 from reengage.policy import WarmUp
 from reengage.sending import outbox
 from reengage.sending.providers.base import Answer, Outcome, Outgoing, Told
@@ -200,7 +200,7 @@ class Shop:
         cohort.check_fresh(world.engine, [SHOP], as_of)
         sends = world.decide(as_of).sends()
         for step in world.policy.steps:
-            released = outbox.release(world.engine, world.policy, as_of, step.name, world.clock())
+            released = release.release(world.engine, world.policy, as_of, step.name, world.clock())
             assert released == (0 if is_again else sends.get(step.name, 0))
         if not is_again:
             assert sum(sends.values()) == sum(

@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from world import LINKS, START, Load, World, small_policy
 
 from reengage.errors import DayStopped, SendRefused
-from reengage.journey import cohort, gates
+from reengage.journey import cohort, gates, release
 from reengage.policy import Policy
-from reengage.sending import outbox
 
 DAY = START + timedelta(days=40)
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
@@ -40,8 +39,8 @@ def pass_gates(world: World) -> gates.Passage:
     return gates.pass_or_stop(world.engine, world.policy, DAY, world.clock)
 
 
-def release(world: World) -> int:
-    return outbox.release(world.engine, world.policy, DAY, "survey", world.clock())
+def released(world: World) -> int:
+    return release.release(world.engine, world.policy, DAY, "survey", world.clock())
 
 
 def statuses(world: World) -> dict[str, int]:
@@ -65,10 +64,10 @@ def test_a_day_is_let_go_and_released_until_it_is_too_old(warehouse: sa.Engine) 
     world = a_day(warehouse)
     world.clock.move_to(world.at(DAY + timedelta(days=MOST - 1), 23.9))
     assert pass_gates(world).is_released
-    assert release(world) == 3
+    assert released(world) == 3
     # Done is done: a rerun, years later, has nothing to refuse.
     world.clock.move_to(world.at(DAY + timedelta(days=999), 10))
-    assert release(world) == 0
+    assert released(world) == 0
     assert pass_gates(world).is_released
 
 
@@ -77,7 +76,7 @@ def test_a_day_that_is_too_old_is_not_released_and_is_taken_back(warehouse: sa.E
     assert pass_gates(world).is_released
     world.clock.move_to(world.at(DAY + timedelta(days=MOST), 0))
     with pytest.raises(SendRefused, match=rf"{MOST + 1} days ago.*max_age_days .* is {MOST}"):
-        release(world)
+        released(world)
     assert statuses(world) == {"draft": 3}
     assert is_due_again(world)
 
@@ -97,7 +96,7 @@ def test_the_age_of_a_day_is_counted_in_the_brands_days(warehouse: sa.Engine) ->
     # In UTC it is the next day already.
     world.clock.move_to(world.at(DAY + timedelta(days=MOST - 1), 23.5))
     assert world.clock().date() - DAY == timedelta(days=MOST + 1)
-    assert release(world) == 3
+    assert released(world) == 3
 
 
 def test_the_policy_of_this_installation_holds_where_none_is_given(warehouse: sa.Engine) -> None:
@@ -105,7 +104,7 @@ def test_the_policy_of_this_installation_holds_where_none_is_given(warehouse: sa
     assert pass_gates(world).is_released
     world.clock.move_to(world.at(DAY + timedelta(days=MOST), 0))
     with pytest.raises(SendRefused, match="max_age_days"):
-        outbox.release(warehouse, world.policy, DAY, "survey", world.clock())
+        release.release(warehouse, world.policy, DAY, "survey", world.clock())
 
 
 @pytest.mark.parametrize("is_asked", [False, True])
@@ -114,7 +113,7 @@ def test_without_an_approval_nothing_is_released(warehouse: sa.Engine, is_asked:
     if is_asked:
         assert not pass_gates(world).is_released
     with pytest.raises(SendRefused, match=r"day was not let go.*approve the day"):
-        release(world)
+        released(world)
     assert statuses(world) == {"draft": 3}
 
 
@@ -122,7 +121,7 @@ def test_an_approval_that_nobody_gave_in_time_is_none(warehouse: sa.Engine) -> N
     world = a_day(warehouse, small_policy(approval="always"))
     pass_gates(world)
     gates.turned_down(warehouse, world.policy, DAY, None, world.clock())
-    assert release(world) == 0
+    assert released(world) == 0
     with pytest.raises(DayStopped, match="Nobody answered"):
         gates.approved(warehouse, DAY, "ann", world.clock())
     assert statuses(world) == {"cancelled": 3}

@@ -14,10 +14,9 @@ from model import Consent, Contact, Interaction, Model, Reply, Suppression
 
 from reengage import db, web
 from reengage.clock import SimulatedClock
-from reengage.journey import cohort
+from reengage.journey import cohort, release
 from reengage.outcome import outcomes
 from reengage.policy import Caps, Policy, Step, read_policy
-from reengage.sending import outbox
 from reengage.texts.messages import message_id
 
 # A rule for each verdict.
@@ -185,7 +184,7 @@ class World:
             cohort.let_go(connection, as_of, self.clock())
         if self.releases:
             for step in self.policy.steps:
-                outbox.release(self.engine, self.policy, as_of, step.name, self.clock())
+                release.release(self.engine, self.policy, as_of, step.name, self.clock())
 
     def stop_day(self, as_of: date, reason: str) -> None:
         """A gate of the day is closed."""

@@ -19,10 +19,9 @@ from phonenumbers import timezone as phone_zones
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from reengage.errors import ConfigurationError
+from reengage.errors import ConfigurationError, TextError
 from reengage.policy import Hours, PlaceHours, explain, read_yaml
 from reengage.settings import INCLUDE
-from reengage.texts.messages import TextError
 
 _SUNDAY, _WEEKEND = 6, (5, 6)
 # No chain of Sundays and public holidays lasts this long: beyond it, no moment will ever come.

@@ -17,9 +17,8 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db
 from reengage.clock import Clock
 from reengage.errors import DayStopped, ReengageError
-from reengage.journey import cohort
+from reengage.journey import cohort, release
 from reengage.policy import Policy
-from reengage.sending import outbox
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ def pass_or_stop(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> P
             for verdict in verdicts:
                 log.info("%s, %s: %s", as_of, verdict.gate, verdict.said)
             if ruling == "send" and sends:
-                outbox.check_age(policy, as_of, now)
+                release.check_age(policy, as_of, now)
             if ruling == "send":
                 is_released = cohort.let_go(connection, as_of, now)
             elif ruling == "stop":

@@ -23,8 +23,8 @@ from reengage import db, settings
 from reengage.clock import wall_clock
 from reengage.errors import ConfigurationError
 from reengage.phones import numbers
+from reengage.phones.hashes import PhoneKey, phone_hash
 from reengage.policy import Policy
-from reengage.texts.messages import PhoneKey, phone_hash
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reengage.errors import ConfigurationError
+from reengage.phones.hashes import PhoneKey
 from reengage.policy import Country, explain, read_yaml
 from reengage.settings import INCLUDE
-from reengage.texts.messages import PhoneKey
 
 FILE = INCLUDE / "numbers.yaml"
 

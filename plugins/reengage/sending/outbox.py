@@ -1,5 +1,5 @@
-"""Messages on their way: released by the day's gates, handed to the provider at most once, and
-followed until it is known what became of them.
+"""Messages on their way: handed to the provider at most once, and followed until it is known what
+became of them.
 
 The hand-over is a claim in the database, committed before the provider is called, with our own ids
 as the provider's references. Whatever is killed, whenever: a claimed message is never sent again
@@ -17,16 +17,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from reengage import db, hours
+from reengage import db, errors, hours
 from reengage.clock import Clock, wall_clock
-from reengage.errors import ProviderError, SendRefused
+from reengage.errors import ProviderError
 from reengage.journey import cohort
 from reengage.phones import keys, numbers
 from reengage.policy import Policy
@@ -51,7 +51,6 @@ from reengage.sending.providers.base import (
 from reengage.sending.providers.streak import LONGEST, Streak
 from reengage.sending.rate import SharedPace
 from reengage.settings import secret
-from reengage.texts import messages
 
 log = logging.getLogger(__name__)
 
@@ -66,49 +65,6 @@ WEBHOOKS_AT_ONCE = 500
 OLDEST_REPLY = timedelta(days=60)
 # An absence counts as proof only well within the time for which the provider keeps its log.
 LOG_MARGIN = timedelta(hours=1)
-
-
-# --- the way out of the day ----------------------------------------------------------------------
-
-
-def check_age(policy: Policy, as_of: date, now: datetime) -> None:
-    """Refuse a day that is too old to be texted about; now: aware. Raises SendRefused."""
-    age = now.astimezone(policy.brand.zone).date() - as_of
-    if age > timedelta(days=policy.sending.max_age_days):
-        raise SendRefused(
-            f"Nothing more of {as_of} is sent: it was {age.days} days ago, and "
-            f"sending.max_age_days of the policy is {policy.sending.max_age_days}. Run "
-            "reengage_journey for the latest day: it takes the drafts back and looks at their "
-            "contacts again."
-        )
-
-
-def release(engine: Engine, policy: Policy, as_of: date, step: str, now: datetime) -> int:
-    """Queue a step's drafts of a day that its gates have let go; how many. Twice: 0.
-
-    now: aware. Raises SendRefused where drafts stay behind, until the next day takes them back: the
-    day was not let go, or is too old by now.
-    """
-    if statuses(engine, as_of).get((step, "draft")):
-        check_age(policy, as_of, now)
-    with engine.begin() as connection:
-        released = db.run(connection, "outbox/release", as_of=as_of, step=step, at=now).rowcount
-    if not released and (held := statuses(engine, as_of).get((step, "draft"))):
-        raise SendRefused(
-            f"The {held:,} drafts of {step} of {as_of} stay drafts: the day was not let go. Run "
-            "`gates` of reengage_journey, or approve the day."
-        )
-    return released
-
-
-def statuses(engine: Engine, as_of: date) -> dict[tuple[str, str], int]:
-    """Messages of a day, by (step, status)."""
-    with engine.connect() as connection:
-        rows = db.run(connection, "outbox/count_statuses", as_of=as_of)
-        return {(r.step, r.status): r.messages for r in rows}
-
-
-# --- sending --------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -497,7 +453,7 @@ class Sender:
         """
         try:
             return hours.allowed_window(now, one.places, self.policy.hours)[0]
-        except messages.TextError:
+        except errors.TextError:
             return one.not_after
 
     def _hand_over(self, bulk_id: str, claimed: list[_Claimed]) -> list[Answer]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from reengage import db, hours
+from reengage import db, errors, hours
 from reengage.policy import Contest, CouponOffer, Policy, Step
 from reengage.progress import progress
 from reengage.texts import coupons, messages, personal
@@ -150,7 +150,7 @@ def _texts(
             if step.contest:
                 end = min(end, _closes_at(step, step.contest, policy, begin, row))
                 if step.contest.name in drawn:
-                    raise messages.TextError(
+                    raise errors.TextError(
                         f"Contest {step.contest.name} of step {step.name} is drawn, so contact "
                         f"{row.contact_id} could not enter it. Another contest needs another name."
                     )
@@ -171,7 +171,7 @@ def _texts(
                 *((about.item, about.item_kind, about.together) if about else ()),
             )
             text = templates.render(step, contact, f"{link_base}/{code}", coupon, begin)
-        except messages.TextError as error:
+        except errors.TextError as error:
             result.failed[row.contact_id] = str(error)
             continue
         if pool:
@@ -204,7 +204,7 @@ def _coupon(
             at.astimezone(policy.brand.zone).strftime("%Y-%m-%d %H:%M")
             for at in (coupon.expires_at, begin)
         )
-        raise messages.TextError(
+        raise errors.TextError(
             f"The sale of step {step.name} ends at {over}, and the text for contact {contact_id} "
             f"could be sent from {first} on ({policy.brand.time_zone}). Give the step another "
             "sale, or another coupon, in the policy."
@@ -232,14 +232,14 @@ def _closes_at(
     first = begin.astimezone(policy.brand.zone)
     if closes_at <= begin or (contest.opens_on and first.date() < contest.opens_on):
         span = f"from {contest.opens_on} to" if contest.opens_on else "until"
-        raise messages.TextError(
+        raise errors.TextError(
             f"Contest {contest.name} of step {step.name} takes entries {span} {contest.closes_on}, "
             f"and the text for contact {row.contact_id} could be sent from "
             f"{first:%Y-%m-%d %H:%M} on ({policy.brand.time_zone}). Give the step another contest, "
             "or none, in the policy."
         )
     if contest.countries and row.country and row.country not in contest.countries:
-        raise messages.TextError(
+        raise errors.TextError(
             f"Contest {contest.name} of step {step.name} is for {', '.join(contest.countries)}, "
             f"and contact {row.contact_id} is in {row.country}. Let the country in, or leave it: "
             "the contact goes on with the next step."

@@ -3,14 +3,12 @@
 Nothing here reads a clock, a database or the network.
 """
 
-import hashlib
-import hmac
 import re
 import traceback
 import unicodedata
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -29,18 +27,13 @@ from jinja2 import (
 )
 from jinja2.sandbox import SandboxedEnvironment
 
-from reengage.errors import ConfigurationError, ReengageError
+from reengage.errors import ConfigurationError, TextError
 from reengage.policy import Policy, Step
 from reengage.settings import templates as template_folders
 from reengage.texts.countries import Form, countries
 from reengage.texts.coupons import Coupon, drawn
 from reengage.texts.segments import Encoding, plain, segments
 from reengage.texts.wording import day, first_name, item_name, moment, money, zone_of
-
-
-class TextError(ReengageError):
-    """No text, or no time, can be made for one contact: hold that contact, go on with the rest."""
-
 
 # --------------------------------------------------------------------------------- templates
 
@@ -578,25 +571,3 @@ _NAMESPACE = uuid.UUID("4f1c1f0e-6c0e-5d0b-9a57-2f3b7c8d1e60")
 def message_id(contact_id: int, dormant_since: date, step: str, channel: str) -> uuid.UUID:
     """The id of the one message of that key: a UUIDv5, the same on every machine and rerun."""
     return uuid.uuid5(_NAMESPACE, f"{contact_id}/{dormant_since.isoformat()}/{step}/{channel}")
-
-
-def phone_hash(phone_e164: str, key: str) -> str:
-    """HMAC-SHA256 of a number in E.164, in hex: what logs and suppression lists may hold.
-
-    Raises ValueError for a number in another form, whose hash would match no other.
-    """
-    if not re.fullmatch(r"\+[1-9][0-9]{4,14}", phone_e164):
-        raise ValueError("A phone number must be in E.164 (+12125550123) before it is hashed.")
-    return hmac.new(key.encode(), phone_e164.encode(), hashlib.sha256).hexdigest()
-
-
-@dataclass(frozen=True)
-class PhoneKey:
-    """A key of the numbers' hashes. prefix: what tells its hashes from those of other keys."""
-
-    secret: str = field(repr=False)
-    prefix: str = ""
-
-    def hash(self, phone_e164: str) -> str:
-        """The hash of a number in E.164, which says whose it is. Raises ValueError: phone_hash."""
-        return self.prefix + phone_hash(phone_e164, self.secret)

@@ -10,18 +10,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from sqlalchemy.engine import Connection
 from starlette.requests import Request
 
 from reengage import db
+from reengage.clock import Clock
 from reengage.settings import secret
 from reengage.web import machines
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-
-    from reengage.web.service import Service
 
 CHANNEL = "sms"
 LANDING = "landing:"
@@ -94,6 +91,17 @@ class Visit:
     at: datetime
 
 
+class Recording(Protocol):
+    """What of the service a hit is made and recorded with. contests: by step, as JSON."""
+
+    busy: machines.Busy
+    contests: str
+    visitor_key: bytes
+
+    @property
+    def clock(self) -> Clock: ...
+
+
 class Row(Protocol):
     """What outbox/record_hit gives back, by whichever driver."""
 
@@ -109,7 +117,7 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
         return known
     agent = header(request, b"user-agent")
     purpose = header(request, b"purpose", b"sec-purpose", b"x-purpose", b"x-moz")
-    service: Service = request.app.state.service
+    service: Recording = request.app.state.service
     address = address_hash(request)
     said = machines.rule_of_request(request.method, agent, purpose)
     if said in (None, "browser"):
@@ -129,7 +137,7 @@ def hit_of(request: Request, code: str, kind: Kind) -> dict[str, Any]:
     return made
 
 
-def binds(service: "Service", hits_: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def binds(service: Recording, hits_: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The parameters of outbox/record_hit for some hits."""
     return {
         "hits": json.dumps(hits_),
@@ -139,7 +147,7 @@ def binds(service: "Service", hits_: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
-def record(connection: "Connection", service: "Service", hit: Mapping[str, Any]) -> Visit | None:
+def record(connection: Connection, service: Recording, hit: Mapping[str, Any]) -> Visit | None:
     """Record a hit, in the caller's transaction, and say what it came by; None: by no link."""
     row = db.run(connection, "outbox/record_hit", **binds(service, [hit])).first()
     return None if row is None else visit_of(row, hit)
@@ -245,7 +253,7 @@ def address_hash(request: Request) -> str:
         known = address(request.scope)
     if known in ("", UNKNOWN):
         return ""
-    service: Service = request.app.state.service
+    service: Recording = request.app.state.service
     return _hash(service.visitor_key, known)
 
 

@@ -6,7 +6,6 @@ import hmac
 import logging
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -20,9 +19,7 @@ from reengage.sending.providers import (
     provider_for,
 )
 from reengage.settings import SMS_VARIABLE, given
-
-if TYPE_CHECKING:
-    from reengage.web.service import Service
+from reengage.web.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +42,7 @@ def providers_of_environment(policy: Policy, sandbox: str | None = None) -> dict
     return {provider.name: provider}
 
 
-def add_routes(app: FastAPI, service: "Service", providers: Mapping[str, Provider]) -> None:
+def add_routes(app: FastAPI, service: Service, providers: Mapping[str, Provider]) -> None:
     """`POST /webhooks/{provider}`: 204 once it is kept, also if it was kept before; 403 where it is
     not signed or nothing that the provider sends; 503 while the warehouse is away (the receipts and
     replies are polled as well, so nothing is lost with a provider that calls only once).

@@ -23,9 +23,8 @@ from reengage.clock import SimulatedClock
 from reengage.ingest import core
 from reengage.ingest.sources import Source, read_sources
 from reengage.ingest.sources.load import load_source
-from reengage.journey import cohort
+from reengage.journey import cohort, release
 from reengage.policy import Policy, read_policy
-from reengage.sending import outbox
 from reengage.settings import INCLUDE, settings
 from reengage_local.bench import Bench, Figures
 
@@ -173,7 +172,9 @@ def _day(
     with engine.begin() as connection:
         cohort.let_go(connection, as_of, clock())
     with week.measured(f"{what}released") as rows:
-        rows += [outbox.release(engine, policy, as_of, step.name, clock()) for step in policy.steps]
+        rows += [
+            release.release(engine, policy, as_of, step.name, clock()) for step in policy.steps
+        ]
 
 
 def _load(

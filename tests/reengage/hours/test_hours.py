@@ -17,11 +17,10 @@ from phonenumbers import geocoder, parse
 
 from depth import examples
 from reengage import hours
-from reengage.errors import ConfigurationError
+from reengage.errors import ConfigurationError, TextError
 from reengage.hours import Place, allowed_at, allowed_until, allowed_window
 from reengage.policy import Hours
 from reengage.settings import INCLUDE
-from reengage.texts.messages import TextError
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
 SHIPPED = INCLUDE / "hours.yaml"

@@ -32,8 +32,8 @@ from reengage.ingest import core
 from reengage.ingest.sources import COLUMNS, Source, files, folders, read_source, read_sources
 from reengage.ingest.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.ingest.sources.load import Load, load_source
+from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy, read_policy
-from reengage.texts.messages import PhoneKey
 
 POLICY = read_policy()
 AS_OF = date(2024, 3, 31)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from world import LINKS, RULES, START, Load, World, small_policy
 
 from depth import examples
+from reengage import errors
 from reengage.errors import ConfigurationError, DayStopped, PastDayError
 from reengage.ingest.sources import Source
 from reengage.journey import cohort
@@ -396,7 +397,7 @@ def test_one_text_that_cannot_be_made_holds_that_contact_alone(
 
     def fails_for_two(self: Any, step: Any, row: Any, *rest: Any) -> Any:
         if row.contact_id == 2:
-            raise messages.TextError("the name is too long")
+            raise errors.TextError("the name is too long")
         return render(self, step, row, *rest)
 
     monkeypatch.setattr(messages.Templates, "render", fails_for_two)
@@ -823,7 +824,7 @@ def test_a_text_that_cannot_be_made_takes_nobodys_place(
 
     def fails_for_one(self: Any, step: Any, row: Any, *rest: Any) -> Any:
         if row.contact_id == 1:
-            raise messages.TextError("the name is too long")
+            raise errors.TextError("the name is too long")
         return render(self, step, row, *rest)
 
     monkeypatch.setattr(messages.Templates, "render", fails_for_one)

@@ -9,10 +9,9 @@ import sqlalchemy as sa
 from world import LINKS, START, Load, World, phone, small_policy
 
 from reengage.errors import DayStopped, ReengageError, SendRefused
-from reengage.journey import cohort, gates
+from reengage.journey import cohort, gates, release
 from reengage.journey.gates import Verdict
 from reengage.policy import Gates, Policy
-from reengage.sending import outbox
 
 DAY = START + timedelta(days=40)  # 10 February 1998
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
@@ -362,10 +361,10 @@ def test_a_day_with_open_gates_goes_out_once(warehouse: sa.Engine) -> None:
         go(world)
     decide(world, DAY)
     with pytest.raises(SendRefused, match=r"3 drafts of survey .* not let go"):
-        outbox.release(warehouse, world.policy, DAY, "survey", world.clock())
+        release.release(warehouse, world.policy, DAY, "survey", world.clock())
     first = go(world)
     assert (first.is_released, first.sends) == (True, {"survey": 3})
-    assert outbox.release(warehouse, world.policy, DAY, "survey", world.clock()) == 3
+    assert release.release(warehouse, world.policy, DAY, "survey", world.clock()) == 3
     before = world.sql("SELECT * FROM cohort.day"), world.sql("SELECT * FROM cohort.gate")
     # Another policy does not bring it back.
     world.policy = policy_with(budget={"day": {"segments": 0}})
@@ -375,7 +374,7 @@ def test_a_day_with_open_gates_goes_out_once(warehouse: sa.Engine) -> None:
         v.gate: v for v in first.verdicts
     }
     assert before == (world.sql("SELECT * FROM cohort.day"), world.sql("SELECT * FROM cohort.gate"))
-    assert outbox.release(warehouse, world.policy, DAY, "survey", world.clock()) == 0
+    assert release.release(warehouse, world.policy, DAY, "survey", world.clock()) == 0
 
 
 def test_a_stopped_day_is_decided_again_the_next_and_both_arms_fare_alike(
@@ -394,7 +393,7 @@ def test_a_stopped_day_is_decided_again_the_next_and_both_arms_fare_alike(
     assert statuses(world).keys() == {"cancelled"}
     used_up = "done_steps <> '{}' OR last_sent_on IS NOT NULL OR first_eligible_on IS NOT NULL"
     assert world.sql(f"SELECT 1 FROM cohort.episode WHERE {used_up}") == []
-    assert outbox.release(warehouse, world.policy, DAY, "survey", world.clock()) == 0
+    assert release.release(warehouse, world.policy, DAY, "survey", world.clock()) == 0
     # Again, with enough money now: it is over all the same.
     world.policy = policy_with(control_share=0.4)
     with pytest.raises(DayStopped) as again:
@@ -408,7 +407,7 @@ def test_a_stopped_day_is_decided_again_the_next_and_both_arms_fare_alike(
     assert decide(world, later).contacts == drawn.contacts, "the same people in the same arms"
     go(world, later)
     sends = drawn.contacts["survey", "send", "due"]
-    assert outbox.release(warehouse, world.policy, later, "survey", world.clock()) == sends
+    assert release.release(warehouse, world.policy, later, "survey", world.clock()) == sends
     assert statuses(world) == {"queued": sends}, "one message each, under its one key"
     world.load(later + timedelta(days=1))
     assert decide(world, later + timedelta(days=1)).contacts == {}
@@ -474,7 +473,7 @@ def test_every_day_on_which_something_is_sent_is_asked_about(warehouse: sa.Engin
     assert [tuple(row) for row in rows] == [(True, "Approved by ann.")]
     with pytest.raises(ReengageError, match="let go before"):
         gates.turned_down(warehouse, world.policy, later, "bob", world.clock())
-    assert outbox.release(warehouse, world.policy, later, "survey", world.clock()) == 3
+    assert release.release(warehouse, world.policy, later, "survey", world.clock()) == 3
 
 
 @pytest.mark.parametrize(
@@ -505,7 +504,7 @@ def test_an_anomaly_asks_and_an_empty_budget_stops(warehouse: sa.Engine) -> None
     quiet(world, DAY, range(1, 3))
     decide(world, DAY)
     assert go(world).is_released
-    outbox.release(warehouse, world.policy, DAY, "survey", world.clock())
+    release.release(warehouse, world.policy, DAY, "survey", world.clock())
     later = DAY + timedelta(days=1)
     quiet(world, later, range(3, 6))
     decide(world, later)

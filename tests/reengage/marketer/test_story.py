@@ -13,8 +13,8 @@ from reengage import cli
 from reengage.errors import ReengageError
 from reengage.journey import cohort
 from reengage.marketer import story
+from reengage.phones.hashes import phone_hash
 from reengage.settings import secret
-from reengage.texts.messages import phone_hash
 
 D = START + timedelta(days=20)  # the day that decides the survey of who bought on Q
 Q = D - timedelta(days=3)

@@ -18,10 +18,9 @@ from depth import examples
 from reengage import db, settings
 from reengage.errors import ConfigurationError
 from reengage.marketer import story
-from reengage.phones import keys
+from reengage.phones import hashes, keys
 from reengage.sending import outbox
 from reengage.sending.providers.base import Reply, Told, Verdict
-from reengage.texts import messages
 
 PLAIN_DAY = Path(__file__).parents[2] / "cases" / "plain-day"
 FIRST = date(2026, 5, 20)
@@ -121,14 +120,14 @@ def test_hashes_of_before_say_whether_the_key_is_theirs(
                 " '2025-01-01', 'crm', CAST(:n AS text), '2025-01-02')",
                 n=n,
                 number=number,
-                hash=messages.phone_hash(number, key),
+                hash=hashes.phone_hash(number, key),
             )
             sql(
                 engine,
                 "INSERT INTO core.card_id (source, source_contact_id, id_source, id, is_verified,"
                 " load_id) VALUES ('crm', CAST(:n AS text), '@phone', :hash, false, 1)",
                 n=n,
-                hash=messages.phone_hash(number, key),
+                hash=hashes.phone_hash(number, key),
             )
         sql(engine, "INSERT INTO core.derived_from (name, value) VALUES ('numbers', 'x')")
         db.migrate(engine)

@@ -27,6 +27,8 @@ from depth import examples
 from reengage import db
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ProviderError
+from reengage.journey import release
+from reengage.phones import hashes
 from reengage.policy import Policy, read_policy
 from reengage.sending import outbox
 from reengage.sending.outbox import Sender, Sent
@@ -169,7 +171,7 @@ def phone(contact_id: int) -> str:
 
 
 def hashed(contact_id: int) -> str:
-    return messages.phone_hash(phone(contact_id), secret("phones"))
+    return hashes.phone_hash(phone(contact_id), secret("phones"))
 
 
 def key_of(contact_id: int, step: str = "survey") -> uuid.UUID:
@@ -1538,7 +1540,7 @@ def test_a_draft_replaces_what_was_never_handed_over_and_nothing_else(
             "released_at": NOW,
         },
     )
-    assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 2
-    assert outbox.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 0
-    assert outbox.statuses(warehouse, AS_OF) == {("survey", "queued"): 2, ("survey", "unknown"): 1}
+    assert release.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 2
+    assert release.release(warehouse, policy_with(), AS_OF, "survey", clock()) == 0
+    assert release.statuses(warehouse, AS_OF) == {("survey", "queued"): 2, ("survey", "unknown"): 1}
     assert Sent(accepted=1, in_doubt=2).summary() == "1 accepted, 2 in doubt"

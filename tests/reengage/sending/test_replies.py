@@ -28,14 +28,13 @@ from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
 from reengage.journey import cohort
-from reengage.phones import numbers
+from reengage.phones import hashes, numbers
 from reengage.policy import read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Account, provider_for
 from reengage.sending.providers.base import Reply, Told, Webhook, account
 from reengage.sending.providers.twilio import signature
 from reengage.settings import INCLUDE, phone_keys
-from reengage.texts import messages
 from reengage.web.background import Background
 from reengage_local.sandbox import connection, create_sandbox
 from reengage_local.sandbox.journal import append
@@ -43,7 +42,7 @@ from reengage_local.serving import serve
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 CASES = Path(__file__).parents[2] / "cases"
-KEYS = (messages.PhoneKey("key"),)
+KEYS = (hashes.PhoneKey("key"),)
 POLICY = read_policy(INCLUDE / "journey.yaml")
 
 
@@ -356,7 +355,7 @@ def test_twilios_own_flag_and_a_buttons_label_are_heard(
     form = {"MessageSid": "SM1", "From": f"rcs:+{STOPPED}", "To": "rcs:larkfield_agent", **form}
     told = heard(TWILIO, urlencode(form).encode())
     assert keep(warehouse, "twilio", *told.replies) == {meant: 1}
-    hashed = messages.phone_hash(f"+{STOPPED}", phone_keys()[0])
+    hashed = hashes.phone_hash(f"+{STOPPED}", phone_keys()[0])
     assert rows(warehouse, "SELECT phone_hash FROM outbox.reply") == [(hashed,)]
 
 
@@ -462,7 +461,7 @@ def standing(warehouse: sa.Engine) -> list[tuple[Any, ...]]:
 
 
 def add_contact(warehouse: sa.Engine, contact_id: int, number: str, **more: Any) -> None:
-    given = {"status": "active", "hash": messages.phone_hash(number, phone_keys()[0]), **more}
+    given = {"status": "active", "hash": hashes.phone_hash(number, phone_keys()[0]), **more}
     rows(
         warehouse,
         "INSERT INTO core.contact (contact_id, phone_e164, phone_hash, status, first_source,"
@@ -802,7 +801,7 @@ def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
     new_warehouse: Any, tmp_path: Path
 ) -> None:
     with new_warehouse("0012") as engine:
-        number = messages.phone_hash("+541123456789", phone_keys()[0])
+        number = hashes.phone_hash("+541123456789", phone_keys()[0])
         add_contact(engine, 70, "+541123456789")
         rows(
             engine,
@@ -829,7 +828,7 @@ def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
         files = {file.name: file.name for file in PLAIN_DAY.glob("*.csv")}
         _deliver(files, PLAIN_DAY, tmp_path / "data", 0)
         assert retailer.day(FIRST).texted == {"K1": "survey"}
-        other = messages.phone_hash("+5491123456789", phone_keys()[0])
+        other = hashes.phone_hash("+5491123456789", phone_keys()[0])
         aliases = {(number, other), (other, number)}
         query = "SELECT phone_hash, alias_hash FROM core.phone_alias"
         assert set(rows(engine, query)) == aliases

@@ -20,7 +20,7 @@ from test_sources import Feed
 from world import LINKS, START, Load, World, small_policy
 
 from depth import examples
-from reengage import cli, db
+from reengage import cli, db, errors
 from reengage.errors import ConfigurationError, SourceError
 from reengage.journey import cohort, preview
 from reengage.policy import CouponOffer, Policy, Step, read_policy
@@ -419,7 +419,7 @@ def test_a_text_that_cannot_be_made_leaves_its_code_to_the_next(
     world = World(warehouse, pool_policy(), is_new=True)
     quiet(world, [1, 2])
     add(world, "SPRING-1")
-    fail_for(monkeypatch, 1, messages.TextError("too long"))
+    fail_for(monkeypatch, 1, errors.TextError("too long"))
     world.decide(DAY)
     assert given_out(world) == {2: "SPRING-1"}
     assert reasons(world) == {1: "template", 2: "due"}
@@ -1129,7 +1129,7 @@ def test_no_code_is_ever_with_two_contacts(
 def run(event: str, world: World, as_of: date, random: Any, patched: pytest.MonkeyPatch) -> None:
     """One day, which ends as the event says."""
     if event == "lost text":
-        fail_for(patched, random.randint(1, 5), messages.TextError("too long"))
+        fail_for(patched, random.randint(1, 5), errors.TextError("too long"))
     if event == "killed":
         dies: Callable[..., Any] = lambda *_, **__: (_ for _ in ()).throw(OSError)  # noqa: E731
         where = random.choice([(drafts.db, "analyze_grown"), (messages, "new_code")])

@@ -14,12 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depth import examples
-from reengage.errors import ConfigurationError
+from reengage.errors import ConfigurationError, TextError
+from reengage.phones import hashes
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
 from reengage.texts import messages, wording
 from reengage.texts.coupons import Coupon
-from reengage.texts.messages import Recipient, Templates, TextError
+from reengage.texts.messages import Recipient, Templates
 from reengage.texts.segments import segments
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
@@ -501,10 +502,10 @@ def test_a_message_id_is_fixed_by_its_key() -> None:
 
 
 def test_a_phone_hash_needs_the_key_and_a_number_in_e164() -> None:
-    hashed = messages.phone_hash("+12125550123", "key")
+    hashed = hashes.phone_hash("+12125550123", "key")
     assert re.fullmatch(r"[0-9a-f]{64}", hashed)
-    assert hashed == messages.phone_hash("+12125550123", "key")
-    assert hashed != messages.phone_hash("+12125550123", "other")
+    assert hashed == hashes.phone_hash("+12125550123", "key")
+    assert hashed != hashes.phone_hash("+12125550123", "other")
     with pytest.raises(ValueError, match=r"E\.164") as caught:
-        messages.phone_hash("212-555-0199", "key")
+        hashes.phone_hash("212-555-0199", "key")
     assert "0199" not in str(caught.value)

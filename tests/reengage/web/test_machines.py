@@ -47,13 +47,13 @@ from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.maintenance import audits
 from reengage.outcome import outcomes
+from reengage.phones import hashes
 from reengage.policy import Policy, Question, read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Webhook, provider_for
 from reengage.sending.providers.base import Account
 from reengage.sending.providers.twilio import is_signed, signature
 from reengage.settings import INCLUDE, secret
-from reengage.texts import messages
 from reengage.web import http_server, spool
 from reengage.web import service as web_service
 from reengage.web.background import Background, replay
@@ -1002,7 +1002,7 @@ def test_a_twilio_webhook_is_signed_for_the_public_address(
     outside = signed("https://go.example.com")
     assert hooked.post(path, content=body, headers=outside).status_code == 204
     hooked.tick()  # type: ignore[attr-defined]
-    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    number = hashes.phone_hash(f"+{NUMBER}", secret("phones"))
     assert [row[:5] for row in standing(warehouse)] == [(0, number, "sms", "opted_out", "reply")]
 
 
@@ -1102,7 +1102,7 @@ def say(warehouse: sa.Engine, text: str, hours: float) -> None:
 def test_a_start_takes_back_no_stop_that_came_while_it_was_taking_effect(
     warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    number = hashes.phone_hash(f"+{NUMBER}", secret("phones"))
     add_contact(warehouse, 1, phone_hash=number)
     say(warehouse, "STOP", 0)
     run, others = db.run, list[threading.Thread]()
@@ -1123,7 +1123,7 @@ def test_a_start_takes_back_no_stop_that_came_while_it_was_taking_effect(
 
 
 def test_a_start_takes_back_what_a_stop_by_reply_did(warehouse: sa.Engine) -> None:
-    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    number = hashes.phone_hash(f"+{NUMBER}", secret("phones"))
     add_contact(warehouse, 1, phone_hash=number)
     say(warehouse, "STOP", 0)
     assert statuses(warehouse) == {1: "unsubscribed"}
@@ -1139,7 +1139,7 @@ def test_a_start_takes_back_what_a_stop_by_reply_did(warehouse: sa.Engine) -> No
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_start_takes_back_no_stop_that_was_pressed(warehouse: sa.Engine, is_first: bool) -> None:
-    number = messages.phone_hash(f"+{NUMBER}", secret("phones"))
+    number = hashes.phone_hash(f"+{NUMBER}", secret("phones"))
     add_contact(warehouse, 1, phone_hash=number)
 
     def press() -> None:

@@ -20,9 +20,10 @@ from world import create_app
 
 from reengage import db
 from reengage.clock import SimulatedClock
+from reengage.phones.hashes import phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
-from reengage.texts.messages import message_id, phone_hash
+from reengage.texts.messages import message_id
 from reengage.web.http_server import options
 from reengage.web.pages import COPYING
 from reengage.web.visits import header as _header

@@ -26,8 +26,8 @@ from reengage.ingest.sources.ids import is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
+from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy
-from reengage.texts.messages import PhoneKey
 
 # What people type into a card's id of another source where there is none.
 NO_ID = {"-", "--", "na", "n/a", "none", "null", "unknown", "undefined", "n.a."}
