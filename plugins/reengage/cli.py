@@ -1,27 +1,26 @@
-"""The commands behind make: `reengage COMMAND`. `make help` explains them."""
+"""The commands of an installation: `reengage COMMAND`. `make help` explains them."""
 
 import argparse
+import importlib
+import importlib.util
 import os
-import shutil
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
+from datetime import date
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from reengage.errors import ConfigurationError, ReengageError, SourceError
-from reengage.settings import keep_private, settings
+from reengage.settings import WAREHOUSE_VARIABLE, given, keep_private, settings
 
-# What the tests need beside Python, by Debian's package: where it is, and what goes without it.
-TOOLS = {
-    "chromium": ("usr/bin/chromium", "The tests look at pages in a real browser"),
-    "postgresql-15": (
-        "usr/lib/postgresql/15/bin/initdb",
-        "Without PostgreSQL 15 the tests of the oldest server are skipped",
-    ),
-}
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
 
+LOCAL_PACKAGE = "reengage_local"
+LOCAL = f"{LOCAL_PACKAGE}.commands"
 MOST_TRIED = 10_000  # rows of each source's newest file that a check of the policy reads
 
 
@@ -40,25 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
         one.set_defaults(run=run)
         return one
 
-    command("demo", _demo)
-    command("day", _day, "as-of", "approve", approve="")
-    command("preview", _preview, "as-of", "csv", csv="")
-    command("replay", _replay, "from", "to")
-    command("up", _up)
-    command("down", _down)
-    command("clean", _clean)
-    command("dsn", _dsn)
-    command("psql", _psql)
-    command("pages", _pages)
-    command("draw", _draw, "contest")
     command("policy", _policy)
-    command("templates", _templates)
     command("coupons", _coupons, "pool", "csv", pool="", csv="")
+    command("draw", _draw, "contest")
     command("why", _why, "contact", "as-of", **{"as-of": ""})
-    bench = command("bench", _bench, "only", "size", only="", size="1")
-    bench.add_argument("--verbose", action="store_true")
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
+    command("judge", _judge)
     command("migrate", _migrate)
     rotate_key = command("rotate-key", _rotate_key)
     rotate_key.add_argument("--new", action="store_true")
@@ -73,11 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
         port="8000",
         workers=os.environ.get("REENGAGE_WEB_WORKERS") or "1",
     )
-    command("judge", _judge)
-    command("tools", _tools)
+    if (local := _local()) is not None:
+        local.add(command)
     parsed = parser.parse_args(arguments)
     try:
-        if parsed.run is not _tools:  # what the system installs is everybody's
+        if not getattr(parsed.run, "is_for_everybody", False):
             keep_private()
         parsed.run(parsed)
     except ReengageError as error:
@@ -88,117 +75,51 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _demo(_: argparse.Namespace) -> None:
-    """the whole job on real data"""
-    from reengage_local.demo import run_demo
-
-    run_demo()
-
-
-def _day(given: argparse.Namespace) -> None:
-    """one day through the real DAGs"""
-    from reengage_local.day import parse_day, run_day
-
-    run_day(parse_day(given.as_of), given.approve)
+def _local() -> ModuleType | None:
+    """What a laptop has beside: more commands, and a warehouse that is started when it is asked
+    for. An installation may leave it out, and then has neither.
+    """
+    return importlib.import_module(LOCAL) if importlib.util.find_spec(LOCAL_PACKAGE) else None
 
 
-def _preview(given: argparse.Namespace) -> None:
-    """what a day would come to; nothing is kept or sent"""
-    from reengage_local.day import parse_day
-    from reengage_local.preview_day import run_preview
+def _warehouse() -> "Engine":
+    """The warehouse of this installation, at the newest schema."""
+    from reengage import db
 
-    run_preview(parse_day(given.as_of), Path(given.csv) if given.csv else None)
-
-
-def _replay(given: argparse.Namespace) -> None:
-    """past days in one pass; nothing is sent"""
-    from reengage_local.day import parse_day
-    from reengage_local.replay import run_replay
-
-    run_replay(parse_day(getattr(given, "from")), parse_day(given.to))
+    if (local := _local()) is not None:
+        engine: Engine = local.warehouse()
+        return engine
+    engine = db.engine()
+    db.migrate(engine)
+    return engine
 
 
-def _up(_: argparse.Namespace) -> None:
-    """Airflow, the link service and the sandbox, until Ctrl-C"""
-    from reengage_local.up import run_up
+def _existing_warehouse() -> "Engine | None":
+    """The warehouse as it is; None where none was made yet."""
+    from reengage import db
 
-    run_up()
-
-
-def _down(_: argparse.Namespace) -> None:
-    """end what this home runs"""
-    from reengage_local.up import end
-
-    end()
+    if (local := _local()) is not None:
+        engine: Engine | None = local.existing_warehouse()
+        return engine
+    return db.engine() if given(WAREHOUSE_VARIABLE) else None
 
 
-def _clean(_: argparse.Namespace) -> None:
-    """end what this home runs, then forget its state"""
-    from reengage_local.up import end
-
-    home = settings().home
-    end()
-    if not home.exists():
-        return
-    ours = {
-        "postgres",
-        "airflow",
-        "logs",
-        "sandbox",
-        "secrets",
-        "ports",
-        "demo",
-        "quality",
-        "web",
-        "pages",
-        "draws",
-    }
-    if os.environ.get("AIRFLOW_CONN_REENGAGE_WAREHOUSE") and (home / "secrets").exists():
-        # The warehouse is not this home's to forget, and its stops are found by this key alone.
-        ours.remove("secrets")
-        sys.stdout.write(
-            f"{home / 'secrets'} stays: the warehouse is elsewhere, and needs its key.\n"
-        )
-    for entry in home.iterdir():
-        if entry.name in ours:
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name in ("working.lock", "up.pid", "bench.json"):
-            entry.unlink()
-    if not any(home.iterdir()):
-        home.rmdir()
-
-
-def _pages(_: argparse.Namespace) -> None:
-    """every landing page, in every language and state, to look at"""
-    from reengage_local.landing import run_pages
-
-    run_pages()
+def parse_day(text: str) -> date:
+    """A day that somebody typed. Raises ReengageError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ReengageError(
+            f"{text!r} is no day: type it like make day AS_OF=1997-09-30."
+        ) from error
 
 
 def _draw(given: argparse.Namespace) -> None:
     """draw a contest after its close, once"""
-    from reengage_local.landing import run_draw
+    from reengage.policy import read_policy
+    from reengage.web.draw import run_draw
 
-    run_draw(given.contest)
-
-
-def _dsn(_: argparse.Namespace) -> None:
-    """print the warehouse's address, and nothing else"""
-    sys.stdout.write(f"{_started()}\n")
-
-
-def _psql(_: argparse.Namespace) -> None:
-    """a prompt on the warehouse"""
-    from reengage_local.postgres import psql
-
-    psql(_started())
-
-
-def _started() -> str:
-    from reengage_local.stack import warehouse
-
-    url = warehouse().url.set(drivername="postgresql")
-    return url.render_as_string(hide_password=False)
+    run_draw(_warehouse(), read_policy(), given.contest)
 
 
 def _policy(_: argparse.Namespace) -> None:
@@ -212,7 +133,6 @@ def _policy(_: argparse.Namespace) -> None:
     from reengage.sending import replies
     from reengage.texts.messages import Templates
     from reengage.web.pages import Pages
-    from reengage_local.stack import existing_warehouse
 
     policy = read_policy()
     hours.check(policy.hours)
@@ -224,7 +144,7 @@ def _policy(_: argparse.Namespace) -> None:
     sys.stdout.write(f"{settings().policy}: version {policy.version}; {ladder}\n")
     noted = remarks.of_policy(policy)
     try:
-        if (engine := existing_warehouse()) is not None:
+        if (engine := _existing_warehouse()) is not None:
             with engine.connect() as connection:
                 noted += remarks.of_contacts(connection, policy)
     except SQLAlchemyError as error:
@@ -252,11 +172,10 @@ def _coupons(given: argparse.Namespace) -> None:
     from reengage.journey import simulation
     from reengage.policy import read_policy
     from reengage.texts import coupons
-    from reengage_local.stack import warehouse
 
     if given.csv and not given.pool:
         raise ConfigurationError("Say which pool the codes are for: make coupons POOL=spring CSV=…")
-    policy, engine = read_policy(), warehouse()
+    policy, engine = read_policy(), _warehouse()
     if given.csv:
         added = coupons.upload(
             engine, given.pool, Path(given.csv), simulation.clock(engine, policy)()
@@ -269,37 +188,15 @@ def _coupons(given: argparse.Namespace) -> None:
         sys.stdout.write("\n".join(coupons.lines(connection, policy, given.pool)) + "\n")
 
 
-def _templates(_: argparse.Namespace) -> None:
-    """each text as those it is for would get it: its length, its cost, what breaks"""
-    from reengage_local.templates import run_templates
-
-    run_templates()
-
-
 def _why(given: argparse.Namespace) -> None:
     """a contact's story, and where they stand"""
     from reengage.marketer.story import tell
     from reengage.policy import read_policy
-    from reengage_local.day import parse_day
-    from reengage_local.stack import warehouse
 
     policy, as_of = read_policy(), parse_day(given.as_of) if given.as_of else None
-    with warehouse().connect() as connection:
+    with _warehouse().connect() as connection:
         for line in tell(connection, policy, given.contact, as_of):
             sys.stdout.write(f"{line}\n")
-
-
-def _bench(given: argparse.Namespace) -> None:
-    """what the pipeline costs on this machine, beside what it could cost"""
-    from reengage_local.bench import run_bench
-
-    try:
-        size = float(given.size)
-    except ValueError:
-        raise ConfigurationError(
-            f"SIZE is millions of contacts, like 1 or 0.05; {given.size!r} is not."
-        ) from None
-    run_bench(given.only, size, is_verbose=given.verbose)
 
 
 def _audit(given: argparse.Namespace) -> None:
@@ -307,7 +204,6 @@ def _audit(given: argparse.Namespace) -> None:
     from reengage.journey import simulation
     from reengage.maintenance import audits
     from reengage.policy import read_policy
-    from reengage_local.stack import warehouse
 
     try:
         share = float(given.share)
@@ -315,7 +211,7 @@ def _audit(given: argparse.Namespace) -> None:
         raise ConfigurationError(
             f"SHARE is of all contacts, like 0.1 or 1; {given.share!r} is not."
         ) from None
-    policy, engine = read_policy(), warehouse()
+    policy, engine = read_policy(), _warehouse()
     found = audits.audit(
         engine, policy, simulation.clock(engine, policy), share=share, is_repairing=given.repair
     )
@@ -336,9 +232,8 @@ def _rotate_key(given: argparse.Namespace) -> None:
     from reengage.phones import keys
     from reengage.policy import read_policy
     from reengage.settings import make_phone_key
-    from reengage_local.stack import warehouse
 
-    policy, engine = read_policy(), warehouse()
+    policy, engine = read_policy(), _warehouse()
     # One that is under way is ended first: who was interrupted types the same again.
     if given.new and not keys.is_under_way(engine):
         make_phone_key()
@@ -371,9 +266,8 @@ def _judge(_: argparse.Namespace) -> None:
     from reengage.outcome import outcomes
     from reengage.policy import read_policy
     from reengage.web.machines import VERSION, judge
-    from reengage_local.stack import warehouse
 
-    policy, engine = read_policy(), warehouse()
+    policy, engine = read_policy(), _warehouse()
     judged, changed = judge(engine)
     sys.stdout.write(
         f"{judged:,} hits judged by version {VERSION} of the rules; {changed:,} are taken for "
@@ -383,36 +277,6 @@ def _judge(_: argparse.Namespace) -> None:
     found = outcomes.follow_verdicts(engine, policy, simulation.clock(engine, policy))
     sys.stdout.write("".join(f"{line}\n" for line in found.lines()))
     sys.stdout.write("What was decided and sent stays.\n")
-
-
-def _tools(_: argparse.Namespace) -> None:
-    """see that what the tests need beside Python is here, and install Debian's where that can be"""
-    missing = {
-        package: what for package, (place, what) in TOOLS.items() if not any(Path("/").glob(place))
-    }
-    if not missing:
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        sys.stdout.write(f"Installing {', '.join(missing)} for the tests: a few minutes, once.\n")
-        sys.stdout.flush()
-        for step in (
-            ["update", "-qq"],
-            ["install", "-y", "-qq", "--no-install-recommends", *missing],
-        ):
-            done = subprocess.run(
-                ["apt-get", *step],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise ReengageError(f"apt-get {step[0]} failed: {done.stderr.strip()[-500:]}")
-        return
-    for package, what in missing.items():
-        sys.stdout.write(f"{what}: not here (Debian: apt-get install {package}).\n")
-    if "chromium" in missing:
-        raise ReengageError("Install chromium, and run make test again.")
 
 
 if __name__ == "__main__":

@@ -197,13 +197,3 @@ def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
         lines += ["", "Messages"]
         lines += [f"  {step:<10}{status:<24}{n:>9,}" for (step, status), n in found.items()]
     return lines
-
-
-def parse_day(text: str) -> date:
-    """A day that somebody typed. Raises ReengageError."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ReengageError(
-            f"{text!r} is no day: type it like make day AS_OF=1997-09-30."
-        ) from error

@@ -1,6 +1,5 @@
-"""`make pages`: every landing page, in every language and state; `make draw`: a contest's draw."""
+"""`make pages`: every landing page, in every language and state."""
 
-import csv
 import hashlib
 import sys
 import uuid
@@ -8,21 +7,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
-from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from reengage import db, spreadsheet
 from reengage.clock import wall_clock
-from reengage.journey import simulation
 from reengage.policy import CouponOffer, Policy, Question, Step, read_policy
 from reengage.settings import settings
 from reengage.texts.coupons import Coupon
 from reengage.web import contest, survey
 from reengage.web.pages import Pages
 from reengage.web.visits import Drawing, Entry, Offered, Visit
-from reengage_local.stack import warehouse
 
 CODE = "SAMPLE123"
 SAMPLE = CouponOffer(kind="percent", value=15, minimum=40, valid_days=30)
@@ -248,38 +241,3 @@ def _index(policy: Policy, index: dict[str, list[str]]) -> str:
         f"<p>Policy {escape(policy.version)}. Samples: no link and no code in them is real.</p>"
         f"{rows}</html>\n"
     )
-
-
-def run_draw(name: str) -> None:
-    """Draw a contest, once, and write its winners and its tickets to `$REENGAGE_HOME/draws`. Raises
-    ReengageError where it cannot be drawn yet.
-    """
-    policy, engine = read_policy(), warehouse()
-    made = contest.make_draw(engine, policy, name, simulation.clock(engine, policy)())
-    folder = settings().home / "draws"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    winners, tickets = folder / f"{name}-winners.csv", folder / f"{name}-tickets.txt"
-    with engine.connect() as connection:
-        _write_winners(connection, winners, made)
-    tickets.write_text("".join(f"{ticket}\n" for ticket in made.tickets), encoding="utf-8")
-    said = "" if made.is_new else "; it was drawn before, and stays as it was"
-    sys.stdout.write(
-        f"Contest {name}: {len(made.winners):,} of {len(made.tickets):,} tickets win{said}.\n"
-        f"Drawn at     {made.drawn_at:%Y-%m-%d %H:%M:%S %Z}\n"
-        f"Fingerprint  {made.commitment}\n"
-        f"Seed         {made.seed}\n"
-        f"Tickets      {tickets}\n"
-        f"             SHA-256, sorted: {made.digest}\n"
-        f"Winners      {winners}\n"
-        "How to check it: docs/contest.md.\n"
-    )
-
-
-def _write_winners(connection: sa.Connection, file: Path, made: contest.Draw) -> None:
-    sources = db.run(connection, "story/id_sources").scalars().all()
-    found = db.run(connection, "story/source_ids", contact_ids=[who for who, *_ in made.winners])
-    ids = {row.contact_id: spreadsheet.id_cells(row.ids, sources) for row in found}
-    with file.open("w", encoding="utf-8", newline="") as out:
-        lines = csv.writer(out)
-        lines.writerow(["contact_id", "ticket", "place", *spreadsheet.id_names(sources)])
-        lines.writerows([*winner, *ids[winner[0]]] for winner in made.winners)
