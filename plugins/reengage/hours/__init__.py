@@ -20,8 +20,10 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from reengage.errors import ConfigurationError, TextError
-from reengage.policy import Hours, PlaceHours, explain, read_yaml
+from reengage.policy import Hours, PlaceHours
 from reengage.settings import INCLUDE
+from reengage.yaml_files.mistakes import explain
+from reengage.yaml_files.reading import read_yaml
 
 _SUNDAY, _WEEKEND = 6, (5, 6)
 # No chain of Sundays and public holidays lasts this long: beyond it, no moment will ever come.

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reengage.errors import ConfigurationError
 from reengage.phones.hashes import PhoneKey
-from reengage.policy import Country, explain, read_yaml
+from reengage.policy import Country
 from reengage.settings import INCLUDE
+from reengage.yaml_files.mistakes import explain
+from reengage.yaml_files.reading import read_yaml
 
 FILE = INCLUDE / "numbers.yaml"
 

@@ -14,9 +14,11 @@ import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reengage.errors import ConfigurationError
-from reengage.policy import Brand, Country, explain, read_yaml
+from reengage.policy import Brand, Country
 from reengage.settings import INCLUDE
 from reengage.texts.segments import plain
+from reengage.yaml_files.mistakes import explain
+from reengage.yaml_files.reading import read_yaml
 
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 

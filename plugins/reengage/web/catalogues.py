@@ -15,8 +15,9 @@ from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 from reengage.errors import ConfigurationError
-from reengage.policy import Brand, read_yaml
+from reengage.policy import Brand
 from reengage.texts.messages import locale_of
+from reengage.yaml_files.reading import read_yaml
 
 Texts = Mapping[str, Markup]
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError
-from reengage.policy import explain
+from reengage.yaml_files.mistakes import explain
 from reengage_local.sandbox.journal import append, lines, repair, replace
 from reengage_local.sandbox.recipients import draw
 

@@ -22,10 +22,11 @@ from pydantic import (
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import numerals
 from reengage.ingest.sources.conditions import Conditions, Rule
-from reengage.policy import Kind, TimeZone, read_yaml
+from reengage.policy import Kind, TimeZone
 from reengage.settings import settings
 from reengage.yaml_files.mistakes import explain
 from reengage.yaml_files.plain_yaml import Texts, Unquoted, as_read
+from reengage.yaml_files.reading import read_yaml
 
 Entity = Literal["contact", "interaction", "consent", "product"]
 

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources.numerals import BadValue
-from reengage.policy import Country, explain, read_yaml
+from reengage.policy import Country
 from reengage.settings import INCLUDE
+from reengage.yaml_files.mistakes import explain
+from reengage.yaml_files.reading import read_yaml
 
 FILE = INCLUDE / "territories.yaml"
 LONGEST_NAME = 100

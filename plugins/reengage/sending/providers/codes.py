@@ -12,8 +12,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from reengage.errors import ConfigurationError
-from reengage.policy import explain, read_yaml
 from reengage.settings import INCLUDE
+from reengage.yaml_files.mistakes import explain
+from reengage.yaml_files.reading import read_yaml
 
 FOLDER = INCLUDE / "codes"
 QUOTED = re.compile(r"\b[Cc]ode: ([^\s.]+)\.$")

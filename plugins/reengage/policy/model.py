@@ -1,0 +1,195 @@
+"""The policy: everything a marketer decides, and what is asked of it."""
+
+import json
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from reengage.policy.brand import Brand
+from reengage.policy.gates import Gates
+from reengage.policy.sending import Caps, ConsentRule, Control, Hours, Links, Replies, Sending
+from reengage.policy.steps import Step
+from reengage.policy.thresholds import Behaviour, Thresholds
+from reengage.policy.values import Days, Kind, Part, check_growing, check_single
+
+
+class Policy(Part):
+    """Everything a marketer decides. `version` names the text it was read from.
+
+    mode: sandbox texts nobody, and is refused beside a real provider; live is refused beside the
+    sandbox, which would take customers for texted who were not. unsubscribe_after_texts: who got
+    so many in a quiet spell and clicked none is given up; who got fewer keeps their status.
+    """
+
+    version: str
+    mode: Literal["sandbox", "live"] = "sandbox"
+    brand: Brand
+    signals: tuple[Kind, ...] = Field(min_length=1, examples=["[purchase, visit, loyalty]"])
+    steps: tuple[Step, ...] = Field(min_length=1)
+    entry: Literal["by_days", "in_order"] = "by_days"
+    thresholds: Thresholds = Thresholds()
+    barely_active_after_days: Days = 14
+    close_after_days: Days
+    unsubscribe_after_texts: int = Field(default=1, ge=1)
+    cooldown_days: Days
+    repeat_after_days: Days
+    gap_days: int = Field(ge=0, examples=[7])
+    consent: ConsentRule
+    control: Control
+    caps: Caps = Caps()
+    hours: Hours
+    sending: Sending
+    prices: dict[str, Annotated[float, Field(ge=0)]] = Field(default={"default": 0})
+    replies: Replies = Replies()
+    links: Links
+    attribution_days: Days
+    gates: Gates
+    approval: Literal["always", "anomaly", "never"] = "never"
+    approval_hours: float = Field(default=12, gt=0, le=24)  # the next day waits for the answer
+
+    @field_validator("steps")
+    @classmethod
+    def _ascending(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        check_single([step.name for step in steps], "steps")
+        check_growing({step.name: step.after_days for step in steps})
+        return steps
+
+    @field_validator("prices")
+    @classmethod
+    def _has_default(cls, prices: dict[str, float]) -> dict[str, float]:
+        if "default" not in prices:
+            raise ValueError("a price named `default` is needed, for the countries not named")
+        return prices
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Policy":
+        for behaviour in self.thresholds.behaviours:
+            if len(behaviour.days) != len(self.steps):
+                raise ValueError(
+                    f"thresholds.behaviours: {behaviour.name} needs {len(self.steps)} days, one a "
+                    f"step, but has {len(behaviour.days)}"
+                )
+            try:
+                check_growing({s.name: d for s, d in zip(self.steps, behaviour.days, strict=True)})
+            except ValueError as error:
+                raise ValueError(f"thresholds.behaviours: {behaviour.name}: {error}") from error
+        for step in self.steps:
+            for words in step.words:
+                if not {"", self.brand.language} & words.keys():
+                    raise ValueError(
+                        f"steps: {step.name} says “{next(iter(words.values()))}” in "
+                        f"{', '.join(words)}, but not in the brand's language "
+                        f"({self.brand.language}), which is shown where another is missing"
+                    )
+        try:
+            check_single([step.contest.name for step in self.steps if step.contest], "contests")
+        except ValueError as error:
+            raise ValueError(f"steps: {error}") from error
+        if self.approval != "never" and self.approval_hours >= self.hours.window_hours:
+            raise ValueError(
+                f"approval_hours ({self.approval_hours:g}) must be below hours.window_hours "
+                f"({self.hours.window_hours}): a text approved later could not be sent any more"
+            )
+        return self
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    @property
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """The clocks that run for every contact: those of the policy, or one of all signals."""
+        days = tuple(step.after_days for step in self.steps)
+        return self.thresholds.behaviours or (
+            Behaviour(name="any", signals=self.signals, days=days),
+        )
+
+    @property
+    def ladder(self) -> str:
+        """The steps as a bind for SQL: a JSON array of rungs {behaviour, step, position, days},
+        days as the policy says them, for the chosen frequency, before a contact's own pace.
+        """
+        return json.dumps(
+            [
+                {
+                    "behaviour": behaviour.name,
+                    "step": step.name,
+                    "position": position,
+                    "days": days * self.thresholds.scale,
+                }
+                for behaviour in self.behaviours
+                for position, (step, days) in enumerate(
+                    zip(self.steps, behaviour.days, strict=True), 1
+                )
+            ]
+        )
+
+    @property
+    def climb(self) -> dict[str, Any]:
+        """How the ladder is climbed, as binds: ladder, and is_in_order (all from its foot)."""
+        return {"ladder": self.ladder, "is_in_order": self.entry == "in_order"}
+
+    @property
+    def plain_ladder(self) -> dict[str, list[Any]]:
+        """The steps of the first clock as binds: step_names and their step_days, lowest first."""
+        scale = self.thresholds.scale
+        return {
+            "step_names": [step.name for step in self.steps],
+            "step_days": [max(1, round(days * scale)) for days in self.behaviours[0].days],
+        }
+
+    @property
+    def clocks(self) -> str:
+        """The behaviours as a bind for SQL: a JSON array of {behaviour, signals, days, place}, days
+        those of the first step.
+        """
+        return json.dumps(
+            [
+                {
+                    "behaviour": behaviour.name,
+                    "signals": behaviour.signals,
+                    "days": behaviour.days[0] * self.thresholds.scale,
+                    "place": place,
+                }
+                for place, behaviour in enumerate(self.behaviours, 1)
+            ]
+        )
+
+    @property
+    def pace(self) -> str:
+        """What bends a contact's ladder, as a bind: {lifecycle: {class: factor}, rhythm}."""
+        rhythm = self.thresholds.rhythm
+        return json.dumps(
+            {
+                "lifecycle": self.thresholds.lifecycle,
+                "rhythm": rhythm.model_dump() if rhythm else None,
+            }
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is allowed, and is hardly meant: sentences for whoever checks the policy."""
+        said = []
+        longest = max(behaviour.days[-1] for behaviour in self.behaviours) * self.thresholds.scale
+        ends = round(longest) + self.close_after_days
+        if self.links.valid_days <= ends:
+            said.append(
+                f"links.valid_days ({self.links.valid_days}) ends before the journey does, {ends} "
+                "days after somebody went quiet: who opens a link late finds a page that says so, "
+                "and nothing to answer"
+            )
+        if self.unsubscribe_after_texts > len(self.steps):
+            said.append(
+                f"unsubscribe_after_texts ({self.unsubscribe_after_texts}) is more than the ladder "
+                f"has steps ({len(self.steps)}): nobody gets so many texts in a quiet spell, so "
+                "nobody is ever left to rest, however few they click"
+            )
+        return said
+
+    def price(self, country: str | None) -> float:
+        """Of one segment to a country, in the brand's currency, as the policy expects it."""
+        return self.prices.get(country or self.brand.country, self.prices["default"])
+
+    def end_of(self, day: date) -> datetime:
+        """The first instant after a brand day: midnight in the brand's zone. Aware."""
+        return datetime.combine(day + timedelta(days=1), time.min, self.brand.zone)
