@@ -24,7 +24,7 @@ from reengage.journey import cohort, gates, release
 from reengage.outcome import outcomes
 from reengage.policy import Policy, read_policy
 from reengage.sending import outbox
-from reengage.sending.providers.base import Answer, Outcome, Outgoing, Reply, Told
+from reengage.sending.providers.words import Answer, Outcome, Outgoing, Reply, Told
 
 SHIPPED = Path("include/journey.yaml").resolve()
 # A case is about its own days: nobody is drawn into the control group, and the highest step counts.

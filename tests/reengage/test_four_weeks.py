@@ -19,7 +19,7 @@ from reengage.ingest.sources import Source
 from reengage.journey import cohort, release
 from reengage.policy import WarmUp
 from reengage.sending import outbox
-from reengage.sending.providers.base import Answer, Outcome, Outgoing, Told
+from reengage.sending.providers.words import Answer, Outcome, Outgoing, Told
 
 PEOPLE = range(1, 301)
 DAYS = 28

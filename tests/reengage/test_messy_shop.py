@@ -23,7 +23,7 @@ from retailer import SHIPPED, Retailer
 from world import create_app
 
 from depth import examples
-from reengage.sending.providers.base import Reply
+from reengage.sending.providers.words import Reply
 
 FIRST = date(2026, 4, 6)
 DAYS = 28

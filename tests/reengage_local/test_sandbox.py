@@ -23,7 +23,7 @@ from smsutil import split as reference
 
 from reengage.clock import SimulatedClock
 from reengage.sending.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
-from reengage.sending.providers.base import account
+from reengage.sending.providers.accounts import account
 from reengage_local.sandbox import Faults, Recipients, SandboxError, connection, create_sandbox
 from reengage_local.sandbox.journal import append, lines
 from reengage_local.sandbox.mailup import as_sent

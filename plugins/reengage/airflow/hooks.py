@@ -6,7 +6,7 @@ from airflow.sdk.bases.hook import BaseHook
 
 from reengage.errors import ReengageError
 from reengage.sending.providers import Account, Provider, provider_for
-from reengage.sending.providers.base import account
+from reengage.sending.providers.accounts import account
 
 
 def account_from_connection(connection: Any) -> Account:

@@ -33,7 +33,9 @@ from reengage.policy import Policy
 from reengage.progress import progress
 from reengage.sending import replies
 from reengage.sending.opt_out import apply_replies
-from reengage.sending.providers.base import (
+from reengage.sending.providers.base import Provider
+from reengage.sending.providers.streak import LONGEST, Streak
+from reengage.sending.providers.words import (
     HELD_BACK,
     AccountRefused,
     Answer,
@@ -43,12 +45,10 @@ from reengage.sending.providers.base import (
     Misread,
     Outcome,
     Outgoing,
-    Provider,
     Reply,
     Told,
     Webhook,
 )
-from reengage.sending.providers.streak import LONGEST, Streak
 from reengage.sending.rate import SharedPace
 from reengage.settings import secret
 

@@ -32,8 +32,9 @@ from reengage.errors import ReengageError
 from reengage.policy import Policy, read_policy
 from reengage.sending.outbox import Sender
 from reengage.sending.providers import provider_for
-from reengage.sending.providers.base import POOL, Account
-from reengage.sending.providers.base import account as account_of
+from reengage.sending.providers.accounts import Account
+from reengage.sending.providers.accounts import account as account_of
+from reengage.sending.providers.requesting import POOL
 from reengage.settings import INCLUDE, settings
 from reengage_local.bench import Bench, Figures
 

@@ -20,7 +20,7 @@ from reengage.errors import ConfigurationError
 from reengage.marketer import story
 from reengage.phones import hashes, keys
 from reengage.sending import outbox
-from reengage.sending.providers.base import Reply, Told, Verdict
+from reengage.sending.providers.words import Reply, Told, Verdict
 
 PLAIN_DAY = Path(__file__).parents[2] / "cases" / "plain-day"
 FIRST = date(2026, 5, 20)

@@ -43,9 +43,9 @@ from reengage.sending.providers import (
     provider_for,
     single,
 )
-from reengage.sending.providers.base import Answer, LogEntry, Outcome, Outgoing
-from reengage.sending.providers.base import account as account_of
+from reengage.sending.providers.accounts import account as account_of
 from reengage.sending.providers.codes import Cause, codes_of
+from reengage.sending.providers.words import Answer, LogEntry, Outcome, Outgoing
 from reengage.settings import INCLUDE, secret
 from reengage.texts import drafts, messages
 from reengage_local.sandbox import Faults, RefusedNumber, connection, create_sandbox

@@ -49,9 +49,10 @@ from reengage.sending.providers import (
     provider_for,
     twilio,
 )
-from reengage.sending.providers.base import POOL, account
+from reengage.sending.providers.accounts import account
 from reengage.sending.providers.codes import Cause
 from reengage.sending.providers.rate import LocalPace
+from reengage.sending.providers.requesting import POOL
 from reengage.sending.providers.twilio import with_message_id
 from reengage_local.sandbox import connection
 

@@ -32,8 +32,9 @@ from reengage.phones import hashes, numbers
 from reengage.policy import read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Account, provider_for
-from reengage.sending.providers.base import Reply, Told, Webhook, account
+from reengage.sending.providers.accounts import account
 from reengage.sending.providers.twilio import signature
+from reengage.sending.providers.words import Reply, Told, Webhook
 from reengage.settings import INCLUDE, phone_keys
 from reengage.web.background import Background
 from reengage_local.sandbox import connection, create_sandbox

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from reengage.clock import SimulatedClock
 from reengage.sending.providers import Handed, Outgoing, Provider, provider_for
-from reengage.sending.providers.base import account
+from reengage.sending.providers.accounts import account
 from reengage_local.sandbox import Faults, connection, create_sandbox
 from reengage_local.sandbox.journal import append
 from reengage_local.sandbox.webhooks import calls

@@ -1,8 +1,12 @@
 """SMS providers: one module each, and the words they share."""
 
 from reengage.errors import ConfigurationError
-from reengage.sending.providers.base import (
-    Account,
+from reengage.sending.providers.accounts import Account, account_from_uri_or_json
+from reengage.sending.providers.base import Provider
+from reengage.sending.providers.infobip import Infobip
+from reengage.sending.providers.mailup import MailUp
+from reengage.sending.providers.twilio import Twilio
+from reengage.sending.providers.words import (
     AccountRefused,
     Answer,
     BulkRefused,
@@ -10,17 +14,12 @@ from reengage.sending.providers.base import (
     LogEntry,
     Outcome,
     Outgoing,
-    Provider,
     ProviderUnavailable,
     Reply,
     Told,
     Webhook,
     WebhookRefused,
-    account_from_uri_or_json,
 )
-from reengage.sending.providers.infobip import Infobip
-from reengage.sending.providers.mailup import MailUp
-from reengage.sending.providers.twilio import Twilio
 
 __all__ = [
     "Account",

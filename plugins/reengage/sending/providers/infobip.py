@@ -17,13 +17,15 @@ from requests.auth import AuthBase
 
 from reengage.errors import ConfigurationError
 from reengage.sending import replies
-from reengage.sending.providers.base import (
+from reengage.sending.providers.accounts import Account
+from reengage.sending.providers.bulk import BulkProvider
+from reengage.sending.providers.codes import Cause, plain
+from reengage.sending.providers.reading import amount_of, count_of, message_named, named, said, when
+from reengage.sending.providers.words import (
     PASSING,
     SUPPRESS,
     UNREADABLE_BODY,
-    Account,
     Answer,
-    BulkProvider,
     Exchange,
     Handed,
     LogEntry,
@@ -34,14 +36,7 @@ from reengage.sending.providers.base import (
     Told,
     Webhook,
     WebhookRefused,
-    amount_of,
-    count_of,
-    message_named,
-    named,
-    said,
-    when,
 )
-from reengage.sending.providers.codes import Cause, plain
 
 PAGE = 1000
 MAX_VALIDITY = timedelta(hours=48)

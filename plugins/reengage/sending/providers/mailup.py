@@ -17,8 +17,10 @@ from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from reengage.errors import ConfigurationError, ProviderError
-from reengage.sending.providers.base import (
-    Account,
+from reengage.sending.providers.accounts import Account
+from reengage.sending.providers.reading import said, when
+from reengage.sending.providers.single import SingleProvider
+from reengage.sending.providers.words import (
     AccountRefused,
     Answer,
     Exchange,
@@ -28,10 +30,7 @@ from reengage.sending.providers.base import (
     Outcome,
     Outgoing,
     Told,
-    said,
-    when,
 )
-from reengage.sending.providers.single import SingleProvider
 from reengage.texts.segments import segments
 
 log = logging.getLogger(__name__)

@@ -16,16 +16,16 @@ from datetime import timedelta
 from typing import ClassVar
 
 from reengage.errors import ProviderError
-from reengage.sending.providers.base import (
+from reengage.sending.providers.accounts import Account
+from reengage.sending.providers.base import Provider
+from reengage.sending.providers.requesting import POOL
+from reengage.sending.providers.words import (
     HELD_BACK,
-    POOL,
-    Account,
     AccountRefused,
     Answer,
     Exchange,
     Outcome,
     Outgoing,
-    Provider,
 )
 
 log = logging.getLogger(__name__)

@@ -22,11 +22,20 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from reengage.errors import ConfigurationError
 from reengage.sending import replies
-from reengage.sending.providers.base import (
+from reengage.sending.providers.accounts import Account
+from reengage.sending.providers.reading import (
+    UNREADABLE,
+    amount_of,
+    count_of,
+    message_named,
+    named,
+    said,
+    when,
+)
+from reengage.sending.providers.single import SingleProvider
+from reengage.sending.providers.words import (
     PASSING,
     SUPPRESS,
-    UNREADABLE,
-    Account,
     Answer,
     Exchange,
     Handed,
@@ -39,14 +48,7 @@ from reengage.sending.providers.base import (
     Verdict,
     Webhook,
     WebhookRefused,
-    amount_of,
-    count_of,
-    message_named,
-    named,
-    said,
-    when,
 )
-from reengage.sending.providers.single import SingleProvider
 
 T = TypeVar("T")
 

@@ -1,0 +1,127 @@
+"""How a provider is reached: the account in a connection."""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from reengage.errors import ConfigurationError
+
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a provider is reached. base_url has a scheme and no slash at its end."""
+
+    provider: str
+    base_url: str
+    login: str
+    password: str = field(repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this is the local provider: its host is loopback, and the connection's extra
+        says `sandbox: true`. Both, so that no slip of one setting makes a real account one.
+        """
+        return self.extra.get("sandbox") in (True, "true", "True") and is_loopback(self.base_url)
+
+
+def account_from_uri_or_json(value: str) -> Account:
+    """The account in what AIRFLOW_CONN_REENGAGE_SMS may hold: Airflow's JSON or URI form.
+
+    Raises ConfigurationError, without the value: it holds a key.
+    """
+    try:
+        if value.lstrip().startswith("{"):
+            parts = json.loads(value)
+            extra = parts.get("extra") or {}
+            parts["extra"] = json.loads(extra) if isinstance(extra, str) else extra
+        else:
+            parts = _uri_parts(value)
+        return account(**parts)
+    except (ValueError, AttributeError, TypeError) as error:
+        # Not chained: the parser's message would quote the value.
+        raise ConfigurationError(
+            "AIRFLOW_CONN_REENGAGE_SMS is neither Airflow's JSON form nor its URI form "
+            f"({type(error).__name__}). Write "
+            '{"conn_type": "infobip", "host": "….api.infobip.com", "password": "<API key>"}.'
+        ) from None
+
+
+def account(
+    conn_type: str | None = None,
+    host: str | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    schema: str | None = None,
+    port: int | str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    **_others: Any,
+) -> Account:
+    """The account in a connection's fields, as Airflow names them.
+
+    https, unless the host (`http://…`) or the schema field says http, or it is the sandbox on
+    loopback. Raises ConfigurationError without a type or a host.
+    """
+    if not conn_type or not host:
+        raise ConfigurationError(
+            "The connection reengage_sms needs a type (infobip, twilio or mailup) and a host "
+            "(<account>.api.infobip.com, api.twilio.com, sendsms.mailup.com)."
+        )
+    extra = dict(extra or {})
+    scheme, _, rest = host.rstrip("/").rpartition("://")
+    base = f"{rest}:{port}" if port else rest
+    local = extra.get("sandbox") in (True, "true", "True") and is_loopback(f"http://{base}")
+    scheme = scheme or (schema if schema in ("http", "https") else "http" if local else "https")
+    return Account(
+        provider=conn_type.replace("-", "_"),
+        base_url=f"{scheme}://{base}",
+        login=login or "",
+        password=password or "",
+        extra=extra,
+    )
+
+
+def _uri_parts(uri: str) -> dict[str, Any]:
+    """Airflow's URI form, type://login:password@host:port/schema?extra, also with a protocol
+    before the host (type://http://host).
+    """
+    kind, separator, rest = uri.strip().partition("://")
+    if not separator:
+        raise ValueError("no scheme")
+    protocol, separator, inner = rest.partition("://")
+    nested = separator and "?" not in protocol and "@" not in protocol
+    rest, protocol = (inner, f"{protocol}://") if nested else (rest, "")
+    parts = urlsplit(f"//{rest}", scheme=kind)
+    extra: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "__extra__" in extra:
+        extra = dict(json.loads(extra["__extra__"]))
+    # Not .hostname: it may be a quoted http://127.0.0.1:8080, which has no lower case to take.
+    host = parts.netloc.rpartition("@")[2]
+    if parts.port is not None:
+        host = host.rpartition(":")[0]
+    return {
+        "conn_type": kind,
+        "host": protocol + unquote(host),
+        "login": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "schema": unquote(parts.path.strip("/")),
+        "port": parts.port,
+        "extra": extra,
+    }
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
