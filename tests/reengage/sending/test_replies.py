@@ -33,7 +33,7 @@ from reengage.policy import read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Account, provider_for
 from reengage.sending.providers.accounts import account
-from reengage.sending.providers.twilio import signature
+from reengage.sending.providers.signatures import signature
 from reengage.sending.providers.words import Reply, Told, Webhook
 from reengage.settings import INCLUDE, phone_keys
 from reengage.web.background import Background

@@ -52,7 +52,7 @@ from reengage.policy import Policy, Question, read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Webhook, provider_for
 from reengage.sending.providers.accounts import Account
-from reengage.sending.providers.twilio import is_signed, signature
+from reengage.sending.providers.signatures import is_signed, signature
 from reengage.settings import INCLUDE, secret
 from reengage.web import http_server, spool
 from reengage.web import service as web_service

@@ -4,8 +4,6 @@ One request takes a batch. Our message id and bulk id travel with it and are wha
 by. A rejected message comes inside a 200, so each one is judged.
 """
 
-import base64
-import hmac
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +19,7 @@ from reengage.sending.providers.accounts import Account
 from reengage.sending.providers.bulk import BulkProvider
 from reengage.sending.providers.codes import Cause, plain
 from reengage.sending.providers.reading import amount_of, count_of, message_named, named, said, when
+from reengage.sending.providers.signatures import is_signed_in
 from reengage.sending.providers.words import (
     PASSING,
     SUPPRESS,
@@ -288,9 +287,7 @@ class Infobip(BulkProvider):
         connection's `webhook_secret` as its password.
         """
         secret = str(self.account.extra.get("webhook_secret") or "")
-        if not webhook.is_known and (
-            not secret or not hmac.compare_digest(_password(webhook).encode(), secret.encode())
-        ):
+        if not webhook.is_known and not is_signed_in(webhook, secret):
             raise WebhookRefused(
                 "A webhook did not sign in with the webhook secret of the connection reengage_sms. "
                 "Set one there, and the same in Infobip's portal."
@@ -356,17 +353,6 @@ def _reply(item: dict[str, Any]) -> Reply:
 def _whole(digits: str) -> int | str:
     """A whole number; one of more digits than anything is, which Python would refuse, as text."""
     return int(digits) if len(digits) < 100 else digits
-
-
-def _password(webhook: Webhook) -> str:
-    """The password of HTTP Basic; empty without."""
-    scheme, _, coded = webhook.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(coded, validate=True).decode().partition(":")[2]
-    except ValueError:
-        return ""
 
 
 def _time(text: str) -> datetime:

@@ -5,11 +5,8 @@ StatusCallback, and the log is searched by number and text, which holds a link o
 comes some time after the delivery.
 """
 
-import base64
-import hashlib
-import hmac
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -32,6 +29,7 @@ from reengage.sending.providers.reading import (
     said,
     when,
 )
+from reengage.sending.providers.signatures import RETRIES, is_signed
 from reengage.sending.providers.single import SingleProvider
 from reengage.sending.providers.words import (
     PASSING,
@@ -54,14 +52,18 @@ T = TypeVar("T")
 
 # Of the callback's query: which of our messages it is about.
 MESSAGE_ID = "message_id"
+
 PAGE = 1000
+
 # At a time: the newest come first, and a page of which all is known is the last that is read.
 REPLIES = 100
+
 MAX_BODY = 1600
-# More than any form of Twilio's: a text of the most characters, and some forty short fields.
-FORM_BYTES = 64 * 1024
+
 MAX_VALIDITY = timedelta(seconds=36_000)
+
 READERS = 8
+
 # The log is compared with what was handed over by two clocks, and by the day.
 SKEW = timedelta(days=1)
 
@@ -81,15 +83,14 @@ STATUS: dict[str, LogStatus] = {
 }
 
 VALIDITY_OVER = "30036"
-# How often Twilio calls again where nobody answers, and where it is answered with any fault; it
-# calls once more else. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
-RETRIES = "rc=5&rp=all"
 
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: what Twilio itself took a reply
 # for, whatever its words; it has blocked the number, or lets it be texted again. HELP says neither.
 FLAGS: dict[str, replies.Meaning] = {"STOP": "stop", "START": "start"}
+
 # https://www.twilio.com/docs/events/event-types/messaging/compliance-toolkit, by Event Streams.
 REASSIGNED = "com.twilio.messaging.reassigned-number.detected"
+
 # Of a message that came in; a status callback has another.
 INBOUND = (None, "", "received", "receiving")
 
@@ -341,45 +342,6 @@ def with_message_id(callback: str, message_id: str) -> str:
     parts = urlsplit(callback)
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (MESSAGE_ID, message_id)])
     return urlunsplit(parts._replace(query=query, fragment=parts.fragment or RETRIES))
-
-
-def signature(token: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-    """What Twilio signs a form with: https://www.twilio.com/docs/usage/security. A field that is
-    there twice with one value counts once.
-    """
-    signed = url + "".join(name + value for name, value in sorted(set(form)))
-    digest = hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode()
-
-
-def is_signed(webhook: Webhook, token: str) -> bool:
-    """Whether X-Twilio-Signature fits: of a form its fields are signed; of a JSON body its hash,
-    which is in the address. The address may have been signed with its port or without.
-    """
-    given = webhook.headers.get("x-twilio-signature", "").encode()
-    hashed = dict(parse_qsl(urlsplit(webhook.url).query)).get("bodySHA256")
-    form: list[tuple[str, str]] = []
-    if hashed is None:
-        # Anybody may post, and half a million fields take half a second to read.
-        if not given or len(webhook.body) > FORM_BYTES:
-            return False
-        form = parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True)
-    elif hashlib.sha256(webhook.body).hexdigest() != hashed.lower():
-        return False
-    # Whether it signs what it keeps to itself of a callback's address is not said.
-    spellings = [url + hidden for url in _spellings(webhook.url) for hidden in ("", f"#{RETRIES}")]
-    fitting = [signature(token, url, form).encode() for url in spellings]
-    return any(hmac.compare_digest(one, given) for one in fitting)
-
-
-def _spellings(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    host = parts.netloc if parts.port is None else parts.netloc.rpartition(":")[0]
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return (
-        urlunsplit(parts._replace(netloc=host)),
-        urlunsplit(parts._replace(netloc=f"{host}:{port}")),
-    )
 
 
 def _is_of(item: dict[str, Any], handed: Handed) -> bool:
