@@ -25,20 +25,11 @@ from reengage.clock import SimulatedClock
 from reengage.sending.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
 from reengage.sending.providers.accounts import account
 from reengage_local.sandbox import Faults, Recipients, SandboxError, connection, create_sandbox
+from reengage_local.sandbox.deeds import Deed, code_in, deeds, link_path, receipt
+from reengage_local.sandbox.forms import beacon_path, filled_form, opt_out_form
 from reengage_local.sandbox.journal import append, lines
 from reengage_local.sandbox.mailup import as_sent
-from reengage_local.sandbox.recipients import (
-    HUMANS,
-    SCANNER,
-    Deed,
-    beacon_path,
-    code_in,
-    deeds,
-    filled_form,
-    link_path,
-    opt_out_form,
-    receipt,
-)
+from reengage_local.sandbox.recipients import HUMANS, SCANNER
 from reengage_local.sandbox.server import segments
 from reengage_local.serving import RunningServer, serve
 

@@ -2,40 +2,29 @@
 load, run and frame nothing.
 """
 
-import base64
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache, lru_cache
-from hashlib import sha256
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import segno
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reengage.errors import ConfigurationError
-from reengage.policy import Brand, CouponOffer, Palette, Policy, Step
-from reengage.settings import settings, template_files, templates
+from reengage.policy import CouponOffer, Policy, Step
+from reengage.settings import template_files, templates
 from reengage.texts.coupons import Coupon
+from reengage.web.alike import anybody, filled, likeness
 from reengage.web.catalogues import Catalogues, Voice
+from reengage.web.drawing import as_css, logo_of, qr_code
+from reengage.web.guarded import _SAFE, COPYING, STYLE, beacon_style, digest
 from reengage.web.visits import Offered, Visit
 
 MOST_MADE = 1_000
-# What stands in a page that is made once for the codes of each who sees it: of Unicode's private
-# use, so that no text of a brand holds it.
-CODE, COUPON, INCENTIVE = "\ue000link", "\ue000coupon", "\ue000incentive"
-LOGO_BYTES = 40_000
-LOGO_TYPES = {
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +49,17 @@ class Pages:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         folders = templates("landing")
-        self._templates, needed = _compiled(folders)
+        self._templates, needed = compiled(folders)
         self.catalogues = Catalogues([folder / "texts" for folder in folders], policy.brand, needed)
-        self._logo = _logo(policy.brand)
+        self._logo = logo_of(policy.brand)
         # Rendering a page takes longer than all else about a hit, and most are alike.
         self._made: dict[Any, _Made] = {}
         safe = dict(_SAFE)
         if (policy.brand.link_domain or "").startswith("https:"):
             safe["Strict-Transport-Security"] = "max-age=31536000"
         self._safe = [(name.lower().encode(), value.encode()) for name, value in safe.items()]
-        self._light = _colours(policy.brand.colours.light)
-        self._dark = _colours(policy.brand.colours.dark)
+        self._light = as_css(policy.brand.colours.light)
+        self._dark = as_css(policy.brand.colours.dark)
 
     def template(self, landing: str, otherwise: str) -> str:
         """The page of its own that a landing has, else another."""
@@ -128,7 +117,7 @@ class Pages:
             "is_over": coupon.expires_at <= now,
             "is_early": is_early,
             "is_good": not is_used and coupon.expires_at > now,
-            "qr": _qr(coupon.code),
+            "qr": qr_code(coupon.code),
         }
 
     def landing(self, visit: Visit, *, is_confirmed: bool = False) -> HTMLResponse:
@@ -157,13 +146,13 @@ class Pages:
         """
         if alike is None:
             return self._answer(self._show(name, visit, status, **shown), code=visit.code)
-        key = (name, status, alike, _likeness(visit))
+        key = (name, status, alike, likeness(visit))
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= MOST_MADE:
                 self._made.clear()
-            made = self._made[key] = self._show(name, _anybody(visit), status, **shown)
-        return self._answer(replace(made, content=_filled(made.content, visit)), code=visit.code)
+            made = self._made[key] = self._show(name, anybody(visit), status, **shown)
+        return self._answer(replace(made, content=filled(made.content, visit)), code=visit.code)
 
     def _show(self, name: str, visit: Visit, status: int = 200, **shown: Any) -> _Made:
         t, step = self.voice(visit), self.step(visit)
@@ -234,7 +223,7 @@ class Pages:
         return self._answer(self._make(name, t, status, **shown), headers, shown.get("code"))
 
     def _make(self, name: str, t: Voice, status: int, **shown: Any) -> _Made:
-        beacon = _beacon(shown.get("code"))
+        beacon = beacon_style(shown.get("code"))
         content = self._templates[name].render(
             {
                 "code": None,
@@ -252,8 +241,8 @@ class Pages:
         )
         styles = [style for style in STYLE.findall(content) if style != beacon]
         # This one and no other, whatever a page holds.
-        scripts = _digest(COPYING) if f"<script>{COPYING}</script>" in content else "'none'"
-        return _Made(status, content, " ".join(map(_digest, styles)), scripts)
+        scripts = digest(COPYING) if f"<script>{COPYING}</script>" in content else "'none'"
+        return _Made(status, content, " ".join(map(digest, styles)), scripts)
 
     def _answer(
         self, made: _Made, headers: Mapping[str, str] | None = None, code: str | None = None
@@ -263,7 +252,7 @@ class Pages:
         """
         styles, pictures = made.styles, "data:"
         if code:
-            styles, pictures = f"{styles} {_digest(_beacon(code))}", "'self' data:"
+            styles, pictures = f"{styles} {digest(beacon_style(code))}", "'self' data:"
         policy = (
             f"default-src 'none'; style-src {styles}; script-src {made.scripts}; "
             f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -273,58 +262,8 @@ class Pages:
         return answer
 
 
-_SAFE = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow",
-}
-STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
-# The one script there is: it shows the button before it, which copies the code above. Where it does
-# not run the button stays hidden, and a long press on the code takes all of it.
-COPYING = (
-    "(button => { if (navigator.clipboard) { button.hidden = false; "
-    "button.onclick = () => navigator.clipboard"
-    ".writeText(button.parentElement.querySelector('.code').textContent)"
-    ".then(() => { button.textContent = button.dataset.done; }); } })"
-    "(document.currentScript.previousElementSibling);"
-)
-
-
-def _beacon(code: str | None) -> str:
-    """The style sheet that asks for a page's beacon, when a hand is on the page and not before: a
-    machine that only fetches pages has none. There is no script in it.
-
-    A tap anywhere, a pointer or a key makes the root hovered or its content focused; who scrolls
-    moves an animation from its first frame (where a browser knows none that scrolling moves, it
-    would run by itself, so there is none). On iOS only what has the cursor of a link takes a tap.
-    """
-    if code is None:
-        return ""
-    seen = f'background-image: url("/{code}/seen")'
-    return (
-        f":root:is(:hover, :active, :focus-within) main {{ {seen}; }}"
-        f"@keyframes seen {{ 0%, 0.1% {{ background-image: none; }} 0.2%, 100% {{ {seen}; }} }}"
-        "@supports (animation-timeline: scroll(root)) { main { animation: seen 1s linear both;"
-        " animation-timeline: scroll(root); } }"
-        "@media (hover: none) { header, main, footer {"
-        " cursor: pointer; -webkit-tap-highlight-color: transparent; }"
-        " a, button, summary, .option { -webkit-tap-highlight-color: initial; } }"
-    )
-
-
-@lru_cache(maxsize=4096)
-def _digest(style: str) -> str:
-    """A style sheet as a Content-Security-Policy allows it."""
-    return f"'sha256-{base64.b64encode(sha256(style.encode()).digest()).decode()}'"
-
-
 @cache
-def _compiled(folders: tuple[Path, ...]) -> tuple[Mapping[str, Template], frozenset[str]]:
+def compiled(folders: tuple[Path, ...]) -> tuple[Mapping[str, Template], frozenset[str]]:
     """The templates by name, once a process, and the keys of the texts that they say."""
     environment = Environment(
         loader=FileSystemLoader(folders),
@@ -335,7 +274,9 @@ def _compiled(folders: tuple[Path, ...]) -> tuple[Mapping[str, Template], frozen
     )
     try:
         files = template_files("landing", "*.html")
-        needed = [_said(environment, file.read_text(encoding="utf-8")) for file in files.values()]
+        needed = [
+            keys_said(environment, file.read_text(encoding="utf-8")) for file in files.values()
+        ]
         compiled = {name: environment.get_template(name) for name in files}
     except TemplateError as error:
         where = f"{getattr(error, 'name', '')}, line {getattr(error, 'lineno', '?')}"
@@ -345,7 +286,7 @@ def _compiled(folders: tuple[Path, ...]) -> tuple[Mapping[str, Template], frozen
     return compiled, frozenset().union(*needed)
 
 
-def _said(environment: Environment, template: str) -> set[str]:
+def keys_said(environment: Environment, template: str) -> set[str]:
     """The keys of the texts that a template says: t("survey.title")."""
     return {
         call.args[0].value
@@ -355,101 +296,3 @@ def _said(environment: Environment, template: str) -> set[str]:
         and call.args
         and isinstance(call.args[0], nodes.Const)
     }
-
-
-def _colours(palette: Palette) -> Markup:
-    """A palette as CSS: its names with hyphens. The policy has checked that each is a colour."""
-    return Markup(" ".join(f"--{name.replace('_', '-')}: {value};" for name, value in palette))
-
-
-def _logo(brand: Brand) -> str | None:
-    """The logo as a data: URI: a page asks for nothing. Raises ConfigurationError."""
-    if brand.logo is None:
-        return None
-    file = settings().policy.parent / brand.logo
-    kind = LOGO_TYPES.get(file.suffix.lower())
-    if kind is None:
-        raise ConfigurationError(
-            f"brand.logo {file} is none of {', '.join(sorted(LOGO_TYPES))}: save it as one of them."
-        )
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"brand.logo {file} cannot be read: {error}.") from error
-    if len(content) > LOGO_BYTES:
-        raise ConfigurationError(
-            f"brand.logo {file} has {len(content):,} bytes, and every page carries it: "
-            f"{LOGO_BYTES:,} is the most. Save it smaller."
-        )
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _likeness(visit: Visit) -> tuple[Any, ...]:
-    """What a page of nobody's own depends on: visits that are alike in it see the same but for
-    their codes.
-    """
-    coupons = (
-        one
-        and (
-            replace(one, code=""),
-            one.expires_at <= visit.at,
-            one.starts_at is not None and one.starts_at > visit.at,
-        )
-        for one in (visit.coupon, visit.incentive)
-    )
-    return (
-        visit.step,
-        visit.language,
-        visit.country,
-        visit.is_expired,
-        visit.is_opted_out,
-        visit.paused_until,
-        *coupons,
-    )
-
-
-def _anybody(visit: Visit) -> Visit:
-    """The visit, with signs where its codes are."""
-    return replace(
-        visit,
-        code=CODE,
-        coupon=visit.coupon and replace(visit.coupon, code=COUPON),
-        incentive=visit.incentive and replace(visit.incentive, code=INCENTIVE),
-    )
-
-
-def _filled(content: str, visit: Visit) -> str:
-    """A page with a visit's own codes in place of the signs."""
-    content = content.replace(CODE, visit.code)
-    for sign, one in ((COUPON, visit.coupon), (INCENTIVE, visit.incentive)):
-        if one:
-            if (drawn := str(_qr(sign))) in content:
-                content = content.replace(drawn, str(_qr(one.code)))
-            content = content.replace(sign, str(escape(one.code)))
-    return content
-
-
-QUIET = 4  # modules around a QR code, which scanners need
-_DARK = re.compile(b"\x01+")
-
-
-@lru_cache(maxsize=4096)
-def _qr(code: str) -> Markup:
-    """A coupon's code as a QR code: inline SVG, black on white, which scanners need; a sign where a
-    page is made for anybody.
-    """
-    if code in (COUPON, INCENTIVE):
-        return Markup(f"{code}qr")
-    # One mask of the eight, all of which scanners read, and no more correction than asked for:
-    # weighing the others takes most of the time.
-    rows = segno.make_qr(code, error="m", mask=3, boost_error=False).matrix
-    size = len(rows) + 2 * QUIET
-    dark = "".join(
-        f"M{run.start() + QUIET} {y}.5h{run.end() - run.start()}"
-        for y, row in enumerate(rows, QUIET)
-        for run in _DARK.finditer(row)
-    )
-    return Markup(
-        f'<svg viewBox="0 0 {size} {size}"><path fill="#fff" d="M0 0h{size}v{size}h-{size}z"/>'
-        f'<path stroke="#000" d="{dark}"/></svg>'
-    )

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError
 from reengage.yaml_files.mistakes import explain
+from reengage_local.sandbox.deeds import draw
 from reengage_local.sandbox.journal import append, lines, repair, replace
-from reengage_local.sandbox.recipients import draw
 
 PRICE, CURRENCY = 0.0079, "USD"  # of a segment
 

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from reengage_local.sandbox.deeds import receipt
 from reengage_local.sandbox.desk import CURRENCY, PRICE, Desk, Refusal, same, segments
-from reengage_local.sandbox.recipients import receipt
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reengage_local.sandbox.deeds import receipt
 from reengage_local.sandbox.desk import (
     GSM,
     GSM_TWO,
@@ -24,7 +25,6 @@ from reengage_local.sandbox.desk import (
     same,
     segments,
 )
-from reengage_local.sandbox.recipients import receipt
 
 ACCOUNT, LIST = 59848, 7
 LOGIN = f"m{ACCOUNT}"

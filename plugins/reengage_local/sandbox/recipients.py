@@ -1,26 +1,25 @@
-"""Simulated people: what they do with a message, and doing it.
+"""Simulated people, doing what they do with a message: opening pages, filling forms, buying.
 
 Everything a person does follows from the seed, their number and the message's id alone, so a run
 can be repeated, and one that was killed can be finished.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
-from html.parser import HTMLParser
 from math import exp
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
 from reengage.clock import SimulatedClock
 from reengage.errors import ReengageError
+from reengage_local.sandbox.deeds import HORIZON, Deed, deeds, draw, link_path
+from reengage_local.sandbox.forms import beacon_path, filled_form, opt_out_form
 from reengage_local.sandbox.journal import append, end_of_lines, last_line, lines, repair, replace
 
 HUMANS = (
@@ -31,140 +30,18 @@ HUMANS = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 "
     "(KHTML, like Gecko) Chrome/136.0.0.0 Mobile Safari/537.36",
 )
+
 SCANNER = "Mozilla/5.0 (compatible; LinkPreviewBot/1.2; +https://scanner.invalid/bot)"
+
 STOPS = ("STOP", "Stop", "stop", "UNSUBSCRIBE")
 
-# What people do, as shares. Chosen for a lively demonstration; no market's figures.
-UNDELIVERABLE = 0.02
-EXPIRED = 0.01
-OPEN = 0.18  # on average: half of all people open twice as often as the others
 TOUCH = 0.9  # of those who open a page; the rest leave it without a hand on it
-SCAN = 0.05
-STOP = 0.015  # half on the page, half by text
-BUY = 0.02
-BUY_AFTER_OPEN = 0.07
-ACT = 0.5  # of those who open: they answer, enter, or have their coupon shown
-USE_CODE = 0.5  # of those who buy and have a code; whoever opened its page forgets it less
-USE_CODE_AFTER_OPEN = 0.9
-
-OPEN_WITHIN = timedelta(days=3)
-BUY_WITHIN = timedelta(days=20)
-# No deed is later than this after its message: older messages need not be read again.
-HORIZON = OPEN_WITHIN + BUY_WITHIN + timedelta(days=1)
 
 BEGINNING = "0001-01-01T00:00:00+00:00"
-
-# Full links, else bare ones such as go.example.com/abc.
-LINK = re.compile(r"https?://[^\s<>\"]+|\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/[^\s<>\"]+")
-
-# A code is what stands before the link, in capitals.
-CODE = re.compile(r"\b([A-Z0-9][A-Z0-9._-]{2,38}[A-Z0-9])\s+$")
-
-# What a page asks for: the press that ends its form, the first that there is.
-ACTS = ("answers", "enter", "confirm")
-
-DeedKind = Literal["scan", "open", "act", "opt_out", "reply", "buy"]
 
 
 class SandboxError(ReengageError):
     """The simulation cannot go on. What was done is kept; a rerun goes on from there."""
-
-
-def draw(seed: str, *what: str) -> float:
-    """A number in [0, 1) that depends on its arguments alone."""
-    digest = blake2b("\x1f".join((seed, *what)).encode(), digest_size=7).digest()
-    return int.from_bytes(digest) / 2**56
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """How the network fares with a message, and how long after it was accepted."""
-
-    group: Literal["DELIVERED", "UNDELIVERABLE", "EXPIRED"]
-    after: timedelta
-
-
-def receipt(seed: str, message_id: str) -> Receipt:
-    """The fate of a message: delivered within a minute, refused within two, or given up after
-    8 to 20 hours.
-    """
-    fate, slow = draw(seed, "fate", message_id), draw(seed, "slow", message_id)
-    if fate < UNDELIVERABLE:
-        return Receipt("UNDELIVERABLE", timedelta(seconds=5 + int(115 * slow)))
-    if fate < UNDELIVERABLE + EXPIRED:
-        return Receipt("EXPIRED", timedelta(hours=8, seconds=int(12 * 3600 * slow)))
-    return Receipt("DELIVERED", timedelta(seconds=2 + int(58 * slow)))
-
-
-class Deed(NamedTuple):
-    """Something done, at an aware time. Ordered by time, then by message."""
-
-    at: datetime
-    message_id: str
-    kind: DeedKind
-    to: str
-    path: str
-    code: str = ""  # of the coupon that is used for what is bought
-
-
-def deeds(seed: str, message: dict[str, Any]) -> list[Deed]:
-    """What comes of one message of accepted.jsonl: nothing, for most."""
-    message_id, to = message["message_id"], message["to"]
-    fate = receipt(seed, message_id)
-    if fate.group != "DELIVERED":
-        return []
-
-    def chance(what: str) -> float:
-        return draw(seed, what, message_id)
-
-    keen = 4 / 3 if draw(seed, "keen", to) < 0.5 else 2 / 3
-    scans, stops = chance("scan") < SCAN, chance("stop") < STOP
-    opens, buys = chance("open") < OPEN * keen, chance("buy")
-    if not (scans or stops or opens or buys < BUY):
-        return []
-    path = link_path(message["text"])
-    opens = opens and bool(path)
-    delivered = datetime.fromisoformat(message["at"]) + fate.after
-
-    def deed(kind: DeedKind, at: datetime, code: str = "") -> Deed:
-        return Deed(at, message_id, kind, to, path, code)
-
-    done = []
-    if path and scans:
-        done.append(deed("scan", delivered + timedelta(seconds=1 + int(4 * chance("scanned")))))
-    # Most of those who read at all do so soon: the cube puts half of them into nine hours.
-    opened = delivered + timedelta(minutes=2) + OPEN_WITHIN * chance("opened") ** 3
-    if stops:
-        by_page = path and chance("by_page") < 0.5
-        return [*done, deed("opt_out" if by_page else "reply", opened)]
-    if opens:
-        done.append(deed("open", opened))
-        if chance("act") < ACT:  # within three minutes
-            done.append(deed("act", opened + timedelta(seconds=20 + int(160 * chance("acted")))))
-    if buys < (BUY_AFTER_OPEN if opens else BUY):
-        begun = opened if opens else delivered
-        uses = chance("use") < (USE_CODE_AFTER_OPEN if opens else USE_CODE)
-        code = code_in(message["text"]) if uses else ""
-        bought = begun + timedelta(hours=1) + BUY_WITHIN * chance("bought")
-        done.append(deed("buy", bought, code))
-    return done
-
-
-def link_path(text: str) -> str:
-    """The path of the first link in a text, with its query; '' without a link."""
-    found = LINK.search(text)
-    if not found:
-        return ""
-    link = found.group().rstrip(".,;:!?)]'")
-    parts = urlsplit(link if "://" in link else f"//{link}")
-    return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def code_in(text: str) -> str:
-    """The coupon's code that a text names before its link; '' without one."""
-    link = LINK.search(text)
-    found = CODE.search(text[: link.start()]) if link else None
-    return found[1] if found else ""
 
 
 def last_link(folder: Path) -> str:
@@ -377,85 +254,3 @@ class Recipients:
     def _id(self, kind: str, deed: Deed) -> str:
         name = f"{self._seed}\x1f{kind}\x1f{deed.message_id}"
         return blake2b(name.encode(), digest_size=12).hexdigest()
-
-
-def beacon_path(page: str) -> str:
-    """What a browser asks for when a hand is on a landing page; '' where the page says nothing."""
-    found = re.search(r'url\("(/[^"]+)"\)', page)
-    return found[1] if found else ""
-
-
-class _Field(NamedTuple):
-    """A field of a form. kind: radio, checkbox, hidden, textarea, button, …"""
-
-    name: str
-    kind: str
-    value: str
-    is_required: bool
-
-
-class _Forms(HTMLParser):
-    """The forms of a page: action and named fields."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.forms: list[tuple[str, list[_Field]]] = []
-        self._open = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.forms.append((given.get("action", ""), []))
-            self._open = True
-        elif self._open and tag in ("input", "button", "textarea") and given.get("name"):
-            kind = given.get("type", "text") if tag == "input" else tag
-            self.forms[-1][1].append(
-                _Field(given["name"], kind, given.get("value", ""), "required" in given)
-            )
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self._open = False
-
-
-def opt_out_form(page: str, path: str) -> tuple[str, dict[str, str]]:
-    """Where a landing page's opt-out button posts to, and with which fields. Without such a form
-    on the page, {path}/opt-out with none.
-    """
-    for action, fields in _Forms(page).forms:
-        target = urlsplit(action).path
-        if target.rstrip("/").endswith("opt-out"):
-            base = path.rsplit("/", 1)[0]
-            absolute = target if target.startswith("/") else f"{base}/{target}"
-            return absolute, {field.name: field.value for field in fields}
-    return f"{path}/opt-out", {}
-
-
-def filled_form(
-    page: str, chance: Callable[[str], float]
-) -> tuple[str, list[tuple[str, str]]] | None:
-    """What a page asks for, as somebody fills it in: where it posts to, and the fields; None where
-    it asks for nothing.
-
-    One of the options of a question, whatever must be ticked, and no words but where there must be
-    some. chance: a number in [0, 1) for a field's name.
-    """
-    forms = {action.rsplit("/", 1)[-1]: (action, fields) for action, fields in _Forms(page).forms}
-    found = next((forms[act] for act in ACTS if act in forms), None)
-    if found is None:
-        return None
-    action, fields = found
-    options: dict[str, list[_Field]] = {}
-    for field in fields:
-        if field.kind != "button":
-            options.setdefault(field.name, []).append(field)
-    filled = []
-    for name, fields in options.items():
-        chosen = fields[int(chance(name) * len(fields))]
-        if chosen.kind == "textarea":
-            if chosen.is_required:
-                filled.append((name, "It is all fine."))
-        else:
-            filled.append((name, chosen.value))
-    return action, filled

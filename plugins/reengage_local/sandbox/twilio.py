@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from reengage_local.sandbox.deeds import receipt
 from reengage_local.sandbox.desk import (
     CURRENCY,
     PRICE,
@@ -22,7 +23,6 @@ from reengage_local.sandbox.desk import (
     same,
     segments,
 )
-from reengage_local.sandbox.recipients import receipt
 
 # Of the published description of the API (v2010, CreateMessage).
 FIELDS = frozenset(

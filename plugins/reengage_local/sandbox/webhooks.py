@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from reengage_local.sandbox import infobip, twilio
+from reengage_local.sandbox.deeds import draw, receipt
 from reengage_local.sandbox.desk import Faults, derived
 from reengage_local.sandbox.journal import lines
-from reengage_local.sandbox.recipients import draw, receipt
 
 
 class Call(NamedTuple):

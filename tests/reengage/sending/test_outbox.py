@@ -49,8 +49,8 @@ from reengage.sending.providers.words import Answer, LogEntry, Outcome, Outgoing
 from reengage.settings import INCLUDE, secret
 from reengage.texts import drafts, messages
 from reengage_local.sandbox import Faults, RefusedNumber, connection, create_sandbox
+from reengage_local.sandbox.deeds import receipt
 from reengage_local.sandbox.journal import append, lines
-from reengage_local.sandbox.recipients import receipt
 from reengage_local.sandbox.webhooks import calls
 from reengage_local.serving import serve
 

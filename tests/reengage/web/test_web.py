@@ -24,8 +24,8 @@ from reengage.phones.hashes import phone_hash
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
 from reengage.texts.messages import message_id
+from reengage.web.guarded import COPYING
 from reengage.web.http_server import options
-from reengage.web.pages import COPYING
 from reengage.web.visits import header as _header
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)

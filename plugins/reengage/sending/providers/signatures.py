@@ -1,4 +1,4 @@
-"""How a webhook is known to be its provider's. Infobip signs in; Twilio signs; MailUp sends none."""
+"""How a webhook is known to be its provider's: Infobip signs in, Twilio signs; no other calls."""
 
 import base64
 import hashlib
