@@ -83,7 +83,7 @@ class Forms:
                 for form in rule.forms
             )
         except ValidationError as error:
-            raise ConfigurationError(f"{file} {explain(error, text)}") from error
+            raise ConfigurationError(f"{file} {explain(error, text, _File)}") from error
         except re.error as error:
             raise ConfigurationError(f"{file}: {error}, in `where`.") from error
         # In the forms of POSIX and of Python alike: what the warehouse looks numbers up by.

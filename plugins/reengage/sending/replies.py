@@ -63,7 +63,7 @@ class Words:
         try:
             languages = _File.model_validate(content).languages
         except ValidationError as error:
-            raise ConfigurationError(f"{file} {explain(error, text)}") from error
+            raise ConfigurationError(f"{file} {explain(error, text, _File)}") from error
         spoken = languages.values()
         self.languages = tuple(languages)
         self._stop = {_plain(word) for words in spoken for word in words.stop}

@@ -90,7 +90,7 @@ def create_app(
     answered with 503 and presses with a page that says that they are kept; both are brought to it
     later.
 
-    `POST /webhooks/{provider}`: see web/hooks.py. `GET /healthz` answers while the process does,
+    `POST /webhooks/{provider}`: see web/webhooks.py. `GET /healthz` answers while the process does,
     `/readyz` while the warehouse does, else 503; `/metrics`, to whoever has the token of
     REENGAGE_METRICS_TOKEN, in Prometheus' text form.
 

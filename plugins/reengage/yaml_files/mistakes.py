@@ -16,11 +16,9 @@ from reengage.yaml_files.places import field_at, find, homes_of, keys_of, model_
 MOST_SHOWN = 60  # characters of what somebody wrote
 
 
-def explain(
-    error: ValidationError, text: str | None = None, model: type[BaseModel] | None = None
-) -> str:
-    """A pydantic error as sentences a person can act on. text: the YAML it is about, for the lines;
-    model: what it should have been, for the keys that may stand there.
+def explain(error: ValidationError, text: str | None, model: type[BaseModel]) -> str:
+    """A pydantic error as sentences a person can act on. text: the YAML it is about, for the lines
+    (None: it is no YAML); model: what it should have been, for the keys that may stand there.
     """
     root = yaml.compose(text, yaml.SafeLoader) if text else None
     found = [
@@ -42,7 +40,7 @@ class _Mistake:
     error: Any
     root: yaml.Node | None
     text: str
-    model: type[BaseModel] | None
+    model: type[BaseModel]
 
     def __post_init__(self) -> None:
         self.kind: str = self.error["type"]
@@ -59,7 +57,7 @@ class _Mistake:
         if not self.error["loc"]:
             self.place = ""
         self.field = field_at(self.model, loc)
-        owner = model_in(type_at(self.model, loc[:-1])) if self.model else None
+        owner = model_in(type_at(self.model, loc[:-1]))
         self.allowed = keys_of(owner)
         self.near = ""
         if self.kind == "missing" and len(loc) == 1:

@@ -1,7 +1,7 @@
 """Where in a YAML document, and in the model of it, a value stands."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -53,13 +53,18 @@ def _name_of(node: yaml.Node) -> str:
 def field_at(model: Any, loc: list[Any]) -> FieldInfo | None:
     """The field of a model that a path leads to; None where it leads to none."""
     field: FieldInfo | None = None
+    is_name = False  # of an entry, which no model knows
     for key in loc:
         if isinstance(key, int):
+            continue
+        if is_name:
+            is_name = False
             continue
         fields = getattr(model, "model_fields", {})
         by_alias = (f for f in fields.values() if f.alias == key)
         field = fields.get(key) or next(by_alias, None)
         model = model_in(field.annotation) if field else None
+        is_name = field is not None and get_origin(field.annotation) is dict
     return field
 
 

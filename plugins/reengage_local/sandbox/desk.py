@@ -113,7 +113,7 @@ class Desk:
         try:
             return Faults.model_validate_json(self._file.read_text(encoding="utf-8"))
         except ValidationError as error:
-            raise ConfigurationError(f"{self._file} {explain(error)}") from error
+            raise ConfigurationError(f"{self._file} {explain(error, None, Faults)}") from error
 
     def trial(self, key: str) -> "Trial":
         """A request that hands something in; the same again may fare better."""

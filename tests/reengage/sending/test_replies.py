@@ -833,3 +833,10 @@ def test_a_warehouse_of_before_knows_its_numbers_and_goes_on(
         aliases = {(number, other), (other, number)}
         query = "SELECT phone_hash, alias_hash FROM core.phone_alias"
         assert set(rows(engine, query)) == aliases
+
+
+def test_a_misspelt_key_of_the_words_is_told_with_those_that_may_be(tmp_path: Path) -> None:
+    file = tmp_path / "words.yaml"
+    file.write_text("languages:\n  en: {stopp: [stop], alone: [], start: [], polite: []}\n")
+    with pytest.raises(ConfigurationError, match=r"allowed are stop, alone, start, polite"):
+        replies.Words(file)

@@ -72,7 +72,7 @@ def _known(file: Path = FILE) -> Meant:
     try:
         more = _File.model_validate(content).names
     except ValidationError as error:
-        raise ConfigurationError(f"{file} {explain(error, text)}") from error
+        raise ConfigurationError(f"{file} {explain(error, text, _File)}") from error
     found = defaultdict(set)
     for name, code in _names("en"):
         found[_folded(name)].add(code)

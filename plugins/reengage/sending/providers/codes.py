@@ -86,11 +86,11 @@ class Codes(BaseModel):
 def codes_of(provider: str) -> Codes:
     """A provider's lists. Raises ConfigurationError where they cannot be read."""
     file = FOLDER / f"{provider}.yaml"
-    _, content = read_yaml(file, "list of codes")
+    text, content = read_yaml(file, "list of codes")
     try:
         return Codes.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(f"{file} {explain(error)}") from error
+        raise ConfigurationError(f"{file} {explain(error, text, Codes)}") from error
 
 
 def words(code: str) -> str | None:
