@@ -1,0 +1,4 @@
+CREATE OR REPLACE FUNCTION raw.refunded_key(record_key text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN right(record_key, 7) = E'\x1frefund' THEN left(record_key, -7) END
+$$;
