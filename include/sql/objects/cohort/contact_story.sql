@@ -8,6 +8,7 @@
 --           reply, coupon, outcome
 -- No name, number, address, text, ticket or code of a person is in it: of what somebody wrote in
 -- their own words, only that they did.
+-- Grain: contact and event. Reads: core.*, cohort.*, outbox.*, outcome.ended, raw.load.
 CREATE OR REPLACE VIEW cohort.contact_story AS
 SELECT
     contact.contact_id,

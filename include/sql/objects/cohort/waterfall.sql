@@ -1,4 +1,5 @@
 -- Each decided day, all steps together; a day on which nobody was due has its lines too, with 0.
+-- Grain: day and stage. Reads: cohort.day, cohort.waterfall_stage, cohort.waterfall_by_step.
 CREATE OR REPLACE VIEW cohort.waterfall AS
 SELECT
     day.as_of,

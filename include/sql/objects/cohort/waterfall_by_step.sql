@@ -5,6 +5,8 @@
 -- contacts: at the stage. left_over: still in the running below it. previous_contacts: of the day
 -- that was decided before this one, null where there is none. A step that only one of the two days
 -- has is there with 0 for the other. Everything is read for the days asked for alone, by index.
+-- Grain: day, step and stage. Reads: cohort.day, cohort.decision, cohort.waterfall_stage,
+-- outbox.message.
 CREATE OR REPLACE VIEW cohort.waterfall_by_step AS
 SELECT
     day.as_of,

@@ -1,4 +1,5 @@
 -- One of the hashes that a number is known by: the same, however it is written.
+-- Reads: core.phone_alias.
 CREATE OR REPLACE FUNCTION core.one_number(phone_hash text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT

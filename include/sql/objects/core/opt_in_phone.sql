@@ -1,12 +1,14 @@
 -- Take back what a stop by reply did to a number: what a START reply does, or a person who has read
 -- a reply that counted as a stop unread.
--- Grain: the number itself (contact_id 0), and every contact that the stop took out, however the number
--- was written. What was pressed on a landing page, or said in the CRM or a shop, stands: nothing but
--- the same way back lifts it. No message that the stop has cancelled comes back.
+-- Grain: the number itself (contact_id 0), and every contact that the stop took out, however the
+-- number was written. What was pressed on a landing page, or said in the CRM or a shop, stands:
+-- nothing but the same way back lifts it. No message that the stop has cancelled comes back.
 -- Reads: core.phone_alias, outbox.reply. Reads and writes: core.suppression, core.contact (status).
--- Parameters: phone_hash; channel; at: when it was said; is_unread_only: only what stands because nobody
--- had read a reply.
+-- Parameters: phone_hash; channel; at: when it was said; is_unread_only: only what stands because
+-- nobody had read a reply.
 -- Twice: what is lifted stays so, with its first date.
+-- It runs as the warehouse's owner, and finds nothing by a search path: strangers reach the link
+-- service, which may change or take back a suppression through such functions alone.
 CREATE OR REPLACE FUNCTION core.opt_in_phone(
     phone_hash text, channel text, at timestamptz, is_unread_only boolean
 ) RETURNS void

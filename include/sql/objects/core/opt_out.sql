@@ -2,12 +2,15 @@
 -- Grain: a contact and, where it was merged into another since its message, the other one: they are
 -- one person. Messages to the number that are not out yet are cancelled, whosever they are: an
 -- opt-out holds for the number.
--- Reads: core.contact, core.phone_alias. Writes: core.suppression, core.contact (status), outbox.message.
--- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is
--- not known (then the contact's own); channel; source: what wrote it, landing or reply; at: when.
+-- Reads: core.contact, core.phone_alias. Writes: core.suppression, core.contact (status),
+-- outbox.message.
+-- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is not
+-- known (then the contact's own); channel; source: what wrote it, landing or reply; at: when.
 -- Running it twice leaves the first opt-out as it is, but for a source that is harder to take back:
--- one stands at a time, by a unique index. An erased contact stays erased.
--- A stop by reply can be taken back by reply. One that was pressed, too, no longer.
+-- one stands at a time, by a unique index. An erased contact stays erased. A stop by reply can be
+-- taken back by reply. One that was pressed, too, no longer.
+-- It runs as the warehouse's owner, and finds nothing by a search path: strangers reach the link
+-- service, which may change or take back a suppression through such functions alone.
 CREATE OR REPLACE FUNCTION core.opt_out(
     contact_id bigint, phone_hash text, channel text, source text, at timestamptz
 ) RETURNS void

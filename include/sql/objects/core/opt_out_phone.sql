@@ -1,13 +1,15 @@
 -- Opt a number out: what a STOP reply does, which names a number and no contact.
 -- Grain: the number itself (contact_id 0), and every contact that has the number, however it is
--- written, had a message on it, or took over such a contact in a merge. Their messages that are not out
--- yet are cancelled, and all others to the number.
+-- written, had a message on it, or took over such a contact in a merge. Their messages that are not
+-- out yet are cancelled, and all others to the number.
 -- Reads: core.contact, core.phone_alias, outbox.message. Writes: core.suppression, core.contact
 -- (status), outbox.message.
--- Parameters: phone_hash; channel; source: what wrote it (`unread`: nobody had read a reply in time);
--- at: when.
--- Running it twice leaves the first opt-out as it is: one stands at a time, by a unique index; but a
--- clear stop takes the place of a reply that nobody had read. An erased contact stays erased.
+-- Parameters: phone_hash; channel; source: what wrote it (`unread`: nobody had read a reply in
+-- time); at: when.
+-- Running it twice leaves the first opt-out as it is: one stands at a time, by a unique index; but
+-- a clear stop takes the place of a reply that nobody had read. An erased contact stays erased.
+-- It runs as the warehouse's owner, and finds nothing by a search path: strangers reach the link
+-- service, which may change or take back a suppression through such functions alone.
 CREATE OR REPLACE FUNCTION core.opt_out_phone(
     phone_hash text, channel text, source text, at timestamptz
 ) RETURNS void

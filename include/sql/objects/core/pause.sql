@@ -6,8 +6,10 @@
 -- Parameters: contact_id; phone_hash: of the number the person was written to, NULL where it is not
 -- known (then the contact's own); channel; source: what wrote it; at: when; until_on: the first
 -- brand day after the break.
--- Running it twice leaves one break; another end replaces the first, unless it was asked for later; one
--- that was ended later does not begin again.
+-- Running it twice leaves one break; another end replaces the first, unless it was asked for later;
+-- one that was ended later does not begin again.
+-- It runs as the warehouse's owner, and finds nothing by a search path: strangers reach the link
+-- service, which may change or take back a suppression through such functions alone.
 CREATE OR REPLACE FUNCTION core.pause(
     contact_id bigint, phone_hash text, channel text, source text, at timestamptz, until_on date
 ) RETURNS void

@@ -1,4 +1,5 @@
 -- Every hash that the number of a hash is known by, itself included. No number, no hashes.
+-- Reads: core.phone_alias.
 CREATE OR REPLACE FUNCTION core.phone_hashes(phone_hash text) RETURNS text[]
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
     SELECT

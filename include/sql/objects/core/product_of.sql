@@ -1,4 +1,5 @@
 -- The product that an interaction's product_id means, if it is known and is one.
+-- Grain: product, one or none. Reads: core.product, core.product_source.
 CREATE OR REPLACE FUNCTION core.product_of(interaction_source text, product_id text)
 RETURNS SETOF core.product LANGUAGE sql STABLE AS $$
 SELECT product.*

@@ -1,4 +1,6 @@
 -- What hashes a rule may still ask for. as_of: of a text; NULL of what has no end.
+-- Grain: hash and what rests on it (several times). Reads: core.suppression, core.contact,
+-- outbox.reply, outbox.message, outbox.contest_entry, outbox.contest.
 CREATE OR REPLACE VIEW core.resting_hash AS
 SELECT
     'stops' AS what,

@@ -1,5 +1,6 @@
 -- Who is held by what happens to another contact: a card names an id that is not joined to it.
 -- Grain: holder × contact of the id (twice, where two cards of the holder name it).
+-- Reads: core.contact_identity, core.card_id.
 CREATE OR REPLACE VIEW core.restraint AS
 SELECT
     holder.contact_id,

@@ -1,9 +1,11 @@
 -- End a break that a person asked for, because they press the button for it. That they did is kept
 -- where there is none, too: a break that was asked for before, but comes later, does not begin.
 -- Grain: suppression of the contact, of the one it was merged into, or of the number.
--- Reads: core.contact, core.phone_alias. Writes: core.suppression. Parameters: contact_id; phone_hash: of the number,
--- NULL where it is not known; channel; at: when; a break that was asked for later stays, as an
--- opt-out does. Twice: nothing is left to lift.
+-- Reads: core.contact, core.phone_alias. Writes: core.suppression. Parameters: contact_id;
+-- phone_hash: of the number, NULL where it is not known; channel; at: when; a break that was asked
+-- for later stays, as an opt-out does. Twice: nothing is left to lift.
+-- It runs as the warehouse's owner, and finds nothing by a search path: strangers reach the link
+-- service, which may change or take back a suppression through such functions alone.
 CREATE OR REPLACE FUNCTION core.resume(
     contact_id bigint, phone_hash text, channel text, at timestamptz
 ) RETURNS void

@@ -3,6 +3,7 @@
 -- brackets close. Ask for one contact, in a LATERAL with OFFSET 0: interaction_by_contact has it.
 --   is_settled   one of such a pair
 --   kind         what the interaction is, then
+-- Grain: purchase or refund. Reads: core.interaction.
 CREATE OR REPLACE VIEW core.settlement AS
 SELECT
     paired.contact_id,

@@ -1,6 +1,7 @@
 -- What shows that a contact is alive: what they did, and what happened under an id that they only
 -- share, which counts for nothing else.
 -- Grain: contact × interaction.
+-- Reads: core.interaction, core.restraint.
 CREATE OR REPLACE VIEW core.sign_of_life AS
 SELECT
     interaction.contact_id,

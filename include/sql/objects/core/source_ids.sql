@@ -1,6 +1,7 @@
--- A contact's ids in the sources, as one object: {"crm": "C-17", "shop": "204; 377"}; of one who was
--- found to be somebody else, that person's. Ask for one contact, or join it LATERAL: every branch
--- has an index that leads with it then.
+-- A contact's ids in the sources, as one object: {"crm": "C-17", "shop": "204; 377"}; of one who
+-- was found to be somebody else, that person's. Ask for one contact, or join it LATERAL: every
+-- branch has an index that leads with it then.
+-- Grain: contact. Reads: core.contact, core.contact_identity.
 CREATE OR REPLACE VIEW core.source_ids AS
 SELECT
     by_source.contact_id,

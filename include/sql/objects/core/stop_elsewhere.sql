@@ -1,7 +1,8 @@
--- What holds a contact like a withdrawal of its own, until a later consent of its own: every stop of
--- those it is tied to, and what another who has its number has withdrawn. Ask for one contact: many
--- may have one number. For many at once there is core.withdrawal_of_number, number by number.
+-- What holds a contact like a withdrawal of its own, until a later consent of its own: every stop
+-- of those it is tied to, and what another who has its number has withdrawn. Ask for one contact:
+-- many may have one number. For many at once there is core.withdrawal_of_number, number by number.
 -- Grain: contact × stop of another. purpose: NULL for all; ended_at: when the other agreed again.
+-- Reads: core.stop_tie, core.withdrawal, core.withdrawal_of_number, core.suppression, core.contact.
 CREATE OR REPLACE VIEW core.stop_elsewhere AS
 SELECT
     tie.contact_id,

@@ -1,6 +1,7 @@
 -- Whose every stop holds whom: of an id that they only share, or of another card with the same
 -- verified email.
 -- Grain: contact × the other (several times, where several things tie them).
+-- Reads: core.restraint, core.card_id, core.contact_identity.
 CREATE OR REPLACE VIEW core.stop_tie AS
 SELECT
     restraint.contact_id,

@@ -1,6 +1,7 @@
 -- What contacts have withdrawn, and until when it stood. A source that says a record of the same
 -- time anew corrects it: what it said before neither withdraws nor grants.
 -- Grain: contact × withdrawal. ended_at: when the contact agreed again.
+-- Reads: core.consent.
 CREATE OR REPLACE VIEW core.withdrawal AS
 SELECT
     said.contact_id,

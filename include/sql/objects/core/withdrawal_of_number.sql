@@ -1,6 +1,8 @@
 -- What was withdrawn by whoever has a number: it holds the number, as a stop by reply does, and so
--- everybody who has it, in any spelling (core.phone_hashes). A withdrawal for email is of no number.
+-- everybody who has it, in any spelling (core.phone_hashes). A withdrawal for email is of no
+-- number.
 -- Grain: contact with a number × withdrawal.
+-- Reads: core.withdrawal, core.contact.
 CREATE OR REPLACE VIEW core.withdrawal_of_number AS
 SELECT
     holder.phone_hash,

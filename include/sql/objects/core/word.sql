@@ -1,6 +1,6 @@
--- What the words of the enums mean, for somebody who never saw the database. Views, the page and the
--- terminal read them here, so that each sentence lives once. The rows of core.word are those of this
--- file, and no others: what is changed in the table alone is changed back.
+-- What the words of the enums mean, for somebody who never saw the database. Views, the page and
+-- the terminal read them here, so that each sentence lives once. The rows of core.word are those of
+-- this file, and no others: what is changed in the table alone is changed back.
 -- Grain: enum and value. outcome.ending is no enum: a word of pages alone (outcome.ended).
 -- Writes: core.word. Twice: the same rows.
 WITH said (about, word, label, sentence) AS (

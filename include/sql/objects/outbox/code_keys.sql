@@ -1,6 +1,8 @@
--- The keys (outbox.code_key) of all codes that a text may hold: runs of up to eight groups of letters
--- and digits, whatever is between the groups, as a code is typed with blanks or signs in it. Of the
--- length that codes have.
+-- The keys (outbox.code_key) of all codes that a text may hold: runs of up to eight groups of
+-- letters and digits, whatever is between the groups, as a code is typed with blanks or signs in
+-- it, or stands among others or within words (SAVE5, TZMPD-4QTHR; code:C2RXK-HFN6S|amount:5.00). Of
+-- the length that codes have. The index core.interaction_by_code keeps what this gives: another
+-- rule needs a migration that makes it anew.
 CREATE OR REPLACE FUNCTION outbox.code_keys(said text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
 SELECT
     coalesce(array_agg(DISTINCT run.code_key), '{}')

@@ -1,5 +1,6 @@
 -- A contest as anybody may see it: its seed is NULL until the draw is made, for nobody may know it
 -- before. Whoever is only given this view cannot.
+-- Grain: contest. Reads: outbox.contest.
 CREATE OR REPLACE VIEW outbox.drawing AS
 SELECT
     contest.contest,

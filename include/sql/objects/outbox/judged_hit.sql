@@ -1,4 +1,8 @@
--- A hit from before there were verdicts keeps what version 1 said, until it is judged again.
+-- Each hit on a link with its verdict: `human`, `machine` or `unsure`. Fetchers of messengers and
+-- mail call themselves browsers, so that no sign of a machine is no sign of a person: it decides
+-- nothing. A hit from before there were verdicts keeps what version 1 said, until it is judged
+-- again.
+-- Grain: hit. Reads: outbox.hit, outbox.message, outbox.verdict.
 CREATE OR REPLACE VIEW outbox.judged_hit AS
 SELECT
     hit.hit_id,

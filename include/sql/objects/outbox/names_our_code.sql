@@ -1,4 +1,5 @@
 -- Whether a text names a code of ours: one that was given out, or one of a pool.
+-- Reads: outbox.coupon, outbox.pool_code.
 CREATE OR REPLACE FUNCTION outbox.names_our_code(said text) RETURNS boolean LANGUAGE sql STABLE AS $$
 SELECT
     EXISTS(

@@ -1,13 +1,16 @@
 -- Every use of a coupon, the first of which redeems it (is_counted); several show a code that is
--- passed on. Rows of one contact and source with one code and one moment are the lines of one order:
--- one use, of their sum; an order that names several codes uses each. The shop took the order, so it counts, whatever it is noted to be: late and
--- early are outside of when the coupon was good, small is below its minimum, in the currency
--- of that (an order in another is not compared). An order from before the coupon was made does not redeem it. Where its code is one
--- of a pool, it was leaked, or used elsewhere: the use is listed, with nobody it was given to.
+-- passed on. Rows of one contact and source with one code and one moment are the lines of one
+-- order: one use, of their sum; an order that names several codes uses each. The shop took the
+-- order, so it counts, whatever it is noted to be: late and early are outside of when the coupon
+-- was good, small is below its minimum, in the currency of that (an order in another is not
+-- compared). An order from before the coupon was made does not redeem it. Where its code is one of
+-- a pool, it was leaked, or used elsewhere: the use is listed, with nobody it was given to.
 --   code         as it was given out or uploaded; message_id and role are null where given_to is
 --   given_to     the contact that the coupon was made for
 --   contact_id   the contact who used it
 --   order_ref    the first row of the order
+-- Grain: code, contact, source and moment. Reads: outbox.coupon, outbox.pool_code,
+-- core.interaction.
 CREATE OR REPLACE VIEW outbox.redemption AS
 SELECT
     coupon.code,

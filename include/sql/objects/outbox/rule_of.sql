@@ -1,6 +1,6 @@
--- Why a hit is (not) a person's. The rules' order lives here alone. is_pressed, is_touched: by the
--- same visitor on the same link, before or after; said: what the request says of itself, or how many
--- links its visitor follows (web/hits.py).
+-- Why a hit is (not) a person's. The rules' order lives here alone.
+-- Parameters: is_pressed, is_touched: by the same visitor on the same link, before or after; said:
+-- what the request says of itself, or how many links its visitor follows (web/hits.py).
 CREATE OR REPLACE FUNCTION outbox.rule_of(
     kind outbox.hit_kind,
     is_pressed boolean,

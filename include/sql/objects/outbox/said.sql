@@ -1,9 +1,11 @@
 -- What somebody has said on a message's page so far: their answers, their entry to a contest, that
--- texts shall stop, or until when. One row. contest: its name, NULL where the page has none;
--- phone_hash: of the message, NULL where it is not known.
--- The entry is the first of the person (all contacts that were merged into one are that one) or of
--- the number, in any spelling. What holds for a person or a number is looked for once by each: by both at once the
--- planner, who does not know which, may read whole tables.
+-- texts shall stop, or until when. The entry is the first of the person (all contacts that were
+-- merged into one are that one) or of the number, in any spelling. What holds for a person or a
+-- number is looked for once by each: by both at once the planner, who does not know which, may read
+-- whole tables.
+-- Grain: one row. Reads: outbox.survey, outbox.contest_entry, core.suppression, core.contact,
+-- core.phone_alias. Parameters: contest: its name, NULL where the page has none; phone_hash: of the
+-- message, NULL where it is not known.
 CREATE OR REPLACE FUNCTION outbox.said(
     contact_id bigint, message_id uuid, phone_hash text, contest text, channel text
 ) RETURNS TABLE (

@@ -1,4 +1,5 @@
--- Answer by answer; each one of several choices is a row.
+-- The surveys, answer by answer.
+-- Grain: message, question and answer: each one of several choices is a row. Reads: outbox.survey.
 CREATE OR REPLACE VIEW outbox.survey_answer AS
 SELECT
     survey.contact_id,

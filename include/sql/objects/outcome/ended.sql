@@ -1,5 +1,6 @@
 -- How each closed episode ended, as the pages say it. An outcome `unreachable` is a doubt where the
 -- texts had arrived that it takes: `unsure` is a word of pages alone.
+-- Grain: episode with an outcome. Reads: outcome.contact_outcome, core.word.
 CREATE OR REPLACE VIEW outcome.ended AS
 SELECT
     ended.contact_id,

@@ -1,9 +1,8 @@
 -- All that the public link service may do in the warehouse, as the role reengage_web: it is the one
--- part that strangers reach. Who takes the service over can rewrite no text, no number and no time of
--- one, take back no stop (but as a START that is kept does), and reads no number, no email, no text,
--- no decision and no seed of a contest before its draw.
--- Its login is this role, or a member of it. Without the role there is nothing to grant: make it first
--- (include/postgres/warehouse.sh).
+-- part that strangers reach. Who takes the service over can rewrite no text, no number and no time
+-- of one, take back no stop (but as a START that is kept does), and reads no number, no email, no
+-- text, no decision and no seed of a contest before its draw. Its login is this role, or a member
+-- of it. Without the role there is nothing to grant: make it first (include/postgres/warehouse.sh).
 -- Writes: the grants. Twice: the same ones.
 DO $$
 BEGIN
