@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
     command("migrate", _migrate)
+    command("schema", _schema)
     rotate_key = command("rotate-key", _rotate_key)
     rotate_key.add_argument("--new", action="store_true")
     rotate_key.add_argument("--lost", action="store_true")
@@ -323,6 +324,13 @@ def _migrate(_: argparse.Namespace) -> None:
 
     migrate(engine())
     keys.check(engine())
+
+
+def _schema(_: argparse.Namespace) -> None:
+    """write include/sql/schema.sql, today's tables, from a migrated database"""
+    from reengage.local.schema import write_schema
+
+    write_schema()
 
 
 def _rotate_key(given: argparse.Namespace) -> None:

@@ -1,7 +1,10 @@
 """Views, functions, words, grants: the files of include/sql/objects are what a warehouse has."""
 
+import re
 import shutil
+import subprocess
 import threading
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +15,8 @@ import sqlalchemy as sa
 
 from reengage import db, objects
 from reengage.errors import ConfigurationError
+from reengage.local import schema
+from reengage.local.postgres import EmbeddedServer
 
 SCHEMAS = "('raw', 'core', 'cohort', 'outbox', 'outcome', 'history')"
 
@@ -296,3 +301,30 @@ def test_objects_that_use_each_other_are_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(ConfigurationError, match=r"core\.[ab] > core\.[ab] > core\.[ab]\."):
         objects.in_order(tmp_path)
+
+
+def test_schema_sql_is_current_and_makes_what_the_migrations_make(
+    warehouse: sa.Engine, server: EmbeddedServer
+) -> None:
+    with warehouse.connect() as connection:
+        told = schema.text(connection)
+        made = definitions(connection), rows(connection, WORDS), rows(connection, GRANTS)
+    assert schema.FILE.read_text(encoding="utf-8") == told, "run: make schema"
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(warehouse.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    subprocess.run(
+        [server.programs / "psql", "-qXv", "ON_ERROR_STOP=1", "-f", schema.FILE, server.dsn(name)],
+        check=True,
+        capture_output=True,
+    )
+    other = db.engine(warehouse.url.set(database=name).render_as_string(hide_password=False))
+    with other.connect() as connection:
+        again = schema.text(connection)
+        assert re.sub(r"\s*-- .*", "", again) == re.sub(r"\s*-- .*", "", told)
+        anew = definitions(connection), rows(connection, WORDS), rows(connection, GRANTS)
+    other.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{name}"')
+    assert anew == made
