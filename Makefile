@@ -93,6 +93,10 @@ why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, crm:C-17,
 judge: $(READY)  ## judge again who clicked, people or machines, after the rules changed
 	@$(REENGAGE) judge
 
+.PHONY: schema
+schema: $(READY)  ## write include/sql/schema.sql anew, after a migration or a new object
+	@$(REENGAGE) schema
+
 .PHONY: rotate-key
 rotate-key: $(READY)  ## follow one key of the numbers' hashes by another: make rotate-key [NEW=yes|LOST=yes]
 	@$(REENGAGE) rotate-key $(if $(NEW),--new) $(if $(LOST),--lost)

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -107,29 +108,54 @@ def split(text: str) -> list[str]:
     return [statement.strip() for statement in found if statement.strip()]
 
 
+# The entity's own columns, of one table (staged.entity_columns), or bare, as INSERT has them.
+_COLUMNS = re.compile(r"\b(?:(\w+)\.)?entity_columns\b")
+
+
 @functools.cache
-def _statements(name: str, table: str | None) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
+def _statements(
+    name: str, table: str | None, columns: tuple[str, ...] = ()
+) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
     file = SQL / f"{name}.sql"
     if not file.is_file():
         raise ConfigurationError(f"There is no statement {name}: {file} does not exist.")
     bare = split(file.read_text(encoding="utf-8"))
     if any("raw.entity" in statement for statement in bare) != (table in ENTITY_TABLES):
         raise ConfigurationError(f"{name}.sql: table must be one of {ENTITY_TABLES}, or not given.")
-    clauses = [sa.text(statement.replace("raw.entity", table or "")) for statement in bare]
+    if any(_COLUMNS.search(statement) for statement in bare) != bool(columns):
+        raise ConfigurationError(f"{name}.sql: columns are given where entity_columns is, only.")
+    clauses = [
+        sa.text(
+            _COLUMNS.sub(partial(_named, columns), statement.replace("raw.entity", table or ""))
+        )
+        for statement in bare
+    ]
     return tuple((clause, frozenset(clause._bindparams)) for clause in clauses)
 
 
+def _named(columns: tuple[str, ...], placed: re.Match[str]) -> str:
+    from psycopg import sql
+
+    of = [placed[1]] if placed[1] else []
+    return ", ".join(sql.Identifier(*of, column).as_string() for column in columns)
+
+
 def run(
-    connection: Connection, name: str, table: str | None = None, /, **binds: Any
+    connection: Connection,
+    name: str,
+    table: str | None = None,
+    columns: tuple[str, ...] = (),
+    /,
+    **binds: Any,
 ) -> CursorResult[Any]:
     """Run include/sql/<name>.sql with its named binds; the result of its last statement.
 
     A statement that is the same for all entities (raw.contact, raw.interaction, …) is written for
-    raw.entity; `table` says which of them is meant. A file of several statements runs in the
-    caller's transaction. A bind that the file does not use is a mistake (ConfigurationError), as is
-    a missing one.
+    raw.entity; `table` says which of them is meant, and `columns` what its entity_columns are. A
+    file of several statements runs in the caller's transaction. A bind that the file does not use
+    is a mistake (ConfigurationError), as is a missing one.
     """
-    statements = _statements(name, table)
+    statements = _statements(name, table, columns)
     used = frozenset().union(*(names for _, names in statements))
     if used != binds.keys():
         raise ConfigurationError(f"{name}.sql takes {sorted(used)}, but was given {sorted(binds)}.")
@@ -151,11 +177,11 @@ def stream(
 
 
 def names() -> list[str]:
-    """The names of all statements, without the migrations: stage/statement."""
+    """The names of all statements: stage/statement. What makes the schema is none of them."""
     return sorted(
         str(file.relative_to(SQL).with_suffix(""))
         for file in SQL.rglob("*.sql")
-        if "migrations" not in file.parts
+        if not {"migrations", "objects"} & set(file.relative_to(SQL).parts) and file.parent != SQL
     )
 
 
@@ -267,9 +293,10 @@ ALONE_SECONDS = 0.2
 
 
 def migrate(target: Engine, revision: str = "head") -> None:
-    """Bring the warehouse to the newest schema, or only to a revision. Each revision is its own
-    transaction. Safe to run twice, by two at once, and after a kill anywhere. Raises
-    ConfigurationError behind a pooler that check_sessions refuses.
+    """Bring the warehouse to the newest schema, views and functions included (include/sql/objects),
+    or only to a revision, with what was of its time. Each revision is its own transaction. Safe to
+    run twice, by two at once, and after a kill anywhere. Raises ConfigurationError behind a pooler
+    that check_sessions refuses.
     """
     from alembic import command
     from alembic.config import Config
@@ -284,6 +311,7 @@ def migrate(target: Engine, revision: str = "head") -> None:
         keeper.commit()
         try:
             config.attributes["connection"] = connection
+            config.attributes["is_newest"] = revision == "head"
             command.upgrade(config, revision)
         finally:
             keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)

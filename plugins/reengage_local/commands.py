@@ -49,6 +49,7 @@ def add(command: Command) -> None:
     command("templates", _templates)
     bench = command("bench", _bench, "only", "size", only="", size="1")
     bench.add_argument("--verbose", action="store_true")
+    command("schema", _schema)
     command("tools", _tools)
 
 
@@ -191,6 +192,13 @@ def _bench(given: argparse.Namespace) -> None:
             f"SIZE is millions of contacts, like 1 or 0.05; {given.size!r} is not."
         ) from None
     run_bench(given.only, size, is_verbose=given.verbose)
+
+
+def _schema(_: argparse.Namespace) -> None:
+    """write include/sql/schema.sql, today's tables, from a migrated database"""
+    from reengage_local.schema import write_schema
+
+    write_schema()
 
 
 def _tools(_: argparse.Namespace) -> None:

@@ -88,6 +88,7 @@ ELSEWHERE = {
     "test": "this is it",
     "lint": "of the code",
     "format": "of the code",
+    "schema": "of the code",
     "requirements": "asks a package index",
     "bench": "tests of its own",
     "psql": "waits for a person",

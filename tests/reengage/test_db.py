@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from reengage import db
 from reengage.errors import ConfigurationError
+from reengage.ingest.sources.clean import TYPED
 from reengage.settings import SQL
 
 # The types of binds, as the code passes them, by the end of their names.
@@ -57,23 +58,29 @@ def test_every_statement_fits_the_schema(warehouse: sa.Engine) -> None:
     wrong = {}
     with warehouse.connect() as connection:
         for name in db.names():
-            try:
-                check(connection, name)
-            except psycopg.Error as error:
-                wrong[name] = str(error)
-            connection.connection.driver_connection.rollback()
+            for entity in entities(name):
+                try:
+                    check(connection, name, entity)
+                except psycopg.Error as error:
+                    wrong[name, entity] = str(error)
+                connection.connection.driver_connection.rollback()
     assert wrong == {}
 
 
-def check(connection: sa.Connection, name: str) -> None:
+def entities(name: str) -> list[str]:
+    """Those whose rows a statement is tried for: all where it takes the columns of each."""
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    one = "consent" if "UPDATE raw.consent" in text else "interaction"
+    return list(TYPED) if "entity_columns" in text else [one]
+
+
+def check(connection: sa.Connection, name: str, entity: str) -> None:
     """Prepare each statement of a file; what it makes for itself is made for it first."""
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     driver = connection.connection.driver_connection
     if any(table in text for table in ("staged", "drafted", "corrected", "arrived", "told_code")):
-        entity = name.rpartition("_")[2]
-        staging = entity if entity in ("contact", "consent", "product") else "interaction"
-        for needed in (f"raw/stage_{staging}", "outbox/stage_drafts"):
-            make(driver, needed)
+        make(driver, "raw/stage", f"raw.{entity}", TYPED[entity])
+        make(driver, "outbox/stage_drafts")
         make(driver, "core/begin_corrected")
         make(driver, "core/arrive")
         make(driver, "core/match_refunds")
@@ -94,13 +101,17 @@ def check(connection: sa.Connection, name: str) -> None:
         make(driver, "outcome/count_days")
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
-    for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):
+    given = (
+        f"raw.{entity}" if "raw.entity" in text else None,
+        TYPED[entity] if "entity_columns" in text else (),
+    )
+    for clause, _ in db._statements(name, *given):
         compiled = clause.compile(dialect=dialect())
         sql, binds = str(compiled), compiled.positiontup or ()
         if sql.startswith(("DROP", "SET", "ANALYZE")):
             continue
         if sql.startswith("CREATE"):
-            make(driver, name)
+            make(driver, name, *given)
             continue
         # A page's `after` is the id it ended with.
         known = {"after": "bigint"} if name.startswith("marketer/") else {}
@@ -109,9 +120,11 @@ def check(connection: sa.Connection, name: str) -> None:
         driver.execute("DEALLOCATE checked")
 
 
-def make(driver: psycopg.Connection, name: str) -> None:
+def make(
+    driver: psycopg.Connection, name: str, table: str | None = None, columns: tuple[str, ...] = ()
+) -> None:
     """The temporary table of a file, empty of meaning but of the right shape."""
-    for clause, _ in db._statements(name, None):
+    for clause, _ in db._statements(name, table, columns):
         sql = re.sub(r":\b(?<!::)\w+", "NULL", str(clause))
         if sql.startswith(("DROP", "CREATE")):
             table = re.search(r"TABLE (IF EXISTS )?(\w+)", sql)
@@ -161,6 +174,16 @@ def test_a_bind_that_a_statement_does_not_take_is_refused(warehouse: sa.Engine) 
 def test_a_table_that_is_no_entity_is_refused(warehouse: sa.Engine) -> None:
     with warehouse.begin() as connection, pytest.raises(ConfigurationError, match="table must be"):
         db.run(connection, "raw/take_waiting", "core.contact", source="x", as_of=None)
+
+
+def test_columns_are_named_where_a_statement_takes_them_alone(warehouse: sa.Engine) -> None:
+    with warehouse.begin() as connection:
+        with pytest.raises(ConfigurationError, match="columns are given where"):
+            db.run(connection, "raw/stage", "raw.contact")
+        with pytest.raises(ConfigurationError, match="columns are given where"):
+            db.run(connection, "raw/count_staged", None, ("phone",))
+        with pytest.raises(sa.exc.ProgrammingError, match='phone" FROM x does not exist'):
+            db.run(connection, "raw/stage", "raw.contact", ('phone" FROM x',))
 
 
 def test_what_looks_personal_is_redacted() -> None:

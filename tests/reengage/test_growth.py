@@ -83,9 +83,14 @@ class Work:
     @contextmanager
     def counted(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def run(
-            connection: Connection, name: str, table: str | None = None, /, **binds: Any
+            connection: Connection,
+            name: str,
+            table: str | None = None,
+            columns: tuple[str, ...] = (),
+            /,
+            **binds: Any,
         ) -> Any:
-            for part, (clause, names) in enumerate(db._statements(name, table)):
+            for part, (clause, names) in enumerate(db._statements(name, table, columns)):
                 given = {key: binds[key] for key in names}
                 if PLANNED.match(clause.text):
                     self._count(connection, f"{self.stage}: {name}, {part}", clause, given)

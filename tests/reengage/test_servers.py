@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.settings import warehouse_address, warehouse_url
+from reengage_local import schema
 from reengage_local.postgres import EmbeddedServer
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -71,6 +72,12 @@ def test_an_empty_server_is_migrated_and_lives_two_days(empty: sa.Engine, tmp_pa
     assert retailer.day(date(2026, 5, 20)).texted == {"K1": "survey"}
     second = retailer.day(date(2026, 5, 21))
     assert (second.stopped, second.texted) == (None, {})
+
+
+def test_its_schema_is_that_of_every_server(empty: sa.Engine) -> None:
+    db.migrate(empty)
+    with empty.connect() as connection:
+        assert schema.text(connection) == schema.FILE.read_text(encoding="utf-8")
 
 
 def test_a_migration_that_was_killed_goes_on_where_it_was(empty: sa.Engine) -> None:

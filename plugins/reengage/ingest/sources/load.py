@@ -213,7 +213,7 @@ class _Reader:
         """One file, in the caller's transaction: wholly in raw, or not at all."""
         entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
         file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
-        db.run(connection, f"raw/stage_{entity}")
+        db.run(connection, "raw/stage", self.table, TYPED[entity])
         notes, seen = files.Notes(), Seen(self.source)
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
         if notes.is_refused:
@@ -253,8 +253,16 @@ class _Reader:
                 path=str(path),
                 mapping_hash=self.mapping_hash,
             )
+        if entity == "consent":
+            db.run(connection, "raw/end_refusals", **ids, as_of=self.as_of)
         inserted = db.run(
-            connection, f"raw/insert_{entity}", **ids, file_id=file_id, as_of=self.as_of
+            connection,
+            "raw/insert",
+            self.table,
+            TYPED[entity],
+            **ids,
+            file_id=file_id,
+            as_of=self.as_of,
         ).rowcount
         db.run(connection, "raw/insert_reject", **ids, file_id=file_id)
         connection.exec_driver_sql("DROP TABLE staged")

@@ -1,17 +1,11 @@
 -- Move a file's good rows from staging into raw: new keys, and new versions of known ones.
--- A key stands in one staged row: raw/key_rows and raw/merge_lines have seen to it.
--- Grain: source row, or order. Reads: staged. Writes: raw.interaction. Parameters: load_id, file_id, source,
--- as_of. Twice: what is there already, unchanged, stays as it is.
-INSERT INTO raw.interaction (
+-- Of several rows with one key in a file the last counts: it comes first, and the others find the key
+-- taken. A product has no day: it never waits.
+-- Grain: source row, or order. Reads: staged. Writes: raw.entity. Parameters: load_id, file_id, source,
+-- as_of; the entity's own columns. Twice: what is there already, unchanged, stays as it is.
+INSERT INTO raw.entity (
     load_id, file_id, source, line, record_key, record_hash, dated_on, status, problems, record,
-    contact_source,
-    source_contact_id,
-    kind,
-    occurred_at,
-    amount,
-    currency,
-    product_id,
-    coupon_code
+    entity_columns
 )
 SELECT
     :load_id,
@@ -30,15 +24,8 @@ SELECT
     ) AS status,
     staged.problems,
     staged.record,
-    staged.contact_source,
-    staged.source_contact_id,
-    staged.kind,
-    staged.occurred_at,
-    staged.amount,
-    staged.currency,
-    staged.product_id,
-    staged.coupon_code
+    staged.entity_columns
 FROM staged
 WHERE staged.reason IS NULL
-ORDER BY staged.line
+ORDER BY staged.line DESC
 ON CONFLICT (source, record_key) WHERE status <> 'superseded' DO NOTHING;
