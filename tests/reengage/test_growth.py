@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from test_sources import AS_OF, clock
 from test_sources import POLICY as SHIPPED
 
-from reengage import cohort, core, db, outcome
+from reengage import cohort, core, db, outbox, outcome
 from reengage.sources import read_sources
 from reengage.sources.load import load_source
 
@@ -44,6 +44,13 @@ entity: contact
 connector: files
 path: club.csv
 columns: {source_contact_id: id, phone: phone, shop_account_id: account}
+""",
+    "stamps": """
+source: stamps
+entity: contact
+connector: files
+path: stamps.csv
+columns: {source_contact_id: id, shop_account_id: account}
 """,
     "consents": """
 source: consents
@@ -138,6 +145,14 @@ def first_week(
             ),
         )
 
+    def stamps(*, is_known: bool) -> None:
+        """is_known: with the account by which each is somebody else's."""
+        write(
+            "stamps.csv",
+            "id,account",
+            (f"T{n},{f'S{n}' if is_known else ''}" for n in range(contacts)),
+        )
+
     def load(stage: str, name: str, day: int) -> None:
         work.stage = stage
         (source,) = (s for s in sources if s.path.endswith(name))
@@ -151,6 +166,8 @@ def first_week(
         cohort.decide(engine, POLICY, as_of, clock, "https://go.example")
         with engine.begin() as connection:
             cohort.let_go(connection, as_of, clock())
+        for step in POLICY.steps:
+            outbox.release(engine, POLICY, as_of, step.name, clock())
         outcome.write(engine, POLICY, as_of, clock)
 
     half = contacts // 2
@@ -182,6 +199,10 @@ def first_week(
         write("orders2.csv", orders, (f"{n}b,S{n},{next_day},9.90" for n in range(0, contacts, 10)))
         load("second day's orders", "orders*.csv", 1)
         decide("second day", 1)
+        stamps(is_known=False)
+        load("a third source's cards", "stamps.csv", 1)
+        stamps(is_known=True)
+        load("all of them are merged", "stamps.csv", 1)
     return work.rows
 
 
