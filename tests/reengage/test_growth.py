@@ -150,7 +150,7 @@ def first_week(
         write(
             "stamps.csv",
             "id,account",
-            (f"T{n},{f'S{n}' if is_known else ''}" for n in range(contacts)),
+            (f"T{n},{f'S{n}' if is_known else ''}" for n in range(contacts // 10)),
         )
 
     def load(stage: str, name: str, day: int) -> None:
