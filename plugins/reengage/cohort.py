@@ -102,7 +102,6 @@ def decide_in(
 ) -> DayCounts:
     """As decide, in the caller's transaction; rolled back, nothing has happened."""
     with db.exclusive(connection, "journey"):
-        db.give_room(connection)
         # What is lifted while the day is decided is later than it: the next day looks at it.
         begun = clock()
         state = db.run(connection, "cohort/state", as_of=as_of).one()

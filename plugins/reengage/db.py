@@ -228,9 +228,9 @@ def analyze_grown(connection: Connection, **written: int) -> None:
 
 
 def give_room(connection: Connection) -> None:
-    """Let the transaction sort and join in memory what a load or a day brings, in 64 MB a step or
-    what the server gives: by its default of 4 MB most of it would go to disk. For a transaction of
-    which there is one at a time.
+    """Let the transaction sort and join in memory what a load brings, in 64 MB a step or what the
+    server gives: by its default of 4 MB most of it would go to disk. For a transaction of which
+    there is one at a time.
     """
     connection.execute(
         sa.text(
