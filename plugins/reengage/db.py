@@ -253,6 +253,19 @@ def analyze_grown(connection: Connection, **written: int) -> None:
     analyze(connection, *(row.name for row in known if grown[row.name] > row.reltuples / 10))
 
 
+def give_room(connection: Connection) -> None:
+    """Let the transaction sort and join in memory what a load brings, in 64 MB a step or what the
+    server gives: by its default of 4 MB most of it would go to disk. For a transaction of which
+    there is one at a time.
+    """
+    connection.execute(
+        sa.text(
+            "SELECT set_config('work_mem', '64MB', TRUE)"
+            " WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
+        )
+    )
+
+
 @contextmanager
 def exclusive(connection: Connection, what: str) -> Iterator[None]:
     """Hold the warehouse-wide lock named `what` until the transaction ends: two runs of the same

@@ -20,7 +20,7 @@ from reengage import db
 from reengage.ingest import core
 from reengage.ingest.sources import read_sources
 from reengage.ingest.sources.load import load_source
-from reengage.journey import cohort
+from reengage.journey import cohort, release
 from reengage.outcome import outcomes
 
 SMALL, TIMES = 300, 4
@@ -47,6 +47,13 @@ entity: contact
 connector: files
 path: club.csv
 columns: {source_contact_id: id, phone: phone, shop_account_id: account}
+""",
+    "stamps": """
+source: stamps
+entity: contact
+connector: files
+path: stamps.csv
+columns: {source_contact_id: id, shop_account_id: account}
 """,
     "consents": """
 source: consents
@@ -146,6 +153,14 @@ def first_week(
             ),
         )
 
+    def stamps(*, is_known: bool) -> None:
+        """is_known: with the account by which each is somebody else's."""
+        write(
+            "stamps.csv",
+            "id,account",
+            (f"T{n},{f'S{n}' if is_known else ''}" for n in range(contacts // 10)),
+        )
+
     def load(stage: str, name: str, day: int) -> None:
         work.stage = stage
         (source,) = (s for s in sources if s.path.endswith(name))
@@ -159,6 +174,8 @@ def first_week(
         cohort.decide(engine, POLICY, as_of, clock, "https://go.example")
         with engine.begin() as connection:
             cohort.let_go(connection, as_of, clock())
+        for step in POLICY.steps:
+            release.release(engine, POLICY, as_of, step.name, clock())
         outcomes.write(engine, POLICY, as_of, clock)
 
     half = contacts // 2
@@ -190,6 +207,10 @@ def first_week(
         write("orders2.csv", orders, (f"{n}b,S{n},{next_day},9.90" for n in range(0, contacts, 10)))
         load("second day's orders", "orders*.csv", 1)
         decide("second day", 1)
+        stamps(is_known=False)
+        load("a third source's cards", "stamps.csv", 1)
+        stamps(is_known=True)
+        load("all of them are merged", "stamps.csv", 1)
     return work.rows
 
 

@@ -15,16 +15,24 @@ FROM claimed
 WHERE claimed.contact_id <> claimed.kept_id AND claimed.merged_into IS NULL
 UNION
 SELECT restraint.contact_id
-FROM kin
-INNER JOIN core.contact_identity AS identity
-    ON kin.source = identity.source AND kin.source_contact_id = identity.source_contact_id
-INNER JOIN core.restraint AS restraint ON identity.contact_id = restraint.contact_id
+FROM core.restraint AS restraint
+WHERE
+    restraint.contact_id IN (
+        SELECT identity.contact_id
+        FROM kin
+        INNER JOIN core.contact_identity AS identity
+            ON kin.source = identity.source AND kin.source_contact_id = identity.source_contact_id
+    )
 UNION
 SELECT restraint.contact_id
-FROM kin
-INNER JOIN core.contact_identity AS identity
-    ON kin.source = identity.source AND kin.source_contact_id = identity.source_contact_id
-INNER JOIN core.restraint AS restraint ON identity.contact_id = restraint.by_contact_id
+FROM core.restraint AS restraint
+WHERE
+    restraint.by_contact_id IN (
+        SELECT identity.contact_id
+        FROM kin
+        INNER JOIN core.contact_identity AS identity
+            ON kin.source = identity.source AND kin.source_contact_id = identity.source_contact_id
+    )
 UNION
 -- What has become a placeholder restrains no more.
 SELECT identity.contact_id

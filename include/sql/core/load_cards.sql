@@ -92,6 +92,20 @@ WITH gone AS (
     RETURNING known.source, known.source_contact_id
 ),
 
+turned AS (
+    UPDATE core.card_id AS known
+    SET is_verified = card_said.is_verified
+    FROM card_said
+    WHERE
+        known.source = :source
+        AND known.source_contact_id = card_said.source_contact_id
+        AND known.id_source = card_said.id_source
+        AND known.id = card_said.id
+        AND known.is_verified <> card_said.is_verified
+    RETURNING known.source, known.source_contact_id
+),
+
+-- Not ON CONFLICT, which asks the index for every row by itself: nobody else writes meanwhile.
 named AS (
     INSERT INTO core.card_id AS known (
         source, source_contact_id, id_source, id, is_verified, load_id
@@ -104,10 +118,17 @@ named AS (
         card_said.is_verified,
         card_said.load_id
     FROM card_said
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM core.card_id AS same
+            WHERE
+                same.source = :source
+                AND same.source_contact_id = card_said.source_contact_id
+                AND same.id_source = card_said.id_source
+                AND same.id = card_said.id
+        )
     ORDER BY card_said.source_contact_id, card_said.id_source, card_said.id
-    ON CONFLICT (source, source_contact_id, id_source, id) DO UPDATE
-        SET is_verified = excluded.is_verified
-        WHERE known.is_verified <> excluded.is_verified
     RETURNING known.source, known.source_contact_id
 )
 
@@ -116,6 +137,11 @@ SELECT
     gone.source,
     gone.source_contact_id
 FROM gone
+UNION
+SELECT
+    turned.source,
+    turned.source_contact_id
+FROM turned
 UNION
 SELECT
     named.source,
@@ -128,6 +154,8 @@ SELECT
     card_said.source_contact_id
 FROM card_said
 WHERE CAST(:is_whole AS boolean);
+
+CREATE UNIQUE INDEX touched_card_by_id ON touched_card (source, source_contact_id);
 
 ANALYZE touched_card;
 

@@ -23,6 +23,10 @@ INNER JOIN core.card_id AS holder ON named.id_source = holder.id_source AND name
 GROUP BY holder.id_source, holder.id
 HAVING count(*) > 1 OR bool_or(holder.hold <> 'whole');
 
+-- Many cards that hold the same ids are merged at once: the planner thinks few of them fit, and would
+-- read all of these for each.
+CREATE UNIQUE INDEX shared_id_by_id ON shared_id (id_source, id);
+
 ANALYZE shared_id;
 
 WITH counted AS (

@@ -38,6 +38,7 @@ def take(
     """
     with engine.begin() as connection, db.exclusive(connection, "core"):
         began = time.monotonic()
+        db.give_room(connection)
         status = db.run(connection, "raw/load_status", load_id=load_id).scalar_one()
         if status == "loaded":
             return
@@ -45,7 +46,7 @@ def take(
             raise DayStopped(f"{source.name}: stopped. Mend its data, then run the day again.")
         rows = db.run(connection, "raw/load_size", load_id=load_id).scalar_one()
         _follow_policy(connection, policy, load_id)
-        _follow_numbers(connection)
+        _follow_numbers(connection, load_id if source.entity == "contact" else None)
         if source.entity == "contact":
             _contacts(connection, source, load_id, as_of, policy, clock)
         elif source.entity == "interaction":
@@ -121,7 +122,6 @@ def _contacts(
     connection: Connection, source: Source, load_id: int, as_of: date, policy: Policy, clock: Clock
 ) -> None:
     changed = set()
-    _note_aliases(connection, "core/cards_to_alias", load_id)  # by which one number is told
     if _load_cards(connection, source, load_id, as_of):
         _gather(connection)
         _tell_people(connection)
@@ -222,12 +222,16 @@ def _tell_people(connection: Connection) -> None:
     db.copy(connection, "person", ("node", "person"), ((n, persons[n]) for n in nodes))
 
 
-def _follow_numbers(connection: Connection) -> None:
-    """The spellings of all numbers are noted anew when the rules are others."""
+def _follow_numbers(connection: Connection, cards_load_id: int | None) -> None:
+    """Note the spellings of the numbers of a load's cards, by which one number is told; of all
+    numbers where the rules are others.
+    """
     value = numbers.version()
-    if db.run(connection, "core/derived_from", name="numbers").scalar() != value:
-        for statement in ("core/cards_to_alias", "core/phones_to_alias"):
-            _note_aliases(connection, statement, None)
+    is_known = db.run(connection, "core/derived_from", name="numbers").scalar() == value
+    if cards_load_id or not is_known:
+        _note_aliases(connection, "core/cards_to_alias", cards_load_id if is_known else None)
+    if not is_known:
+        _note_aliases(connection, "core/phones_to_alias", None)
         db.run(connection, "core/note_derived", name="numbers", value=value)
 
 

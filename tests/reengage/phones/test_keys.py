@@ -455,3 +455,13 @@ def test_the_link_services_login_takes_back_no_stop_that_no_start_does(
     # Whoever may make objects finds nothing of theirs in the functions' way.
     paths = "SELECT DISTINCT proconfig FROM pg_proc WHERE prosecdef"
     assert sql(warehouse, paths) == [(["search_path=pg_catalog, pg_temp"],)]
+
+
+def test_the_key_of_a_hash_is_what_stands_before_its_colon_as_before(new_warehouse: Any) -> None:
+    """Told without a call for each hash since; what it says is the same."""
+    hashes = ["5b" * 32, f"2:{'5b' * 32}", f"12:{'5b' * 32}", None]
+    told = "SELECT core.key_prefix(said) FROM unnest(CAST(:hashes AS text[])) AS said"
+    with new_warehouse("0034") as engine:
+        before = sql(engine, told, hashes=hashes)
+        db.migrate(engine)
+        assert before == sql(engine, told, hashes=hashes) == [("",), ("2:",), ("12:",), (None,)]
