@@ -43,7 +43,7 @@ from test_web import (
 )
 from world import as_service, create_app
 
-from reengage import db, maintenance, messages, opt_out, outbox, outcome, replies
+from reengage import db, keys, maintenance, messages, opt_out, outbox, outcome, replies
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, Question, read_policy
 from reengage.providers import Webhook, provider_for
@@ -926,6 +926,29 @@ def test_a_webhook_is_kept_raw_and_mapped_afterwards_once(
     assert len(kept(warehouse)) == 1
     whole = str(rows(warehouse, "SELECT webhook::text FROM outbox.webhook"))
     assert NUMBER not in whole and "STOP" not in whole
+
+
+def test_a_visitor_and_a_webhook_are_known_when_another_key_has_followed(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey")
+    link = add_link(warehouse, 1, "survey")
+    providers = {INFOBIP.provider: provider_for(INFOBIP, 1)}
+    public = policy.brand.model_copy(update={"link_domain": "https://go.example.com"})
+    policy = policy.model_copy(update={"brand": public})
+    former = secret("phones")
+    for given in (former, "another"):
+        monkeypatch.setenv("REENGAGE_SECRET_PHONES", given)
+        monkeypatch.setenv("REENGAGE_SECRET_PHONES_OLD", "" if given == former else former)
+        keys.rotate(warehouse, policy)
+        app = create_app(warehouse, policy, clock, providers)
+        with served(app, lifespan="off") as client:
+            client.get(f"/{link}", headers=by(HOME))
+            client.post("/webhooks/infobip", content=infobip(reply("r1", "STOP")), headers=BASIC)
+    seen = rows(warehouse, "SELECT count(*), count(DISTINCT address_hash) FROM outbox.hit")
+    assert seen == [(2, 1)]
+    assert len(kept(warehouse)) == 1
 
 
 def test_receipts_that_are_called_in_do_not_go_through_all_replies(
