@@ -46,7 +46,7 @@ from reengage.providers.base import (
     said,
     when,
 )
-from reengage.providers.single import SingleProvider
+from reengage.providers.single import Endless, SingleProvider
 
 T = TypeVar("T")
 
@@ -90,10 +90,6 @@ FLAGS: dict[str, replies.Meaning] = {"STOP": "stop", "START": "start"}
 REASSIGNED = "com.twilio.messaging.reassigned-number.detected"
 # Of a message that came in; a status callback has another.
 INBOUND = (None, "", "received", "receiving")
-
-
-class Endless(Exception):
-    """A list whose next page is one that was there before."""
 
 
 class Twilio(SingleProvider):
