@@ -44,6 +44,8 @@ keep admin_password "${AIRFLOW_ADMIN_PASSWORD:-$(random 12)}"
 keep phones "${REENGAGE_SECRET_PHONES:-$(random 32)}"
 # The former ones, a line each, while something rests on them (docs/keys.md); empty where none was.
 [ -e "$folder/phones_old" ] || { : > "$folder/phones_old"; chmod 444 "$folder/phones_old"; }
+# The key of what stands for visitors' addresses, and for webhooks that may come again.
+keep web "${REENGAGE_SECRET_WEB:-$(random 32)}"
 # With which Prometheus reads the link service's /metrics.
 keep metrics_token "${REENGAGE_METRICS_TOKEN:-$(random 32)}"
 

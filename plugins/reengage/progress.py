@@ -11,6 +11,7 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 EVERY_SECONDS = 10.0
+MANY = 10_000
 
 # Where a bar is drawn, if that is a terminal; None: standard error.
 screen: TextIO | None = None
@@ -22,11 +23,20 @@ def progress(items: Iterable[T], what: str, unit: str, total: int | None = None)
     """
     stream = screen or sys.stderr
     if stream.isatty():
-        items = tqdm(items, what, total, file=stream, unit=f" {unit}", leave=False, mininterval=0.5)
+        items = tqdm(
+            items,
+            what,
+            total,
+            file=stream,
+            unit=f" {unit}",
+            unit_scale=unit == "rows" or (total or 0) >= MANY,  # 1.20M, not 1200001
+            leave=False,
+            mininterval=0.5,
+        )
     began = last = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
-        if count % 256 == 0 and (moment := time.monotonic()) - last >= EVERY_SECONDS:
+        if (moment := time.monotonic()) - last >= EVERY_SECONDS:
             last = moment
             rate = count / (moment - began)
             left = f", about {(total - count) / rate:,.0f} s left" if total else ""

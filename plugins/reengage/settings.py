@@ -1,5 +1,6 @@
 """Where things are: the project's files, and the state of this installation."""
 
+import hmac
 import json
 import os
 import secrets
@@ -238,6 +239,13 @@ def secret(name: str) -> str:
             Path(aside.name).unlink()
         known = read_secret_file(folder / name)
     return known
+
+
+def web_key(purpose: str) -> bytes:
+    """The key of what the link service hashes for one purpose. Its secret follows no other: with it
+    a visitor, and a webhook that comes again, are known after the numbers' key has changed.
+    """
+    return hmac.digest(secret("web").encode(), purpose.encode(), "sha256")
 
 
 def phone_keys() -> tuple[str, ...]:

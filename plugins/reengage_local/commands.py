@@ -23,6 +23,10 @@ TOOLS = {
         "usr/lib/postgresql/15/bin/initdb",
         "Without PostgreSQL 15 the tests of the oldest server are skipped",
     ),
+    "redis-server": (
+        "usr/bin/redis-server",
+        "Without Redis and PostgreSQL 15 docker-compose.yaml's services are not started",
+    ),
 }
 
 

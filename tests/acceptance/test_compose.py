@@ -221,6 +221,7 @@ def test_the_public_service_holds_no_key_but_the_warehouses(
         "web_password",
         "phones",
         "phones_old",
+        "web",
         "webhook_sms",
         "metrics_token",
     }

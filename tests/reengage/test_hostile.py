@@ -2,15 +2,17 @@
 no more than a beginning.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reengage import db
-from reengage.ingest.sources import COLUMNS, Source
+from reengage.ingest.sources import COLUMNS, Source, files
 from reengage.ingest.sources.clean import Bad, Cleaner, Good
 from reengage.ingest.sources.ids import normal_id
 from reengage.policy import read_policy
@@ -85,6 +87,24 @@ def test_a_field_has_a_length_before_anything_looks_at_it(entity: str) -> None:
                 assert all(len(str(value)) <= 4000 for value in row.typed)
             else:
                 assert len(row.reason) < 200
+
+
+def test_what_is_nested_too_deeply_takes_no_other_row_with_it(tmp_path: Path) -> None:
+    """Around what Python just so reads, and cannot write any more."""
+    most = sys.getrecursionlimit()
+    row = '{{"id": "{}", "at": "2026-05-19", "of": {}}}\n'
+    lines = [row.format("a", 1)]
+    lines += [row.format(deep, "[" * deep + "]" * deep) for deep in range(most - 200, most + 10)]
+    file = tmp_path / "orders.jsonl"
+    file.write_text("".join([*lines, row.format("b", 2)]), encoding="utf-8")
+    said: dict[str, Any] = {"source": "x", "entity": "interaction", "connector": "files"}
+    said |= {"path": str(file), "kind": "purchase"}
+    said["columns"] = {"source_contact_id": "id", "occurred_at": "at", "amount": "of"}
+    rows = [row for _, row in files.read(file, Source.model_validate(said), files.Notes())]
+    assert len(rows) == len(lines) + 1
+    broken = {row.reason for row in rows if isinstance(row, files.Broken)}
+    assert broken == {"is not JSON: nested too deeply"}
+    assert [row["id"] for row in (rows[0], rows[-1]) if isinstance(row, dict)] == ["a", "b"]
 
 
 def test_only_a_short_text_is_a_start_and_a_stop_is_heard_in_any() -> None:

@@ -50,7 +50,7 @@ from reengage.sending.providers.words import (
     Webhook,
 )
 from reengage.sending.rate import SharedPace
-from reengage.settings import secret
+from reengage.settings import web_key
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ POLL_HOURS = 48
 # So many codes that are on no list are named in one line.
 CODES_TOLD = 10
 WEBHOOKS_AT_ONCE = 500
+POLLED = "poll"  # the address of what nobody has called in
 # No reply is told that late: a time before it is none.
 OLDEST_REPLY = timedelta(days=60)
 # An absence counts as proof only well within the time for which the provider keeps its log.
@@ -759,6 +760,11 @@ def map_webhooks(
     return found
 
 
+def webhook_digest(key: bytes, url: str, body: bytes) -> str:
+    """By what a webhook is known that comes again; keyed, as it holds numbers."""
+    return hmac.new(key, url.encode() + b"\0" + body, hashlib.sha256).hexdigest()
+
+
 def _map_batch(
     engine: Engine,
     provider: Provider,
@@ -827,17 +833,16 @@ def _keep_page(
     many are new. What cannot be read is kept as it came, beside the webhooks that cannot: it is
     told, and tried again by each run until a newer version can read it.
     """
-    key = secret("phones").encode()
+    key = web_key("webhooks")
     with engine.begin() as connection:
         new = _insert_told(connection, provider.name, policy, told, now, found)
         for body in told.unread:
-            digest = hmac.new(key, b"poll\0" + body, hashlib.sha256).hexdigest()
             webhook_id = db.run(
                 connection,
                 "outbox/insert_webhook",
                 provider=provider.name,
-                digest=digest,
-                url="poll",
+                digest=webhook_digest(key, POLLED, body),
+                url=POLLED,
                 body=body,
                 at=now,
             ).scalar()

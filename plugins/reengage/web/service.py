@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from reengage.clock import Clock
 from reengage.policy import Policy
-from reengage.settings import settings
+from reengage.settings import settings, web_key
 from reengage.web import visits
 from reengage.web.connections import Away, Pool
 from reengage.web.forms import Form
@@ -91,7 +91,8 @@ class Service:
     busy: Busy = field(default_factory=Busy)
     metrics: Metrics = field(default_factory=Metrics)
     spool: Spool = field(default_factory=lambda: Spool(settings().home / "web"))
-    visitor_key: bytes = field(default_factory=visits.visitor_key, repr=False)
+    visitor_key: bytes = field(default_factory=lambda: web_key("visitors"), repr=False)
+    webhook_key: bytes = field(default_factory=lambda: web_key("webhooks"), repr=False)
     webhooks: frozenset[str] = frozenset()
     _away_until: dict[str, float] = field(default_factory=dict)
 

@@ -17,7 +17,6 @@ from starlette.requests import Request
 
 from reengage import db
 from reengage.clock import Clock
-from reengage.settings import secret
 from reengage.web import machines
 
 CHANNEL = "sms"
@@ -260,8 +259,3 @@ def address_hash(request: Request) -> str:
 @lru_cache(maxsize=16_384)
 def _hash(key: bytes, address: str) -> str:
     return hmac.new(key, address.encode(), sha256).hexdigest()[:32]
-
-
-def visitor_key() -> bytes:
-    """The key of the addresses' hashes: another than the numbers', from the same secret."""
-    return hmac.new(secret("phones").encode(), b"visitors", sha256).digest()

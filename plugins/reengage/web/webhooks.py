@@ -2,15 +2,14 @@
 mapped afterwards by outbox.map_webhooks.
 """
 
-import hmac
 import logging
 from collections.abc import Mapping
-from hashlib import sha256
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from reengage.policy import Policy
+from reengage.sending.outbox import webhook_digest
 from reengage.sending.providers import (
     Provider,
     Webhook,
@@ -65,7 +64,7 @@ def add_routes(app: FastAPI, service: Service, providers: Mapping[str, Provider]
         kept = await service.pool.one(
             "outbox/insert_webhook",
             provider=provider.name,
-            digest=_digest(service.visitor_key, url, body),
+            digest=webhook_digest(service.webhook_key, url, body),
             url=url,
             body=body,
             at=at,
@@ -84,7 +83,3 @@ def _public(request: Request, link_domain: str | None) -> str:
     path = request.scope["raw_path"].decode("ascii")
     query = request.scope["query_string"].decode("ascii", "replace")
     return base.rstrip("/") + path + (f"?{query}" if query else "")
-
-
-def _digest(key: bytes, url: str, body: bytes) -> str:
-    return hmac.new(key, url.encode() + b"\0" + body, sha256).hexdigest()

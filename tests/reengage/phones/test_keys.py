@@ -2,8 +2,11 @@
 
 import os
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,11 @@ from world import as_service
 from depth import examples
 from reengage import db, settings
 from reengage.errors import ConfigurationError
+from reengage.ingest import core
+from reengage.ingest.sources import read_sources
+from reengage.ingest.sources.load import load_source
 from reengage.marketer import story
-from reengage.phones import hashes, keys
+from reengage.phones import hashes, keys, numbers
 from reengage.sending import outbox
 from reengage.sending.providers.words import Reply, Told, Verdict
 
@@ -276,6 +282,212 @@ def test_every_stop_gap_duplicate_and_reply_holds_through_rotations(
         assert decided[card] != "send due"
         if number in stopped or number == wrong.number:
             assert decided[card] == "hold suppressed", (card, number)
+
+
+def holds(engine: sa.Engine, number: str) -> bool:
+    """Whether a stop of a number is found by any of its hashes."""
+    with engine.begin() as connection:
+        hashes = list(numbers.hashes(number, keys.known(connection)))
+    found = (
+        "SELECT count(*) FROM core.suppression WHERE lifted_at IS NULL AND phone_hash IN"
+        " (SELECT unnest(core.phone_hashes(one)) FROM unnest(CAST(:hashes AS text[])) AS one)"
+    )
+    return sql(engine, found, hashes=hashes) != [(0,)]
+
+
+def rotated(engine: sa.Engine) -> list[Any]:
+    """What a rotation has come to, without times."""
+    return [
+        sql(engine, f"SELECT {columns} FROM core.{table} ORDER BY 1, 2")
+        for table, columns in (
+            ("phone_alias", "phone_hash, alias_hash"),
+            ("digest_alias", "digest, alias_digest"),
+            (
+                "phone_key",
+                "key_id, prefix, swept_to, swept_at IS NULL, lost_at IS NULL, retired_at IS NULL",
+            ),
+        )
+    ]
+
+
+def as_before(engine: sa.Engine) -> None:
+    """Take a rotation back."""
+    sql(engine, "TRUNCATE core.phone_alias, core.digest_alias")
+    sql(engine, "DELETE FROM core.phone_key WHERE key_id > 1")
+    sql(engine, "UPDATE core.phone_key SET retired_at = NULL, lost_at = NULL")
+
+
+@contextmanager
+def killed_at(engine: sa.Engine, step: int) -> Iterator[list[str]]:
+    """Whoever works with the warehouse is killed at the step: right before a statement, or before
+    its transaction is committed. Gives what has been done, by step.
+    """
+    done: list[str] = []
+
+    def noted(what: str) -> None:
+        done.append(what)
+        if len(done) == step:
+            raise Killed
+
+    def begins(_: Any, __: Any, statement: str, *___: Any) -> None:
+        noted(statement)
+
+    def ends(_: Any) -> None:
+        noted("commit")
+
+    events = {"before_cursor_execute": begins, "commit": ends}
+    for name, heard in events.items():
+        sa.event.listen(engine, name, heard)
+    try:
+        yield done
+    finally:
+        for name, heard in events.items():
+            sa.event.remove(engine, name, heard)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["given", "lost"])
+def test_killed_at_any_step_a_rotation_comes_to_the_same_end(
+    fresh: sa.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_lost: bool
+) -> None:
+    monkeypatch.setattr(keys, "NUMBERS_AT_ONCE", 2)
+    monkeypatch.setattr(keys, "SCRYPT", {"n": 2, "r": 1, "p": 1})  # it is not about guessing
+    retailer = shop(fresh, tmp_path)
+    deliver(tmp_path, {f"K{n}": number for n, number in enumerate(NUMBERS[:3])})
+    assert len(retailer.day(FIRST).texted) == 3
+    stopped = NUMBERS[:2] if is_lost else [*NUMBERS[:2], NUMBERS[9]]
+    for number in stopped:
+        say(retailer, "STOP", number, 1)
+
+    def rotate() -> None:
+        keys.rotate(fresh, retailer.policy, is_lost=is_lost)
+
+    give(monkeypatch, "B", "" if is_lost else "A")
+    rotate()
+    undisturbed = rotated(fresh)
+    assert len(undisturbed[0]) >= 6, "aliases"
+    step, is_over = 0, False
+    while not is_over:
+        step += 1
+        as_before(fresh)
+        with killed_at(fresh, step) as done:
+            try:
+                rotate()
+                is_over = True
+            except Killed:
+                pass
+        rotate()
+        assert rotated(fresh) == undisturbed, done[-1:]
+    assert [number for number in stopped if not holds(fresh, number)] == []
+    assert step > 30, step
+
+
+def test_a_home_that_is_killed_at_any_step_of_a_new_key_loses_none(
+    home: Path, fresh: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the files: the key that hashes were made with is always in one of them."""
+    monkeypatch.delenv("REENGAGE_SECRET_PHONES")
+    monkeypatch.delenv("REENGAGE_SECRET_PHONES_OLD")
+    first = settings.secret("phones")
+    assert known(fresh) == [(first, "")]
+    for name in ("replace", "unlink"):
+        for call in (1, 2):
+            left = [call]
+            usual = getattr(Path, name)
+
+            def die(
+                path: Path, *given: Any, usual: Any = usual, left: Any = left, **more: Any
+            ) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise Killed
+                return usual(path, *given, **more)
+
+            monkeypatch.setattr(Path, name, die)
+            try:
+                settings.make_phone_key()
+            except Killed:
+                pass
+            finally:
+                monkeypatch.setattr(Path, name, usual)
+            assert known(fresh) == [(first, "")]
+
+
+@pytest.mark.parametrize("is_in_core", [False, True], ids=["into raw", "into core"])
+def test_every_stop_holds_for_whom_two_loads_bring_while_a_key_follows(
+    fresh: sa.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_in_core: bool
+) -> None:
+    """Both have hashed their rows, and go on when the former key is gone; or are on their way into
+    core, and the rotation waits for them.
+    """
+    retailer = shop(fresh, tmp_path)
+    (tmp_path / "sources/other.yaml").write_text(
+        "{source: other, entity: contact, connector: files, path: ../data/other.csv,"
+        " columns: {source_contact_id: id, phone: mobile, country: country}}",
+        encoding="utf-8",
+    )
+    (tmp_path / "data/other.csv").write_text("id,mobile,country\nO0,,US\n", encoding="utf-8")
+    deliver(tmp_path, {"K1": NUMBERS[0]})
+    assert retailer.day(FIRST).stopped is None
+    say(retailer, "STOP", NUMBERS[0], 1)
+    deliver(tmp_path, {"K1": NUMBERS[0], "K2": NUMBERS[1], "K3": NUMBERS[2]})
+    others = [f"O{n},{number},US" for n, number in enumerate(NUMBERS[:5])]
+    (tmp_path / "data/other.csv").write_text("\n".join(["id,mobile,country", *others, ""]))
+    waits, goes_on, ran = threading.Semaphore(0), threading.Event(), db.run
+    statement = "core/update_contacts" if is_in_core else "raw/finish_file"
+
+    def run(connection: Any, name: str, /, *given: Any, **binds: Any) -> Any:
+        if name == statement:
+            waits.release()
+            assert goes_on.wait(60)
+        return ran(connection, name, *given, **binds)
+
+    policy, clock = retailer.policy, retailer.clock
+    sources = [
+        source for source in read_sources(tmp_path / "sources") if source.entity == "contact"
+    ]
+
+    def load(source: Any) -> Any:
+        return load_source(fresh, source, policy, NEXT, clock)
+
+    def take(one: Any) -> None:
+        core.take(fresh, one.source, one.load_id, NEXT, policy, clock)
+
+    loads = [] if not is_in_core else [load(source) for source in sources]
+    monkeypatch.setattr(db, "run", run)
+    with ThreadPoolExecutor() as pool:
+        if is_in_core:
+            running = [pool.submit(take, one) for one in loads]
+        else:
+            running = [pool.submit(load, source) for source in sources]
+        for _ in range(1 if is_in_core else 2):  # one load at a time is on its way into core
+            assert waits.acquire(timeout=60)
+        give(monkeypatch, "B", "A")
+        rotating = pool.submit(keys.rotate, fresh, policy)
+        if not is_in_core:
+            assert rotating.result(60).removable == [1]
+            give(monkeypatch, "B")
+            say(retailer, "STOP", NUMBERS[1], 1)  # of a number that only the load's rows have
+        goes_on.set()
+        done = [one.result(60) for one in running]
+        rotating.result(60)
+    monkeypatch.setattr(db, "run", ran)
+    for one in [] if is_in_core else done:
+        take(one)
+    give(monkeypatch, "B", "A" if is_in_core else "")
+    say(retailer, "STOP", NUMBERS[2], 2)
+    last = keys.rotate(fresh, policy)
+    assert last.removable == [1]
+    give(monkeypatch, "B")
+    stopped = [NUMBERS[0], NUMBERS[2], *([] if is_in_core else [NUMBERS[1]])]
+    assert [number for number in NUMBERS[:5] if holds(fresh, number)] == sorted(stopped)
+    standing = (
+        "SELECT first_source_contact_id FROM core.contact AS contact WHERE EXISTS (SELECT 1 FROM"
+        " core.suppression AS stop WHERE stop.lifted_at IS NULL AND (stop.contact_id ="
+        " contact.contact_id OR stop.phone_hash = ANY(core.phone_hashes(contact.phone_hash))))"
+        " ORDER BY 1"
+    )
+    held = ["K1", "K3", "O0", "O2"] if is_in_core else ["K1", "K2", "K3", "O0", "O1", "O2"]
+    assert [card for (card,) in sql(fresh, standing)] == held
 
 
 def test_a_key_stays_while_something_rests_on_it(

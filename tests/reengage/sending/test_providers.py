@@ -54,6 +54,7 @@ from reengage.sending.providers.codes import Cause
 from reengage.sending.providers.rate import LocalPace
 from reengage.sending.providers.requesting import POOL
 from reengage.sending.providers.twilio import with_message_id
+from reengage.sending.providers.words import Misread
 from reengage_local.sandbox import connection
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -1117,6 +1118,52 @@ def test_a_list_of_twilios_whose_next_page_repeats_ends(peer: Any, single: Any) 
         single("twilio").log("bulk", [handed("m0")])
 
 
+@pytest.mark.parametrize("shown", ["the same", "in turn", "nothing"])
+def test_a_list_of_mailups_that_does_not_go_on_to_its_end_ends(
+    peer: Any, single: Any, shown: str
+) -> None:
+    pages = [[line("12025550101")], [line("12025550102")]]
+
+    def answer(self: Peer) -> None:
+        if "/ReportDetails" not in self.path:
+            report()(self)
+            return
+        number = int(dict(parse_qsl(urlsplit(self.path).query))["pageNumber"])
+        items = {
+            "the same": pages[0],
+            "in turn": pages[number % 2],
+            "nothing": pages[0] if number == 0 else [],
+        }[shown]
+        self.tell(200, {"Items": items, "TotalElementsCount": 1000})
+
+    peer.answer = answer
+    there = handed("m0")
+    with pytest.raises(Misread) as told:
+        single("mailup").log("bulk", [there, replace(handed("m1"), to="+12025550199")])
+    # What is in it is there; of what is not nothing is known.
+    assert [entry.message_id for entry in told.value.entries] == ["m0"]
+    assert len(peer.asked) < 7
+
+
+def test_a_list_of_mailups_is_read_to_the_end_that_it_tells(peer: Any, single: Any) -> None:
+    """Also where its pages are shorter than asked for, and where it shows its last page again to
+    whoever asks for more.
+    """
+
+    def answer(self: Peer) -> None:
+        if "/ReportDetails" not in self.path:
+            report()(self)
+            return
+        number = int(dict(parse_qsl(urlsplit(self.path).query))["pageNumber"])
+        item = line("12025550101") if number == 0 else line("12025550102")
+        self.tell(200, {"Items": [item], "TotalElementsCount": 2})
+
+    peer.answer = answer
+    both = [handed("m0"), replace(handed("m1"), to="+12025550102")]
+    found = single("mailup").log("bulk", both)
+    assert [entry.message_id for entry in found] == ["m0", "m1"]
+
+
 def test_twilios_log_is_read_by_the_id_where_it_is_known(peer: Any, single: Any) -> None:
     late = {"status": "sent", "price": None, "num_segments": "0"}
     peer.answer = lambda self: self.tell(200, resource(**late))
@@ -1387,6 +1434,50 @@ REPORT = {
     "status": {"groupName": "UNDELIVERABLE", "name": "UNDELIVERABLE_NOT_DELIVERED"},
     "error": {"name": "EC_UNKNOWN_SUBSCRIBER", "permanent": True},
 }
+
+EARLIER = "2026-03-02T14:00:00.000+0000"
+LATER = "2026-03-02T15:00:01.000+0000"
+
+
+def logged(status: str, name: str, bulk_id: str | None, at: str) -> dict[str, Any]:
+    """An entry of the log about m0."""
+    told = {"groupName": status, "name": name}
+    return {**REPORT, "bulkId": bulk_id, "status": told, "error": None, "doneAt": at}
+
+
+FLOODED = ("REJECTED", "REJECTED_FLOODING_FILTER")
+PASSED = ("PENDING", "PENDING_ACCEPTED")
+REPEATED = ("REJECTED", "REJECTED_DUPLICATE_MESSAGE_ID")
+
+
+@pytest.mark.parametrize(
+    ("by_bulk", "by_id", "found"),
+    [
+        # Refused for the moment in an earlier bulk, and not there since.
+        ([], [logged(*FLOODED, "first", EARLIER)], []),
+        ([], [logged(*FLOODED, None, EARLIER)], []),
+        # Refused in this one.
+        ([], [logged(*FLOODED, None, LATER)], ["rejected"]),
+        ([logged(*FLOODED, "bulk", LATER)], [logged(*FLOODED, "first", EARLIER)], ["rejected"]),
+        # Refused before, and taken now.
+        ([], [logged(*FLOODED, "first", EARLIER), logged(*PASSED, None, LATER)], ["accepted"]),
+        # Refused as one that Infobip has had before: it was taken then.
+        (
+            [logged(*REPEATED, "bulk", LATER)],
+            [logged(*PASSED, "first", EARLIER), logged(*REPEATED, "bulk", LATER)],
+            ["rejected", "accepted", "rejected"],
+        ),
+    ],
+)
+def test_what_the_log_says_of_an_earlier_hand_over_is_none_of_this_one(
+    peer: Any, provider: Provider, by_bulk: list[Any], by_id: list[Any], found: list[str]
+) -> None:
+    peer.answer = lambda self: self.tell(
+        200, {"results": by_id if "messageId" in self.path else by_bulk}
+    )
+    assert [entry.status for entry in provider.log("bulk", [handed("m0")])] == found
+
+
 INCOMING = {
     "messageId": "r1",
     "from": "12025550101",

@@ -47,7 +47,7 @@ from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.maintenance import audits
 from reengage.outcome import outcomes
-from reengage.phones import hashes
+from reengage.phones import hashes, keys
 from reengage.policy import Policy, Question, read_policy
 from reengage.sending import opt_out, outbox, replies
 from reengage.sending.providers import Webhook, provider_for
@@ -930,6 +930,29 @@ def test_a_webhook_is_kept_raw_and_mapped_afterwards_once(
     assert len(kept(warehouse)) == 1
     whole = str(rows(warehouse, "SELECT webhook::text FROM outbox.webhook"))
     assert NUMBER not in whole and "STOP" not in whole
+
+
+def test_a_visitor_and_a_webhook_are_known_when_another_key_has_followed(
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_contact(warehouse, 1)
+    add_message(warehouse, 1, "survey")
+    link = add_link(warehouse, 1, "survey")
+    providers = {INFOBIP.provider: provider_for(INFOBIP, 1)}
+    public = policy.brand.model_copy(update={"link_domain": "https://go.example.com"})
+    policy = policy.model_copy(update={"brand": public})
+    former = secret("phones")
+    for given in (former, "another"):
+        monkeypatch.setenv("REENGAGE_SECRET_PHONES", given)
+        monkeypatch.setenv("REENGAGE_SECRET_PHONES_OLD", "" if given == former else former)
+        keys.rotate(warehouse, policy)
+        app = create_app(warehouse, policy, clock, providers)
+        with served(app, lifespan="off") as client:
+            client.get(f"/{link}", headers=by(HOME))
+            client.post("/webhooks/infobip", content=infobip(reply("r1", "STOP")), headers=BASIC)
+    seen = rows(warehouse, "SELECT count(*), count(DISTINCT address_hash) FROM outbox.hit")
+    assert seen == [(2, 1)]
+    assert len(kept(warehouse)) == 1
 
 
 def test_receipts_that_are_called_in_do_not_go_through_all_replies(

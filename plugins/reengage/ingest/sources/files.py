@@ -598,7 +598,11 @@ def _jsonl(
         if isinstance(said, _Object) and (twice := said.twice & {*columns}):
             yield number, Broken(f"says {', '.join(sorted(twice))} twice", line)
             continue
-        row = {name: _text(said.get(name)) for name in columns}
+        try:
+            row = {name: _text(said.get(name)) for name in columns}
+        except RecursionError:  # what could just be read cannot always be written
+            yield number, Broken("is not JSON: nested too deeply", line)
+            continue
         yield number, row if notes.rows_not_utf8 == guesses else Guessed(row)
         guesses = notes.rows_not_utf8
     if not lines_read:

@@ -56,6 +56,8 @@ NO_ERROR = ("", "NO_ERROR")
 # It says that they said stop ("MO: STOP"), unless its description says something else.
 CONTENT_BLOCKED = "EC_CONTENT_BLOCKED"
 STOPPED = ("STOP", "OPT-OUT", "OPTED OUT")
+# Infobip's clock and ours differ by no more; what is refused for the moment waits for longer.
+CLOCKS_APART = timedelta(minutes=1)
 # Ids in one question to the log, of which the query takes 2,048 characters.
 IDS = 50
 
@@ -199,12 +201,18 @@ class Infobip(BulkProvider):
 
     def log(self, bulk_id: str, handed: Sequence[Handed] = ()) -> list[LogEntry]:
         entries = self._entries(self._pages(bulkId=bulk_id), self._entry)
-        # The log may keep no bulkId for a bulk of one, and so hold what it does not show by it.
-        found = {entry.message_id for entry in entries}
-        missing = [one.message_id for one in handed if one.message_id not in found]
-        for start in range(0, len(missing), IDS):
-            ids = ",".join(missing[start : start + IDS])
-            entries += self._entries(self._pages(messageId=ids), self._entry)
+        # The log may keep no bulkId for a bulk of one, and so hold what it does not show by it; and
+        # of what was refused in this bulk as a repetition, an earlier one may have been taken.
+        found = {entry.message_id for entry in entries if not entry.may_go_again}
+        missing = {one.message_id: one for one in handed if one.message_id not in found}
+        ids = list(missing)
+        for start in range(0, len(ids), IDS):
+            told = self._pages(messageId=",".join(ids[start : start + IDS]))
+            entries += [
+                entry
+                for entry in self._entries(told, self._entry)
+                if not _is_of_earlier(entry, bulk_id, missing.get(entry.message_id))
+            ]
         return entries
 
     def _pages(self, **parameters: Any) -> Iterator[dict[str, Any]]:
@@ -314,6 +322,18 @@ class Infobip(BulkProvider):
     def test(self) -> str:
         self._read("/sms/3/logs", limit=1)
         return self._works()
+
+
+def _is_of_earlier(entry: LogEntry, bulk_id: str, handed: Handed | None) -> bool:
+    """Whether a refusal is of an earlier hand-over: what is refused for the moment keeps its id
+    when it is handed over again, and what became of that is what counts.
+    """
+    if entry.status != "rejected":
+        return False
+    if entry.bulk_id is not None:
+        return entry.bulk_id != bulk_id
+    at = entry.occurred_at
+    return handed is not None and at is not None and at < handed.at - CLOCKS_APART
 
 
 def _utf8(body: bytes) -> bytes | str:

@@ -5,9 +5,11 @@ its id, and the console's report of the campaign is searched by number: a number
 once. There are no webhooks. Prices are credits.
 """
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Lock
@@ -19,7 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from reengage.errors import ConfigurationError, ProviderError
 from reengage.sending.providers.accounts import Account
 from reengage.sending.providers.reading import said, when
-from reengage.sending.providers.single import SingleProvider
+from reengage.sending.providers.single import Endless, SingleProvider
 from reengage.sending.providers.words import (
     AccountRefused,
     Answer,
@@ -190,15 +192,23 @@ class MailUp(SingleProvider):
             f"/Sms/List/{self._list}/Messages", filterby=f"\"Subject=='{bulk_id}'\""
         )
         items: list[Any] = []
-        for campaign in list(campaigns):
-            try:
-                number = int(campaign["idMessage"])
-                if campaign["Subject"] != bulk_id:
-                    raise ValueError("another campaign")
-            except (KeyError, TypeError, ValueError) as error:
-                raise self._misread("list of campaigns") from error
-            items += self._items(f"/Sms/{number}/Sendings/ReportDetails")
-        return self._entries(items, lambda item: self._entry(item, first))
+        is_whole = False
+        # What is shown is there; what is not may be on a page that was not seen.
+        with suppress(Endless):
+            for campaign in campaigns:
+                try:
+                    number = int(campaign["idMessage"])
+                    if campaign["Subject"] != bulk_id:
+                        raise ValueError("another campaign")
+                except (KeyError, TypeError, ValueError) as error:
+                    raise self._misread("list of campaigns") from error
+                for item in self._items(f"/Sms/{number}/Sendings/ReportDetails"):
+                    items.append(item)
+            is_whole = True
+        entries = self._entries(items, lambda item: self._entry(item, first))
+        if not is_whole:
+            raise self._misread("console", entries)
+        return entries
 
     def _entry(self, item: dict[str, Any], first: dict[str, str]) -> LogEntry | None:
         """A line of the report; None where its number is none of the bulk's."""
@@ -224,7 +234,8 @@ class MailUp(SingleProvider):
         )
 
     def _items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        page, before = 0, None
+        """The items of a list, page by page. Raises Endless where it does not go on to its end."""
+        page, shown, seen = 0, 0, set[str]()
         while True:
             content = self._read(
                 REST + path,
@@ -237,12 +248,16 @@ class MailUp(SingleProvider):
             items = content.get("Items") if isinstance(content, dict) else None
             if not isinstance(items, list):
                 raise self._misread("console")
-            if items == before:  # the console does not go on: the rest is not known
-                raise self._misread("console")
+            text = json.dumps(items, default=str)
+            if text in seen:
+                raise Endless
             yield from items
-            if len(items) < PAGE:
+            page, shown = page + 1, shown + len(items)
+            seen.add(text)
+            # A page may be shorter than it was asked to be: the list says how long it is.
+            total = content.get("TotalElementsCount")
+            if shown >= total if isinstance(total, int) and total else len(items) < PAGE:
                 return
-            page, before = page + 1, items
 
     def _signed_in(self) -> AuthBase:
         """https://help.mailup.com/display/mailupapi/Authenticating+with+OAuth+v2"""

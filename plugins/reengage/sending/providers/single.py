@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 AWAY = ("no_connection", "connect_timeout")
 
 
+class Endless(Exception):
+    """A list whose next page is one that was there before."""
+
+
 class SingleProvider(Provider):
     """A provider that takes one recipient a request."""
 

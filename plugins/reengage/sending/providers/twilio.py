@@ -30,7 +30,7 @@ from reengage.sending.providers.reading import (
     when,
 )
 from reengage.sending.providers.signatures import RETRIES, is_signed
-from reengage.sending.providers.single import SingleProvider
+from reengage.sending.providers.single import Endless, SingleProvider
 from reengage.sending.providers.words import (
     PASSING,
     SUPPRESS,
@@ -93,10 +93,6 @@ REASSIGNED = "com.twilio.messaging.reassigned-number.detected"
 
 # Of a message that came in; a status callback has another.
 INBOUND = (None, "", "received", "receiving")
-
-
-class Endless(Exception):
-    """A list whose next page is one that was there before."""
 
 
 class Twilio(SingleProvider):
