@@ -1,20 +1,19 @@
 """Fixtures: a real PostgreSQL server for the session, a database of its own for each test."""
 
+import gc
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
+
+import homes
 
 # Before anything imports airflow: the tests' state is never the developer's.
-HOME = Path(tempfile.mkdtemp(prefix="reengage-test-"))
+HOME = homes.folder("reengage-test-")
 os.environ["REENGAGE_HOME"] = str(HOME)
 for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "REENGAGE_TEMPLATES"):
     os.environ.pop(name, None)
@@ -61,33 +60,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ]
 
 
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays, and is not looked through again for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """The embedded server of the test home, stopped and removed at the end."""
-    server = EmbeddedServer(HOME)
+    server = homes.with_schema(HOME)
     server.start()
-    # A crash of the machine would lose what was told here; nobody minds, and a test's database is
-    # made in half the time. A crash of the server loses nothing.
-    superuser = (HOME / "postgres" / "superuser").read_text(encoding="utf-8").strip()
-    with psycopg.connect(
-        server.dsn("postgres"), user="postgres", password=superuser, autocommit=True
-    ) as connection:
-        for name in ("fsync", "full_page_writes"):
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
-        connection.execute("SELECT pg_reload_conf()")
     yield server
     server.forget()
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def template(server: EmbeddedServer) -> str:
     """The name of a migrated, empty database."""
-    engine = db.engine("postgresql+psycopg" + server.dsn("warehouse").removeprefix("postgresql"))
-    db.migrate(engine)
+    engine = db.engine(homes.address(HOME))
     keys.check(engine)  # its key is noted, as on a machine that has begun
     engine.dispose()
     return "warehouse"
+
+
+def pytest_unconfigure() -> None:
+    """At the end of a process of the run; the last is the one that has begun it."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    homes.forget()
 
 
 NewWarehouse = Callable[..., AbstractContextManager[sa.Engine]]
@@ -101,9 +101,7 @@ def new_warehouse(
     settings.warehouse_url() points: migrated, or only up to a `revision`.
     """
     admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
+        homes.address(HOME, "postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
     )
 
     @contextmanager
@@ -111,9 +109,12 @@ def new_warehouse(
         name = f"test_{uuid.uuid4().hex[:12]}"
         origin = "template0" if revision else template
         with admin.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{origin}"'))
+            # A copy of files is half the work of one that is logged.
+            connection.execute(
+                sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{origin}" STRATEGY FILE_COPY')
+            )
         monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
-        engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+        engine = db.engine(homes.address(HOME, name))
         if revision:
             db.migrate(engine, revision)
         yield engine

@@ -20,6 +20,10 @@ TOOLS = {
         "usr/lib/postgresql/15/bin/initdb",
         "Without PostgreSQL 15 the tests of the oldest server are skipped",
     ),
+    "redis-server": (
+        "usr/bin/redis-server",
+        "Without Redis the test of docker-compose.yaml's services is skipped",
+    ),
 }
 
 MOST_TRIED = 10_000  # rows of each source's newest file that a check of the policy reads

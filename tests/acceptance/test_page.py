@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
+import homes
 from reengage import db
 from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT
@@ -82,24 +83,23 @@ class Airflow:
 
 
 @pytest.fixture(scope="module")
-def warehouse_dsn(server: EmbeddedServer, template: str) -> str:
-    def url(name: str) -> str:
-        return "postgresql+psycopg" + server.dsn(name).removeprefix("postgresql")
-
-    admin = sa.create_engine(url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE page TEMPLATE "{template}"'))
-    engine = db.engine(url("page"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """That of a home with Airflow's metadata, and the people in its warehouse."""
+    home = tmp_path_factory.mktemp("page") / "home"
+    server = homes.with_airflow(home)
+    server.start()
+    engine = db.engine(homes.address(home))
     with engine.begin() as connection:
         for statement in PEOPLE.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
     engine.dispose()
-    return server.dsn("page")
+    yield server
+    server.forget()
 
 
 @pytest.fixture(scope="module")
-def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def airflow(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     passwords = home / "passwords.json"
@@ -111,7 +111,7 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.dsn("airflow").replace("://", "+psycopg2://"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -125,17 +125,6 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "PYTHONWARNINGS": "ignore",
     }
     command = [str(Path(sys.executable).with_name("airflow"))]
-    subprocess.run(
-        [*command, "db", "migrate"], env=environment, check=True, capture_output=True, timeout=600
-    )
-    # In Airflow's own store, where a person puts it: the page must find it there.
-    subprocess.run(
-        [*command, "connections", "add", "reengage_warehouse", "--conn-uri", warehouse_dsn],
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=600,
-    )
     with (home / "api-server.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
@@ -150,6 +139,7 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 assert process.poll() is None, (home / "api-server.log").read_text()
                 assert time.monotonic() < deadline, (home / "api-server.log").read_text()
                 time.sleep(0.2)
+            define_the_warehouse(url, server.dsn("warehouse"))
             yield Airflow(url)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -158,6 +148,35 @@ def airflow(warehouse_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def define_the_warehouse(url: str, dsn: str) -> None:
+    """In Airflow's own store, where a person puts it: the page must find it there."""
+    address = sa.make_url(dsn)
+    given = httpx.post(
+        f"{url}/api/v2/connections",
+        headers={"Authorization": f"Bearer {token(url, 'ada')}"},
+        json={
+            "connection_id": "reengage_warehouse",
+            "conn_type": "postgres",
+            "host": address.host,
+            "port": address.port,
+            "login": address.username,
+            "password": address.password,
+            "schema": address.database,
+        },
+        timeout=60,
+    )
+    assert given.status_code == 201, given.text
+
+
+def token(url: str, name: str) -> str:
+    """What somebody who has logged in is known by."""
+    given = httpx.post(
+        f"{url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=60
+    )
+    assert given.status_code == 201, given.text
+    return str(given.json()["access_token"])
 
 
 def _answers(url: str) -> bool:
@@ -195,8 +214,7 @@ def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
     airflow: Airflow, name: str
 ) -> None:
     """A viewer reads; Op and Admin answer, each in Airflow's own roles."""
-    login = httpx.post(f"{airflow.url}/auth/token", json={"username": name, "password": PASSWORD})
-    with httpx.Client(cookies={"_token": login.json()["access_token"]}) as client:
+    with httpx.Client(cookies={"_token": token(airflow.url, name)}) as client:
         page = client.get(f"{airflow.page}replies")
         assert page.status_code == 200
         may_answer = USERS[name] != "viewer"
