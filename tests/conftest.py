@@ -26,24 +26,30 @@ from reengage.local.postgres import EmbeddedServer  # noqa: E402
 
 # What takes longest comes first, so that both workers end together.
 LONGEST = (
+    "test_celery.py",
     "test_day.py",
     "test_cohort.py",
     "test_readme.py",
     "test_outbox.py",
     "test_cases.py",
-    "test_page.py",
-    "test_bench.py",
-    "test_sources.py",
     "test_messy_shop.py",
-    "test_maintenance_dag.py",
+    "test_page.py",
+    "test_sources.py",
+    "test_bench.py",
+    "test_providers.py",
+    "test_hits.py",
     "test_journey_gates.py",
     "test_maintenance.py",
-    "test_restart.py",
     "test_outcome.py",
     "test_story.py",
+    "test_marketer.py",
+    "test_maintenance_dag.py",
+    "test_landing.py",
+    "test_restart.py",
     "test_sandbox.py",
     "test_core.py",
-    "test_marketer.py",
+    "test_keys.py",
+    "test_pages.py",
 )
 
 

@@ -31,7 +31,7 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 REDIS = Path("/usr/bin/redis-server")
 CELERY = Path(sys.prefix) / "celery"
 # However busy the machine: what takes longer has failed.
-PATIENCE = 400
+PATIENCE = 1200
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?-])([^}]*))?\}")
 MARK = "REENGAGE_TEST_MARK"
 
