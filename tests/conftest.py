@@ -3,12 +3,14 @@
 import gc
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import sqlalchemy as sa
+from psycopg.errors import ObjectInUse
 
 import homes
 
@@ -23,6 +25,8 @@ for name in ("AIRFLOW_CONN_REENGAGE_WAREHOUSE", "AIRFLOW_CONN_REENGAGE_WAREHOUSE
 from depth import IS_SOAK  # noqa: E402
 from reengage import db, keys  # noqa: E402
 from reengage.local.postgres import EmbeddedServer  # noqa: E402
+
+PATIENCE = 300  # seconds, of a busy machine
 
 # What takes longest comes first, so that both workers end together.
 LONGEST = (
@@ -99,28 +103,45 @@ def pytest_unconfigure() -> None:
 NewWarehouse = Callable[..., AbstractContextManager[sa.Engine]]
 
 
+@pytest.fixture(scope="session")
+def admin(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """Who makes and drops databases."""
+    admin = sa.create_engine(
+        homes.address(HOME, "postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+    )
+    yield admin
+    admin.dispose()
+
+
+def patiently(admin: sa.Engine, statement: str) -> None:
+    """Run a statement for which nobody may be in a database: who leaves it is gone a little later,
+    on a busy machine after more than the seconds that the server waits.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with admin.connect() as connection:
+                connection.execute(sa.text(statement))
+            return
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, ObjectInUse) or time.monotonic() > deadline:
+                raise
+
+
 @pytest.fixture
-def new_warehouse(
-    server: EmbeddedServer, template: str, monkeypatch: pytest.MonkeyPatch
-) -> NewWarehouse:
+def new_warehouse(admin: sa.Engine, template: str, monkeypatch: pytest.MonkeyPatch) -> NewWarehouse:
     """Makes an empty warehouse, gone again at the end of the block, to which
     settings.warehouse_url() points: migrated, or only up to a `revision`.
     """
-    admin = sa.create_engine(
-        homes.address(HOME, "postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
 
     @contextmanager
     def make(revision: str = "") -> Iterator[sa.Engine]:
         name = f"test_{uuid.uuid4().hex[:12]}"
         origin = "template0" if revision else template
-        with admin.connect() as connection:
-            # A copy of files is half the work of one that is logged.
-            connection.execute(
-                sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{origin}" STRATEGY FILE_COPY')
-            )
-        monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
+        # A copy of files is half the work of one that is logged.
+        patiently(admin, f'CREATE DATABASE "{name}" TEMPLATE "{origin}" STRATEGY FILE_COPY')
         engine = db.engine(homes.address(HOME, name))
+        monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", EmbeddedServer(HOME).dsn(name))
         if revision:
             db.migrate(engine, revision)
         yield engine
@@ -135,7 +156,7 @@ def new_warehouse(
                 ),
                 {"name": name},
             )
-            connection.execute(sa.text(f'DROP DATABASE "{name}"'))
+        patiently(admin, f'DROP DATABASE "{name}"')
 
     return make
 

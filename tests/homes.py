@@ -77,13 +77,14 @@ def forget() -> None:
 
 def careless(server: EmbeddedServer) -> None:
     """Let a running server lose what it was told when the machine crashes: nobody minds here, and a
-    database is made in half the time. A crash of the server loses nothing.
+    database is made in half the time. A crash of the server loses nothing. Nor does it vacuum
+    behind a test's back.
     """
     superuser = (server.folder / "superuser").read_text(encoding="utf-8").strip()
     with psycopg.connect(
         server.dsn("postgres"), user="postgres", password=superuser, autocommit=True
     ) as connection:
-        for name in ("fsync", "full_page_writes"):
+        for name in ("fsync", "full_page_writes", "autovacuum"):
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
         connection.execute("SELECT pg_reload_conf()")
 
