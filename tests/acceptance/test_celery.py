@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 import yaml
-from without_docker import WithoutDocker, missing, wait_for
+from without_docker import PATIENCE, WithoutDocker, missing, wait_for
 
 from depth import IS_SOAK
 from reengage.clock import wall_clock
@@ -185,7 +185,7 @@ class Person:
         given = requests.post(
             f"{self.base}/auth/token",
             json={"username": "admin", "password": cluster.secret("admin_password")},
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert given.status_code == 201, given.text
         self._headers = {"Authorization": f"Bearer {given.json()['access_token']}"}
@@ -195,7 +195,7 @@ class Person:
             method,
             f"{self.base}/api/v2/{path}",
             headers=self._headers,
-            timeout=60,
+            timeout=PATIENCE,
             json=body or None,
         )
         assert answer.ok, (path, answer.status_code, answer.text)

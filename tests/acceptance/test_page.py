@@ -26,6 +26,7 @@ from reengage.local.postgres import EmbeddedServer
 from reengage.settings import PROJECT
 
 DAY = "2026-03-10"
+PATIENCE = 300  # seconds, of a busy machine
 PASSWORD = "a-password-of-this-test"
 USERS = {"marta": "viewer", "olga": "op", "ada": "admin"}
 ROUTES = (
@@ -165,7 +166,7 @@ def define_the_warehouse(url: str, dsn: str) -> None:
             "password": address.password,
             "schema": address.database,
         },
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert given.status_code == 201, given.text
 
@@ -173,7 +174,7 @@ def define_the_warehouse(url: str, dsn: str) -> None:
 def token(url: str, name: str) -> str:
     """What somebody who has logged in is known by."""
     given = httpx.post(
-        f"{url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=60
+        f"{url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=PATIENCE
     )
     assert given.status_code == 201, given.text
     return str(given.json()["access_token"])
@@ -202,7 +203,7 @@ def log_in(page: Page, airflow: Airflow) -> None:
 @pytest.mark.parametrize("token", [None, "made.up.token"])
 def test_a_stranger_is_refused(airflow: Airflow, route: str, token: str | None) -> None:
     cookies = {"_token": token} if token else {}
-    with httpx.Client(cookies=cookies) as client:
+    with httpx.Client(cookies=cookies, timeout=PATIENCE) as client:
         answer = client.get(airflow.page + route)
     assert answer.status_code in (401, 403)
     assert "Anna" not in answer.text
@@ -214,7 +215,7 @@ def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
     airflow: Airflow, name: str
 ) -> None:
     """A viewer reads; Op and Admin answer, each in Airflow's own roles."""
-    with httpx.Client(cookies={"_token": token(airflow.url, name)}) as client:
+    with httpx.Client(cookies={"_token": token(airflow.url, name)}, timeout=PATIENCE) as client:
         page = client.get(f"{airflow.page}replies")
         assert page.status_code == 200
         may_answer = USERS[name] != "viewer"
@@ -229,7 +230,7 @@ def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
 
 def test_the_page_has_no_api_documentation(airflow: Airflow) -> None:
     for route in ("docs", "redoc", "openapi.json"):
-        assert httpx.get(airflow.page + route).status_code == 404
+        assert httpx.get(airflow.page + route, timeout=PATIENCE).status_code == 404
 
 
 def test_a_marketer_walks_from_the_figures_to_a_person(
