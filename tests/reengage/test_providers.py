@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -905,12 +906,32 @@ def test_nothing_begins_after_a_batchs_time_is_over(peer: Any, single: Any, kind
     peer.answer = slow
     provider = single(kind, 0.6)
     start = time.monotonic()
-    answers = hand_over(provider, crowd(200))
+    answers = hand_over(provider, crowd(300))  # which would take nearly five seconds
     assert provider.spread_seconds == 0.6
-    assert max(begun) - start < 0.6 + 0.2
+    assert max(begun) - start < 3
     held = [answer for answer in answers if answer.raw_code == "held_back"]
     assert held and {answer.outcome for answer in held} == {Outcome.RETRY}
-    assert len(begun) + len(held) == 200
+    assert len(begun) + len(held) == 300
+
+
+@contextmanager
+def lags() -> Iterator[list[float]]:
+    """By how many seconds threads are late meanwhile, on a machine that does something else."""
+    found, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(0.005)
+            found.append(time.monotonic() - began - 0.005)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("kind", SINGLES)
@@ -922,11 +943,13 @@ def test_a_rate_holds_over_all_threads(peer: Any, single: Any, kind: str) -> Non
         self.tell(*TAKEN[kind])
 
     peer.answer = note
-    hand_over(single(kind, 5, rate_per_second="40"), crowd(41))
+    with lags() as late:
+        hand_over(single(kind, PATIENCE, rate_per_second="40"), crowd(41))
     assert len(begun) == 41
-    assert 0.95 < max(begun) - min(begun) < 2
+    assert 0.95 - max(late) < max(begun) - min(begun) < 2 + 2 * sum(late)
+    most = 20 + 4 + 40 * 2 * max(late)  # and some jitter
     for moment in begun:
-        assert sum(moment <= other < moment + 0.5 for other in begun) <= 20 + 4  # and some jitter
+        assert sum(moment <= other < moment + 0.5 for other in begun) <= most
 
 
 def test_a_pace_lets_nothing_begin_while_it_is_held() -> None:
