@@ -1,20 +1,21 @@
 """Fixtures: a real PostgreSQL server for the session, a database of its own for each test."""
 
+import gc
 import os
 import shutil
-import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
+from psycopg.errors import ObjectInUse
+
+import homes
 
 # Before anything imports airflow: the tests' state is never the developer's.
-HOME = Path(tempfile.mkdtemp(prefix="reengage-test-"))
+HOME = homes.folder("reengage-test-")
 os.environ["REENGAGE_HOME"] = str(HOME)
 for name in ("REENGAGE_POLICY", "REENGAGE_SOURCES", "REENGAGE_TEMPLATES"):
     os.environ.pop(name, None)
@@ -26,26 +27,34 @@ from reengage import db  # noqa: E402
 from reengage.phones import keys  # noqa: E402
 from reengage_local.postgres import EmbeddedServer  # noqa: E402
 
+PATIENCE = 300  # seconds, of a busy machine
+
 # What takes longest comes first, so that both workers end together.
 LONGEST = (
+    "test_celery.py",
     "test_day.py",
     "test_cohort.py",
     "test_readme.py",
     "test_outbox.py",
     "test_cases.py",
-    "test_page.py",
-    "test_bench.py",
-    "test_sources.py",
     "test_messy_shop.py",
-    "test_maintenance_dag.py",
+    "test_page.py",
+    "test_sources.py",
+    "test_bench.py",
+    "test_providers.py",
+    "test_machines.py",
     "test_journey_gates.py",
     "test_audits.py",
-    "test_restart.py",
     "test_outcomes.py",
     "test_story.py",
+    "test_marketer.py",
+    "test_maintenance_dag.py",
+    "test_landing.py",
+    "test_restart.py",
     "test_sandbox.py",
     "test_core.py",
-    "test_marketer.py",
+    "test_keys.py",
+    "test_pages.py",
 )
 
 
@@ -62,59 +71,78 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ]
 
 
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays, and is not looked through again for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """The embedded server of the test home, stopped and removed at the end."""
-    server = EmbeddedServer(HOME)
+    server = homes.with_schema(HOME)
     server.start()
-    # A crash of the machine would lose what was told here; nobody minds, and a test's database is
-    # made in half the time. A crash of the server loses nothing.
-    superuser = (HOME / "postgres" / "superuser").read_text(encoding="utf-8").strip()
-    with psycopg.connect(
-        server.dsn("postgres"), user="postgres", password=superuser, autocommit=True
-    ) as connection:
-        for name in ("fsync", "full_page_writes"):
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
-        connection.execute("SELECT pg_reload_conf()")
     yield server
     server.forget()
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def template(server: EmbeddedServer) -> str:
     """The name of a migrated, empty database."""
-    engine = db.engine("postgresql+psycopg" + server.dsn("warehouse").removeprefix("postgresql"))
-    db.migrate(engine)
+    engine = db.engine(homes.address(HOME))
     keys.check(engine)  # its key is noted, as on a machine that has begun
     engine.dispose()
     return "warehouse"
 
 
+def pytest_unconfigure() -> None:
+    """At the end of a process of the run; the last is the one that has begun it."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    homes.forget()
+
+
 NewWarehouse = Callable[..., AbstractContextManager[sa.Engine]]
 
 
+@pytest.fixture(scope="session")
+def admin(server: EmbeddedServer) -> Iterator[sa.Engine]:
+    """Who makes and drops databases."""
+    admin = sa.create_engine(
+        homes.address(HOME, "postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+    )
+    yield admin
+    admin.dispose()
+
+
+def patiently(admin: sa.Engine, statement: str) -> None:
+    """Run a statement for which nobody may be in a database: who leaves it is gone a little later,
+    on a busy machine after more than the seconds that the server waits.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with admin.connect() as connection:
+                connection.execute(sa.text(statement))
+            return
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, ObjectInUse) or time.monotonic() > deadline:
+                raise
+
+
 @pytest.fixture
-def new_warehouse(
-    server: EmbeddedServer, template: str, monkeypatch: pytest.MonkeyPatch
-) -> NewWarehouse:
+def new_warehouse(admin: sa.Engine, template: str, monkeypatch: pytest.MonkeyPatch) -> NewWarehouse:
     """Makes an empty warehouse, gone again at the end of the block, to which
     settings.warehouse_url() points: migrated, or only up to a `revision`.
     """
-    admin = sa.create_engine(
-        "postgresql+psycopg" + server.dsn("postgres").removeprefix("postgresql"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-    )
 
     @contextmanager
     def make(revision: str = "") -> Iterator[sa.Engine]:
         name = f"test_{uuid.uuid4().hex[:12]}"
         origin = "template0" if revision else template
-        with admin.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{origin}"'))
-        monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", server.dsn(name))
-        engine = db.engine("postgresql+psycopg" + server.dsn(name).removeprefix("postgresql"))
+        # A copy of files is half the work of one that is logged.
+        patiently(admin, f'CREATE DATABASE "{name}" TEMPLATE "{origin}" STRATEGY FILE_COPY')
+        engine = db.engine(homes.address(HOME, name))
+        monkeypatch.setenv("AIRFLOW_CONN_REENGAGE_WAREHOUSE", EmbeddedServer(HOME).dsn(name))
         if revision:
             db.migrate(engine, revision)
         yield engine
@@ -129,7 +157,7 @@ def new_warehouse(
                 ),
                 {"name": name},
             )
-            connection.execute(sa.text(f'DROP DATABASE "{name}"'))
+        patiently(admin, f'DROP DATABASE "{name}"')
 
     return make
 

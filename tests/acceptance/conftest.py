@@ -1,9 +1,13 @@
 """What the tests that look at pages share."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+PATIENCE = 300_000  # milliseconds, of a busy machine: what is there is seen at once
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -12,6 +16,15 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            timeout=PATIENCE,
         )
+        make = browser.new_context
+
+        def new_context(**given: Any) -> BrowserContext:
+            context = make(**given)
+            context.set_default_timeout(PATIENCE)
+            return context
+
+        browser.new_context = new_context  # type: ignore[method-assign]
         yield browser
         browser.close()

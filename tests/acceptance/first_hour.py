@@ -19,7 +19,7 @@ def without_airflow() -> None:
     def example(base: str) -> str:
         told = str(named(base))
         link = told.partition("recipient: ")[2].rstrip(")")
-        answer = requests.get(link, timeout=60).status_code if link else "not: none is named"
+        answer = requests.get(link, timeout=300).status_code if link else "not: none is named"
         print(f"The link answers {answer}.")
         return told
 

@@ -32,6 +32,7 @@ QUIET = 40  # who are texted on the first day
 BATCH = 4
 PASSING = 2  # requests that the provider answers before it keeps everybody waiting
 SECONDS = 120  # within which the queue moves again
+LOOK_SECONDS = 1  # between two looks at Airflow's API, each of which keeps its server busy
 DAGS = ("ingest", "journey", "send", "replies", "outcomes")
 
 # Somewhere it is between ten and four o'clock, whenever this runs: the time zone, the country, and
@@ -226,7 +227,7 @@ class Person:
             assert "failed" not in states.values(), self.why(name, states)
             return "success" in states.values()
 
-        wait_for(f"reengage_{name} succeeds", has_ended, self.cluster.check)
+        wait_for(f"reengage_{name} succeeds", has_ended, self.cluster.check, LOOK_SECONDS)
 
     def tasks(self, name: str, run_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask(
@@ -346,6 +347,7 @@ def test_two_days_pass_and_nobody_is_texted_twice(
         "the DAGs are known",
         lambda: len(person.ask("GET", "dags?paused=true")["dags"]) == 7,
         cluster.check,
+        LOOK_SECONDS,
     )
 
     # The first day is asked for by hand, of a DAG that is still paused, and comes before the

@@ -23,6 +23,7 @@ import pytest
 import yaml
 from typist import Typist
 
+import homes as made
 from depth import IS_SOAK
 from reengage.settings import INCLUDE
 from reengage_local.postgres import EmbeddedServer
@@ -272,15 +273,13 @@ def homes(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Iterator[dict
     ):
         file = folder / f"{name}.yaml"
         file.write_text(policy.replace("time_zone: America/New_York", f"time_zone: {zone}"))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
+        if name != "killed":  # whose first days are killed from nothing on
+            made.with_airflow(folder / name)
         found[name] = Home(
             folder / name,
-            kept
-            | {
-                "REENGAGE_HOME": str(folder / name),
-                "REENGAGE_POLICY": str(file),
-                "REENGAGE_SOURCES": str(data.folder),
-            },
+            made.environment(
+                folder / name, REENGAGE_POLICY=str(file), REENGAGE_SOURCES=str(data.folder)
+            ),
         )
     yield found
     for home in found.values():

@@ -3,7 +3,6 @@ that holds what the demo left.
 """
 
 import csv
-import os
 import re
 import shlex
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 import yaml
 from typist import Typist
 
+import homes
 from reengage.clock import wall_clock
 from reengage.ingest.sources import read_source
 from reengage.settings import PROJECT
@@ -147,6 +147,7 @@ def typed() -> list[Line]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with files like the demo's, but fewer; the demo takes them as its own."""
     home = tmp_path_factory.mktemp("first") / "home"
+    homes.with_airflow(home)
     folder = home / "demo"
     folder.mkdir(parents=True)
     ids = range(1, CARDS + 1)
@@ -211,11 +212,8 @@ def told(home: Path) -> dict[str, dict[str, Any]]:
     lines = typed()
     with (home.parent / "codes.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["code"], ["SPRING-0001"]])
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "REENGAGE"))}
     program = str(Path(__file__).with_name("first_hour.py"))
-    typist = Typist(
-        kept | {"REENGAGE_HOME": str(home)}, home.parent, program, *map(str, demo.DAYS[-2:])
-    )
+    typist = Typist(homes.environment(home), home.parent, program, *map(str, demo.DAYS[-2:]))
     try:
         came = {"make demo": typist.type("demo")}
         came |= {line.text: typist.type(*line.arguments) for line in lines}

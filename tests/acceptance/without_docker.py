@@ -31,7 +31,7 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 REDIS = Path("/usr/bin/redis-server")
 CELERY = Path(sys.prefix) / "celery"
 # However busy the machine: what takes longer has failed.
-PATIENCE = 400
+PATIENCE = 1200
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?-])([^}]*))?\}")
 MARK = "REENGAGE_TEST_MARK"
 
@@ -48,14 +48,18 @@ def missing() -> str | None:
     return None
 
 
-def wait_for(what: str, is_so: Callable[[], Any], alive: Callable[[], None]) -> Any:
-    """What `is_so` returns once that is true. Raises TimeoutError, or what `alive` raises."""
+def wait_for(
+    what: str, is_so: Callable[[], Any], alive: Callable[[], None], every: float = 0.2
+) -> Any:
+    """What `is_so`, asked every so many seconds, returns once that is true. Raises TimeoutError, or
+    what `alive` raises.
+    """
     deadline = time.monotonic() + PATIENCE
     while not (found := is_so()):
         alive()
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {PATIENCE} s: {what}")
-        time.sleep(0.2)
+        time.sleep(every)
     return found
 
 
@@ -241,6 +245,8 @@ class WithoutDocker:
                 self.ports["airflow-scheduler:8974"]
             ),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # No file of a DAG changes meanwhile, and to read them all again takes a core's third.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             MARK: self._mark,
             **ours,
         }

@@ -16,15 +16,15 @@ PATIENCE = 300
 DAG = "reengage_journey"
 
 
-def prepare(home: Path) -> None:
-    """Airflow's environment, with SQLite, before it is imported."""
+def prepare(home: Path, metadata: str) -> None:
+    """Airflow's environment, before it is imported. metadata: the address of its database."""
     from reengage.settings import PROJECT
 
     (home / "dags").mkdir()
     (home / "dags" / "journey.py").symlink_to(PROJECT / "dags" / "journey.py")
     os.environ |= {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "none"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -34,9 +34,6 @@ def prepare(home: Path) -> None:
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    from airflow.utils.db import initdb
-
-    initdb()
 
 
 def question() -> dict[str, Any]:
@@ -129,7 +126,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever Airflow prints is no answer
     home = Path(sys.argv[1])
-    prepare(home)
+    prepare(home, os.environ.pop("METADATA"))
     from airflow.dag_processing.dagbag import DagBag
 
     for line in sys.stdin:

@@ -1,6 +1,7 @@
 """The journey's DAG, really run: what its gates, and a person, make of a day."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+import homes
 from reengage.settings import INCLUDE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reengage"))
@@ -25,9 +27,13 @@ Journey = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
     home = tmp_path_factory.mktemp("airflow")
+    server = homes.with_airflow(home / "home")
+    server.start()
+    metadata = server.dsn("airflow").replace("://", "+psycopg2://")
     with (home / "log").open("w") as log:
         runner = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(Path(__file__).parent / "runner.py"), str(home)],
+            env={**os.environ, "METADATA": metadata},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -39,6 +45,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Po
         runner.wait()
         runner.stdin.close()
         runner.stdout.close()
+    server.forget()
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 """The maintenance DAG, run: it tells what differs, mends it when asked, and fails otherwise."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
-from reengage_local.postgres import EmbeddedServer
+import homes
+from reengage import db
 
 CODE = """
 import json, sys
@@ -28,11 +31,29 @@ print("told:", json.dumps(told))
 """
 
 
-def run(*confs: dict[str, Any]) -> list[str]:
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home with Airflow's metadata, whose server runs."""
+    home = tmp_path / "home"
+    server = homes.with_airflow(home)
+    server.start()
+    yield home
+    server.forget()
+
+
+@pytest.fixture
+def warehouse(home: Path) -> Iterator[sa.Engine]:
+    """The home's own, migrated and empty."""
+    engine = db.engine(homes.address(home))
+    yield engine
+    engine.dispose()
+
+
+def run(home: Path, *confs: dict[str, Any]) -> list[str]:
     """How runs with these configurations end, one after the other, in one process."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CODE, json.dumps(confs)],
-        env=os.environ.copy(),
+        env=homes.environment(home),
         capture_output=True,
         text=True,
         timeout=600,
@@ -45,7 +66,7 @@ def run(*confs: dict[str, Any]) -> list[str]:
 
 
 def test_the_dag_fails_on_a_difference_and_mends_it_when_asked(
-    server: EmbeddedServer, warehouse: sa.Engine
+    home: Path, warehouse: sa.Engine
 ) -> None:
     with warehouse.begin() as connection:
         connection.exec_driver_sql(
@@ -57,7 +78,7 @@ def test_the_dag_fails_on_a_difference_and_mends_it_when_asked(
             "updated_load_id) VALUES (7, '2024-01-01', 5, 1)"
         )
     failed = "reengage_maintenance failed in audit."
-    ends = run({}, {"share": 1, "repair": True}, {"share": 1.0})
+    ends = run(home, {}, {"share": 1, "repair": True}, {"share": 1.0})
     assert ends == [failed, "success", "success"]
     with warehouse.connect() as connection:
         kept = connection.execute(

@@ -244,7 +244,7 @@ from reengage_local.serving import serve
 from reengage_local.sandbox import create_sandbox
 clock = SimulatedClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
 print(serve(create_sandbox(Path(sys.argv[1]), clock, "sandbox-key", "seed")).url, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -300,7 +300,9 @@ def test_everything_answered_is_on_the_disk_when_killed_under_load(tmp_path: Pat
 
     thread = threading.Thread(target=load)
     thread.start()
-    time.sleep(0.7)
+    while not accepted and thread.is_alive():
+        time.sleep(0.01)
+    time.sleep(0.3)
     kill(process)
     thread.join()
     provider.close()

@@ -185,6 +185,24 @@ def _only_writes(tree: nodes.Template, names: Collection[str]) -> bool:
     )
 
 
+class _Source(NamedTuple):
+    """What a template's text says, whatever the policy. tree: nobody changes it; names: the fields
+    that it names; only_writes: see _only_writes, of what is put in last.
+    """
+
+    tree: nodes.Template
+    names: frozenset[str]
+    only_writes: bool
+
+
+@lru_cache(maxsize=256)
+def _source(text: str) -> _Source:
+    """A template, parsed: half of what the check of a policy's texts takes."""
+    tree = SandboxedEnvironment().parse(text)
+    names = frozenset(meta.find_undeclared_variables(tree))
+    return _Source(tree, names, _only_writes(tree, _HOLES.keys()))
+
+
 @lru_cache(maxsize=8)
 def _environment(folders: tuple[Path, ...]) -> SandboxedEnvironment:
     """Kept, as compiling is half of the loading; a changed file is compiled anew."""
@@ -198,7 +216,8 @@ def _state(file: Path) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-_kept: dict[tuple[Any, ...], "Templates"] = {}  # the last that was checked
+_kept: dict[tuple[Any, ...], "Templates"] = {}  # those that were checked
+_MOST_KEPT = 8
 
 
 class Templates:
@@ -239,9 +258,7 @@ class Templates:
                 variants |= self._variants(step, folder)
             for language, name in variants.items():
                 self._templates[step.name, language] = self._load(name)
-        self._only_writes = {
-            key for key in self._templates if _only_writes(self._tree(*key), _HOLES.keys())
-        }
+        self._only_writes = {key for key in self._templates if self._read(*key).only_writes}
         if is_checked:
             for step in policy.steps:
                 for language in self.languages(step):
@@ -259,7 +276,8 @@ class Templates:
         key = policy.model_dump_json(), *((str(file), *_state(file)) for file in files)
         if key not in _kept:
             made = cls(policy)
-            _kept.clear()
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
             _kept[key] = made
         return _kept[key]
 
@@ -285,18 +303,15 @@ class Templates:
         places = [folder / name for folder in self._folders]
         return next((place for place in places if place.is_file()), places[0])
 
-    def _tree(self, step: str, language: str) -> nodes.Template:
+    def _read(self, step: str, language: str) -> _Source:
         file = self._place(self._templates[step, language].name or "")
-        return self._environment.parse(file.read_text(encoding="utf-8"))
+        return _source(file.read_text(encoding="utf-8"))
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
         if step.name not in self._names:
             self._names[step.name] = frozenset().union(
-                *(
-                    meta.find_undeclared_variables(self._tree(step.name, language))
-                    for language in self.languages(step)
-                )
+                *(self._read(step.name, language).names for language in self.languages(step))
             )
         return self._names[step.name]
 
@@ -494,11 +509,11 @@ class Templates:
         """
         template = self._templates[step.name, language]
         file = self.file(step, language)
-        text = file.read_text(encoding="utf-8")
         fields = _FIELDS | (_MAY_LACK.keys() - _OF_COUPON) | (_OF_COUPON if step.coupon else set())
-        tree = self._environment.parse(text)
-        unknown = meta.find_undeclared_variables(tree) - fields
-        for node in sorted(tree.find_all(nodes.Name), key=lambda node: node.lineno):
+        text = file.read_text(encoding="utf-8")
+        source = _source(text)
+        unknown = source.names - fields
+        for node in sorted(source.tree.find_all(nodes.Name), key=lambda node: node.lineno):
             if node.name in unknown:
                 hint = " of a step without a coupon" if node.name.startswith("coupon_") else ""
                 raise ConfigurationError(

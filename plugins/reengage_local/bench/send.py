@@ -259,8 +259,8 @@ def _sandbox() -> Iterator[str]:
         process = context.Process(target=_serve, args=(folder, theirs, over), daemon=True)
         process.start()
         try:
-            if not ours.poll(60):
-                raise ReengageError("The sandbox of the benchmark did not start within a minute.")
+            if not ours.poll(300):
+                raise ReengageError("The sandbox of the benchmark did not start in five minutes.")
             yield ours.recv()
         finally:
             over.set()

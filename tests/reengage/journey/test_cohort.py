@@ -375,7 +375,7 @@ def test_of_two_at_once_one_decides(warehouse: sa.Engine) -> None:
             pool.submit(cohort.decide, world.engine, world.policy, DAY, world.clock, LINKS)
             for _ in range(2)
         ]
-        found = [future.result(60) for future in both]
+        found = [future.result(600) for future in both]
     assert found[0] == found[1]
     assert len(decisions(world)) == 50
     assert world.sql("SELECT count(*) FROM outbox.message")[0][0] == 50

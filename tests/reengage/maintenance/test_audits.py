@@ -516,7 +516,7 @@ def test_a_killed_audit_leaves_nothing(warehouse: sa.Engine, what: str) -> None:
             keeper.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('core', 0))")
         process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", CODE, what])
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 600
             while not rows(warehouse, waiting):
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.1)

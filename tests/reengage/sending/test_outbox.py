@@ -58,6 +58,7 @@ NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)  # a Tuesday, 10:00 in New York
 AS_OF = date(2026, 3, 2)
 QUIET = date(2026, 1, 31)
 KEY = "sandbox-key"
+PATIENCE = 15.0  # seconds, of a busy machine: nobody waits for so long
 
 
 def policy_with(**sending: Any) -> Policy:
@@ -78,7 +79,7 @@ class Sandbox:
     url: str
     kind: str = "infobip"
 
-    def provider(self, key: str = KEY, timeout_seconds: float = 1.0) -> Provider:
+    def provider(self, key: str = KEY, timeout_seconds: float = PATIENCE) -> Provider:
         return provider_for(account(self.url, key, self.kind), timeout_seconds)
 
     def accepted(self) -> Counter[str]:
@@ -308,7 +309,7 @@ def work(address: str, url: str, kind: str, share: int, shares: int) -> None:
     """One sender, in a process of its own, until nothing is due."""
     outbox.BACK_OFF_SECONDS = (0.02,) * 5
     engine = db.engine(address)
-    provider = provider_for(account(url, kind=kind), 1.0)
+    provider = provider_for(account(url, kind=kind), PATIENCE)
     policy = policy_with(max_attempts=100)
     Sender(engine, provider, policy, SimulatedClock(NOW), share, shares).run()
 

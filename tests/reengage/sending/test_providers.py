@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -60,6 +61,7 @@ from reengage_local.sandbox import connection
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 PHONES = ["+12025550101", "+12025550102"]
 BATCH = [Outgoing(f"m{i}", phone, f"text {i}") for i, phone in enumerate(PHONES)]
+PATIENCE = 15.0  # seconds, of a busy machine: nobody waits for so long
 KEY = "a-very-secret-key"
 KINDS = ["infobip", "twilio", "mailup"]
 SINGLES = ["twilio", "mailup"]
@@ -130,7 +132,7 @@ def peer() -> Iterator[type[Peer]]:
 
 @pytest.fixture
 def provider(peer: Any) -> Iterator[Provider]:
-    provider = provider_for(Account("infobip", peer.url, "", KEY, {"sandbox": True}), 1.0)
+    provider = provider_for(Account("infobip", peer.url, "", KEY, {"sandbox": True}), PATIENCE)
     yield provider
     provider.close()
 
@@ -175,7 +177,7 @@ def test_a_netrc_line_does_not_replace_the_key(
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     peer.answer = lambda self: self.tell(200, {"messages": []})
-    provider = provider_for(Account("infobip", peer.url, "", KEY), 1.0)
+    provider = provider_for(Account("infobip", peer.url, "", KEY), PATIENCE)
     provider._session.trust_env = True
     hand_over(provider)
     provider.close()
@@ -284,12 +286,18 @@ def test_a_redirect_is_not_followed(peer: Any, provider: Provider) -> None:
     assert len(peer.asked) == 1
 
 
-def test_a_read_time_out_is_unknown_within_the_time_out(peer: Any, provider: Provider) -> None:
-    peer.answer = lambda self: time.sleep(1.5)
+def test_a_read_time_out_is_unknown_within_the_time_out(peer: Any) -> None:
+    over = threading.Event()
+    peer.answer = lambda self: over.wait(300)
+    provider = provider_for(Account("infobip", peer.url, "", KEY), 0.5)
     begun = time.monotonic()
-    assert [a.raw_code for a in hand_over(provider)] == ["read_timeout"] * 2
-    assert time.monotonic() - begun < 1.4
-    assert [a.outcome for a in hand_over(provider)] == [Outcome.UNKNOWN] * 2
+    try:
+        assert [a.raw_code for a in hand_over(provider)] == ["read_timeout"] * 2
+        assert time.monotonic() - begun < 100
+        assert [a.outcome for a in hand_over(provider)] == [Outcome.UNKNOWN] * 2
+    finally:
+        over.set()
+        provider.close()
 
 
 def test_a_reset_after_the_request_is_unknown(peer: Any, provider: Provider) -> None:
@@ -581,7 +589,7 @@ def single(peer: Any) -> Iterator[Callable[..., Provider]]:
     """Makes a provider of a kind that asks the peer; quick, unless the extra says otherwise."""
     made = []
 
-    def make(kind: str, timeout_seconds: float = 1.0, **extra: Any) -> Provider:
+    def make(kind: str, timeout_seconds: float = PATIENCE, **extra: Any) -> Provider:
         given = connection(kind, peer.url, KEY)
         given["extra"] |= {"rate_per_second": 10_000, **extra}
         made.append(provider_for(account(**given), timeout_seconds))
@@ -900,12 +908,32 @@ def test_nothing_begins_after_a_batchs_time_is_over(peer: Any, single: Any, kind
     peer.answer = slow
     provider = single(kind, 0.6)
     start = time.monotonic()
-    answers = hand_over(provider, crowd(200))
+    answers = hand_over(provider, crowd(300))  # which would take nearly five seconds
     assert provider.spread_seconds == 0.6
-    assert max(begun) - start < 0.6 + 0.2
+    assert max(begun) - start < 3
     held = [answer for answer in answers if answer.raw_code == "held_back"]
     assert held and {answer.outcome for answer in held} == {Outcome.RETRY}
-    assert len(begun) + len(held) == 200
+    assert len(begun) + len(held) == 300
+
+
+@contextmanager
+def lags() -> Iterator[list[float]]:
+    """By how many seconds threads are late meanwhile, on a machine that does something else."""
+    found, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(0.005)
+            found.append(time.monotonic() - began - 0.005)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("kind", SINGLES)
@@ -917,11 +945,13 @@ def test_a_rate_holds_over_all_threads(peer: Any, single: Any, kind: str) -> Non
         self.tell(*TAKEN[kind])
 
     peer.answer = note
-    hand_over(single(kind, 5, rate_per_second="40"), crowd(41))
+    with lags() as late:
+        hand_over(single(kind, PATIENCE, rate_per_second="40"), crowd(41))
     assert len(begun) == 41
-    assert 0.95 < max(begun) - min(begun) < 2
+    assert 0.95 - max(late) < max(begun) - min(begun) < 2 + 2 * sum(late)
+    most = 20 + 4 + 40 * 2 * max(late)  # and some jitter
     for moment in begun:
-        assert sum(moment <= other < moment + 0.5 for other in begun) <= 20 + 4  # and some jitter
+        assert sum(moment <= other < moment + 0.5 for other in begun) <= most
 
 
 def test_a_pace_lets_nothing_begin_while_it_is_held() -> None:

@@ -729,7 +729,7 @@ def test_a_killed_service_loses_no_hit_that_was_answered(
 
 
 def raw(client: httpx.Client, sent: bytes, wait: float = 0) -> bytes:
-    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=60) as wire:
         wire.sendall(sent)
         time.sleep(wait)
         answer = b""
@@ -786,7 +786,7 @@ def test_what_follows_an_answer_does_not_hold_the_connection(
 ) -> None:
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
     length = b"Content-Length: 9\r\n" if after == b"1" else b""
-    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=2) as wire:
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=60) as wire:
         wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n")
         assert wire.recv(65536).startswith(b"HTTP/1.1 200")
         wire.sendall(after)

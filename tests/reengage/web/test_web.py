@@ -58,7 +58,9 @@ def served(app: FastAPI, **more: Any) -> Iterator[httpx.Client]:
                 assert thread.is_alive(), "the service did not start"
                 time.sleep(0.01)
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+            with httpx.Client(
+                base_url=address, trust_env=False, timeout=120, verify=False
+            ) as client:
                 yield client
         finally:
             server.should_exit = True
