@@ -40,6 +40,17 @@ TYPES = {
 }
 
 
+# The temporary tables that statements of episodes hand to each other, by who makes them.
+EPISODE_TABLES = {
+    "episode/released": ["released"],
+    "episode/open": ["reached"],
+    "episode/place_decided": ["climbing", "counted", "placed"],
+    "episode/place": ["placed"],
+    "episode/touch_by_hits": ["touched"],
+    "episode/judge_again": ["followed"],
+}
+
+
 def type_of(bind: str) -> str:
     if bind.startswith(("is_", "has_")):
         return "boolean"
@@ -92,6 +103,9 @@ def check(connection: sa.Connection, name: str) -> None:
         make(driver, "core/hear_load")
     if "counted_day" in text:
         make(driver, "outcome/count_days")
+    for needed, tables in EPISODE_TABLES.items():
+        if name.startswith("episode/") and any(re.search(rf"\b{table}\b", text) for table in tables):
+            make(driver, needed)
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):

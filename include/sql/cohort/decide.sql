@@ -258,7 +258,7 @@ SELECT
                 AND (
                     (
                         suppression.contact_id = due.contact_id
-                        AND NOT core.is_of_number(suppression.reason)
+                        AND suppression.scope = 'person'
                     )
                     OR suppression.phone_hash = ANY(due.phone_hashes)
                 )
