@@ -151,11 +151,11 @@ def stream(
 
 
 def names() -> list[str]:
-    """The names of all statements, without the migrations: stage/statement."""
+    """The names of all statements: stage/statement. What makes the schema is none of them."""
     return sorted(
         str(file.relative_to(SQL).with_suffix(""))
         for file in SQL.rglob("*.sql")
-        if "migrations" not in file.parts
+        if not {"migrations", "objects"} & set(file.relative_to(SQL).parts) and file.parent != SQL
     )
 
 
@@ -267,9 +267,10 @@ ALONE_SECONDS = 0.2
 
 
 def migrate(target: Engine, revision: str = "head") -> None:
-    """Bring the warehouse to the newest schema, or only to a revision. Each revision is its own
-    transaction. Safe to run twice, by two at once, and after a kill anywhere. Raises
-    ConfigurationError behind a pooler that check_sessions refuses.
+    """Bring the warehouse to the newest schema, views and functions included (include/sql/objects),
+    or only to a revision, with what was of its time. Each revision is its own transaction. Safe to
+    run twice, by two at once, and after a kill anywhere. Raises ConfigurationError behind a pooler
+    that check_sessions refuses.
     """
     from alembic import command
     from alembic.config import Config
@@ -284,6 +285,7 @@ def migrate(target: Engine, revision: str = "head") -> None:
         keeper.commit()
         try:
             config.attributes["connection"] = connection
+            config.attributes["is_newest"] = revision == "head"
             command.upgrade(config, revision)
         finally:
             keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
