@@ -16,7 +16,7 @@ LEFT JOIN outbox.hit_of_episode AS hit
     ON
         episode.contact_id = hit.contact_id
         AND episode.dormant_since = hit.dormant_since
-GROUP BY episode.contact_id, episode.dormant_since
+GROUP BY episode.contact_id, episode.dormant_since, episode.is_opened
 HAVING episode.is_opened <> coalesce(bool_or(hit.verdict = 'human'), FALSE);
 
 ANALYZE marking;

@@ -22,4 +22,4 @@ ADD COLUMN scope core.suppression_scope NOT NULL GENERATED ALWAYS AS (
 COMMENT ON COLUMN core.suppression.scope IS
 'Whom it holds: the person and the number it was said on; the number alone; or the address alone';
 
-DROP FUNCTION core.is_of_number(core.suppression_reason);
+DROP FUNCTION IF EXISTS core.is_of_number(core.suppression_reason);

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0039"
-down_revision = "0034"
+down_revision = "0038"
 
 FOLDER = Path(__file__).parents[1] / "0039_scope"
 
