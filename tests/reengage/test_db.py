@@ -103,9 +103,10 @@ def check(connection: sa.Connection, name: str) -> None:
         make(driver, "core/hear_load")
     if "counted_day" in text:
         make(driver, "outcome/count_days")
-    for needed, tables in EPISODE_TABLES.items():
-        if name.startswith("episode/") and any(re.search(rf"\b{table}\b", text) for table in tables):
-            make(driver, needed)
+    if name.startswith("episode/"):
+        for needed, tables in EPISODE_TABLES.items():
+            if re.search(rf"\b({'|'.join(tables)})\b", text):
+                make(driver, needed)
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     for clause, _ in db._statements(name, "raw.interaction" if "raw.entity" in text else None):

@@ -73,7 +73,7 @@ def inactivity(world: World) -> list[tuple[int, bool]]:
     """Whose there is, and whether it stands."""
     rows = world.sql(
         "SELECT contact_id, lifted_at IS NULL AS stands FROM core.suppression"
-        " WHERE reason = 'inactivity' ORDER BY contact_id"
+        " WHERE reason = 'inactivity' ORDER BY contact_id, channel DESC"
     )
     return [(row.contact_id, row.stands) for row in rows]
 
