@@ -197,8 +197,6 @@ SELECT
     outcome.by_hits(known.if_unopened, known.first_open_at, known.is_unsure) AS outcome
 FROM known;
 
-ANALYZE closing;
-
 UPDATE cohort.episode AS episode
 SET closed_on = closing.closed_on, next_due_on = NULL, next_step = NULL
 FROM closing

@@ -114,8 +114,6 @@ LEFT JOIN cohort.episode AS episode
         AND ended.dormant_since = episode.dormant_since
 GROUP BY card.contact_id;
 
-ANALYZE cooling;
-
 UPDATE cohort.dormancy AS dormancy
 SET active_closed_on = cooling.closed_on
 FROM cooling

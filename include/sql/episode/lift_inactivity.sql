@@ -91,8 +91,6 @@ LEFT JOIN own_signal ON resting.suppression_id = own_signal.suppression_id
 LEFT JOIN opened ON resting.suppression_id = opened.suppression_id
 WHERE resting.is_acquitted OR own_signal.is_there OR opened.is_there;
 
-ANALYZE revived;
-
 UPDATE core.suppression AS suppression
 SET lifted_at = :at, is_lifted_by_open = revived.is_by_open
 FROM revived

@@ -19,8 +19,6 @@ LEFT JOIN outbox.hit_of_episode AS hit
 GROUP BY episode.contact_id, episode.dormant_since, episode.is_opened
 HAVING episode.is_opened <> coalesce(bool_or(hit.verdict = 'human'), FALSE);
 
-ANALYZE marking;
-
 UPDATE cohort.episode AS episode
 SET is_opened = marking.is_opened
 FROM marking

@@ -104,5 +104,3 @@ INNER JOIN cohort.episode AS episode
 INNER JOIN core.contact AS person
     ON episode.contact_id = person.contact_id AND person.merged_into IS NULL
 GROUP BY episode.contact_id;
-
-ANALYZE released;
