@@ -41,6 +41,17 @@ TYPES = {
 }
 
 
+# The temporary tables that statements of episodes hand to each other, by who makes them.
+EPISODE_TABLES = {
+    "episode/released": ["released"],
+    "episode/open": ["reached"],
+    "episode/place_decided": ["climbing", "counted", "placed"],
+    "episode/place": ["placed"],
+    "episode/touch_by_hits": ["touched"],
+    "episode/judge_again": ["followed"],
+}
+
+
 def type_of(bind: str) -> str:
     if bind.startswith(("is_", "has_")):
         return "boolean"
@@ -99,6 +110,10 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
         make(driver, "core/hear_load")
     if "counted_day" in text:
         make(driver, "outcome/count_days")
+    if name.startswith("episode/"):
+        for needed, tables in EPISODE_TABLES.items():
+            if re.search(rf"\b({'|'.join(tables)})\b", text):
+                make(driver, needed)
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     given = (

@@ -18,7 +18,7 @@
 -- after as_of in the brand's zone), ladder, is_in_order, purpose, channel, country (of contacts without one),
 -- expires_after_days, consent_clocks, repeat_after_days, gap_days, daily_cap, warm_up_cap,
 -- caps_order, control_share, control_salt, policy_version.
--- Twice: an episode is decided once a day (the primary key), and advance_episodes moves its date.
+-- Twice: an episode is decided once a day (the primary key), and episode/advance moves its date.
 DROP TABLE IF EXISTS due;
 
 CREATE TEMPORARY TABLE due ON COMMIT DROP AS
@@ -258,7 +258,7 @@ SELECT
                 AND (
                     (
                         suppression.contact_id = due.contact_id
-                        AND NOT core.is_of_number(suppression.reason)
+                        AND suppression.scope = 'person'
                     )
                     OR suppression.phone_hash = ANY(due.phone_hashes)
                 )

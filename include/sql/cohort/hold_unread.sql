@@ -1,6 +1,6 @@
 -- Hold whose text was called off at its claim for a reply that nobody has read: the step is not used
 -- up, and is decided again once the reply is read. Returns whose latest decision that was: whoever runs
--- this runs cohort/advance_episodes for them, by day, in the same transaction.
+-- this runs episode.advance for them, by day, in the same transaction.
 -- Grain: decision of an open episode. Reads: outbox.message, cohort.episode. Writes: cohort.decision.
 -- Parameters: none. Twice: the decision is a hold by then.
 WITH held AS (

@@ -267,7 +267,8 @@ FROM parted
 INNER JOIN core.suppression AS suppression ON parted.from_id = suppression.contact_id
 WHERE
     suppression.lifted_at IS NULL
-    AND suppression.reason IN ('opted_out', 'complaint', 'erased', 'paused')
+    AND suppression.scope = 'person'
+    AND suppression.reason <> 'inactivity'
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE core.contact AS contact

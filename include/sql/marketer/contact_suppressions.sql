@@ -15,7 +15,7 @@ FROM (
     WHERE
         own.contact_id = cast(:contact_id AS bigint)
         AND own.lifted_at IS NULL
-        AND NOT core.is_of_number(own.reason)
+        AND own.scope = 'person'
     UNION ALL
     SELECT
         suppression.reason,

@@ -37,7 +37,7 @@ bounced AS (
         min(fresh.occurred_at) AS since
     FROM fresh
     INNER JOIN outbox.message AS message ON fresh.message_id = message.message_id
-    WHERE core.is_of_number(fresh.suppress)
+    WHERE fresh.suppress <> 'opted_out'
     GROUP BY message.contact_id, message.phone_hash, fresh.suppress
     ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, '')))
     WHERE lifted_at IS NULL DO NOTHING

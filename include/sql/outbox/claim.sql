@@ -80,7 +80,7 @@ judged AS MATERIALIZED (
                     suppression.lifted_at IS NULL
                     AND suppression.channel = message.channel
                     AND suppression.contact_id = message.contact_id
-                    AND NOT core.is_of_number(suppression.reason)
+                    AND suppression.scope = 'person'
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT 1

@@ -104,7 +104,7 @@ CROSS JOIN
             (
                 (
                     suppression.contact_id = contact.contact_id
-                    AND NOT core.is_of_number(suppression.reason)
+                    AND suppression.scope = 'person'
                 )
                 OR suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
             )

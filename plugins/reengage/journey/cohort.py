@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
@@ -20,7 +20,7 @@ from reengage import db
 from reengage.clock import Clock
 from reengage.errors import DayStopped, PastDayError
 from reengage.ingest.sources import Source
-from reengage.outcome import outcomes
+from reengage.journey import episode
 from reengage.policy import Policy, WarmUp
 from reengage.texts import coupons, drafts
 
@@ -116,11 +116,13 @@ def decide_in(
             for left in db.run(connection, "outbox/left_drafts", as_of=as_of).scalars().all():
                 log.warning("%s was let go, but not all of its texts: they are due again", left)
                 db.run(connection, "cohort/take_back_drafts", as_of=left, at=begun)
-                _advance(connection, policy, left)
+                episode.advance(connection, policy, left)
             _hold_unread(connection, policy)
-            contacts = _follow_policy(connection, policy, as_of)
+            contacts = None
+            if episode.follow_policy(connection, policy, as_of):
+                contacts = db.run(connection, "cohort/count_contacts").scalar_one()
             db.run(connection, "core/lift_pauses", as_of=as_of, at=begun)
-            new = catch_up(connection, policy, as_of, clock)
+            new = episode.catch_up(connection, policy, as_of, clock)
             _decide(connection, policy, as_of)
             drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
@@ -137,7 +139,7 @@ def decide_in(
                     log.warning(
                         "%s Their contacts wait.", coupons.out_of_codes(connection, pool, missing)
                     )
-            _advance(connection, policy, as_of)
+            episode.advance(connection, policy, as_of)
             db.run(
                 connection,
                 "cohort/record_day",
@@ -171,7 +173,7 @@ def stop(connection: Connection, policy: Policy, as_of: date, reason: str, now: 
     held for `reason` (of cohort.reason) and due again on the next day. Twice: nothing is left.
     """
     db.run(connection, "cohort/stop_day", as_of=as_of, reason=reason, at=now)
-    _advance(connection, policy, as_of)
+    episode.advance(connection, policy, as_of)
 
 
 def hold_unread(engine: Engine, policy: Policy) -> None:
@@ -190,7 +192,7 @@ def _hold_unread(connection: Connection, policy: Policy) -> None:
             f"{len(held.contact_ids):,}",
             held.as_of,
         )
-        _advance(connection, policy, held.as_of, held.contact_ids)
+        episode.advance(connection, policy, held.as_of, held.contact_ids)
 
 
 def counts(connection: Connection, as_of: date) -> DayCounts:
@@ -199,44 +201,8 @@ def counts(connection: Connection, as_of: date) -> DayCounts:
     return DayCounts(as_of, {(r.step, r.action, r.reason): r.contacts for r in rows})
 
 
-def catch_up(connection: Connection, policy: Policy, as_of: date, clock: Clock) -> int:
-    """Bring the episodes to the state of the loads so far: who is quiet since when, who came back,
-    whose ladder ended before as_of, whose hold may be over. Twice: nothing is left to do.
-    Returns how many contacts are new to the journey.
-    """
-    since = db.run(connection, "cohort/watermark").one()
-    new = outcomes.close(connection, policy, as_of, clock, over_on=as_of - timedelta(days=1))
-    db.run(
-        connection,
-        "cohort/bring_forward",
-        after_load_id=since.last_load_id,
-        after=since.decided_at,
-        as_of=as_of,
-        rungs=len(policy.steps),
-    )
-    return new
-
-
-def _follow_policy(connection: Connection, policy: Policy, as_of: date) -> int | None:
-    """A new ladder holds for everybody from this day on, open episodes included. Returns the
-    contacts there are, if it was new: the one time that all of them are looked at.
-    """
-    text = json.dumps(
-        [policy.ladder, policy.clocks, policy.pace, policy.cooldown_days, policy.entry]
-    )
-    known = db.run(connection, "core/derived_from", name="ladder").scalar()
-    if known == text:
-        return None
-    if known is not None:
-        log.info("The policy's ladder changed: open episodes follow the new one from %s", as_of)
-    outcomes.follow_loads(connection, policy, after_load_id=-1)
-    db.run(connection, "cohort/follow_policy", as_of=as_of, ladder_text=text, **policy.climb)
-    return int(db.run(connection, "cohort/count_contacts").scalar_one())
-
-
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
-    opened = db.run(connection, "cohort/open_episodes", as_of=as_of, **policy.climb).rowcount
-    db.analyze_grown(connection, cohort__episode=opened, cohort__dormancy=opened)
+    episode.open_due(connection, policy, as_of)
     consent, caps = policy.consent, policy.caps
     decided = db.run(
         connection,
@@ -273,15 +239,6 @@ def _warm_up_cap(connection: Connection, ramp: WarmUp) -> int | None:
 
 def _hold(connection: Connection, as_of: date, reason: str, contact_ids: Collection[int]) -> None:
     db.run(connection, "cohort/hold", as_of=as_of, reason=reason, contact_ids=sorted(contact_ids))
-
-
-def _advance(
-    connection: Connection, policy: Policy, as_of: date, contact_ids: list[int] | None = None
-) -> None:
-    """Move the episodes that were decided on a day on; those of contact_ids alone, if given."""
-    db.run(
-        connection, "cohort/advance_episodes", as_of=as_of, **policy.climb, contact_ids=contact_ids
-    )
 
 
 def _refuse_past(as_of: date, latest: date | None, what: str) -> None:

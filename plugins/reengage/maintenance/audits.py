@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError, ReengageError
-from reengage.outcome.outcomes import NO_LOAD
+from reengage.journey.episode import NO_LOAD
 from reengage.policy import Policy
 from reengage.progress import progress
 
@@ -317,7 +317,7 @@ def _repair(engine: Engine, policy: Policy, wrong: _Wrong) -> None:
         if rules.has_ladder:
             new = db.run(
                 connection,
-                "cohort/follow_loads",
+                "episode/follow_loads",
                 after_load_id=NO_LOAD,
                 contact_ids=ids,
                 clocks=rules.clocks,

@@ -1,7 +1,7 @@
 """What became of each episode, and the figures of each day."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
 from reengage.clock import Clock
+from reengage.journey import episode
 from reengage.policy import Policy
 from reengage.progress import progress
 
@@ -16,102 +17,6 @@ log = logging.getLogger(__name__)
 
 CHUNK = 10_000  # contacts whose outcomes follow in one transaction
 SPAN_DAYS = 31  # whose figures are counted in one transaction
-EVERYBODY = {"after_contact_id": -(2**63), "through_contact_id": 2**63 - 1}
-# Hits of a day before the last one was decided: some were being written meanwhile.
-LOOK_BACK = timedelta(days=1)
-
-
-def close(
-    connection: Connection, policy: Policy, as_of: date, clock: Clock, *, over_on: date
-) -> int:
-    """Note who came back or clicked, close the episodes that are over, write their outcomes, and
-    move their contacts. Returns how many contacts are new to the journey.
-
-    over_on: the day through which ladders may have ended. Before as_of is decided that is an
-    earlier one: a step that is due on as_of is decided first. Twice: nothing is left to close.
-    """
-    zone, now, currency = policy.brand.time_zone, clock(), policy.brand.currency
-    seen = db.run(connection, "cohort/watermark").one()
-    new = follow_loads(connection, policy, after_load_id=seen.last_load_id)
-    db.run(
-        connection,
-        "cohort/mark_returned",
-        after_load_id=seen.last_load_id,
-        clocks=policy.clocks,
-        signals=list(policy.signals),
-    )
-    if seen.decided_at:
-        db.run(
-            connection,
-            "cohort/mark_opened",
-            since=seen.decided_at - LOOK_BACK,
-            until=None,
-            **EVERYBODY,
-        )
-    db.run(
-        connection, "outcome/close_returned", as_of=as_of, at=now, time_zone=zone, currency=currency
-    )
-    db.run(
-        connection,
-        "outcome/recount_revenue",
-        since=as_of - timedelta(days=_window_days(policy)),
-        attribution_days=policy.attribution_days,
-        currency=currency,
-    )
-    ended = (
-        db.run(
-            connection,
-            "outcome/close_over",
-            as_of=over_on,
-            after_load_id=seen.last_load_id,
-            close_after_days=policy.close_after_days,
-            unsubscribe_after_texts=policy.unsubscribe_after_texts,
-            channel=policy.consent.channel,
-            at=now,
-            time_zone=zone,
-            currency=currency,
-        )
-        .scalars()
-        .all()
-    )
-    if ended:
-        follow_loads(connection, policy, contact_ids=ended)
-    db.run(
-        connection,
-        "outcome/revive",
-        after_load_id=seen.last_load_id,
-        after=seen.decided_at,
-        at=now,
-        signals=list(policy.signals),
-    )
-    return new
-
-
-NO_LOAD = 2**62  # no load has this number
-
-
-def follow_loads(
-    connection: Connection,
-    policy: Policy,
-    *,
-    after_load_id: int = NO_LOAD,
-    contact_ids: Sequence[int] = (),
-) -> int:
-    """Work out since when contacts are quiet: of the loads after one, and the contacts named.
-    Returns how many are new to the journey.
-    """
-    found = db.run(
-        connection,
-        "cohort/follow_loads",
-        after_load_id=after_load_id,
-        contact_ids=list(contact_ids),
-        clocks=policy.clocks,
-        pace=policy.pace,
-        cooldown_days=policy.cooldown_days,
-    )
-    new = int(found.scalar_one())
-    db.analyze_grown(connection, cohort__dormancy=new)
-    return new
 
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:
@@ -126,15 +31,16 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
         # it is not known yet.
         decided = db.run(connection, "cohort/latest_until", as_of=as_of).scalar()
         over_on = decided or as_of - timedelta(days=1)
-        new = close(connection, policy, as_of, clock, over_on=over_on)
+        new = episode.close(connection, policy, as_of, clock, over_on=over_on)
         if new:
             db.run(connection, "cohort/add_contacts", contacts=new)
         # The link service judges its last minutes again, and brings late what it had to keep.
         decided_at = db.run(connection, "cohort/watermark").one().decided_at
         if decided_at:
-            _follow(connection, policy, clock(), decided_at - LOOK_BACK, None)
-        _part_revenue(connection, policy, clock())
+            episode.judge_again(connection, policy, clock(), decided_at - episode.LOOK_BACK, None)
         first = as_of - timedelta(days=_window_days(policy))
+        _recount_revenue(connection, policy, first)
+        _part_revenue(connection, policy, clock())
         _count_days(connection, policy, first, as_of, clock())
         db.run(connection, "outcome/daily_step")
         rows = db.run(connection, "outcome/count_outcomes", as_of=as_of)
@@ -170,13 +76,7 @@ def _part_revenue(connection: Connection, policy: Policy, now: datetime) -> None
             last = min(first + timedelta(days=SPAN_DAYS - 1), days.last_day)
             _count_days(connection, policy, first, last, now)
             parted += db.run(connection, "outcome/part_revenue").rowcount
-        db.run(
-            connection,
-            "outcome/recount_revenue",
-            since=date.min,
-            attribution_days=policy.attribution_days,
-            currency=policy.brand.currency,
-        )
+        _recount_revenue(connection, policy, date.min)
         if parted:
             log.warning(
                 "%s figures of past days held several currencies in one sum: they are taken apart, "
@@ -184,6 +84,16 @@ def _part_revenue(connection: Connection, policy: Policy, now: datetime) -> None
                 f"{parted:,}",
             )
     db.run(connection, "core/note_derived", name="revenue", value="by currency")
+
+
+def _recount_revenue(connection: Connection, policy: Policy, since: date) -> None:
+    db.run(
+        connection,
+        "outcome/recount_revenue",
+        since=since,
+        attribution_days=policy.attribution_days,
+        currency=policy.brand.currency,
+    )
 
 
 def _window_days(policy: Policy) -> int:
@@ -289,7 +199,7 @@ def _follow_chunks(
     found: Followed,
 ) -> Iterator[int]:
     """Follow chunk after chunk of contacts; gives one item a contact, for the progress."""
-    after = EVERYBODY["after_contact_id"]
+    after = episode.EVERYBODY["after_contact_id"]
     while True:
         with engine.begin() as connection, db.exclusive(connection, "journey"):
             chunk = db.run(
@@ -302,46 +212,10 @@ def _follow_chunks(
             ).one()
             if not chunk.contacts:
                 return
-            span = {"after_contact_id": after, "through_contact_id": chunk.through_contact_id}
-            marked = db.run(
-                connection, "cohort/mark_opened", since=since, until=until, **span
-            ).one()
-            changed = _follow(connection, policy, clock(), since, until, **span)
-        for name, count in {**marked._mapping, **changed}.items():
+            changed = episode.judge_again(
+                connection, policy, clock(), since, until, after, chunk.through_contact_id
+            )
+        for name, count in changed.items():
             setattr(found, name, getattr(found, name) + count)
         yield from range(chunk.contacts)
         after = chunk.through_contact_id
-
-
-def _follow(
-    connection: Connection,
-    policy: Policy,
-    now: datetime,
-    since: datetime | None,
-    until: datetime | None,
-    after_contact_id: int = EVERYBODY["after_contact_id"],
-    through_contact_id: int = EVERYBODY["through_contact_id"],
-) -> dict[str, int]:
-    """Make closed episodes and their contacts follow the verdicts; what has changed, by the names
-    of Followed.
-    """
-    changed = dict(
-        db.run(
-            connection,
-            "outcome/follow_verdicts",
-            since=since,
-            until=until,
-            after_contact_id=after_contact_id,
-            through_contact_id=through_contact_id,
-            channel=policy.consent.channel,
-            at=now,
-        )
-        .one()
-        ._mapping
-    )
-    contact_ids = changed.pop("contact_ids")
-    if contact_ids:
-        new = follow_loads(connection, policy, contact_ids=contact_ids)
-        if new:
-            db.run(connection, "cohort/add_contacts", contacts=new)
-    return changed

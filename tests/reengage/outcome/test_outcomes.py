@@ -536,7 +536,7 @@ def test_what_closed_before_it_was_noted_when_follows_too(opener: World) -> None
         assert outcome_of(opener) == ended
 
 
-@pytest.mark.parametrize("killed_in", ["outcome/recount_opened", "cohort/follow_loads"])
+@pytest.mark.parametrize("killed_in", ["outcome/recount_opened", "episode/follow_loads"])
 def test_what_was_killed_is_finished_by_the_next_run(
     opener: World, monkeypatch: pytest.MonkeyPatch, killed_in: str
 ) -> None:

@@ -1,13 +1,14 @@
--- A contact's last date of some kinds: greatest() leaves out what is NULL.
+-- A contact's last date of some kinds. Reads nothing but the row that it is given.
 CREATE OR REPLACE FUNCTION core.last_of(activity core.contact_activity, kinds core.interaction_kind[])
 RETURNS date LANGUAGE sql IMMUTABLE AS $$
-SELECT greatest(
-    CASE WHEN 'purchase' = ANY(kinds) THEN activity.last_purchase_on END,
-    CASE WHEN 'visit' = ANY(kinds) THEN activity.last_visit_on END,
-    CASE WHEN 'loyalty' = ANY(kinds) THEN activity.last_loyalty_on END,
-    CASE WHEN 'email_open' = ANY(kinds) THEN activity.last_email_open_on END,
-    CASE WHEN 'email_click' = ANY(kinds) THEN activity.last_email_click_on END,
-    CASE WHEN 'reply' = ANY(kinds) THEN activity.last_reply_on END,
-    CASE WHEN 'login' = ANY(kinds) THEN activity.last_login_on END
-)
+    SELECT core.last_on(
+        kinds,
+        activity.last_purchase_on,
+        activity.last_visit_on,
+        activity.last_loyalty_on,
+        activity.last_email_open_on,
+        activity.last_email_click_on,
+        activity.last_reply_on,
+        activity.last_login_on
+    )
 $$;

@@ -31,8 +31,15 @@ FROM (
         -- Nobody else has come back, or was noted as if.
         AND (
             touched.returned_on IS NOT NULL
-            OR core.last_of(
-                activity, coalesce(clock.signals, CAST(:signals AS core.interaction_kind[]))
+            OR core.last_on(
+                coalesce(clock.signals, CAST(:signals AS core.interaction_kind[])),
+                activity.last_purchase_on,
+                activity.last_visit_on,
+                activity.last_loyalty_on,
+                activity.last_email_open_on,
+                activity.last_email_click_on,
+                activity.last_reply_on,
+                activity.last_login_on
             ) > touched.dormant_since
         )
 ) AS back
