@@ -1147,6 +1147,51 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
     assert int(said[7]) < 400
 
 
+def test_pages_that_unpack_to_more_than_the_file_says_are_not_read(tmp_path: Path) -> None:
+    """A reader takes the memory that a page asks for."""
+    large = files.WIDE_GROUP + 1
+    table = pa.table({"pid": ["P1", "x" * large]})
+    file = tmp_path / "lie.parquet"
+    pq.write_table(
+        table,
+        file,
+        compression="zstd",
+        use_dictionary=False,
+        data_page_size=1 << 30,
+        write_statistics=False,
+    )
+    group = pq.read_metadata(file).row_group(0)
+    whole = file.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    end = whole[footer:]
+    for said in {group.column(0).total_uncompressed_size, group.total_byte_size}:
+        told = varint(said)
+        assert told in end
+        end = end.replace(told, varint(5000, len(told)))
+    file.write_bytes(whole[:footer] + end)
+    assert pq.read_metadata(file).row_group(0).column(0).total_uncompressed_size == 5000
+    source = Source.model_validate(
+        {
+            "source": "x",
+            "entity": "product",
+            "connector": "files",
+            "path": str(file),
+            "columns": {"source_product_id": "pid"},
+        }
+    )
+    with pytest.raises(SourceError, match="unpacks to more than the file says"):
+        list(files.read(file, source, files.Notes()))
+
+
+def varint(value: int, length: int = 1) -> bytes:
+    """A whole number as Thrift writes it, in so many bytes at least."""
+    left, out = value << 1, b""
+    while left > 127 or len(out) + 1 < length:
+        out += bytes([left & 127 | 128])
+        left >>= 7
+    return out + bytes([left])
+
+
 def test_a_path_means_files_and_no_tools(tmp_path: Path) -> None:
     """What is a file of the source, and what of it a folder and two globs find."""
     names = ["a.csv", "day=1/b.csv", "day=1/_x=2/c.csv", "[old]/d.csv", "[old]/e.txt"]

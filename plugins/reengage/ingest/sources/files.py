@@ -28,6 +28,7 @@ from reengage import db
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.folders import format_of, leads_out
+from reengage.ingest.sources.parquet_pages import unpacked_size
 from reengage.spreadsheet import said_delimiter
 
 LONGEST = 1 << 20  # characters of a line, and of a value: a longer one is no line of a table
@@ -666,6 +667,7 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
             # is held once.
             with pq.ParquetFile(file, buffer_size=LONGEST, read_dictionary=texts) as once:
                 for group in range(parquet.num_row_groups):
+                    _check_pages(file, parquet, group, {*taken})
                     rows = _batch_rows(file, parquet, group, {*taken})
                     reader = once if _has_long_words(once, group, texts) else parquet
                     batches = reader.iter_batches(rows, row_groups=[group], columns=taken)
@@ -692,6 +694,21 @@ def _has_long_words(once: Any, group: int, texts: list[str]) -> bool:
                 return True
         break
     return False
+
+
+def _check_pages(file: Path, parquet: Any, place: int, names: set[str]) -> None:
+    """Raises SourceError where a column's pages unpack to far more than the file's end says."""
+    group = parquet.metadata.row_group(place)
+    with file.open("rb") as raw:
+        for column in map(group.column, range(group.num_columns)):
+            name = column.path_in_schema.partition(".")[0]
+            if name not in names:
+                continue
+            if unpacked_size(raw, column) > max(WIDE_GROUP, column.total_uncompressed_size):
+                raise SourceError(
+                    f"{file.name}: the column {name} of its row group {place + 1} unpacks to more "
+                    "than the file says. Deliver the file again."
+                )
 
 
 def _batch_rows(file: Path, parquet: Any, place: int, names: set[str]) -> int:
