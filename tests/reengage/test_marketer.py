@@ -760,9 +760,7 @@ def test_outcomes_set_treatment_beside_control(client: TestClient) -> None:
     assert "invented" not in shown.text
 
 
-def test_each_text_whose_link_was_followed_is_counted_once(
-    people: sa.Engine, client: TestClient
-) -> None:
+def test_each_text_whose_link_was_followed_is_counted_once(people: sa.Engine) -> None:
     """Fetched by a person and a machine, it is clicked; what nobody can tell stands apart."""
     execute(people, "DELETE FROM outbox.hit")
     execute(
@@ -781,7 +779,7 @@ def test_each_text_whose_link_was_followed_is_counted_once(
         "INSERT INTO outbox.verdict (contact_id, hit_id, rule, version)"
         " SELECT contact_id, hit_id, 'no_sign', 4 FROM outbox.hit WHERE user_agent = 'x/1'",
     )
-    assert "Survey 3 1 1 1" in seen(client, "/outcomes").text
+    assert "Survey 3 1 1 1" in seen(client_of(people), "/outcomes").text
 
 
 def test_days_that_are_still_open_stand_apart_and_have_no_share(client: TestClient) -> None:
