@@ -139,8 +139,8 @@ def _show(runner: DayRunner, screen: Screen) -> None:
 
 
 def _table(totals: Sequence[sa.Row[Any]], policy: Policy) -> str:
-    head = ("step", "arm", "due", "sent", "delivered", "clicked", "returned", "opted out")
-    head = (*head, f"cost, {policy.brand.currency}")
+    cost = f"cost, {policy.brand.currency}"
+    head = ("step", "arm", "due", "sent", "delivered", "clicked", "returned", "opted out", cost)
     lines = ["  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>11}".format(*head)]
     order = [step.name for step in policy.steps]
     for row in sorted(totals, key=lambda r: (order.index(r.step), r.arm)):
