@@ -73,6 +73,15 @@ CREATE TYPE core.suppression_reason AS ENUM (
     'paused'  -- the person asked for a break
 );
 
+-- person whoever the contact is, whichever number they have by now; and the number that it was said
+-- on (phone_hash), whoever has it number whoever has the number, and nobody who has another one by
+-- now address the same, of an email address
+CREATE TYPE core.suppression_scope AS ENUM (
+    'person',
+    'number',
+    'address'
+);
+
 CREATE TYPE cohort.action AS ENUM (
     'send',  -- a message was drafted
     'hold',  -- something stands in the way; the reason says what
@@ -601,6 +610,14 @@ CREATE TABLE core.suppression (
     lifted_at timestamp with time zone,
     until date,  -- of a break: the first brand day after it
     is_lifted_by_open boolean,
+    -- Whom it holds: the person and the number it was said on; the number alone; or the address
+    -- alone
+    scope core.suppression_scope GENERATED ALWAYS AS (
+CASE
+    WHEN ((contact_id <> 0) AND (reason <> ALL (ARRAY['hard_bounce'::core.suppression_reason, 'number_reassigned'::core.suppression_reason]))) THEN 'person'::core.suppression_scope
+    WHEN (channel = 'email'::text) THEN 'address'::core.suppression_scope
+    ELSE 'number'::core.suppression_scope
+END) STORED NOT NULL,
     CONSTRAINT suppression_pkey PRIMARY KEY (contact_id, suppression_id)
 );
 CREATE INDEX suppression_by_phone ON core.suppression (phone_hash) WHERE (lifted_at IS NULL);
@@ -1029,12 +1046,13 @@ CREATE TABLE history.return_curve (
 
 \ir objects/core/phone_hashes.sql
 \ir objects/core/word.sql
+\ir objects/cohort/is_used_up.sql
+\ir objects/cohort/rung_days.sql
 \ir objects/cohort/waterfall_stage.sql
 \ir objects/core/is_by_reply.sql
-\ir objects/core/is_of_number.sql
 \ir objects/core/key_prefix.sql
 \ir objects/core/kind_by_amount.sql
-\ir objects/core/last_of.sql
+\ir objects/core/last_on.sql
 \ir objects/core/may_be_mobile.sql
 \ir objects/core/one_number.sql
 \ir objects/core/pause.sql
@@ -1061,6 +1079,7 @@ CREATE TABLE history.return_curve (
 \ir objects/cohort/waterfall_by_step.sql
 \ir objects/core/opt_in_phone.sql
 \ir objects/core/opt_out.sql
+\ir objects/core/last_of.sql
 \ir objects/core/sign_of_life.sql
 \ir objects/core/stop_tie.sql
 \ir objects/core/withdrawal_of_number.sql
@@ -1072,4 +1091,5 @@ CREATE TABLE history.return_curve (
 \ir objects/cohort/waterfall.sql
 \ir objects/core/stop_elsewhere.sql
 \ir objects/cohort/contact_story.sql
+\ir objects/outbox/hit_of_episode.sql
 \ir objects/roles/reengage_web.sql

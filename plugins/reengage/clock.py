@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 # A clock tells the time as an aware datetime.
 Clock = Callable[[], datetime]
@@ -39,3 +39,8 @@ class RunningClock:
     def __call__(self) -> datetime:
         passed = timedelta(seconds=self._seconds() - self._began)
         return min(self._now + passed, self._until)
+
+
+def day_text(day: date) -> str:
+    """A day as people write it: 7 Feb 2026."""
+    return f"{day.day} {day:%b %Y}"

@@ -139,8 +139,9 @@ def _show(runner: DayRunner, screen: Screen) -> None:
 
 
 def _table(totals: Sequence[sa.Row[Any]], policy: Policy) -> str:
-    head = ("step", "arm", "due", "sent", "delivered", "clicked", "returned", "opted out", "cost")
-    lines = ["  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>10}".format(*head)]
+    cost = f"cost, {policy.brand.currency}"
+    head = ("step", "arm", "due", "sent", "delivered", "clicked", "returned", "opted out", cost)
+    lines = ["  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>11}".format(*head)]
     order = [step.name for step in policy.steps]
     for row in sorted(totals, key=lambda r: (order.index(r.step), r.arm)):
         figures = (row.due, row.sent, row.delivered, row.opened, row.returned, row.opted_out)
@@ -149,7 +150,7 @@ def _table(totals: Sequence[sa.Row[Any]], policy: Policy) -> str:
             shown[1:4] = ["-"] * 3
             shown[5] = "-"
         lines.append(
-            "  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>10}".format(
+            "  {:<9}{:<11}{:>7}{:>8}{:>11}{:>8}{:>10}{:>11}{:>11}".format(
                 row.step, row.arm, *shown, f"{row.cost:,.2f}" if row.arm != "control" else "-"
             )
         )

@@ -1,7 +1,7 @@
 -- Say what a file came to: counts from what was staged, and whether it was read whole.
 -- Grain: one row, its counts. Reads: staged. Writes: raw.file. Parameters: file_id, rows_read (its
--- rows; lines of one order are one by now), problem, is_complete, allowed_reason (rows that are
--- rejected for it do not count), today: a row that is dated later (a typo, an order placed ahead)
+-- rows; lines of one order are one by now), problem, is_complete, allowed_reasons (rows that
+-- are rejected for one do not count), today: a row that is dated later (a typo, an order placed ahead)
 -- says nothing of how fresh the file is. Twice: the same values.
 UPDATE raw.file AS file
 SET
@@ -13,7 +13,7 @@ SET
 FROM (
     SELECT
         count(*) FILTER (
-            WHERE staged.reason IS DISTINCT FROM CAST(:allowed_reason AS text) AND staged.reason IS NOT NULL
+            WHERE NOT staged.reason = ANY(CAST(:allowed_reasons AS text[])) AND staged.reason IS NOT NULL
         ) AS rows_rejected,
         max(staged.dated_on) FILTER (
             WHERE NOT staged.is_excluded AND staged.dated_on <= CAST(:today AS date)

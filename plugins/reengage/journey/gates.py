@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
-from reengage.clock import Clock
+from reengage.clock import Clock, day_text
 from reengage.errors import DayStopped, ReengageError
 from reengage.journey import cohort, release
 from reengage.policy import Policy
@@ -262,7 +262,7 @@ def _unsubscribes(connection: Connection, policy: Policy, as_of: date) -> Verdic
     else:
         said += f" (under {gate.at_least:,} texts say nothing)"
     said += f"; {left.given_up:,} of {left.contacts:,} contacts were left to rest, without a "
-    said += f"click, since {left.from_day}"
+    said += f"click, since {day_text(left.from_day)}"
     if left.contacts:
         share = left.given_up / left.contacts
         shares["max_given_up_share"] = share, gate.max_given_up_share
@@ -300,7 +300,7 @@ def _budget(connection: Connection, policy: Policy, as_of: date) -> Verdict:
     closed = {name: limit for name, (measured, limit) in shares.items() if measured > limit}
     if closed:
         said += ", but " + " and ".join(
-            f"{name} allows {limit:,} segments"
+            f"{name} allows {limit:,} SMS segments"
             if name.endswith("segments")
             else f"{name} allows {limit:,.2f} {currency}"
             for name, limit in closed.items()
@@ -318,7 +318,7 @@ def _amounts(*rows: sa.Row[Any]) -> tuple[int, float]:
 
 
 def _cost(segments: int, money: float, currency: str) -> str:
-    return f"{segments:,} segment{'s' if segments != 1 else ''} for {money:,.2f} {currency}"
+    return f"{segments:,} SMS segment{'s' if segments != 1 else ''} for {money:,.2f} {currency}"
 
 
 def _strain(pair: tuple[float, float]) -> float:

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from starlette.exceptions import HTTPException
 
 from reengage import db
-from reengage.clock import Clock, wall_clock
+from reengage.clock import Clock, day_text, wall_clock
 from reengage.errors import ConfigurationError
 from reengage.marketer import story
 from reengage.marketer.asking import csv_of, engine_of, reading
@@ -36,7 +36,6 @@ from reengage.marketer.shown import (
     reach_days,
     standing_of,
 )
-from reengage.marketer.story import day_text
 from reengage.marketer.words import read_words
 from reengage.marketer.written import environment_of_pages
 from reengage.policy import Policy, read_policy

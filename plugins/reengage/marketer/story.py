@@ -14,6 +14,7 @@ import phonenumbers
 import sqlalchemy as sa
 
 from reengage import db
+from reengage.clock import day_text
 from reengage.errors import ReengageError
 from reengage.phones import keys
 from reengage.policy import Policy
@@ -298,11 +299,6 @@ def _next(row: sa.Row[Any], policy: Policy) -> str:
     return (
         f"No step is left: unless they come back before, the spell is closed on {day_text(closes)}."
     )
-
-
-def day_text(day: date) -> str:
-    """A day as people write it: 7 Feb 2026."""
-    return f"{day.day} {day:%b %Y}"
 
 
 def _indented(first: str, text: str) -> list[str]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reengage.marketer.story import day_text
+from reengage.clock import day_text
 from reengage.marketer.words import ACTIONS, ARMS, ENDS, GATES, LOADS, STATUSES, TONES
 from reengage.settings import templates
 

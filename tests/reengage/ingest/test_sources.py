@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,15 @@ from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.ingest import core
-from reengage.ingest.sources import COLUMNS, Source, files, folders, read_source, read_sources
+from reengage.ingest.sources import (
+    COLUMNS,
+    Source,
+    files,
+    folders,
+    json_lists,
+    read_source,
+    read_sources,
+)
 from reengage.ingest.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.ingest.sources.load import Load, load_source
 from reengage.phones.hashes import PhoneKey
@@ -415,6 +425,150 @@ def test_an_amount_with_its_currency(said: str, amount: str, currency: str | Non
 
 
 @pytest.mark.parametrize(
+    ("said", "currency", "amount"),
+    [
+        ("Rp 50.000", None, "50000"),
+        ("50.000 VND", None, "50000"),
+        ("1.234", "JPY", "1234"),
+        ("1,234", "JPY", "1234"),
+        ("-1.234", "KRW", "-1234"),
+        ("12.50", "JPY", "12.50"),
+        ("0.500", "JPY", "0.500"),
+        ("1234.567", "JPY", "1234.567"),
+        ("1.234", "EUR", "1.234"),
+        ("1,234", "EUR", None),
+        ("1.234", "¥", "1.234"),  # yen or yuan, and the brand's is neither
+        ("1.234 KWD", None, "1.234"),  # a dinar has a thousand fils
+    ],
+)
+def test_of_a_currency_without_a_smaller_unit_nothing_has_three_decimals(
+    said: str, currency: str | None, amount: str | None
+) -> None:
+    row = ordered(total=said, money=currency)
+    assert isinstance(row, Good)
+    assert row.typed[4] == amount
+
+
+def ordered(decimal: str | None = None, **record: str | None) -> Good | Bad | None:
+    """As `cleaned`, of a source that says currencies and coupons."""
+    ours = {"currency": "money", "coupon_code": "coupon"}
+    source = plain_source(decimal=decimal, columns=plain_source().columns | ours)
+    said = {"id": "1", "who": "1", "at": "2024-03-01", "total": "5", "money": None, "coupon": None}
+    return Cleaner(source, POLICY, PhoneKey("key"))(said | record)
+
+
+def test_a_sign_that_the_source_says_holds_whatever_the_currency() -> None:
+    row = ordered(".", total="1.234", money="JPY")
+    assert isinstance(row, Good)
+    assert row.typed[4] == "1.234"
+
+
+def test_which_factor_is_the_price_is_not_guessed() -> None:
+    columns = plain_source().columns | {"amount": {"multiply": ["n", "total"]}, "currency": "money"}
+    clean = Cleaner(plain_source(columns=columns), POLICY, PhoneKey("key"))
+    said = {"id": "1", "who": "1", "at": "2024-03-01", "money": "IDR", "n": "2"}
+    marked, bare, whole = (
+        clean(said | {"total": total}) for total in ("Rp 50.000", "50.000", "50000")
+    )
+    assert [isinstance(row, Good) and row.typed[4] for row in (marked, bare, whole)] == [
+        "100000",
+        None,
+        "100000",
+    ]
+    assert isinstance(bare, Good)
+    assert "could be thousands or decimals" in bare.problems["amount"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "TZMPD%2D4QTHR",
+        "TZMPD%204QTHR",
+        "15%tzmpd-4qthr",
+        '["SAVE5", "TZMPD-4QTHR"]',
+        r"TZMPD\u002d4QTHR",
+        "TZMPD&#45;4QTHR",
+        "TZMPD&ndash;4QTHR",
+        "ＴＺＭＰＤ－４ＱＴＨＲ",
+        "TZMPD\u00a04QTHR",
+        "TZ\u00adMPD\u200b-4QTHR",
+        "«TZMPD‑4QTHR» (15%)",
+        "code=TZMPD-4QTHR&off=10%2B",
+        "TZMPD4QTHR.0",
+    ],
+)
+def test_a_code_is_found_however_its_signs_are_written(warehouse: sa.Engine, said: str) -> None:
+    row = ordered(coupon=said)
+    assert isinstance(row, Good)
+    with warehouse.connect() as connection:
+        keys = connection.execute(
+            sa.text("SELECT outbox.code_keys(:said)"), {"said": row.typed[7]}
+        ).scalar_one()
+    assert "TZMPD4QTHR" in keys
+
+
+def test_what_is_no_escape_loses_no_code(warehouse: sa.Engine) -> None:
+    row = ordered(coupon="10%2BCDF-GHJKM")
+    assert isinstance(row, Good)
+    with warehouse.connect() as connection:
+        keys = connection.execute(
+            sa.text("SELECT outbox.code_keys(:said)"), {"said": row.typed[7]}
+        ).scalar_one()
+    assert "2BCDFGHJKM" in keys
+
+
+NOBODY = ["0", "000000", "0.0", "-", "--", "???", "n/a", "#N/A", "NULL", "none", "Unknown", "Guest"]
+NOBODY += ["-1", "walk-in", "N.A.", "test@test.com", "NoEmail@shop.example", "ゲスト", "０"]
+
+
+@pytest.mark.parametrize("said", NOBODY)
+def test_a_word_for_none_is_no_id(said: str) -> None:
+    told = "source_contact_id is missing"
+    order = cleaned(who=said)
+    assert isinstance(order, Good)
+    assert order.lacks == told
+    card = {"id": "C1", "email": None, "shop": said}
+    columns = {"source_contact_id": "id", "email": "email", "shop_account_id": "shop"}
+    clean = Cleaner(
+        plain_source(entity="contact", kind=None, columns=columns), POLICY, PhoneKey("key")
+    )
+    row = clean(card)
+    assert isinstance(row, Good)
+    assert row.typed[-1] is None
+    nobodys = clean(card | {"id": said})
+    assert isinstance(nobodys, Bad)
+    assert nobodys.reason == told
+    assert isinstance(consent(CONSENT, id=said, at="2025-01-01"), Bad)
+    # What was once taken under it is still taken back.
+    assert isinstance(consent(CONSENT, id=said, off="2025-01-01"), Bad if said in NULLS else Good)
+
+
+NULLS = {"#N/A", "NULL"}  # of databases and spreadsheets: nothing stands there at all
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["1", "10", "0001", "guest17", "K-1", "unknown.soldier@mail.example", "info@shop.example"],
+)
+def test_what_may_be_somebodys_id_is_one(said: str) -> None:
+    order = cleaned(who=said)
+    assert isinstance(order, Good)
+    assert order.lacks is None
+
+
+@pytest.mark.parametrize("email", ["test@test.com", "noreply@shop.example", "x@x.com"])
+def test_an_address_that_is_typed_where_there_is_none_joins_nobody(email: str) -> None:
+    columns = {"source_contact_id": "id", "email": "email"}
+    clean = Cleaner(
+        plain_source(entity="contact", kind=None, columns=columns), POLICY, PhoneKey("key")
+    )
+    row = clean({"id": "C1", "email": email})
+    assert isinstance(row, Good)
+    assert row.typed[4] is None
+    assert email not in row.problems["email"]
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "five",
@@ -689,6 +843,7 @@ def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
         ("-1", "bad"),
         ("pending", "bad"),
         (None, "bad"),
+        ("N/A", "bad"),
     ],
 )
 def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> None:
@@ -700,6 +855,28 @@ def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> N
     assert isinstance(off, Good)
     assert off.typed[6] is not None
     assert isinstance(consent(FLAGGED, flag=flag, at="soon"), Good) is (what == "no")
+
+
+def test_a_consent_that_says_nothing_is_neither_a_grant_nor_a_withdrawal(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    """Most people in an export of profiles were never asked: they stop no day."""
+    said = {**FLAGGED, "exclude": {"state": ["off"]}}
+    feed = Feed(warehouse, tmp_path, "consents", required=False, **said)
+    rows: list[tuple[Any, ...]] = [(1, "2024-01-01", "yes", "", ""), (2, "", "", "", "")]
+    rows += [(n, "", "NULL", "0000-00-00", "") for n in range(3, 30)]
+    feed.write("a.csv", rows, "id,at,flag,off,state")
+    load = feed.take()
+    assert load.problem is None
+    assert (load.rows_loaded, load.rows_rejected) == (1, 0)
+    told = "a.csv: 28 rows say neither yes nor no, and no date: nothing is granted or withdrawn"
+    assert [note for note in load.notes if told in note] != []
+    # Whoever agreed before has not taken it back; what says yes without a date is another matter.
+    rows = [(1, "", "", "", ""), (2, "", "yes", "", ""), (3, "", "", "", "on")]
+    feed.write("a.csv", rows, "id,at,flag,off,state")
+    load = feed.read()
+    assert any("since when it is granted is not known" in note for note in load.notes)
+    assert feed.rows("SELECT status::text, withdrawn_at FROM raw.consent") == [("loaded", None)]
 
 
 PRODUCT: dict[str, Any] = {
@@ -715,6 +892,107 @@ def product(**record: str | None) -> Good | Bad | None:
     return Cleaner(plain_source(**PRODUCT), POLICY, PhoneKey("key"))(
         nothing | {"id": "p1"} | record
     )
+
+
+ROWS = [{"id": n, "who": f"C{n}", "at": "2024-03-01", "total": n} for n in range(1, 4)]
+GOOD = [str(n) for n in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ROWS),
+        json.dumps(ROWS, indent=2),
+        "[" + ",\n".join(map(json.dumps, ROWS)) + ",]",
+        "\ufeff" + json.dumps({"meta": {"n": 3, "links": [{"rel": "next"}]}, "orders": ROWS}),
+        '{"tags": ["a"], "orders": [\n' + ",\n".join(map(json.dumps, ROWS)) + "\n]}",
+        json.dumps({"data": {"orders": ROWS}}, indent=1),
+        json.dumps({"orders": ROWS[:1]}) + "\n" + json.dumps({"orders": ROWS[1:]}),
+        json.dumps(ROWS[:2]) + json.dumps(ROWS[2:]),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS),
+        "\n".join(json.dumps(row) for row in ROWS),
+        json.dumps([row | {"items": [{"id": 9}], "note": 'a"}]{[\\'} for row in ROWS]),
+    ],
+)
+def test_json_is_read_however_a_program_lays_it_out(tmp_path: Path, text: str) -> None:
+    found, told = _json(tmp_path, text)
+    assert [row["id"] for row in found if isinstance(row, dict)] == GOOD
+    assert (len(found), told) == (3, None)
+
+
+def _json(folder: Path, text: str) -> tuple[list[Any], str | None]:
+    """What the rows of a JSON document are, and what is told of it."""
+    (folder / "x.json").write_text(text, encoding="utf-8")
+    notes = files.Notes()
+    source = plain_source(path=str(folder / "x.json"))
+    return [row for _, row in files.read(folder / "x.json", source, notes)], notes.text()
+
+
+def test_what_is_wrong_in_a_list_of_json_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    deep = '{"id": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    long = json.dumps({"id": "x" * files.LONGEST})
+    bad = ['{"id": 1,, "who": 2}', "5", '"a"', "[1]", "null", '{"id": 1, "id": 2}', deep, long]
+    text = "[" + ",".join([json.dumps(ROWS[0]), *bad, *map(json.dumps, ROWS[1:])]) + "]"
+    found, told = _json(tmp_path, text)
+    assert [row["id"] for row in found if isinstance(row, dict)] == GOOD
+    reasons = [row.reason for row in found if isinstance(row, files.Broken)]
+    assert len(reasons) == len(bad)
+    assert reasons[0].startswith("is not JSON")
+    assert reasons[-2:] == ["is not JSON: nested too deeply", "is longer than 1,048,576 characters"]
+    assert told is None
+    # What is cut keeps its good rows, and is told.
+    found, told = _json(tmp_path, json.dumps({"orders": ROWS}, indent=1)[:-40])
+    assert [row["id"] for row in found] == GOOD[:2]
+    assert "breaks off after row 2" in (told or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "is empty"),
+        ('{"orders": []}', "is empty"),
+        (json.dumps({"orders": ROWS, "refunds": ROWS}), "both orders and refunds"),
+        (json.dumps({"orders": ROWS}) + json.dumps(ROWS[0]), "in its list orders, and beside it"),
+        (json.dumps({"orders": [{"order_id": 1}]}), "no list of rows with the key"),
+        (json.dumps([{"order_id": 1}]), "no row has the key"),
+    ],
+)
+def test_a_json_document_whose_rows_cannot_be_told_is_refused(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    with pytest.raises(SourceError, match=told):
+        _json(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("head", "filler", "tail"),
+    [
+        ('[{"id": "', "x", '"}, %s]'),
+        ("[", "[", "]"),
+        ("[", " ", "%s]"),
+        ('{"meta": "', "x", '", "orders": [%s]}'),
+        ('[{"id": "', "\\", '"}, %s]'),
+    ],
+)
+def test_a_json_document_of_no_end_is_left_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, filler: str, tail: str
+) -> None:
+    monkeypatch.setattr(json_lists, "MOST_SIGNS", 50_000)
+    file = tmp_path / "x.json.gz"
+    with gzip.open(file, "wt", compresslevel=1) as out:
+        out.write(head)
+        for _ in range(40):
+            out.write(filler * (1 << 20))
+        out.write(tail.replace("%s", json.dumps(ROWS[0])))
+    notes = files.Notes()
+    tracemalloc.start()
+    try:
+        with suppress(SourceError):
+            for _ in files.read(file, plain_source(path=str(file)), notes):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_product_is_known_by_its_id_and_keeps_what_can_be_read_of_it() -> None:

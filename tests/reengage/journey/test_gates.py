@@ -11,6 +11,7 @@ from world import LINKS, START, Load, World, phone, small_policy
 from reengage.errors import DayStopped, ReengageError, SendRefused
 from reengage.journey import cohort, gates, release
 from reengage.journey.gates import Verdict
+from reengage.marketer.story import day_text
 from reengage.policy import Gates, Policy
 
 DAY = START + timedelta(days=40)  # 10 February 1998
@@ -233,10 +234,8 @@ def test_what_was_given_up_between_two_days_far_apart_is_seen(warehouse: sa.Engi
             on=DAY - timedelta(days=before),
         )
     said = judged(world)["unsubscribes"].said
-    assert (
-        f"1 of 2 contacts were left to rest, without a click, since {DAY - timedelta(days=12)}"
-        in said
-    )
+    since = day_text(DAY - timedelta(days=12))
+    assert f"1 of 2 contacts were left to rest, without a click, since {since}" in said
 
 
 def test_a_gate_does_not_open_by_being_closed_for_long(warehouse: sa.Engine) -> None:
@@ -348,7 +347,8 @@ def test_the_month_counts_what_went_out_or_still_may(warehouse: sa.Engine) -> No
     decide(world, later)
     verdict = judged(world, later)["budget"]
     assert verdict.measured == 7.024
-    assert "The day takes 1 segment for 0.01 USD, the month with it 6 segments" in verdict.said
+    told = "The day takes 1 SMS segment for 0.01 USD, the month with it 6 SMS segments"
+    assert told in verdict.said
 
 
 # --- what becomes of the day ----------------------------------------------------------------------
@@ -385,7 +385,7 @@ def test_a_stopped_day_is_decided_again_the_next_and_both_arms_fare_alike(
     quiet(world, DAY, range(1, 31))
     drawn = decide(world, DAY)
     assert {action for _, action, _ in drawn.contacts} == {"send", "hold"}
-    with pytest.raises(DayStopped, match=r"budget\.day\.segments allows 3 segments") as first:
+    with pytest.raises(DayStopped, match=r"budget\.day\.segments allows 3 SMS segments") as first:
         go(world)
     held = {("survey", "hold", "budget"): 30}
     with warehouse.connect() as connection:

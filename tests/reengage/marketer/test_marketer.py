@@ -760,10 +760,35 @@ def test_outcomes_set_treatment_beside_control(client: TestClient) -> None:
     assert "invented" not in shown.text
 
 
+def test_each_text_whose_link_was_followed_is_counted_once(people: sa.Engine) -> None:
+    """Fetched by a person and a machine, it is clicked; what nobody can tell stands apart."""
+    execute(people, "DELETE FROM outbox.hit")
+    execute(
+        people,
+        "INSERT INTO outbox.hit"
+        " (code, contact_id, message_id, at, kind, method, user_agent, purpose)"
+        " SELECT 'Zq' || contact_id, contact_id, message_id, '2026-03-11 15:00Z',"
+        " CAST(said.kind AS outbox.hit_kind), said.method, said.agent, '' FROM outbox.message"
+        " INNER JOIN (VALUES (1, 'press', 'POST', 'Mozilla/5.0'), (1, 'view', 'GET', 'x/1'),"
+        " (1, 'view', 'GET', 'facebookexternalhit/1.1'), (4, 'view', 'GET', 'x/1'),"
+        " (5, 'view', 'GET', 'facebookexternalhit/1.1'))"
+        " AS said (who, kind, method, agent) ON contact_id = said.who",
+    )
+    execute(
+        people,
+        "INSERT INTO outbox.verdict (contact_id, hit_id, rule, version)"
+        " SELECT contact_id, hit_id, 'no_sign', 4 FROM outbox.hit WHERE user_agent = 'x/1'",
+    )
+    assert "Survey 3 1 1 1" in seen(client_of(people), "/outcomes").text
+
+
 def test_days_that_are_still_open_stand_apart_and_have_no_share(client: TestClient) -> None:
     """People have 30 days, and the sources are complete through 12 March."""
     shown = seen(client, "/outcomes").text
-    over, left = "Survey 17 days that are over", "Survey 28 still open, the last until 9 Apr 2026"
+    over, left = (
+        "Survey 17 days that are over",
+        "Survey 28 days still open, the last until 9 Apr 2026",
+    )
     assert f"{over} 3,400 3,230 3,060 94.7% 1,020 33.3% 493 14.5% 34" in shown
     assert f"{left} 5,600 5,320 5,040 94.7% 1,680 so far 812 so far 56" in shown
     assert "10 Mar 2026 Survey open until 9 Apr 2026 200 190 180 94.7% 60 so far 29 so far" in shown

@@ -5,13 +5,15 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from reengage.ingest.sources import (
+    MONEY,
     Constant,
     KindColumn,
     Multiplied,
@@ -20,17 +22,17 @@ from reengage.ingest.sources import (
     territories,
     times,
 )
-from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, folded
+from reengage.ingest.sources.codes import spelled_out
+from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
 from reengage.ingest.sources.files import Guessed
 from reengage.ingest.sources.ids import is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
+from reengage.ingest.sources.placeholders import is_no_email, is_no_id
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy
 
-# What people type into a card's id of another source where there is none.
-NO_ID = {"-", "--", "na", "n/a", "none", "null", "unknown", "undefined", "n.a."}
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
 # Characters of a field, before anything looks at what it says: an index holds no more, a text shows
@@ -52,11 +54,17 @@ REJECTING = {
     "created_at",
 }
 # Counted on where other rules than before read the same card: its files are read again.
-RULES = {"contact": "3"}
+RULES = {"contact": "4"}
+# The same of orders and products, of which many more are read: their files are read again, and of
+# their rows those taken anew that say what the rules are about (`Cleaner._reads_anew`).
+ROW_RULES = {"interaction": "rows2", "product": "rows2"}
 # Under which name the currencies are kept that stand beside the factors of a product.
 BESIDE = "currencies beside"
 # Why a row that names nobody is rejected.
 WITHOUT_ID = "source_contact_id is missing"
+# Why one is that does not say whether anything is agreed to: many people were never asked.
+SAYS_NOTHING = "says neither yes nor no, and no date: nothing is granted or withdrawn by it"
+UNDATED = "says no date, so since when it is granted is not known"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
 # Also as spreadsheets of other languages write true and false.
@@ -247,11 +255,11 @@ TYPED: dict[str, tuple[str, ...]] = {
 
 class Good(NamedTuple):
     """A row that can be loaded. record: JSON, as the source said it. record_hash: of the record and
-    of the mapping it was read by; with a ~ where only case or blanks tell a value from the YAML's,
-    which once were compared. record_key: the source's id; where it has none, a hash of the record
-    that ends in #1, until raw/key_rows counts its likes. lacks: what a line of an order does not
-    say itself, so that it is rejected unless another line of the order does. has_status: whether a
-    column that may exclude it says anything.
+    of the mapping it was read by; with a ~ for each rule that once read it otherwise. record_key:
+    the source's id; where it has none, a hash of the record that ends in #1, until raw/key_rows
+    counts its likes. lacks: what a line of an order does not say itself, so that it is rejected
+    unless another line of the order does. has_status: whether a column that may exclude it says
+    anything.
     """
 
     record_key: str
@@ -326,6 +334,14 @@ class Cleaner:
         }
         self._rules = {column: source.rule(column) for column in source.value_rules}
         self._products = source.products
+        # The file's columns that hold money, or what it is a product of.
+        self._amounts = [
+            name
+            for ours, theirs in source.columns.items()
+            if ours in MONEY
+            for name in (theirs.factors if isinstance(theirs, Multiplied) else [theirs])
+            if isinstance(name, str)
+        ]
         self._constants = {
             ours: str(theirs.value)
             for ours, theirs in source.columns.items()
@@ -362,30 +378,35 @@ class Cleaner:
                 values["kind"] = verdict.kind
             if verdict.problem:
                 problems[column] = verdict.problem
+        times_anew = is_anew + self._reads_anew(values, record)
         for ours, product in self._products.items():
-            found = self._multiplied(ours, product, record, problems)
+            found = self._multiplied(ours, product, record, problems, self._currency_of(values))
             values[ours] = found and found.amount
             values[BESIDE] = " ".join(found.currencies) if found else None
         if self._names:
             self._drop_odd_names(values, problems, is_guess=is_guess)
+        if self._fillable and (named := values["source_contact_id"]) and is_no_id(named):
+            values["source_contact_id"] = None
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
+        has_status = any((record[name] or "").strip() not in NOTHING for name in self._statuses)
         try:
             is_fact = is_fact and not _says_no(values.get("subscribed"))
             clean = self._clean if is_fact else self._clean_excluded
             key, dated_on, typed = clean(values, problems)
         except BadValue as error:
-            return Bad(str(error), said) if is_fact else None
+            reason = UNDATED if has_status and str(error) == SAYS_NOTHING else str(error)
+            return Bad(reason, said) if is_fact else None
         return Good(
             key or f"{digest}#1",
-            self.meaning + digest + "~" * is_anew,
+            self.meaning + digest + "~" * times_anew,
             dated_on,
             not is_fact,
             problems,
             said,
             typed,
             lacks,
-            any((record[name] or "").strip() for name in self._statuses),
+            has_status,
         )
 
     def _said(self, record: dict[str, str | None]) -> str:
@@ -395,6 +416,20 @@ class Cleaner:
             for column, name in self._json
         ]
         return "{" + ", ".join(said) + "}"
+
+    def _reads_anew(self, values: dict[str, str | None], record: dict[str, str | None]) -> bool:
+        """Whether a row may mean something else since `ROW_RULES` are others."""
+        if self.source.entity not in ROW_RULES:
+            return False
+        if (code := values.get("coupon_code")) and spelled_out(code) != code:
+            return True
+        currency = self._currency_of(values) if self._amounts else None
+        said = ((record[name] or "").strip() for name in self._amounts)
+        return any(
+            value not in NOTHING
+            and (not numerals.is_plain(value) or numerals.may_be_thousands(value, currency))
+            for value in said
+        )
 
     def _judge(
         self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
@@ -495,13 +530,16 @@ class Cleaner:
             moment and moment.at,
             amount,
             currency,
-            self._field("product_id", get("product_id"), problems, _id),
-            get("coupon_code"),
+            self._field("product_id", get("product_id"), problems, _joining_id),
+            self._field("coupon_code", get("coupon_code"), problems, spelled_out),
         )
         return event_id, moment and moment.on, typed
 
     def _consent(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         is_withdrawn, withdrawn = self._withdrawal(values, problems)
+        is_said = values.get("granted_at") or values.get("subscribed")
+        if not is_said and not is_withdrawn:
+            raise BadValue(SAYS_NOTHING)
         try:
             granted = self._grant(values)
         except BadValue as error:
@@ -510,7 +548,7 @@ class Cleaner:
             # A withdrawal is heard, whatever is wrong with the grant.
             granted, problems["granted_at"] = None, str(error)
         if granted is None and not is_withdrawn:
-            raise BadValue("neither granted_at nor withdrawn_at is there")
+            raise BadValue(UNDATED)
         if is_withdrawn and withdrawn is None:
             # Nobody knows when: from the first, then, rather than not at all. Without a grant, it
             # is from the load on.
@@ -558,7 +596,8 @@ class Cleaner:
         is_refusal: bool,
     ) -> tuple[Any, ...]:
         get = values.get
-        contact_id = self._id(values, "source_contact_id")
+        # What was taken under such an id before may be taken back.
+        contact_id = self._id(values, "source_contact_id", may_be_none=is_refusal)
         channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
         purpose = (get("purpose") or "marketing").lower()
         if _bare(purpose) in ALL:
@@ -612,13 +651,14 @@ class Cleaner:
 
     # --- values -----------------------------------------------------------------------------------
 
-    def _id(self, values: dict[str, str | None], name: str) -> str:
+    def _id(self, values: dict[str, str | None], name: str, *, may_be_none: bool = False) -> str:
+        """An id. may_be_none: a word for none is one, too."""
         value = values.get(name)
         try:
             found = _id(value) if value else ""
         except BadValue as error:
             raise BadValue(f"{name} {error}") from None
-        if not found:
+        if not found or (not may_be_none and is_no_id(found)):
             raise BadValue(WITHOUT_ID if name == "source_contact_id" else f"{name} is missing")
         return found
 
@@ -626,7 +666,7 @@ class Cleaner:
         # Sources are named in small letters.
         if values.get("contact_source") is None:
             return self.source.source
-        return self._id(values, "contact_source").lower()
+        return self._id(values, "contact_source", may_be_none=True).lower()
 
     def _field(
         self, name: str, value: str | None, problems: dict[str, str], convert: Callable[[str], Any]
@@ -677,27 +717,37 @@ class Cleaner:
         """An amount, and its currency: of its column, of the sign beside the amount, or default."""
         get = values.get
         said = self._field("currency", get("currency"), problems, numerals.currencies)
+        value, decimal = get(name), self.source.decimal
         if name in self._products:
-            found = (
-                Money(value, tuple((get(BESIDE) or "").split())) if (value := get(name)) else None
-            )
+            beside = tuple((get(BESIDE) or "").split())
         else:
-            found = self._field(
-                name, get(name), problems, lambda value: numerals.money(value, self.source.decimal)
-            )
-        beside = found.currencies if found else ()
+            beside = numerals.currencies_beside(value) if value else ()
         meant = [one for one in said or beside if not beside or one in beside]
         if said and not meant:
             problems["currency"] = f"is another than the {name} names"
         elif len(meant) > 1 and self.brand.currency not in meant:
             problems["currency"] = "may be one of several: write its code"
-        if "currency" in problems:  # it may be any
-            currency = None
-        elif len(meant) > 1:
-            currency = self.brand.currency
-        else:
-            currency = meant[0] if meant else default
-        return found and found.amount, currency
+        # Where there is something wrong with it, it may be any.
+        currency = None if "currency" in problems else self._one_of(meant) if meant else default
+        if name not in self._products:
+            value = self._field(
+                name, value, problems, lambda value: numerals.amount(value, decimal, currency)
+            )
+        return value, currency
+
+    def _currency_of(self, values: dict[str, str | None]) -> str | None:
+        """What a row says its currency is, or the brand's where no row says one."""
+        said = values.get("currency")
+        try:
+            return self._one_of(numerals.currencies(said)) if said else self._no_currency
+        except BadValue:
+            return None
+
+    def _one_of(self, meant: Sequence[str]) -> str | None:
+        """The currency of those that is meant, where it can be told."""
+        if len(meant) == 1:
+            return meant[0]
+        return self.brand.currency if self.brand.currency in meant else None
 
     def _multiplied(
         self,
@@ -705,9 +755,10 @@ class Cleaner:
         product: Multiplied,
         record: dict[str, str | None],
         problems: dict[str, str],
+        currency: str | None,
     ) -> Money | None:
         """What the columns of a product make, in the currency beside any of them; None where none
-        of them says anything, or one is no number.
+        of them says anything, or one is no number. currency: of the row.
         """
         said = {name: (record[name] or "").strip() for name in product.factors}
         empty = [name for name, value in said.items() if value in NOTHING]
@@ -718,9 +769,14 @@ class Cleaner:
             return None
         factors = [one.value for one in product.multiply if isinstance(one, Constant)]
         meant: set[str] = set()
+        decimal = self.source.decimal
         for name, value in said.items():
             try:
-                factor = numerals.money(value, self.source.decimal)
+                beside = numerals.currencies_beside(value)
+                if not beside and not decimal and numerals.may_be_thousands(value, currency):
+                    # Two of a thing, or two thousand: which factor is the price is not known.
+                    raise BadValue(numerals.EITHER)
+                factor = numerals.money(value, decimal, self._one_of(beside))
             except BadValue as error:
                 problems[ours] = f"is a product, and {name} {error}"
                 return None
@@ -745,6 +801,8 @@ def _meaning(source: Source, policy: Policy) -> str:
     added = {"lines", "zero", "decimal"}
     said += source.model_dump_json(include=added, exclude_defaults=True).strip("{}")
     said += RULES.get(source.entity, "")
+    if any(map(begins_anew, chain.from_iterable(source.exclude.values()))):
+        said += "beginnings are as written"
     if times.names_zone(source.time_format):
         said += "the zone counts"
     brand = policy.brand
@@ -765,14 +823,16 @@ def _id(value: str) -> str:
 
 
 def _joining_id(value: str) -> str | None:
-    """A card's id of another source; None where somebody has typed that there is none."""
+    """The id of another source; None where somebody has typed that there is none."""
     found = _id(value)
-    return None if found.lower() in NO_ID or not found.strip("0-") else found
+    return None if is_no_id(found) else found
 
 
 def _email(value: str) -> str:
     if not is_email(value):
         raise BadValue("is no email address")
+    if is_no_email(value):
+        raise BadValue("is typed where there is no address, and nobody's")
     return value.lower()
 
 

@@ -25,10 +25,15 @@ def folded(value: str | None) -> str:
     """A value as `exclude` and `map` compare it: without case and blanks, nor the `.0` of a
     program that took a whole number for a float.
     """
+    return _WHOLE.sub(r"\1", _spelled(value))
+
+
+def _spelled(value: str | None) -> str:
+    """A value without case and blanks, and with every digit that is written."""
     said = "".join((value or "").split())
     if len(said) <= LONGEST_WORD:  # of a longer one it takes the square of its length
         said = "".join(unicodedata.normalize("NFKC", said).split())
-    return _WHOLE.sub(r"\1", said.casefold())
+    return said.casefold()
 
 
 class Comparison(BaseModel):
@@ -112,6 +117,13 @@ Conditions = Annotated[
 ]
 
 
+def begins_anew(condition: str | Comparison) -> bool:
+    """Whether it is a beginning that once lost its `.0`, so that it took out more."""
+    if not isinstance(condition, str) or not condition.endswith("*"):
+        return False
+    return folded(condition[:-1]) != _spelled(condition[:-1])
+
+
 class Rule:
     """The conditions of one column, any of which takes a row out. decimal: as of `numerals`.
 
@@ -124,7 +136,8 @@ class Rule:
     ) -> None:
         texts = [one for one in conditions if isinstance(one, str)]
         self.words = frozenset(folded(one) for one in texts if not one.endswith("*"))
-        self._begins = {one: folded(one[:-1]) for one in texts if one.endswith("*")}
+        # A beginning is not whole: what 1.0 begins is not all that 1 does.
+        self._begins = {one: _spelled(one[:-1]) for one in texts if one.endswith("*")}
         self._comparisons = {str(one): one for one in conditions if isinstance(one, Comparison)}
         self.patterns = frozenset([*self._begins, *self._comparisons])
         self._decimal = decimal
@@ -142,7 +155,7 @@ class Rule:
         said = (value or "").strip()
         if said in NOTHING or not patterns:
             return frozenset()
-        word = folded(said)
+        word = _spelled(said)
         found = {one for one in patterns if one in self._begins and self._fits(one, word)}
         compared = [one for one in patterns if one in self._comparisons]
         if compared and not found:

@@ -1,4 +1,4 @@
-"""The files connector: rows out of CSV, JSON Lines and Parquet, gz too, one at a time.
+"""The files connector: rows out of CSV, JSON and Parquet, gz too, one at a time.
 
 Nothing here gives up on a file because of a row: what cannot be split into a record comes out as a
 Broken row with its reason, and the reading goes on after it. Memory does not grow with the file,
@@ -15,7 +15,8 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import SequenceMatcher
@@ -26,7 +27,7 @@ from typing import IO, Any
 
 from reengage import db
 from reengage.errors import SourceError
-from reengage.ingest.sources import Source
+from reengage.ingest.sources import Source, json_lists
 from reengage.ingest.sources.folders import format_of, leads_out
 from reengage.ingest.sources.parquet_pages import unpacked_size
 from reengage.spreadsheet import said_delimiter
@@ -154,11 +155,14 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
             yield from _parquet(file, source, notes)
             return
         with _open(file) as raw, _decoded(raw, source.encoding) as text:
-            lines = _lines(text, raw, file, source, notes)
             if kind == "csv":
+                lines = _lines(text, raw, file, source, notes)
                 yield from _Table(lines, file, source, notes).rows()
+            elif _is_document(text, source):
+                pieces = _pieces(text, raw, file, source, notes)
+                yield from _jsonl(pieces, file, source, notes)
             else:
-                yield from _jsonl(lines, file, source, notes)
+                yield from _jsonl(_lines(text, raw, file, source, notes), file, source, notes)
     except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
         raise SourceError(f"{file.name} cannot be read: {error}.") from error
 
@@ -293,7 +297,7 @@ def _lines(
     """
     number, most = 0, MOST_TIMES * file.stat().st_size
     blank = 0
-    try:
+    with _breaking_off(file, notes, lambda: f"line {number:,}"):
         for line in iter(partial(text.readline, LONGEST), ""):
             number += 1
             blank = blank + 1 if line == "\n" else 0
@@ -305,21 +309,76 @@ def _lines(
                 continue
             if number & 0xFFFF == 0:
                 _check_unpacked(raw, most if number > MOST_LINES else max(most, MOST_UNPACKED))
-            if not line.isascii() and NOT_DECODED.search(line):
-                if source.encoding:
-                    notes.rows_not_decoded += 1
-                    line = NOT_DECODED.sub("�", line)
+            yield _readable(line, source, notes)
+
+
+def _pieces(
+    text: io.TextIOWrapper, raw: IO[bytes], file: Path, source: Source, notes: Notes
+) -> Iterator[str | Broken]:
+    """The rows of a JSON document, as _lines gives those of JSON Lines."""
+    number, most = 0, MOST_TIMES * file.stat().st_size
+
+    def check() -> None:
+        _check_unpacked(raw, most if number > MOST_LINES else max(most, MOST_UNPACKED))
+
+    found = json_lists.Rows(text, source.all_columns, LONGEST, check)
+    with _breaking_off(file, notes, lambda: f"row {number:,}"):
+        try:
+            for row in found:
+                number += 1
+                if row.is_whole:
+                    yield _readable(row.text, source, notes)
                 else:
-                    notes.rows_not_utf8 += 1
-                    line = line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
-            yield line
+                    why = f"is longer than {LONGEST:,} characters"
+                    yield Broken(why, _readable(row.text[:2000], source, notes))
+        except json_lists.Cut:
+            notes.problem = f"{file.name} breaks off after row {number:,}: is it cut?"
+        except json_lists.Unclear as error:
+            raise Refused(
+                f"{file.name} is not taken: {error}, and which rows are meant cannot be told. "
+                "Deliver one list, or one object a line."
+            ) from error
+    if not number and found.others:
+        missing = sorted(source.needed_columns)
+        raise Refused(
+            f"{file.name} has no list of rows with the key {' or '.join(missing)}. "
+            f"{_resembling(missing, sorted(found.others), 'keys')}"
+        )
+
+
+def _is_document(text: io.TextIOWrapper, source: Source) -> bool:
+    """Whether JSON is anything but one object a line. The text is then at its beginning again."""
+    try:
+        return json_lists.is_document(text, source.all_columns, LONGEST)
+    except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile):
+        return False  # the lines before it are read as such
+    finally:
+        text.seek(0)
+
+
+@contextmanager
+def _breaking_off(file: Path, notes: Notes, place: Callable[[], str]) -> Iterator[None]:
+    """Tell `notes` where a file ends before its end."""
+    try:
+        yield
     except Bomb:
         notes.problem = (
-            f"{file.name} is left after line {number:,}: it unpacks to more than {MOST_TIMES} "
+            f"{file.name} is left after {place()}: it unpacks to more than {MOST_TIMES} "
             "times its size, or to blank lines alone. Deliver it again, or unpacked."
         )
     except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile) as error:
-        notes.problem = f"{file.name} breaks off after line {number:,} ({error}): is it cut?"
+        notes.problem = f"{file.name} breaks off after {place()} ({error}): is it cut?"
+
+
+def _readable(text: str, source: Source, notes: Notes) -> str:
+    """A line or row with all its letters, as far as its encoding can be told."""
+    if text.isascii() or not NOT_DECODED.search(text):
+        return text
+    if source.encoding:
+        notes.rows_not_decoded += 1
+        return NOT_DECODED.sub("�", text)
+    notes.rows_not_utf8 += 1
+    return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
 def _skip_line(text: io.TextIOWrapper, raw: IO[bytes], most: int) -> None:

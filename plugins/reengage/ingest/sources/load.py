@@ -23,7 +23,15 @@ from reengage import db
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.ingest.sources import ENTITIES, Source, files, folders, read_sources
-from reengage.ingest.sources.clean import TYPED, WITHOUT_ID, Bad, Cleaner, Good
+from reengage.ingest.sources.clean import (
+    ROW_RULES,
+    SAYS_NOTHING,
+    TYPED,
+    WITHOUT_ID,
+    Bad,
+    Cleaner,
+    Good,
+)
 from reengage.ingest.sources.unmatched_rules import Past, Seen
 from reengage.phones import keys
 from reengage.policy import Policy
@@ -159,6 +167,7 @@ class _Reader:
         said = [word for words in source.value_rules.values() for word in words]
         words = "-folded" if said else ""
         words += "-whole" if any(re.match(r"\d", word) for word in said) else ""
+        words += f"-{rules}" if (rules := ROW_RULES.get(source.entity)) else ""
         self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
         self.seen = Seen(source)
         self.notes: list[str] = []
@@ -233,6 +242,8 @@ class _Reader:
             self._merge_lines(connection, path)
         if self.source.without_id:
             self._part_guests(connection, path)
+        if entity == "consent":
+            self._tell_unsaid(connection, path)
         db.run(
             connection,
             "raw/finish_file",
@@ -240,7 +251,7 @@ class _Reader:
             problem=notes.text(),
             is_complete=notes.problem is None,
             rows_read=rows_read,
-            allowed_reason=WITHOUT_ID if self.source.without_id else None,
+            allowed_reasons=[SAYS_NOTHING, *([WITHOUT_ID] if self.source.without_id else [])],
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )
         db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
@@ -307,6 +318,18 @@ class _Reader:
             what = "are left out" if are_left_out else "are kept in raw.reject, and stop no day"
             self._note(f"{path.name}: {guests:,} rows without a {column} {what}", is_broken=False)
 
+    def _tell_unsaid(self, connection: Connection, path: Path) -> None:
+        """Tell of consents that are none, and no withdrawals either."""
+        unsaid = db.run(
+            connection, "raw/part_guests", reason=SAYS_NOTHING, are_left_out=False
+        ).scalar_one()
+        if unsaid:
+            self._note(
+                f"{path.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
+                "granted or withdrawn by them; they are kept in raw.reject, and stop no day",
+                is_broken=False,
+            )
+
     def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
         nothing = (None,) * len(TYPED[self.source.entity])
@@ -363,6 +386,7 @@ class _Reader:
                     f"the first in line {r.first_line:,}: {r.reason}{self._hint(r.reason)}"
                     for r in reasons
                     if not (self.source.without_id and r.reason == WITHOUT_ID)
+                    and r.reason != SAYS_NOTHING
                 ]
             if self.source.entity == "consent" and counts.fields_emptied:
                 self.notes += [

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import phonenumbers
 from babel.core import get_global
+from babel.numbers import get_currency_precision
 from phonenumbers import PhoneNumberType
 
 from reengage.phones import numbers
@@ -34,6 +35,7 @@ _KINDS = {
     PhoneNumberType.VOICEMAIL: "voicemail",
 }
 LONGEST_NUMBER = 60
+EITHER = 'could be thousands or decimals: say `decimal: ","` or `decimal: "."` in the source'
 
 # A number in a spreadsheet's or a program's floating point: 3.93E+11, 393401234567.0 or
 # 393,401,234,567.00. Between the digits of the last there is one sign, and another one after them.
@@ -112,6 +114,12 @@ _SIGNS = {
     "₸": "KZT",
 }
 _CODES = frozenset(get_global("all_currencies"))
+# Of which no price has three decimals, so that 50.000 is fifty thousand: those without a smaller
+# unit (Unicode CLDR), and three more whose smaller unit buys nothing and stands on no bill.
+_WHOLE = frozenset(
+    {code for code in _CODES if get_currency_precision(code) == 0} | {"COP", "HUF", "IDR"}
+)
+_THREE = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 
 
 class BadValue(ValueError):
@@ -230,20 +238,43 @@ class Money(NamedTuple):
     currencies: tuple[str, ...] = ()
 
 
-def money(value: str, decimal: Decimals | None = None) -> Money:
+def money(value: str, decimal: Decimals | None = None, currency: str | None = None) -> Money:
     """An amount of money: 1.234,56 is 1234.56, (5.00) is -5.00, 100,- € is 100 of EUR.
 
     decimal: the sign of the source's decimals. Without it a lone point is one, and a comma where it
-    can be nothing else; 1,234 may be either. Raises BadValue.
+    can be nothing else; 1,234 may be either. currency: which it is of, where that is known: of one
+    that has no smaller unit, 50.000 and 50,000 are thousands. Raises BadValue.
     """
-    if decimal != "," and _PLAIN.fullmatch(value):
+    if decimal != "," and _PLAIN.fullmatch(value) and not may_be_thousands(value, currency):
         return Money(value)
-    return _money(value, decimal)
+    return _money(value, decimal, currency)
 
 
-def amount(value: str, decimal: Decimals | None = None) -> str:
+def amount(value: str, decimal: Decimals | None = None, currency: str | None = None) -> str:
     """The amount in `money`."""
-    return money(value, decimal).amount
+    return money(value, decimal, currency).amount
+
+
+def is_plain(value: str) -> bool:
+    """Whether it is digits with no more than a point and a minus."""
+    return bool(_PLAIN.fullmatch(value))
+
+
+def currencies_beside(value: str) -> tuple[str, ...]:
+    """The currencies that a sign or code beside an amount may mean; none where there is none, and
+    where it is no amount.
+    """
+    if _PLAIN.fullmatch(value) or len(value) > LONGEST_NUMBER:
+        return ()
+    try:
+        return _without_currency(_spelled(value))[1]
+    except BadValue:
+        return ()
+
+
+def may_be_thousands(value: str, currency: str | None) -> bool:
+    """Whether it is written like 50.000, of a currency in which nothing has three decimals."""
+    return currency in _WHOLE and bool(_THREE.fullmatch(value))
 
 
 @lru_cache(1000)
@@ -258,20 +289,28 @@ def currencies(said: str) -> tuple[str, ...]:
 
 
 @lru_cache(4096)
-def _money(value: str, decimal: Decimals | None) -> Money:
+def _money(value: str, decimal: Decimals | None, currency: str | None) -> Money:
     if len(value) > LONGEST_NUMBER:
         raise BadValue("is no amount of money")
     if decimal != "," and _SCIENTIFIC.fullmatch(value):
         return Money(_written(value, is_negative=False))
-    text, meant = _without_currency(_BLANKS.sub(" ", value.replace("\u2212", "-")).strip())
+    text, meant = _without_currency(_spelled(value))
     signed = _SIGNED.fullmatch(_NO_DECIMALS.sub("", text))
     if not signed or bool(signed["open"]) != bool(signed["close"]):
         raise BadValue("is no number")
     minuses = [signed["open"] is not None, signed["before"] == "-", signed["after"] is not None]
     if sum(minuses) > 1:
         raise BadValue("is no number")
-    digits = _digits(signed["digits"].strip(), decimal)
+    said = signed["digits"].strip()
+    if decimal is None and may_be_thousands(said, currency):
+        said = said.replace(".", "").replace(",", "")
+    digits = _digits(said, decimal)
     return Money(_written(digits, is_negative=any(minuses)), meant)
+
+
+def _spelled(value: str) -> str:
+    """With one kind of blank and of minus."""
+    return _BLANKS.sub(" ", value.replace("\u2212", "-")).strip()
 
 
 def _without_currency(text: str) -> tuple[str, tuple[str, ...]]:
@@ -319,9 +358,7 @@ def _decimal_mark(text: str) -> str | None:
         return ","
     if " " in whole:
         return ","
-    raise BadValue(
-        'could be thousands or decimals: say `decimal: ","` or `decimal: "."` in the source'
-    )
+    raise BadValue(EITHER)
 
 
 def product(amounts: Sequence[str]) -> str:
