@@ -247,6 +247,8 @@ class WithoutDocker:
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             # No file of a DAG changes meanwhile, and to read them all again takes a core's third.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+            # Several processes on a busy machine's cores: the API may take a while.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
             MARK: self._mark,
             **ours,
         }
