@@ -580,7 +580,7 @@ def test_of_several_rules_the_newest_that_has_begun_holds(
      on_holidays: true, source: a law to come}
 """
     rules = hours.read_rules(changed(tmp_path, "rules:\n", newer))
-    monkeypatch.setattr(hours, "rules", lambda: rules)
+    monkeypatch.setattr("reengage.hours.windows.rules", lambda: rules)
     rome = (Place("Europe/Rome", "IT"),)
     assert allowed_until(utc("2026-05-29T12:00"), rome, OPEN) == utc("2026-05-29T20:00")
     assert allowed_until(utc("2026-06-01T12:00"), rome, OPEN) == utc("2026-06-01T17:00")

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,9 @@ from fastapi import Depends, HTTPException
 
 from reengage import db
 from reengage.errors import ConfigurationError
+from reengage.marketer import asking
 from reengage.marketer import page as marketer
+from reengage.marketer import words as marketer_words
 from reengage.marketer.page import create_page
 from reengage.policy import read_policy
 from reengage.settings import SQL
@@ -253,7 +256,7 @@ def client(town: sa.Engine) -> TestClient:
 def sentences(town: sa.Engine) -> dict[str, str]:
     """What each reason means, in the order in which the reasons are checked."""
     with town.connect() as connection:
-        words = marketer._words(connection)["cohort.reason"]
+        words = marketer_words.read_words(connection)["cohort.reason"]
         order = connection.execute(sa.text("SELECT enum_range(NULL::cohort.reason)::text[]"))
         return {reason: words[reason].sentence or "" for reason in order.scalar_one()}
 
@@ -306,10 +309,10 @@ def csv_of(client: TestClient, path: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("enum", "words"),
     [
-        ("cohort.action", marketer.ACTIONS),
-        ("cohort.arm", marketer.ARMS),
-        ("core.contact_status", marketer.STATUSES),
-        ("raw.load_status", marketer.LOADS),
+        ("cohort.action", marketer_words.ACTIONS),
+        ("cohort.arm", marketer_words.ARMS),
+        ("core.contact_status", marketer_words.STATUSES),
+        ("raw.load_status", marketer_words.LOADS),
     ],
 )
 def test_every_word_of_the_database_is_explained(
@@ -324,8 +327,10 @@ def test_every_word_of_the_database_is_explained(
 
 def test_no_word_of_the_database_is_explained_twice(town: sa.Engine) -> None:
     with town.connect() as connection:
-        shared = {word for words in marketer._words(connection).values() for word in words}
-    alone = {*marketer.ACTIONS, *marketer.LOADS}
+        shared = {
+            word for words in marketer_words.read_words(connection).values() for word in words
+        }
+    alone = {*marketer_words.ACTIONS, *marketer_words.LOADS}
     assert shared & alone == set()
 
 
@@ -652,7 +657,7 @@ def test_csv_streams_with_flat_memory(people: sa.Engine) -> None:
         FROM generate_series(1000, 60999) AS n
         """,
     )
-    lines = marketer._csv(
+    lines = asking.csv_of(
         lambda: people,
         "marketer/contacts",
         {
@@ -663,14 +668,14 @@ def test_csv_streams_with_flat_memory(people: sa.Engine) -> None:
             "after": None,
             "row_limit": None,
         },
-        marketer.ZoneInfo("UTC"),
+        ZoneInfo("UTC"),
     )
     next(lines), next(lines)  # warmed up
     tracemalloc.start()
     count = sum(part.count("\n") for part in lines)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 60_000 - marketer.CSV_BATCH
+    assert count == 60_000 - asking.CSV_BATCH
     assert peak < 8 * 2**20
 
 
@@ -917,7 +922,7 @@ def test_a_statement_that_takes_too_long_is_a_page(
 
 def test_the_page_cannot_write(town: sa.Engine) -> None:
     with (
-        marketer._reading(lambda: town) as connection,
+        asking.reading(lambda: town) as connection,
         pytest.raises(sa.exc.InternalError, match="read-only"),
     ):
         connection.execute(sa.text("DELETE FROM cohort.day"))

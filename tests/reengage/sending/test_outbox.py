@@ -41,6 +41,7 @@ from reengage.sending.providers import (
     Webhook,
     base,
     provider_for,
+    requesting,
     single,
 )
 from reengage.sending.providers.accounts import account as account_of
@@ -125,8 +126,8 @@ class Time:
 def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
     wall = Time()
     monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
-    for held in ("HOLD_SECONDS", "AWAY_SECONDS"):
-        monkeypatch.setattr(base, held, 0.0)
+    monkeypatch.setattr(requesting, "HOLD_SECONDS", 0.0)
+    monkeypatch.setattr(base, "AWAY_SECONDS", 0.0)
     return wall
 
 
@@ -331,7 +332,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     refused: str,
 ) -> None:
     monkeypatch.setattr(outbox, "BACK_OFF_SECONDS", (0.02,) * 5)
-    monkeypatch.setattr(base, "HOLD_SECONDS", 0.02)
+    monkeypatch.setattr(requesting, "HOLD_SECONDS", 0.02)
     sandbox.kind = kind
     everybody = range(1, messages + 1)
     people(warehouse, *everybody)

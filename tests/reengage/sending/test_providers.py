@@ -48,7 +48,7 @@ from reengage.sending.providers import (
     WebhookRefused,
     account_from_uri_or_json,
     provider_for,
-    twilio,
+    signatures,
 )
 from reengage.sending.providers.accounts import account
 from reengage.sending.providers.codes import Cause
@@ -1433,7 +1433,7 @@ def test_the_port_may_be_signed_or_not_and_the_fragment(
     )
 )
 def test_a_signature_is_what_twilios_own_library_makes(form: dict[str, str]) -> None:
-    ours = twilio.signature(KEY, CALLBACK, form.items())
+    ours = signatures.signature(KEY, CALLBACK, form.items())
     assert RequestValidator(KEY).validate(CALLBACK, form, ours)
 
 
@@ -1443,8 +1443,8 @@ def test_a_signed_json_body_is_checked_by_its_hash() -> None:
     signature = RequestValidator(KEY).compute_signature(url, {})
     assert RequestValidator(KEY).validate(url, body.decode(), signature)
     headers = {"x-twilio-signature": signature}
-    assert twilio.is_signed(Webhook(url, headers, body), KEY)
-    assert not twilio.is_signed(Webhook(url, headers, b'{"a": 2}'), KEY)
+    assert signatures.is_signed(Webhook(url, headers, body), KEY)
+    assert not signatures.is_signed(Webhook(url, headers, b'{"a": 2}'), KEY)
 
 
 def posted(results: Any, secret: str = "sesame") -> Webhook:
