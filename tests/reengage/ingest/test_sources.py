@@ -1218,8 +1218,9 @@ LOADER = """
 import sys, json
 from datetime import date, datetime, UTC
 from pathlib import Path
-from reengage import core, db
-from reengage.texts.messages import PhoneKey
+from reengage import db
+from reengage.ingest import core
+from reengage.phones.hashes import PhoneKey
 from reengage.policy import read_policy
 from reengage.ingest.sources import read_source
 from reengage.ingest.sources.load import load_source
@@ -1294,7 +1295,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     probe = textwrap.dedent("""
         import re, sys
         from pathlib import Path
-        from reengage.texts.messages import PhoneKey
+        from reengage.phones.hashes import PhoneKey
         from reengage.policy import read_policy
         from reengage.ingest.sources import files, read_source
         from reengage.ingest.sources.clean import Cleaner

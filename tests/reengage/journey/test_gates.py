@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from world import LINKS, START, Load, World, phone, small_policy
 
 from reengage.errors import DayStopped, ReengageError, SendRefused
-from reengage.journey import cohort, gates, release
+from reengage.journey import cohort, episode, gates, release
 from reengage.journey.gates import Verdict
 from reengage.marketer.story import day_text
 from reengage.policy import Gates, Policy
@@ -441,7 +441,7 @@ def test_killed_in_the_middle_of_a_stop_nothing_has_happened(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(cohort, "_advance", killed)
+        patch.setattr(episode, "advance", killed)
         go(world)
     assert statuses(world) == {"draft": 3} and gates.waits(warehouse, DAY)
     assert world.sql("SELECT 1 FROM cohort.gate") == []

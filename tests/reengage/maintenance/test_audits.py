@@ -490,9 +490,10 @@ def test_whom_a_load_has_touched_waits_for_the_next_day(warehouse: sa.Engine) ->
 CODE = """
 import sys
 from datetime import UTC, datetime
-from reengage import db, maintenance
+from reengage import db
+from reengage.maintenance import audits
 from reengage.policy import read_policy
-maintenance.audit(
+audits.audit(
     db.engine(), read_policy(), lambda: datetime(1998, 2, 1, tzinfo=UTC),
     is_repairing=sys.argv[1] == "repair", chunk_size=1,
 )

@@ -460,7 +460,7 @@ def test_a_kill_and_a_preview_take_no_code(
     assert world.sql(state) == before
     with monkeypatch.context() as patched:
         patched.setattr(
-            "reengage.journey.cohort._advance", lambda *_: (_ for _ in ()).throw(OSError)
+            "reengage.journey.episode.advance", lambda *_: (_ for _ in ()).throw(OSError)
         )
         with pytest.raises(OSError):
             world.decide(DAY)
