@@ -141,7 +141,9 @@ def make(
     """The temporary table of a file, empty of meaning but of the right shape."""
     for clause, _ in db._statements(name, table, columns):
         sql = re.sub(r":\b(?<!::)\w+", "NULL", str(clause))
-        if sql.startswith(("DROP", "CREATE")):
+        if sql.startswith("CREATE UNIQUE INDEX"):
+            driver.execute(sql)
+        elif sql.startswith(("DROP", "CREATE")):
             table = re.search(r"TABLE (IF EXISTS )?(\w+)", sql)
             assert table
             driver.execute(f"DROP TABLE IF EXISTS {table[2]}")

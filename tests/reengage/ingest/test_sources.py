@@ -517,8 +517,21 @@ def test_what_is_no_escape_loses_no_code(warehouse: sa.Engine) -> None:
     assert "2BCDFGHJKM" in keys
 
 
-NOBODY = ["0", "000000", "0.0", "-", "--", "???", "n/a", "#N/A", "NULL", "none", "Unknown", "Guest"]
-NOBODY += ["-1", "walk-in", "N.A.", "test@test.com", "NoEmail@shop.example", "ゲスト", "０"]
+NOBODY = [
+    "-",
+    "--",
+    "???",
+    "n/a",
+    "#N/A",
+    "NULL",
+    "none",
+    "Unknown",
+    "Guest",
+    "-1",
+    "walk-in",
+    "N.A.",
+]
+NOBODY += ["test@test.com", "NoEmail@shop.example", "ゲスト"]
 
 
 @pytest.mark.parametrize("said", NOBODY)
@@ -541,6 +554,21 @@ def test_a_word_for_none_is_no_id(said: str) -> None:
     assert isinstance(consent(CONSENT, id=said, at="2025-01-01"), Bad)
     # What was once taken under it is still taken back.
     assert isinstance(consent(CONSENT, id=said, off="2025-01-01"), Bad if said in NULLS else Good)
+
+
+@pytest.mark.parametrize("said", ["0", "000000", "0.0", "０"])
+def test_zeros_join_nobody_and_are_an_id_where_a_table_begins_with_them(said: str) -> None:
+    columns = {"source_contact_id": "id", "shop_account_id": "shop"}
+    clean = Cleaner(
+        plain_source(entity="contact", kind=None, columns=columns), POLICY, PhoneKey("key")
+    )
+    card = clean({"id": said, "shop": said})
+    assert isinstance(card, Good)
+    assert card.typed[-1] is None
+    order = cleaned(id=said, who=said)
+    assert isinstance(order, Good)
+    assert order.lacks is None
+    assert card.record_key == order.record_key
 
 
 NULLS = {"#N/A", "NULL"}  # of databases and spreadsheets: nothing stands there at all

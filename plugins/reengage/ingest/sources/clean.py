@@ -28,7 +28,7 @@ from reengage.ingest.sources.files import Guessed
 from reengage.ingest.sources.ids import is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
-from reengage.ingest.sources.placeholders import is_no_email, is_no_id
+from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy
@@ -478,7 +478,7 @@ class Cleaner:
 
     def _contact(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
-        contact_id = self._id(values, "source_contact_id")
+        contact_id = self._contact_id(values)
         country = self._field("country", get("country"), problems, territories.country)
         # A number within a country that cannot be read is nobody's: in another it is another's.
         within = None if "country" in problems else country or self.brand.country
@@ -512,7 +512,7 @@ class Cleaner:
         # What another line of the order may say is missed when they are put together.
         may_lack = event_id is not None
         has_contact = not may_lack or get("source_contact_id") is not None
-        contact_id = self._id(values, "source_contact_id") if has_contact else None
+        contact_id = self._contact_id(values) if has_contact else None
         occurred, moment = get("occurred_at"), None
         if occurred is not None:
             moment = self._moment(occurred, "occurred_at")
@@ -530,7 +530,7 @@ class Cleaner:
             moment and moment.at,
             amount,
             currency,
-            self._field("product_id", get("product_id"), problems, _joining_id),
+            self._field("product_id", get("product_id"), problems, _id),
             self._field("coupon_code", get("coupon_code"), problems, spelled_out),
         )
         return event_id, moment and moment.on, typed
@@ -597,7 +597,7 @@ class Cleaner:
     ) -> tuple[Any, ...]:
         get = values.get
         # What was taken under such an id before may be taken back.
-        contact_id = self._id(values, "source_contact_id", may_be_none=is_refusal)
+        contact_id = self._contact_id(values, may_be_none=is_refusal)
         channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
         purpose = (get("purpose") or "marketing").lower()
         if _bare(purpose) in ALL:
@@ -651,22 +651,28 @@ class Cleaner:
 
     # --- values -----------------------------------------------------------------------------------
 
-    def _id(self, values: dict[str, str | None], name: str, *, may_be_none: bool = False) -> str:
-        """An id. may_be_none: a word for none is one, too."""
+    def _id(self, values: dict[str, str | None], name: str) -> str:
         value = values.get(name)
         try:
             found = _id(value) if value else ""
         except BadValue as error:
             raise BadValue(f"{name} {error}") from None
-        if not found or (not may_be_none and is_no_id(found)):
-            raise BadValue(WITHOUT_ID if name == "source_contact_id" else f"{name} is missing")
+        if not found:
+            raise BadValue(f"{name} is missing")
+        return found
+
+    def _contact_id(self, values: dict[str, str | None], *, may_be_none: bool = False) -> str:
+        """The id of a person. may_be_none: a word for none is one, too."""
+        found = self._id(values, "source_contact_id")
+        if not may_be_none and is_no_id(found):
+            raise BadValue(WITHOUT_ID)
         return found
 
     def _contact_source(self, values: dict[str, str | None]) -> str:
         # Sources are named in small letters.
         if values.get("contact_source") is None:
             return self.source.source
-        return self._id(values, "contact_source", may_be_none=True).lower()
+        return self._id(values, "contact_source").lower()
 
     def _field(
         self, name: str, value: str | None, problems: dict[str, str], convert: Callable[[str], Any]
@@ -825,7 +831,7 @@ def _id(value: str) -> str:
 def _joining_id(value: str) -> str | None:
     """The id of another source; None where somebody has typed that there is none."""
     found = _id(value)
-    return None if is_no_id(found) else found
+    return None if joins_nobody(found) else found
 
 
 def _email(value: str) -> str:

@@ -35,15 +35,21 @@ class _Words(NamedTuple):
 
 @lru_cache(65_536)
 def is_no_id(value: str) -> bool:
-    """Whether an id, as `ids.normal_id` gives it, is nobody's: a word for none, nothing but zeros
-    and signs, or a placeholder of an address.
+    """Whether an id, as `ids.normal_id` gives it, is nobody's: a word for none, nothing but signs,
+    or a placeholder of an address. Zeros are an id: tables are numbered from 0, too.
     """
     if value.isascii() and value.isdigit():
-        return not value.strip("0")
+        return False
     if len(value) > LONGEST:
         return not any(char.isalnum() for char in value)
-    word = _bare(value)
-    return word in _words().ids or not word.strip("0") or ("@" in value and is_no_email(value))
+    if all(unicodedata.category(char)[0] in "PZ" for char in value):
+        return True
+    return _bare(value) in _words().ids or ("@" in value and is_no_email(value))
+
+
+def joins_nobody(value: str) -> bool:
+    """Whether an id is nobody's where it says who is one person: zeros are none there, too."""
+    return is_no_id(value) or not _bare(value).strip("0")
 
 
 @lru_cache(4096)
