@@ -58,8 +58,8 @@ def in_order(folder: Path = FOLDER) -> list[Object]:
 
 def apply(connection: Connection, revision: str, folder: Path = FOLDER) -> bool:
     """Make every object as its file says, in the caller's transaction, and drop what no file makes
-    any more; False where the warehouse has them all, as of this revision. The caller holds the lock
-    of migrations.
+    any more; False where the warehouse has them all, as of this revision. What a role may do is
+    granted in any case: it may have been made since. The caller holds the lock of migrations.
 
     An object whose columns or arguments change is dropped and made anew, with those of ours that
     use it; owners and grants are kept. Raises ConfigurationError where something else uses it.
@@ -69,6 +69,9 @@ def apply(connection: Connection, revision: str, folder: Path = FOLDER) -> bool:
     digest = hashlib.sha256("\0".join([revision, *names, *(o.text for o in objects)]).encode())
     applied = {row.name: row.applied for row in db.run(connection, "catalog/applied")}
     if applied == dict.fromkeys(names, digest.hexdigest()):
+        for made in objects:
+            if made.name.startswith("roles."):
+                _driver(connection).execute(made.text)
         return False
     gone = applied.keys() - set(names)
     for made in objects:

@@ -149,6 +149,17 @@ def test_nothing_is_made_again_when_nothing_has_changed(warehouse: sa.Engine, ow
     assert not apply(warehouse, own)
 
 
+def test_what_a_role_may_do_is_granted_by_every_migrate(warehouse: sa.Engine) -> None:
+    """It may have been made after the first one, or have lost its grants with a restored dump."""
+    with warehouse.begin() as connection:
+        granted = rows(connection, GRANTS)
+        connection.exec_driver_sql("REVOKE ALL ON outbox.hit, core.contact FROM reengage_web")
+        assert rows(connection, GRANTS) != granted
+    db.migrate(warehouse)
+    with warehouse.connect() as connection:
+        assert rows(connection, GRANTS) == granted
+
+
 def test_two_migrations_at_once_follow_each_other(new_warehouse: NewWarehouse) -> None:
     with new_warehouse("0034") as old:
         wrong: list[BaseException] = []

@@ -44,6 +44,3 @@ def statuses(engine: Engine, as_of: date) -> dict[tuple[str, str], int]:
     with engine.connect() as connection:
         rows = db.run(connection, "outbox/count_statuses", as_of=as_of)
         return {(r.step, r.status): r.messages for r in rows}
-
-
-# --- sending --------------------------------------------------------------------------------------

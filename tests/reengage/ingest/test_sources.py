@@ -905,6 +905,12 @@ def test_a_consent_that_says_nothing_is_neither_a_grant_nor_a_withdrawal(
     load = feed.read()
     assert any("since when it is granted is not known" in note for note in load.notes)
     assert feed.rows("SELECT status::text, withdrawn_at FROM raw.consent") == [("loaded", None)]
+    # Where nobody says anything, a column has come empty: who withdrew would be texted.
+    feed.write("a.csv", [(n, "", "", "", "") for n in range(1, 30)], "id,at,flag,off,state")
+    problem = feed.read().problem
+    assert problem is not None
+    assert "29 of 29 rows (100.0%)" in problem
+    assert "that is all of its rows" in problem
 
 
 PRODUCT: dict[str, Any] = {
@@ -968,6 +974,10 @@ def test_what_is_wrong_in_a_list_of_json_is_told_and_the_rest_is_read(tmp_path: 
     assert reasons[0].startswith("is not JSON")
     assert reasons[-2:] == ["is not JSON: nested too deeply", "is longer than 1,048,576 characters"]
     assert told is None
+    # A later page begins with a row that has none of the keys.
+    pages = {"orders": ROWS[:1]}, {"orders": [{"deleted": True}, *ROWS[1:]]}
+    found, _ = _json(tmp_path, "\n".join(map(json.dumps, pages)))
+    assert [row.get("id") for row in found] == [GOOD[0], None, *GOOD[1:]]
     # What is cut keeps its good rows, and is told.
     found, told = _json(tmp_path, json.dumps({"orders": ROWS}, indent=1)[:-40])
     assert [row["id"] for row in found] == GOOD[:2]

@@ -256,7 +256,7 @@ class Rows:
         if self._next() != "{":
             return False
         first = self._value()
-        if first and not self._columns & first[0].keys():
+        if where != self._where and first and not self._columns & first[0].keys():
             self.others |= {*list(first[0])[:100]}
             return False
         if self._where not in (None, where):

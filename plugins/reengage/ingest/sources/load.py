@@ -240,10 +240,12 @@ class _Reader:
         elif entity == "interaction":
             db.run(connection, "raw/put_off_refunds", **ids, path=str(path), as_of=self.as_of)
             self._merge_lines(connection, path)
+        allowed = []  # reasons of rejects that stop no day
         if self.source.without_id:
             self._part_guests(connection, path)
-        if entity == "consent":
-            self._tell_unsaid(connection, path)
+            allowed.append(WITHOUT_ID)
+        if entity == "consent" and self._is_unsaid_allowed(connection, path, rows_read):
+            allowed.append(SAYS_NOTHING)
         db.run(
             connection,
             "raw/finish_file",
@@ -251,7 +253,7 @@ class _Reader:
             problem=notes.text(),
             is_complete=notes.problem is None,
             rows_read=rows_read,
-            allowed_reasons=[SAYS_NOTHING, *([WITHOUT_ID] if self.source.without_id else [])],
+            allowed_reasons=allowed,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )
         db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
@@ -318,17 +320,23 @@ class _Reader:
             what = "are left out" if are_left_out else "are kept in raw.reject, and stop no day"
             self._note(f"{path.name}: {guests:,} rows without a {column} {what}", is_broken=False)
 
-    def _tell_unsaid(self, connection: Connection, path: Path) -> None:
-        """Tell of consents that are none, and no withdrawals either."""
+    def _is_unsaid_allowed(self, connection: Connection, path: Path, rows_read: int) -> bool:
+        """Tell of consents that are none, and no withdrawals either. Most people in an export may
+        never have been asked; where nobody has, a column is empty that should say who withdrew.
+        """
         unsaid = db.run(
             connection, "raw/part_guests", reason=SAYS_NOTHING, are_left_out=False
         ).scalar_one()
         if unsaid:
+            end = "they are kept in raw.reject, and stop no day"
+            if unsaid == rows_read:
+                end = "that is all of its rows: has a column come empty, or another name?"
             self._note(
                 f"{path.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
-                "granted or withdrawn by them; they are kept in raw.reject, and stop no day",
+                f"granted or withdrawn by them; {end}",
                 is_broken=False,
             )
+        return bool(unsaid < rows_read)
 
     def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
