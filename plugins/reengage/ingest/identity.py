@@ -71,8 +71,8 @@ class Kin:
         nodes: the highest number of a card or id.
         """
         import numpy as np
-        from scipy.sparse import coo_array  # type: ignore[import-untyped]
-        from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
 
         links = {
             by: np.frombuffer(found, np.int32).reshape(-1, 3) if found else np.empty((0, 3), int)
