@@ -13,11 +13,12 @@
 --
 -- Grain: episode due on as_of. Reads: cohort.episode, core.*, outbox.message, outbox.judged_hit,
 -- outbox.reply.
--- Writes: cohort.decision, the temporary tables due, earlier, texted and judged (each is analyzed before
--- it is read, as no statistics tell how many are due). Parameters: as_of, end_of_day (the first instant
+-- Writes: cohort.decision, the temporary tables due, earlier, texted, withdrawn_number,
+-- crowded_number and judged (each is analyzed before it is read, as no statistics tell how many are due). Parameters: as_of, end_of_day (the first instant
 -- after as_of in the brand's zone), ladder, is_in_order, purpose, channel, country (of contacts without one),
 -- expires_after_days, consent_clocks, repeat_after_days, gap_days, daily_cap, warm_up_cap,
--- caps_order, control_share, control_salt, policy_version.
+-- most_holders (customers of one source who may have one number), caps_order, control_share,
+-- control_salt, policy_version.
 -- Twice: an episode is decided once a day (the primary key), and episode/advance moves its date.
 DROP TABLE IF EXISTS due;
 
@@ -185,6 +186,43 @@ FROM (
 
 ANALYZE withdrawn_number;
 
+-- Numbers that more customers of one source have than a household: what a till or a form fills in.
+DROP TABLE IF EXISTS crowded_number;
+
+CREATE TEMPORARY TABLE crowded_number ON COMMIT DROP AS
+SELECT number.phone_hash
+FROM (
+    SELECT DISTINCT
+        due.phone_hash,
+        due.phone_hashes
+    FROM due
+    WHERE due.phone_e164 IS NOT NULL
+) AS number
+CROSS JOIN
+    LATERAL (
+        SELECT array_agg(contact.contact_id) AS contact_ids
+        FROM unnest(number.phone_hashes) AS form (phone_hash)
+        INNER JOIN core.contact AS contact ON form.phone_hash = contact.phone_hash
+        WHERE contact.merged_into IS NULL AND contact.status <> 'erased'
+        HAVING count(*) > CAST(:most_holders AS integer)
+    ) AS holding
+WHERE EXISTS (
+    SELECT 1
+    FROM unnest(holding.contact_ids) AS holder (contact_id)
+    INNER JOIN core.contact_identity AS identity ON holder.contact_id = identity.contact_id
+    -- Its own cards alone: another's ids on them are no customers of that other.
+    INNER JOIN core.card_id AS card
+        ON
+            identity.source = card.source
+            AND identity.source_contact_id = card.source_contact_id
+            AND identity.source = card.id_source
+            AND identity.source_contact_id = card.id
+    GROUP BY identity.source
+    HAVING count(DISTINCT holder.contact_id) > CAST(:most_holders AS integer)
+);
+
+ANALYZE crowded_number;
+
 DROP TABLE IF EXISTS judged;
 
 CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
@@ -277,6 +315,8 @@ SELECT
         WHEN
             texted.same_step_on > CAST(:as_of AS date) - CAST(:repeat_after_days AS integer)
             THEN 'repeat'
+        WHEN due.phone_hash IN (SELECT crowded_number.phone_hash FROM crowded_number)
+            THEN 'duplicate_phone'
         WHEN EXISTS (
             SELECT 1
             FROM core.contact AS other

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 # Cards and ids whose people are told apart that are read in one go.
 KIN_AT_ONCE = 10_000
 
-# Of one source that may hold one id of another: what more of them hold is a placeholder.
+# Of one source that may hold one id of another, or have one phone number: what more of them hold
+# is a placeholder.
 MOST_CARDS = 5
 
 
@@ -144,6 +145,7 @@ def _contacts(
         _refuse(connection, source, load_id, clock())
     db.run(connection, "core/update_contacts", load_id=load_id, contact_ids=sorted(changed))
     _note_aliases(connection, "core/phones_to_alias", load_id)
+    _tell_crowds(connection, source, load_id)
     db.run(connection, "core/touch_activity", load_id=load_id)
     if changed:
         db.run(connection, "core/begin_corrected", contact_ids=sorted(changed))
@@ -191,11 +193,32 @@ def _load_cards(connection: Connection, source: Source, load_id: int, as_of: dat
             f"that more than {MOST_CARDS} cards have: placeholders, which join nobody"
         )
     for note in notes:
-        log.warning("%s: %s", source.name, note)
-        db.run(connection, "core/add_note", load_id=load_id, note=note)
+        _tell(connection, source, load_id, note)
     alone = db.run(connection, "core/add_alone", load_id=load_id, as_of=as_of).scalar_one()
     _analyze_contacts(connection, alone)
     return bool(found.touched > alone)
+
+
+def _tell(connection: Connection, source: Source, load_id: int, note: str) -> None:
+    log.warning("%s: %s", source.name, note)
+    db.run(connection, "core/add_note", load_id=load_id, note=note)
+
+
+def _tell_crowds(connection: Connection, source: Source, load_id: int) -> None:
+    """Note the phone numbers that are hardly anybody's own."""
+    found = db.run(
+        connection,
+        "core/count_crowded",
+        load_id=load_id,
+        source=source.source,
+        most_holders=MOST_CARDS,
+    ).one()
+    if found.numbers:
+        note = (
+            f"{found.holders:,} customers have {found.numbers:,} phone numbers that more than "
+            f"{MOST_CARDS} have: placeholders, under which nobody is texted"
+        )
+        _tell(connection, source, load_id, note)
 
 
 def _gather(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db
 from reengage.clock import Clock
 from reengage.errors import DayStopped, PastDayError
+from reengage.ingest.core import MOST_CARDS
 from reengage.ingest.sources import Source
 from reengage.journey import episode
 from reengage.policy import Policy, WarmUp
@@ -219,6 +220,7 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         gap_days=policy.gap_days,
         daily_cap=caps.per_day,
         warm_up_cap=_warm_up_cap(connection, caps.warm_up) if caps.warm_up else None,
+        most_holders=MOST_CARDS,
         caps_order=caps.order,
         control_share=policy.control.share,
         control_salt=policy.control.salt,

@@ -43,7 +43,8 @@ WITH said (about, word, label, sentence) AS (
     ),
     (
         'cohort.reason', 'duplicate_phone', 'Shared number',
-        'Another customer with the same number is the one we write to.'
+        'Another customer with the same number is the one we write to; or so many customers have it that'
+        ' it is hardly anybody''s own.'
     ),
     (
         'cohort.reason', 'gap', 'Texted days ago',
