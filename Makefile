@@ -110,7 +110,8 @@ audit: $(READY)  ## is what the days kept up what a recompute says? make audit S
 	@$(REENGAGE) audit --share "$(or $(SHARE),1)" $(if $(REPAIR),--repair)
 
 # A file's tests stay together, for what they share; the longest files begin (tests/conftest.py).
-WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# Four on two cores: many tests wait for a server.
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(READY) $(CELERY)  ## the whole suite, in its own home

@@ -3,13 +3,13 @@
 import gc
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from psycopg.errors import ObjectInUse
 
 import homes
@@ -23,11 +23,12 @@ for name in ("AIRFLOW_CONN_REENGAGE_WAREHOUSE", "AIRFLOW_CONN_REENGAGE_WAREHOUSE
     os.environ.pop(name, None)
 
 from depth import IS_SOAK  # noqa: E402
+from patience import in_time  # noqa: E402
 from reengage import db  # noqa: E402
 from reengage.phones import keys  # noqa: E402
 from reengage_local.postgres import EmbeddedServer  # noqa: E402
 
-PATIENCE = 300  # seconds, of a busy machine
+settings.load_profile("busy")
 
 # What takes longest comes first, so that both workers end together.
 LONGEST = (
@@ -118,15 +119,18 @@ def patiently(admin: sa.Engine, statement: str) -> None:
     """Run a statement for which nobody may be in a database: who leaves it is gone a little later,
     on a busy machine after more than the seconds that the server waits.
     """
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def is_done() -> bool:
         try:
             with admin.connect() as connection:
                 connection.execute(sa.text(statement))
-            return
+            return True
         except sa.exc.OperationalError as error:
-            if not isinstance(error.orig, ObjectInUse) or time.monotonic() > deadline:
+            if not isinstance(error.orig, ObjectInUse):
                 raise
+            return False
+
+    in_time(is_done, f"nobody is in a database any more: {statement}", every=0.1)
 
 
 @pytest.fixture

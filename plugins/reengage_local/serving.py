@@ -10,7 +10,7 @@ import uvicorn
 
 from reengage.errors import ConfigurationError
 
-START_SECONDS = 20.0
+START_SECONDS = 120.0  # of a busy machine
 STOP_SECONDS = 5
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-PATIENCE = 300_000  # milliseconds, of a busy machine: what is there is seen at once
+import patience
+
+PATIENCE = patience.SECONDS * 1000  # what is there is seen at once
 expect.set_options(timeout=PATIENCE)
 
 

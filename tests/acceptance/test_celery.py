@@ -20,9 +20,11 @@ import psycopg
 import pytest
 import requests
 import yaml
-from without_docker import PATIENCE, WithoutDocker, missing, wait_for
+from without_docker import WithoutDocker, missing
 
+import patience
 from depth import IS_SOAK
+from patience import in_time
 from reengage.clock import wall_clock
 from reengage.settings import INCLUDE, PROJECT
 from reengage_local.sandbox import connection, create_sandbox
@@ -185,7 +187,7 @@ class Person:
         given = requests.post(
             f"{self.base}/auth/token",
             json={"username": "admin", "password": cluster.secret("admin_password")},
-            timeout=PATIENCE,
+            timeout=patience.SECONDS,
         )
         assert given.status_code == 201, given.text
         self._headers = {"Authorization": f"Bearer {given.json()['access_token']}"}
@@ -195,7 +197,7 @@ class Person:
             method,
             f"{self.base}/api/v2/{path}",
             headers=self._headers,
-            timeout=PATIENCE,
+            timeout=patience.SECONDS,
             json=body or None,
         )
         assert answer.ok, (path, answer.status_code, answer.text)
@@ -227,7 +229,9 @@ class Person:
             assert "failed" not in states.values(), self.why(name, states)
             return "success" in states.values()
 
-        wait_for(f"reengage_{name} succeeds", has_ended, self.cluster.check, LOOK_SECONDS)
+        in_time(
+            has_ended, f"reengage_{name} succeeds", alive=self.cluster.check, every=LOOK_SECONDS
+        )
 
     def tasks(self, name: str, run_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask(
@@ -276,8 +280,10 @@ def cluster(
         for service in ("airflow-scheduler", "web"):
             cluster.wait_until_healthy(service)
         for name in ("worker1", "worker2"):
-            wait_for(
-                f"{name} is ready", lambda name=name: "ready." in cluster.log(name), cluster.check
+            in_time(
+                lambda name=name: "ready." in cluster.log(name),
+                f"{name} is ready",
+                alive=cluster.check,
             )
         yield cluster
 
@@ -322,10 +328,10 @@ def kill_in_mid_send(cluster: WithoutDocker, provider: Provider) -> str:
     """Kill the worker that sends, once the provider keeps it waiting for a batch that it has taken
     and for one that it has not; the other worker.
     """
-    wait_for(
-        "a batch that is taken and not answered, and one that is not taken",
+    in_time(
         lambda: len({is_taken for _, is_taken in provider.held}) == 2,
-        cluster.check,
+        "a batch that is taken and not answered, and one that is not taken",
+        alive=cluster.check,
     )
     killed = worker_of(provider.held[-1][0], cluster)
     cluster.kill(killed)
@@ -343,11 +349,11 @@ def test_two_days_pass_and_nobody_is_texted_twice(
     """
     began = time.monotonic()
     person = Person(cluster)
-    wait_for(
-        "the DAGs are known",
+    in_time(
         lambda: len(person.ask("GET", "dags?paused=true")["dags"]) == 7,
-        cluster.check,
-        LOOK_SECONDS,
+        "the DAGs are known",
+        alive=cluster.check,
+        every=LOOK_SECONDS,
     )
 
     # The first day is asked for by hand, of a DAG that is still paused, and comes before the
@@ -376,10 +382,10 @@ def test_two_days_pass_and_nobody_is_texted_twice(
     person.wait_for_success("ingest", lambda run: run["run_type"] == "scheduled")
     person.wait_for_success("journey", lambda run: run["partition_key"] == str(shop.second))
     person.switch_on("send")
-    moved_at = wait_for(
-        "the queue moves",
+    moved_at = in_time(
         lambda: next((at for at in provider.taken_at if at > lost_at), None),
-        cluster.check,
+        "the queue moves",
+        alive=cluster.check,
     )
     for one in asked:
         one.result()
@@ -387,7 +393,9 @@ def test_two_days_pass_and_nobody_is_texted_twice(
     if sum(provider.texted().values()) <= QUIET:  # the second day's may have come after it
         person.ask("POST", "dags/reengage_send/dagRuns", logical_date=None)
     everybody = shop.due[shop.first] | shop.due[shop.second]
-    wait_for("everybody is texted", lambda: len(provider.texted()) >= len(everybody), cluster.check)
+    in_time(
+        lambda: len(provider.texted()) >= len(everybody), "everybody is texted", alive=cluster.check
+    )
 
     assert provider.texted() == Counter(dict.fromkeys(everybody, 1)), "each of them once"
     ours = "SELECT DISTINCT body LIKE '%our own words%' FROM outbox.message"

@@ -24,14 +24,15 @@ import yaml
 from typist import Typist
 
 import homes as made
+import patience
 from depth import IS_SOAK
+from patience import in_time
 from reengage.settings import INCLUDE
 from reengage_local.postgres import EmbeddedServer
 
 AS_OF = date(2026, 3, 2)  # a Monday; texts go out on Tuesday
 PEOPLE = 300
 REENGAGE = str(Path(sys.executable).parent / "reengage")
-PATIENCE = 600  # of a busy machine
 
 SOURCES = {
     "crm": {
@@ -247,7 +248,7 @@ class Home:
 
 
 def done(process: "subprocess.Popen[str]", code: int = 0) -> tuple[str, str]:
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=patience.SECONDS)
     assert process.returncode == code, f"{out}\n{err}"
     assert "Traceback" not in out + err
     return out, err
@@ -322,10 +323,7 @@ def test_a_day_run_again_changes_nothing_and_is_alone(
     home = homes["new york"]
     before, texted = home.state(), home.accepted()
     home.typist.begin("day", "--as-of", AS_OF.isoformat())
-    deadline = time.monotonic() + PATIENCE
-    while not _is_at_work(home):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    in_time(lambda: _is_at_work(home), "the day is at work")
     _, refusal = done(home.day(), code=1)
     assert "`make day` is at work" in refusal and str(home.folder) in refusal
     home.typed()
@@ -360,9 +358,12 @@ def test_a_day_killed_anywhere_ends_as_if_it_never_had_been(
         process = home.day()
         texted, began = len(home.accepted()), time.monotonic()
         if wait is None:  # in the middle of sending
-            while len(home.accepted()) <= texted and process.poll() is None:
-                assert time.monotonic() - began < PATIENCE
-                time.sleep(0.01)
+            in_time(
+                lambda texted=texted, process=process: (
+                    len(home.accepted()) > texted or process.poll() is not None
+                ),
+                "somebody is texted, or the day is over",
+            )
             wait = dice.uniform(0, 0.4)
         try:
             process.communicate(timeout=wait)

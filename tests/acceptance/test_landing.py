@@ -22,6 +22,8 @@ import uvicorn
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
+import patience
+from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
@@ -35,7 +37,6 @@ ANDROID = (  # the browser of the tests calls itself headless, which is a machin
     "Mobile Safari/537.36"
 )
 PHONE = {"width": 360, "height": 740}
-PATIENCE = 300  # seconds, of a busy machine
 
 # What a stranger's eyes and a screen reader need, judged from what the browser has really made.
 LOOK = """() => {
@@ -181,8 +182,7 @@ def site(warehouse: sa.Engine, policy: Policy) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            while not server.started:
-                time.sleep(0.01)
+            in_time(lambda: server.started, "the service has started", alive=thread.is_alive)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
@@ -383,7 +383,7 @@ def test_a_tap_anywhere_or_a_scroll_is_a_hand_on_the_page_and_a_look_is_none(
         page.goto(f"{site}/surveyAB1")
         hand(page)
         expected = [] if what == "only looks" else [f"{site}/surveyAB1/seen"]
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience.SECONDS
         while len(done) < 1 + len(expected) and time.monotonic() < deadline:
             page.wait_for_timeout(20)
         page.wait_for_timeout(150)  # for what should not come

@@ -8,10 +8,8 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +19,13 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
 import homes
+import patience
+from patience import free_port, in_time
 from reengage import db
 from reengage.settings import PROJECT
 from reengage_local.postgres import EmbeddedServer
 
 DAY = "2026-03-10"
-PATIENCE = 300  # seconds, of a busy machine
 PASSWORD = "a-password-of-this-test"
 USERS = {"marta": "viewer", "olga": "op", "ada": "admin"}
 ROUTES = (
@@ -105,9 +104,7 @@ def airflow(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) ->
     (home / "dags").mkdir()
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps(dict.fromkeys(USERS, PASSWORD)), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,
@@ -135,11 +132,12 @@ def airflow(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) ->
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 600
-            while not _answers(f"{url}/api/v2/version"):
-                assert process.poll() is None, (home / "api-server.log").read_text()
-                assert time.monotonic() < deadline, (home / "api-server.log").read_text()
-                time.sleep(0.2)
+            in_time(
+                lambda: _answers(f"{url}/api/v2/version"),
+                (home / "api-server.log").read_text,
+                alive=lambda: process.poll() is None,
+                every=0.2,
+            )
             define_the_warehouse(url, server.dsn("warehouse"))
             yield Airflow(url)
         finally:
@@ -166,7 +164,7 @@ def define_the_warehouse(url: str, dsn: str) -> None:
             "password": address.password,
             "schema": address.database,
         },
-        timeout=PATIENCE,
+        timeout=patience.SECONDS,
     )
     assert given.status_code == 201, given.text
 
@@ -174,7 +172,7 @@ def define_the_warehouse(url: str, dsn: str) -> None:
 def token(url: str, name: str) -> str:
     """What somebody who has logged in is known by."""
     given = httpx.post(
-        f"{url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=PATIENCE
+        f"{url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=patience.SECONDS
     )
     assert given.status_code == 201, given.text
     return str(given.json()["access_token"])
@@ -203,7 +201,7 @@ def log_in(page: Page, airflow: Airflow) -> None:
 @pytest.mark.parametrize("token", [None, "made.up.token"])
 def test_a_stranger_is_refused(airflow: Airflow, route: str, token: str | None) -> None:
     cookies = {"_token": token} if token else {}
-    with httpx.Client(cookies=cookies, timeout=PATIENCE) as client:
+    with httpx.Client(cookies=cookies, timeout=patience.SECONDS) as client:
         answer = client.get(airflow.page + route)
     assert answer.status_code in (401, 403)
     assert "Anna" not in answer.text
@@ -215,7 +213,9 @@ def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
     airflow: Airflow, name: str
 ) -> None:
     """A viewer reads; Op and Admin answer, each in Airflow's own roles."""
-    with httpx.Client(cookies={"_token": token(airflow.url, name)}, timeout=PATIENCE) as client:
+    with httpx.Client(
+        cookies={"_token": token(airflow.url, name)}, timeout=patience.SECONDS
+    ) as client:
         page = client.get(f"{airflow.page}replies")
         assert page.status_code == 200
         may_answer = USERS[name] != "viewer"
@@ -230,7 +230,7 @@ def test_who_may_not_say_what_a_reply_means_sees_no_button_for_it(
 
 def test_the_page_has_no_api_documentation(airflow: Airflow) -> None:
     for route in ("docs", "redoc", "openapi.json"):
-        assert httpx.get(airflow.page + route, timeout=PATIENCE).status_code == 404
+        assert httpx.get(airflow.page + route, timeout=patience.SECONDS).status_code == 404
 
 
 def test_a_marketer_walks_from_the_figures_to_a_person(

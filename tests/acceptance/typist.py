@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 600
+import patience
+
+TESTS = Path(__file__).parents[1]
 
 
 class Typist:
@@ -26,7 +28,7 @@ class Typist:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", program, *given],
-                env=environment,
+                env={**environment, "PYTHONPATH": str(TESTS)},
                 cwd=folder,
                 text=True,
                 stdin=subprocess.PIPE,
@@ -60,7 +62,7 @@ class Typist:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(patience.SECONDS)
         finally:
             self._process.kill()
             self._process.stdout.close()

@@ -11,9 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,14 +23,13 @@ import psycopg
 import yaml
 from psycopg import sql
 
+from patience import free_ports, in_time
 from reengage.settings import PROJECT
 from reengage_local.postgres import EmbeddedServer
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 REDIS = Path("/usr/bin/redis-server")
 CELERY = Path(sys.prefix) / "celery"
-# However busy the machine: what takes longer has failed.
-PATIENCE = 1200
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?-])([^}]*))?\}")
 MARK = "REENGAGE_TEST_MARK"
 
@@ -46,21 +44,6 @@ def missing() -> str | None:
         if not place.exists():
             return f"docker-compose.yaml's services are not started: no {how}"
     return None
-
-
-def wait_for(
-    what: str, is_so: Callable[[], Any], alive: Callable[[], None], every: float = 0.2
-) -> Any:
-    """What `is_so`, asked every so many seconds, returns once that is true. Raises TimeoutError, or
-    what `alive` raises.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while not (found := is_so()):
-        alive()
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE} s: {what}")
-        time.sleep(every)
-    return found
 
 
 class WithoutDocker:
@@ -354,10 +337,11 @@ class WithoutDocker:
         )
 
     def wait_until_healthy(self, service: str, name: str = "") -> None:
-        wait_for(
-            f"{name or service} is healthy:\n{self.log(name or service)}",
+        in_time(
             lambda: self.asked_for_health(service, name).wait() == 0,
-            self.check,
+            lambda: f"{name or service} is healthy:\n{self.log(name or service)}",
+            alive=self.check,
+            every=0.2,
         )
 
     def kill(self, name: str) -> None:
@@ -380,14 +364,3 @@ class WithoutDocker:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody has."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    found = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return found

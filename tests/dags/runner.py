@@ -12,7 +12,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 300
+from patience import in_time
+
 DAG = "reengage_journey"
 
 
@@ -42,7 +43,7 @@ def question() -> dict[str, Any]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
-    for _ in range(PATIENCE * 20):
+    def found() -> dict[str, Any] | None:
         with create_session() as session:
             asked = (
                 session.query(HITLDetail, TaskInstance)
@@ -59,8 +60,9 @@ def question() -> dict[str, Any]:
                     "defaults": detail.defaults,
                     "task_id": ti.task_id,
                 }
-        time.sleep(0.05)
-    raise TimeoutError("nobody was asked")
+        return None
+
+    return dict(in_time(found, "somebody is asked", every=0.05))
 
 
 @functools.cache

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
+from world import Load, World, small_policy
 
 import homes
 from reengage.settings import INCLUDE
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "reengage"))
-from world import Load, World, small_policy
-
+TESTS = Path(__file__).parents[1]
 DAY = date(1998, 2, 10)
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
 Journey = Callable[..., dict[str, Any]]
@@ -33,7 +32,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Po
     with (home / "log").open("w") as log:
         runner = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(Path(__file__).parent / "runner.py"), str(home)],
-            env={**os.environ, "METADATA": metadata},
+            env={**os.environ, "METADATA": metadata, "PYTHONPATH": str(TESTS)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

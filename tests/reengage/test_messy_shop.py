@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from retailer import SHIPPED, Retailer
 from world import create_app
@@ -426,11 +426,7 @@ def is_plain(p: Person) -> bool:
 # --- four weeks ----------------------------------------------------------------------------------
 
 
-@settings(
-    max_examples=examples(2),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=examples(2))
 @given(shop=shops())
 def test_a_careful_marketer_would_have_texted_the_same(
     shop: tuple[Tools, list[Person]], new_warehouse: Any, tmp_path_factory: Any

@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from smsutil import split as reference
 
+from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.sending.providers import Account, Answer, Outcome, Outgoing, Provider, provider_for
 from reengage.sending.providers.accounts import account
@@ -300,9 +301,8 @@ def test_everything_answered_is_on_the_disk_when_killed_under_load(tmp_path: Pat
 
     thread = threading.Thread(target=load)
     thread.start()
-    while not accepted and thread.is_alive():
-        time.sleep(0.01)
-    time.sleep(0.3)
+    some = 30 * 20  # of batches, in the midst of which it is killed
+    in_time(lambda: len(accepted) >= some, "some are taken", alive=thread.is_alive)
     kill(process)
     thread.join()
     provider.close()

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import START, Load, World, small_policy
 
@@ -34,12 +34,7 @@ def replayed(world: World) -> dict[tuple[date, str], tuple[int, int]]:
     return {(r.as_of, r.step): (r.entered, r.dormant) for r in rows}
 
 
-@settings(
-    max_examples=examples(40),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(40), derandomize=True)
 @given(people=people, first=st.integers(0, LAST), length=st.integers(0, LAST))
 def test_a_replay_is_a_recount_of_every_day(
     warehouse: sa.Engine,

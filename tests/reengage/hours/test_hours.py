@@ -164,7 +164,7 @@ def minutes_from(now: datetime, count: int) -> Iterator[datetime]:
 
 
 @given(moments, some_places, policies)
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(80))
 def test_the_first_allowed_moment_is_the_first_that_a_minute_hand_finds(
     now: datetime, places: tuple[Place, ...], policy: Hours
 ) -> None:
@@ -190,7 +190,7 @@ def test_the_first_allowed_moment_is_the_first_that_a_minute_hand_finds(
 
 
 @given(moments, some_places, policies)
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 def test_whether_a_moment_is_allowed(
     now: datetime, places: tuple[Place, ...], policy: Hours
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import AS_OF, POLICY, Feed, clock, correcting, loaded
 
@@ -142,11 +142,7 @@ JOIN = st.tuples(st.sampled_from("xyz"), st.sampled_from("abc"), st.sampled_from
 
 
 @given(st.lists(st.lists(EVENT, min_size=1, max_size=6) | JOIN, min_size=1, max_size=5))
-@settings(
-    deadline=None,
-    max_examples=examples(25),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(25))
 def test_activity_equals_its_recompute(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, loads: list[Any]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from retailer import Retailer, opened
 from test_core import DIFFERENCES
@@ -33,7 +33,7 @@ def rows(engine: sa.Engine, text: str, **binds: Any) -> list[tuple[Any, ...]]:
 # --- in batches ---------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=examples(100))
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_people_are_told_apart_in_batches_as_all_at_once(data: st.DataObject) -> None:
     nodes = range(1, data.draw(st.integers(2, 25)) + 1)
@@ -320,11 +320,7 @@ HEADS = {"events": "id,src,who,at", "consents": "src,who,given,taken"}
         ("consents", [(("crm", "a"), True, 1)]),
     ]
 )
-@settings(
-    deadline=None,
-    max_examples=examples(15),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(15))
 def test_nobody_is_anybody_else_and_who_shares_is_held(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, loads: list[Any]
 ) -> None:

@@ -291,7 +291,6 @@ def test_bad_rows_among_many_are_told_apart(tmp_path: Path) -> None:
 @given(
     st.lists(st.binary(max_size=60) | st.just(b'a,"b,2024-03-01,5') | st.just(b"1,2,2024-03-01,5"))
 )
-@settings(deadline=None)
 def test_no_bytes_at_all_stop_the_reading(lines: list[bytes]) -> None:
     source, policy = plain_source(), POLICY
     clean = Cleaner(source, policy, PhoneKey("key"))
@@ -339,7 +338,7 @@ ZONES = ("America/New_York", "Europe/Rome", "Pacific/Auckland", "UTC")
     st.sampled_from(ZONES),
     st.sampled_from(["naive", "offset", "z", "date", "epoch"]),
 )
-@settings(deadline=None, max_examples=examples(300))
+@settings(max_examples=examples(300))
 def test_days_end_at_the_brands_midnight(
     moment: datetime, brand: str, zone: str, written: str
 ) -> None:

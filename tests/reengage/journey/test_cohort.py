@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from world import LINKS, RULES, START, Load, World, small_policy
 
@@ -20,16 +20,7 @@ from reengage.journey import cohort
 from reengage.policy import Behaviour, Caps, ConsentClock, Policy, Rhythm, Thresholds, WarmUp
 from reengage.texts import messages
 
-RELAXED = {
-    "deadline": None,
-    "derandomize": True,
-    "phases": (Phase.explicit, Phase.generate),
-    "suppress_health_check": [
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-}
+SETTLED = {"derandomize": True, "phases": (Phase.explicit, Phase.generate)}
 LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
 FATES = (
     "accepted",
@@ -241,7 +232,7 @@ def tell(
 EXAMPLES = examples(8)
 
 
-@settings(max_examples=EXAMPLES, **RELAXED)
+@settings(max_examples=EXAMPLES, **SETTLED)
 @given(policy=st.builds(small_policy, **PLAIN), data=st.data())
 def test_a_history_of_days_agrees_with_the_model(
     warehouse: sa.Engine, policy: Policy, data: st.DataObject
@@ -249,7 +240,7 @@ def test_a_history_of_days_agrees_with_the_model(
     tell(World(warehouse, policy), data)
 
 
-@settings(max_examples=EXAMPLES, **RELAXED)
+@settings(max_examples=EXAMPLES, **SETTLED)
 @given(policy=st.builds(small_policy, **PLAIN, **CAPS, **ENTRY), data=st.data())
 def test_a_ladder_in_order_and_caps_agree_with_the_model(
     warehouse: sa.Engine, policy: Policy, data: st.DataObject
@@ -257,7 +248,7 @@ def test_a_ladder_in_order_and_caps_agree_with_the_model(
     tell(World(warehouse, policy), data)
 
 
-@settings(max_examples=EXAMPLES, **RELAXED)
+@settings(max_examples=EXAMPLES, **SETTLED)
 @given(
     policy=st.builds(small_policy, **PLAIN, **ENTRY, **EXPIRY, thresholds=thresholds(**PACE)),
     data=st.data(),
@@ -268,7 +259,7 @@ def test_bent_thresholds_and_consents_that_expire_agree_with_the_model(
     tell(World(warehouse, policy), data)
 
 
-@settings(max_examples=EXAMPLES, **RELAXED)
+@settings(max_examples=EXAMPLES, **SETTLED)
 @given(
     policy=st.builds(
         small_policy, **PLAIN, **ENTRY, thresholds=thresholds(**PACE, behaviours=behaviours())
@@ -304,7 +295,7 @@ def changes(draw: Any) -> dict[str, Any]:
 PLAIN_DAYS = st.just(Thresholds())
 
 
-@settings(max_examples=EXAMPLES, **RELAXED)
+@settings(max_examples=EXAMPLES, **SETTLED)
 @given(policy=st.builds(small_policy, **PLAIN, **ENTRY), data=st.data())
 def test_a_policy_changed_on_the_way_agrees_with_the_model(
     warehouse: sa.Engine, policy: Policy, data: st.DataObject

@@ -4,7 +4,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from test_core import CARD, CARD_HEAD
 from test_sources import Feed, correcting
 from world import LINKS, START, Load, World, small_policy
 
+from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.errors import ConfigurationError
 from reengage.ingest import core
@@ -517,10 +517,12 @@ def test_a_killed_audit_leaves_nothing(warehouse: sa.Engine, what: str) -> None:
             keeper.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('core', 0))")
         process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", CODE, what])
         try:
-            deadline = time.monotonic() + 600
-            while not rows(warehouse, waiting):
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.1)
+            in_time(
+                lambda: rows(warehouse, waiting),
+                "it waits",
+                alive=lambda: process.poll() is None,
+                every=0.1,
+            )
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()

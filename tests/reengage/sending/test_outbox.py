@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,10 +19,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depth import examples
+from patience import in_time
 from reengage import db
 from reengage.clock import Clock, SimulatedClock, wall_clock
 from reengage.errors import ProviderError
@@ -367,9 +367,13 @@ def test_senders_killed_at_any_moment_send_each_message_once(
         for process in crowd:
             process.start()
         before = sum(sandbox.accepted().values())
-        deadline = time.monotonic() + 120
-        while sum(sandbox.accepted().values()) == before and time.monotonic() < deadline:
-            time.sleep(0.005)
+
+        def is_at_work(before: int = before, crowd: list[Any] = crowd) -> bool:
+            return sum(sandbox.accepted().values()) > before or not any(
+                process.is_alive() for process in crowd
+            )
+
+        in_time(is_at_work, "somebody is texted, or nobody is left to text")
         for process in dice.sample(crowd, len(crowd)):
             process.join(dice.uniform(0, 0.25))
             if process.is_alive() and process.pid:
@@ -885,11 +889,7 @@ class Killed(BaseException):
     """What a kill is to a thread."""
 
 
-@settings(
-    max_examples=examples(12),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(12))
 @given(
     bad=st.sets(st.integers(0, 15), min_size=1, max_size=4),
     at=st.integers(1, 9),
@@ -1152,11 +1152,7 @@ def poll(engine: sa.Engine, clock: Clock, *logs: LogEntry, replies: Any = ()) ->
 FAILURES = ("undelivered", "expired", "rejected")
 
 
-@settings(
-    max_examples=examples(40),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.lists(st.sampled_from(["accepted", "delivered", *FAILURES]), min_size=1, max_size=3),
@@ -1323,6 +1319,9 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
     last, first = sorted((1, 2), key=key_of, reverse=True)
     outbox._keep_receipts(warehouse, "infobip", [entry(i, "accepted") for i in (1, 2)], NOW)
     run, others = db.run, list[Future[None]]()
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 
     def apply() -> None:
         with warehouse.begin() as connection:
@@ -1332,7 +1331,7 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
         result = run(connection, name, *args, **binds)
         if name == "outbox/record_answers" and not others:
             others.append(pool.submit(apply))
-            time.sleep(0.5)
+            in_time(lambda: others[0].done() or fetch(warehouse, waiting)[0][0], "they meet")
         return result
 
     monkeypatch.setattr(db, "run", slow)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depth import examples
@@ -140,11 +140,7 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
     assert len(begun) > RATE * 2 * 0.6, "most of what is allowed is used"
 
 
-@settings(
-    max_examples=examples(25),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(25))
 @given(
     st.lists(
         st.tuples(

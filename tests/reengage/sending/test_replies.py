@@ -221,7 +221,7 @@ def test_a_number_is_one_in_every_spelling(spellings: tuple[str, ...]) -> None:
     }
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_spellings_are_the_same_whichever_one_begins_with(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(numbers.forms()._forms))
@@ -304,7 +304,7 @@ def heard(account: Account, body: bytes, url: str = "https://l.example/h") -> To
     return provider_for(account, 1).hear(Webhook(url, {}, body, is_known=True), NOW)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(anything | told_fields, max_size=4), st.lists(anything | told_fields, max_size=4))
 def test_a_stop_is_heard_whatever_is_told_with_it(before: list[Any], after: list[Any]) -> None:
     stop = {"messageId": "p2", "from": STOPPED, "text": "STOP", "receivedAt": RECEIVED}
@@ -318,7 +318,7 @@ def test_a_stop_is_heard_whatever_is_told_with_it(before: list[Any], after: list
         assert (again.replies, again.receipts, again.unread) == ([], [], [body])
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(anything, max_size=4))
 def test_twilios_log_loses_no_reply_beside_one_that_cannot_be_read(others: list[Any]) -> None:
     stop = {"sid": "SM1", "from": f"+{STOPPED}", "body": "STOP", "date_sent": None}
@@ -327,7 +327,7 @@ def test_twilios_log_loses_no_reply_beside_one_that_cannot_be_read(others: list[
     assert len(told.replies) + len(told.unread) == len(others) + 1
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.dictionaries(st.text(), st.text()))
 def test_a_twilio_form_with_a_sender_is_always_heard(more: dict[str, str]) -> None:
     form = {**more, "MessageSid": "SM1", "From": f"+{STOPPED}", "Body": "STOP"}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from babel import Locale
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import Feed
 from world import LINKS, START, Load, World, small_policy
@@ -1063,11 +1063,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(
-    max_examples=examples(4),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(4))
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_no_code_is_ever_with_two_contacts(
     warehouse: sa.Engine, events: list[str], random: Any

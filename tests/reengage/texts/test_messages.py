@@ -70,13 +70,13 @@ pieces = st.one_of(
 
 
 @given(st.lists(pieces, max_size=4).map("".join))
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 def test_segments_are_those_of_the_specification(text: str) -> None:
     assert segments(text) == slow_count(text)
 
 
 @given(st.lists(pieces, max_size=4).map("".join))
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_segments_agree_with_a_second_implementation(text: str) -> None:
     # The second one has no opinion on nothing, and takes the escape itself for a character.
     assume(text and "\x1b" not in text)
@@ -423,7 +423,6 @@ def test_item_names(raw: str | None, name: str | None) -> None:
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_no_item_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
     name = wording.item_name(raw)
     assert name is None or (0 < len(name) <= 30 and name.isprintable() and name == name.strip())

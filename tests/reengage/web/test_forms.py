@@ -37,7 +37,7 @@ def test_what_languages_and_emoji_need_stays(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*NEEDED, "e", "\u0301", " "]), min_size=1), st.data())
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 def test_what_is_hidden_between_changes_nothing(pieces: list[str], data: st.DataObject) -> None:
     hidden = [data.draw(st.text(HIDDEN, max_size=3)) for _ in pieces]
     mixed = "".join(noise + piece for noise, piece in zip(hidden, pieces, strict=True))
@@ -48,7 +48,7 @@ def test_what_is_hidden_between_changes_nothing(pieces: list[str], data: st.Data
 @example(ENGLAND[0] + "\u200b" + ENGLAND[1:])
 @example(ENGLAND[:-1])
 @example("\r\u200b\n.")
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_no_text_holds_what_is_hidden_and_reading_it_again_changes_nothing(text: str) -> None:
     told = text_of(text)
     assert text_of(told) == told

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from test_web import NOW, served
 
+from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
@@ -80,14 +81,11 @@ def is_let_in(connect: Callable[..., socket.socket], number: int) -> bool:
         return False
 
 
-def is_ended(wire: socket.socket, seconds: float) -> bool:
-    """Whether the other end has given a connection up, of which nothing is read here."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            return True
-        time.sleep(0.01)
-    return False
+def wait_for_the_end(wire: socket.socket) -> None:
+    """Until the other end gives a connection up, of which nothing is read here."""
+    in_time(
+        lambda: wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "the other end gives it up"
+    )
 
 
 def test_one_address_cannot_take_the_connections_of_all(
@@ -99,7 +97,7 @@ def test_one_address_cannot_take_the_connections_of_all(
     assert is_answered(counted(3))
     assert is_answered(idle[0]), "what was open is not touched"
     idle[1].close()
-    wait_for(lambda: is_let_in(counted, 2))
+    in_time(lambda: is_let_in(counted, 2), "there is room again")
 
 
 def test_where_all_connections_are_taken_the_longest_idle_makes_room(
@@ -154,7 +152,7 @@ def test_requests_that_nobody_waits_for_are_not_piled_up(
     while answers.count(b"HTTP/1.1 200") < http_server.MOST_PIPELINED:
         answers += few.recv(65536)
     many.sendall(GET * 700)
-    assert is_ended(many, 60)
+    wait_for_the_end(many)
 
 
 @pytest.mark.parametrize("pages", [4, 500], ids=["and goes", "and asks on"])
@@ -170,11 +168,4 @@ def test_who_asks_and_never_reads_is_given_up(
             time.sleep(0.005)
     except ConnectionError:
         return
-    assert is_ended(wire, 60)
-
-
-def wait_for(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_for_the_end(wire)

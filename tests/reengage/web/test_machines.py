@@ -43,6 +43,7 @@ from test_web import (
 )
 from world import as_service, create_app
 
+from patience import free_port, in_time
 from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.maintenance import audits
@@ -668,9 +669,8 @@ class Load:
 
     def wait_for(self, more: int) -> None:
         """Wait until so many more visits were answered."""
-        enough, deadline = len(self.taken) + more, time.monotonic() + 300
-        while len(self.taken) < enough and time.monotonic() < deadline:
-            time.sleep(0.02)
+        enough = len(self.taken) + more
+        in_time(lambda: len(self.taken) >= enough, f"{enough} visits are answered")
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -691,9 +691,7 @@ def test_a_killed_service_loses_no_hit_that_was_answered(
     warehouse: sa.Engine, policy: Policy, tmp_path: Path
 ) -> None:
     link = sent(warehouse, "hello")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     service = subprocess.Popen(
         [sys.executable, "-m", "reengage.cli", "web", "--port", str(port)],
         env={**os.environ, "REENGAGE_POLICY": str(INCLUDE / "journey.yaml")},
@@ -701,20 +699,23 @@ def test_a_killed_service_loses_no_hit_that_was_answered(
         stderr=subprocess.DEVNULL,
     )
     try:
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 300
-        while time.monotonic() < deadline:
+        url = f"http://127.0.0.1:{port}"
+
+        def is_ready() -> bool:
+            assert service.poll() is None, "the service has ended"
             try:
-                if httpx.get(f"{url}/readyz", trust_env=False).is_success:
-                    break
+                return httpx.get(f"{url}/readyz", trust_env=False).is_success
             except httpx.TransportError:
-                time.sleep(0.1)
+                return False
+
+        in_time(is_ready, "the service is ready", every=0.1)
         with Load(url, link) as load:
             load.wait_for(20)
             with away(warehouse):
                 load.wait_for(10)
                 service.send_signal(signal.SIGKILL)
                 service.wait()
-                time.sleep(0.1)
+                in_time(lambda: load.failed, "somebody has missed the service")
     finally:
         service.kill()
         service.wait()

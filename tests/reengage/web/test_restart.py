@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 from test_web import QUIET, rows
 
+from patience import free_port, in_time
 from reengage import db
 from reengage.settings import INCLUDE
 from reengage.texts.messages import message_id
@@ -97,9 +98,7 @@ def fill(warehouse: sa.Engine) -> None:
 @contextmanager
 def web(server: EmbeddedServer) -> Iterator[tuple[int, int]]:
     """`reengage web` with two workers, which may not be ready yet: its process, and its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "reengage.cli", "web", "--port", str(port), "--workers", "2"]
     with (server.home / "web.log").open("w") as log:
         service = subprocess.Popen(
@@ -153,6 +152,11 @@ class Visitors:
                 wire.close()  # it connects again
                 time.sleep(0.01)
         wire.close()
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more requests were answered."""
+        enough = len(self.answers) + more
+        in_time(lambda: len(self.answers) >= enough, f"{enough} requests are answered")
 
     def __enter__(self) -> "Visitors":
         for thread in self._threads:
@@ -219,13 +223,6 @@ def restart(server: EmbeddedServer, mode: str) -> None:
     )
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not (so := is_so()) and time.monotonic() < until:
-        time.sleep(0.05)
-    return so
-
-
 def test_nothing_that_was_answered_is_lost_by_a_restart_a_crash_or_a_killed_worker(
     server: EmbeddedServer,
 ) -> None:
@@ -236,18 +233,18 @@ def test_nothing_that_was_answered_is_lost_by_a_restart_a_crash_or_a_killed_work
         # A crash of the server alone does not show it, but one of the machine would.
         settings = [rows(warehouse, f"SHOW {name}") for name in ("fsync", "full_page_writes")]
         assert settings == [[("on",)], [("on",)]]
-        assert wait_for(lambda: is_ready(port), 600), (server.home / "web.log").read_text()
+        in_time(lambda: is_ready(port), (server.home / "web.log").read_text, every=0.1)
 
         with Visitors(port) as visitors:
-            assert wait_for(lambda: 200 in visitors.answers.copy().values(), 120)
+            in_time(lambda: 200 in visitors.answers.copy().values(), "a link is opened")
             restart(server, "fast")
-            time.sleep(0.5)
+            visitors.wait_for(100)
             crash = threading.Thread(target=restart, args=(server, "immediate"))
             crash.start()
-            assert wait_for(lambda: not is_listening(server), 120)
+            in_time(lambda: not is_listening(server), "the server is down")
             os.kill(busiest_worker(service), signal.SIGKILL)
             crash.join()
-            time.sleep(0.7)
+            visitors.wait_for(100)
 
         answered = visitors.answers
         taken = {name for name in answered if visitors.asked[name][0] == "view"}
@@ -261,9 +258,9 @@ def test_nothing_that_was_answered_is_lost_by_a_restart_a_crash_or_a_killed_work
             return Counter(name for (name,) in rows(warehouse, "SELECT user_agent FROM outbox.hit"))
 
         # With the second worker dead or alive, somebody brings what waits.
-        wait_for(lambda: answered.keys() <= hits().keys(), 120)
-        wait_for(lambda: not any((server.home / "web").glob("*.jsonl")), 120)
-        assert [file.name for file in (server.home / "web").glob("*.jsonl")] == []
+        in_time(lambda: answered.keys() <= hits().keys(), "every hit is written", every=0.1)
+        kept = server.home / "web"
+        in_time(lambda: not any(kept.glob("*.jsonl")), "nothing waits any more", every=0.1)
 
     found = hits()
     assert answered.keys() - found.keys() == set(), "lost"

@@ -4,7 +4,6 @@ import base64
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from world import create_app
 
+from patience import in_time
 from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.phones.hashes import phone_hash
@@ -54,9 +54,7 @@ def served(app: FastAPI, **more: Any) -> Iterator[httpx.Client]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            while not server.started:
-                assert thread.is_alive(), "the service did not start"
-                time.sleep(0.01)
+            in_time(lambda: server.started, "the service has started", alive=thread.is_alive)
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
             with httpx.Client(
                 base_url=address, trust_env=False, timeout=120, verify=False
