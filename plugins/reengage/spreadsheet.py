@@ -6,10 +6,26 @@ from collections.abc import Mapping, Sequence
 # What a spreadsheet would take for a formula when a cell begins with it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
+# How a spreadsheet, and who writes for one, says that a cell is text: ="007", '007, and "007".
+_FORMULA_TEXT = re.compile(r'=?"((?:[^"]|"")*)"', re.DOTALL)
+_MARKED_NUMBER = re.compile(r"'([-+=@]?\d[^']*)'?", re.DOTALL)
+
 
 def text(value: str) -> str:
     """A text that no spreadsheet executes."""
     return "'" + value if value.lstrip(" ").startswith(FORMULA_STARTS) else value
+
+
+def unquoted(value: str) -> str:
+    """What a cell says that is marked as text: ="007", "007" and '007 are 007. Twice: the same,
+    but for quotes within quotes.
+    """
+    if value[:1] in "='\"":
+        if quoted := _FORMULA_TEXT.fullmatch(value):
+            return quoted[1].replace('""', '"').strip()
+        if marked := _MARKED_NUMBER.fullmatch(value):
+            return marked[1].strip()
+    return value
 
 
 def id_names(sources: Sequence[str]) -> list[str]:

@@ -32,16 +32,17 @@ CROSS JOIN
     LATERAL (
         SELECT count(*) AS holders
         FROM unnest(held.contact_ids) AS holder (contact_id)
-        WHERE EXISTS (
-            SELECT 1
-            FROM core.contact_identity AS identity
-            INNER JOIN core.card_id AS card
-                ON
-                    identity.source = card.source
-                    AND identity.source_contact_id = card.source_contact_id
-                    AND identity.source = card.id_source
-                    AND identity.source_contact_id = card.id
-            WHERE identity.contact_id = holder.contact_id AND identity.source = :source
-        )
+        WHERE
+            EXISTS (
+                SELECT 1
+                FROM core.contact_identity AS identity
+                INNER JOIN core.card_id AS card
+                    ON
+                        identity.source = card.source
+                        AND identity.source_contact_id = card.source_contact_id
+                        AND identity.source = card.id_source
+                        AND identity.source_contact_id = card.id
+                WHERE identity.contact_id = holder.contact_id AND identity.source = :source
+            )
         HAVING count(*) > CAST(:most_holders AS integer)
     ) AS crowd;

@@ -26,9 +26,24 @@ SAME = {
         "١٧٨٥٠.0",
         "1.7850e4",
         "1.785000E+04",
+        '="17850"',
+        '="17850.0"',
+        '"17850"',
+        "'17850",
+        "'17850'",
+        '="\'17850"',
+        "17850.",
+        "17850,0",
+        "17850,00",
     ],
-    "0017850": ["0017850.0"],
-    "a3.case@example.com": ["A3.Case@Example.com", "a3.case＠example.com\u200e"],
+    "0017850": ["0017850.0", '="0017850"', "'0017850"],
+    "+111": ["'+111", '="+111"'],
+    "A102": ["'A102", '="A102"'],
+    "a3.case@example.com": [
+        "A3.Case@Example.com",
+        "a3.case＠example.com\u200e",
+        "'A3.Case@Example.com",
+    ],
     "A b": ["A\u00a0b"],
     "José": ["Jose\u0301"],
 }
@@ -36,7 +51,12 @@ OTHERS = [
     "A1",
     "a1",
     "17850.5",
-    "17850.",
+    "17850,000",
+    "+17850",
+    "17850,5",
+    "=17850",
+    "'t Hooft",
+    "d'Arc",
     "1e5",
     "12E4",
     "1,785",
@@ -67,6 +87,8 @@ def test_what_may_be_another_id_is_left_or_refused() -> None:
 @given(st.text(max_size=12) | st.from_regex(r"[0-9]{1,20}(\.[0-9]{0,3})?([eE]\+?[0-9]{1,2})?"))
 @example("\u0130@x.yz")
 @example("1\u200d\u200c ")
+@example('\'="1,0"')
+@example('"""1"""')
 def test_twice_is_once(text: str) -> None:
     try:
         once = normal_id(text)

@@ -25,13 +25,14 @@ from reengage.ingest.sources import (
 from reengage.ingest.sources.codes import spelled_out
 from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
 from reengage.ingest.sources.files import Guessed
-from reengage.ingest.sources.ids import is_email, normal_id
+from reengage.ingest.sources.ids import WHOLE, is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy
+from reengage.spreadsheet import unquoted
 
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
 WHOLE_OR_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,20})?", re.ASCII)
@@ -54,10 +55,10 @@ REJECTING = {
     "created_at",
 }
 # Counted on where other rules than before read the same card: its files are read again.
-RULES = {"contact": "4"}
+RULES = {"contact": "5"}
 # The same of orders and products, of which many more are read: their files are read again, and of
 # their rows those taken anew that say what the rules are about (`Cleaner._reads_anew`).
-ROW_RULES = {"interaction": "rows2", "product": "rows2"}
+ROW_RULES = {"interaction": "rows3", "product": "rows3"}
 # Under which name the currencies are kept that stand beside the factors of a product.
 BESIDE = "currencies beside"
 # Why a row that names nobody is rejected.
@@ -156,7 +157,7 @@ NO_DAY = re.compile(
 UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
-CONSENTS_READ = "refusals, days that are none and channels in words are heard"
+CONSENTS_READ = "refusals, days that are none, channels in words and marked cells are heard"
 # What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
 # may be one of texts.
 TEXTS = {
@@ -197,6 +198,7 @@ OTHERS = (
 )
 UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
 UNREADABLE = "cannot be read: read as withdrawn"
+IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
 ZONES = frozenset(available_timezones())
@@ -363,7 +365,7 @@ class Cleaner:
         for ours, theirs, longest in self._named:
             value = record[theirs]
             if value:
-                value = value.strip()
+                value = unquoted(value.strip())
                 if len(value) > longest:
                     problems[ours] = f"is longer than {longest:,} characters"
                     value = None
@@ -379,6 +381,7 @@ class Cleaner:
             if verdict.problem:
                 problems[column] = verdict.problem
         times_anew = is_anew + self._reads_anew(values, record)
+        times_anew += self._is_marked(record)
         for ours, product in self._products.items():
             found = self._multiplied(ours, product, record, problems, self._currency_of(values))
             values[ours] = found and found.amount
@@ -431,11 +434,21 @@ class Cleaner:
             for value in said
         )
 
+    def _is_marked(self, record: dict[str, str | None]) -> bool:
+        """Whether a row of `ROW_RULES` says a text or an id as only spreadsheets do."""
+        if self.source.entity not in ROW_RULES:
+            return False
+        return any(
+            value[:1] in "='\"" or (ours in IDS and value[-1] in ".0" and WHOLE.fullmatch(value))
+            for ours, theirs, _ in self._named
+            if (value := (record[theirs] or "").strip())
+        )
+
     def _judge(
         self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
     ) -> "_Verdict":
         """What a value of a column means by the words of the YAML, whatever its case and blanks."""
-        exact, word = (value or "").strip(), folded(value)
+        exact, word = unquoted((value or "").strip()), folded(value)
         words = self.source.value_rules[column]
         kind, is_fact, problem = None, True, None
         if column == self._kind_column:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from reengage.ingest.sources import numerals
+from reengage.spreadsheet import unquoted
 from reengage.yaml_files.plain_yaml import Unquoted, as_read
 
 # What exports write where there is nothing.
@@ -30,7 +31,7 @@ def folded(value: str | None) -> str:
 
 def _spelled(value: str | None) -> str:
     """A value without case and blanks, and with every digit that is written."""
-    said = "".join((value or "").split())
+    said = "".join(unquoted((value or "").strip()).split())
     if len(said) <= LONGEST_WORD:  # of a longer one it takes the square of its length
         said = "".join(unicodedata.normalize("NFKC", said).split())
     return said.casefold()
