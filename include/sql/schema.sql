@@ -167,6 +167,13 @@ CREATE TYPE outbox.rule AS ENUM (
     'too_soon'  -- faster after the text than anybody reads
 );
 
+-- What is compared.
+CREATE TYPE outcome.estimand AS ENUM (
+    'ladder',  -- from when a contact was drawn to the end of the ladder
+    'first_step',  -- within attribution_days of when a contact was drawn
+    'loaded'  -- within the window of an experiment that was loaded from a file
+);
+
 -- In the order of precedence: where several fit, the first.
 CREATE TYPE outcome.outcome AS ENUM (
     'opted_out',  -- the person said stop during the episode
@@ -655,6 +662,8 @@ CREATE TABLE cohort.day (
     sends integer DEFAULT 0 NOT NULL,  -- drafted
     released_at timestamp with time zone,  -- when its gates let it go
     stopped_by text,  -- the gate that stopped it
+    control_salt text,  -- the word that drew the control group; null: not kept yet
+    control_share double precision,  -- the share of all that it drew
     CONSTRAINT day_pkey PRIMARY KEY (as_of)
 );
 
@@ -1023,6 +1032,144 @@ CREATE TABLE outcome.daily_step (
     CONSTRAINT daily_step_pkey PRIMARY KEY (as_of, step, arm)
 );
 
+-- What a group differs by from the control group: contacts by their first draw, whose window is
+-- over.
+CREATE TABLE outcome.effect (
+    experiment text NOT NULL,
+    estimand outcome.estimand NOT NULL,
+    arm text NOT NULL,  -- the group that is held against control; '': all of them together
+    step text NOT NULL,  -- the step at which they were drawn; '': all
+    -- all; planned: the first planned_units contacts, counted once; or a slice, which is
+    -- exploratory
+    dimension text NOT NULL,
+    value text NOT NULL,  -- of the dimension; '': not known, or of all
+    from_as_of date NOT NULL,  -- of the first draw in it
+    to_as_of date NOT NULL,  -- of the last draw in it
+    treated bigint NOT NULL,
+    control bigint NOT NULL,
+    treated_returned bigint NOT NULL,
+    control_returned bigint NOT NULL,
+    difference double precision NOT NULL,  -- of the shares that came back, treated less control
+    -- 95 %, Newcombe's hybrid score: of a single look at these contacts, chosen beforehand
+    ci_low double precision NOT NULL,
+    ci_high double precision NOT NULL,  -- as ci_low
+    wald_low double precision NOT NULL,  -- 95 %, as older papers print it; only to compare
+    wald_high double precision NOT NULL,  -- as wald_low
+    always_low double precision,  -- 95 %, however often somebody looks; only of all contacts
+    always_high double precision,  -- as always_low
+    -- post-stratified by step, class, language, purchases before and the control share; only of all
+    -- contacts
+    adjusted_difference double precision,
+    adjusted_low double precision,  -- 95 %, of a single look
+    adjusted_high double precision,  -- 95 %, of a single look
+    incremental_returns double precision NOT NULL,  -- difference times treated
+    treated_revenue numeric NOT NULL,  -- of all of them, nothing cut down
+    control_revenue numeric NOT NULL,  -- of all of them, nothing cut down
+    revenue_cap numeric,  -- a contact who spent more counts as much; null: nobody is cut down
+    revenue_difference double precision NOT NULL,  -- a contact, cut down at revenue_cap
+    revenue_low double precision,  -- 95 %, Welch, of a single look
+    revenue_high double precision,  -- 95 %, Welch, of a single look
+    -- what they spent in the year before taken out (CUPED); only of all contacts
+    revenue_adjusted_difference double precision,
+    revenue_adjusted_low double precision,
+    revenue_adjusted_high double precision,
+    incremental_revenue double precision NOT NULL,  -- revenue_difference times treated
+    treated_cost numeric NOT NULL,
+    control_cost numeric NOT NULL,
+    -- what the treated cost more, over their incremental returns; null: none came back because of
+    -- it
+    cost_per_incremental_return double precision,
+    cost_low double precision,  -- 95 %, Fieller; null: it has no bounds
+    cost_high double precision,  -- 95 %, Fieller; null: it has no bounds
+    CONSTRAINT effect_pkey PRIMARY KEY (experiment, estimand, arm, dimension, value),
+    CONSTRAINT effect_dimension_check CHECK ((dimension = ANY (ARRAY['all'::text, 'planned'::text, 'step'::text, 'class'::text, 'language'::text, 'month'::text])))
+);
+
+-- The first decision of a contact that would have sent something, since a salt began: the only one
+-- that is drawn by chance alone. It never changes its group, whatever becomes of the contact.
+CREATE TABLE outcome.eligible (
+    contact_id bigint NOT NULL,
+    salt text NOT NULL,
+    dormant_since date NOT NULL,
+    arm cohort.arm NOT NULL,
+    eligible_on date NOT NULL,  -- as_of of that decision
+    step text NOT NULL,
+    behaviour text NOT NULL,  -- the clock of the quiet spell: which signals count
+    control_share double precision NOT NULL,  -- of that day
+    lifecycle_class text,
+    language text,
+    purchases_before integer NOT NULL,  -- in the year up to that day
+    spent_before numeric NOT NULL,  -- in the year up to that day, in the experiment's currency
+    returned_on date,  -- the first signal after that day, in the longer window
+    -- spent from the return to the end of the first step's window, less what was given back
+    step_revenue numeric DEFAULT 0 NOT NULL,
+    ladder_revenue numeric DEFAULT 0 NOT NULL,  -- the same, to the end of the ladder
+    step_cost numeric DEFAULT 0 NOT NULL,  -- of texts decided in the first step's window
+    ladder_cost numeric DEFAULT 0 NOT NULL,  -- of texts decided in the ladder's window
+    -- through which day the sources were complete when it was counted; null: not yet
+    counted_on date,
+    count_on date,  -- when it is counted next; null: never
+    CONSTRAINT eligible_pkey PRIMARY KEY (contact_id, salt)
+);
+CREATE INDEX eligible_by_day ON outcome.eligible (eligible_on);
+-- Whose window has ended: an evening reads these and no others.
+CREATE INDEX eligible_to_count ON outcome.eligible (count_on) WHERE (count_on IS NOT NULL);
+
+-- An experiment: contacts who were drawn by chance into groups. What it looks for is settled when
+-- it begins, and stays, so that nobody chooses it by what is seen.
+CREATE TABLE outcome.experiment (
+    experiment text NOT NULL,  -- salt:spring of the journey's own; the name of a loaded one
+    salt text,  -- the word that drew the groups; null: loaded from a file
+    control_arm text NOT NULL,  -- the group that all others are held against
+    began_on date NOT NULL,
+    currency text NOT NULL,  -- of all its money; what was spent in another is left out
+    horizon_days integer NOT NULL,  -- how long a contact is watched, of the whole ladder
+    attribution_days integer NOT NULL,  -- how long, of the first step
+    -- what counts as coming back, by clock: {"any": ["purchase"]}
+    returns jsonb DEFAULT '{}'::jsonb NOT NULL,
+    detect double precision NOT NULL,  -- the difference that is to be seen: 0.01 is one point
+    power double precision NOT NULL,  -- how often an experiment of the planned size sees it
+    -- the share of contacts who spent most that count as much as the next; 0: none
+    winsorise double precision NOT NULL,
+    -- the share that comes back by itself, as the plan takes it; null: not known yet
+    base double precision,
+    planned_units bigint,  -- how many contacts the fixed interval needs
+    planned_through date,  -- the last day of those; null: not so many yet
+    drawn_treated bigint DEFAULT 0 NOT NULL,
+    drawn_control bigint DEFAULT 0 NOT NULL,
+    -- of all drawn, by the policy's share on each one's day
+    expected_control double precision DEFAULT 0 NOT NULL,
+    -- of a split at least as uneven, if it is drawn as it should be: chi-squared
+    ratio_p double precision,
+    ratio_always_p double precision,  -- the same, of all evenings together; the least so far
+    -- phones whose contacts were drawn into different groups
+    mixed_phones bigint DEFAULT 0 NOT NULL,
+    open_units bigint DEFAULT 0 NOT NULL,  -- contacts whose window on the ladder is not over
+    more_units bigint,  -- how many more are needed until the always-valid interval says something
+    more_weeks double precision,  -- about how long that takes at the pace of the last four weeks
+    counted_on date,
+    counted_at timestamp with time zone,
+    CONSTRAINT experiment_pkey PRIMARY KEY (experiment),
+    CONSTRAINT experiment_attribution_days_check CHECK ((attribution_days > 0)),
+    CONSTRAINT experiment_horizon_days_check CHECK ((horizon_days > 0)),
+    CONSTRAINT experiment_salt_key UNIQUE (salt)
+);
+
+-- A row of an experiment that was loaded from a file.
+CREATE TABLE outcome.experiment_unit (
+    experiment text NOT NULL,
+    unit text NOT NULL,  -- whose outcome it is, by the file's own id
+    arm text NOT NULL,
+    eligible_on date NOT NULL,
+    step text DEFAULT ''::text NOT NULL,
+    lifecycle_class text,
+    language text,
+    returned boolean NOT NULL,
+    revenue numeric DEFAULT 0 NOT NULL,
+    cost numeric DEFAULT 0 NOT NULL,
+    CONSTRAINT experiment_unit_pkey PRIMARY KEY (experiment, unit)
+);
+
 -- entered: contacts that reached the step's threshold on as_of; dormant: contacts at the step.
 CREATE TABLE history.cohort_day (
     scenario text NOT NULL,
@@ -1070,6 +1217,7 @@ CREATE TABLE history.return_curve (
 \ir objects/outbox/survey_answer.sql
 \ir objects/outcome/by_hits.sql
 \ir objects/outcome/is_window_open.sql
+\ir objects/outcome/unit.sql
 \ir objects/raw/refund_key.sql
 \ir objects/raw/refunded_key.sql
 \ir objects/core/opt_out_phone.sql

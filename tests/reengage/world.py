@@ -45,6 +45,10 @@ TABLES = (
     "outbox.reply",
     "outcome.contact_outcome",
     "outcome.daily_step",
+    "outcome.eligible",
+    "outcome.experiment",
+    "outcome.experiment_unit",
+    "outcome.effect",
     "history.cohort_day",
     "history.return_curve",
 )

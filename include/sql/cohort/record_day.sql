@@ -1,8 +1,11 @@
 -- Record that a day is decided. The base is what the day before knew and what has come since.
 -- Grain: day. Reads: cohort.day, cohort.decision. Writes: cohort.day. Parameters: as_of,
 -- policy_version, at, last_load_id, contacts (null: those of the latest day, and new_contacts more),
--- new_contacts. Twice: the first record stands.
-INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id, contacts, sends)
+-- new_contacts, control_salt and control_share (how the control group was drawn). Twice: the first
+-- record stands.
+INSERT INTO cohort.day (
+    as_of, policy_version, decided_at, last_load_id, contacts, sends, control_salt, control_share
+)
 SELECT
     :as_of,
     :policy_version,
@@ -17,5 +20,7 @@ SELECT
         SELECT count(*)
         FROM cohort.decision AS decision
         WHERE decision.as_of = :as_of AND decision.action = 'send'
-    )
+    ),
+    :control_salt,
+    :control_share
 ON CONFLICT (as_of) DO NOTHING;

@@ -1,7 +1,7 @@
 -- A gate of the day is closed: its drafts are cancelled, and whoever was to be written to (or was
 -- held back as control, so that both arms fare alike) is held, and looked at again on the next day.
 -- Grain: decision. Reads: cohort.day. Writes: cohort.decision, cohort.day, outbox.message,
--- outcome.daily_step.
+-- outcome.daily_step, outcome.eligible.
 -- Parameters: as_of, reason, at. Twice: nothing is a draft any more.
 WITH stopped AS (
     UPDATE cohort.day AS day
@@ -22,6 +22,13 @@ uncounted AS (
     DELETE FROM outcome.daily_step AS daily_step
     USING stopped
     WHERE daily_step.as_of = stopped.as_of
+),
+
+-- Nobody was drawn on it.
+undrawn AS (
+    DELETE FROM outcome.eligible AS eligible
+    USING stopped
+    WHERE eligible.eligible_on = stopped.as_of
 )
 
 UPDATE cohort.decision AS decision

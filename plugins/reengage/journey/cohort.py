@@ -150,6 +150,8 @@ def decide_in(
                 last_load_id=state.seen_load_id,
                 contacts=contacts,
                 new_contacts=new,
+                control_salt=policy.control.salt,
+                control_share=policy.control.share,
             )
         return counts(connection, as_of)
 

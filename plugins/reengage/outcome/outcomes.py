@@ -21,7 +21,7 @@ SPAN_DAYS = 31  # whose figures are counted in one transaction
 
 def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str, int]:
     """Close what is over on as_of, let what is closed follow verdicts on hits since the last
-    decision, and recount the days whose figures can still change.
+    decision, recount the days whose figures can still change, and compare with the control group.
 
     Returns the contacts by outcome of the episodes closed on this as_of. Twice: the same figures.
     """
@@ -43,6 +43,11 @@ def write(engine: Engine, policy: Policy, as_of: date, clock: Clock) -> dict[str
         _part_revenue(connection, policy, clock())
         _count_days(connection, policy, first, as_of, clock())
         db.run(connection, "outcome/daily_step")
+        if decided is not None:
+            # Its statistics take a second to import, and the commands import this module.
+            from reengage.outcome import effect
+
+            effect.write(connection, policy, decided, clock())
         rows = db.run(connection, "outcome/count_outcomes", as_of=as_of)
         return {row.outcome: row.contacts for row in rows}
 

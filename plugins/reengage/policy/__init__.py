@@ -1,6 +1,7 @@
 """The policy: include/journey.yaml, read, checked, and asked questions. Every stage reads it."""
 
 from reengage.policy.brand import Brand, Palette, contrast
+from reengage.policy.effect import Effect
 from reengage.policy.gates import Gates
 from reengage.policy.model import Policy
 from reengage.policy.reading import read_policy
@@ -17,6 +18,7 @@ __all__ = [
     "Contest",
     "Country",
     "CouponOffer",
+    "Effect",
     "Gates",
     "Hours",
     "Kind",

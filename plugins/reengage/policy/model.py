@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reengage.policy.brand import Brand
+from reengage.policy.effect import Effect
 from reengage.policy.gates import Gates
 from reengage.policy.sending import Caps, ConsentRule, Control, Hours, Links, Replies, Sending
 from reengage.policy.steps import Step
@@ -44,6 +45,7 @@ class Policy(Part):
     replies: Replies = Replies()
     links: Links
     attribution_days: Days
+    effect: Effect = Effect()
     gates: Gates
     approval: Literal["always", "anomaly", "never"] = "never"
     approval_hours: float = Field(default=12, gt=0, le=24)  # the next day waits for the answer
@@ -164,6 +166,26 @@ class Policy(Part):
                 "lifecycle": self.thresholds.lifecycle,
                 "rhythm": rhythm.model_dump() if rhythm else None,
             }
+        )
+
+    @property
+    def horizon_days(self) -> int:
+        """How long a contact is watched from when it was first written to, or held back as control:
+        to the end of the ladder, unless the policy says.
+        """
+        climbs = [behaviour.days[-1] - behaviour.days[0] for behaviour in self.behaviours]
+        ladder = round(max(climbs) * self.thresholds.scale) + self.close_after_days
+        return self.effect.horizon_days or ladder
+
+    @property
+    def returns(self) -> str:
+        """What counts as coming back, as a bind: {clock: kinds}; "" of a clock that is none of the
+        policy's any more.
+        """
+        clocks = {behaviour.name: behaviour.signals for behaviour in self.behaviours}
+        said = self.effect.returns
+        return json.dumps(
+            {name: said or kinds for name, kinds in clocks.items()} | {"": said or self.signals}
         )
 
     @property

@@ -1,0 +1,67 @@
+-- Who was drawn into which group of an experiment, and what became of them in its window: the contacts
+-- of the journey's own, by their first eligibility, and the rows of those loaded from files. A contact
+-- drawn on a day without a control group was not drawn.
+-- Grain: experiment × estimand × unit. Reads: outcome.eligible, outcome.experiment,
+-- outcome.experiment_unit. is_over: the sources were complete through the window's end when it was
+-- counted; until then what became of the unit says nothing.
+CREATE OR REPLACE VIEW outcome.unit AS
+SELECT
+    experiment.experiment,
+    seen.estimand,
+    CAST(eligible.contact_id AS text) AS unit,
+    eligible.contact_id,
+    CAST(eligible.arm AS text) AS arm,
+    eligible.arm = 'control' AS is_control,
+    eligible.eligible_on,
+    eligible.eligible_on + seen.window_days AS matures_on,
+    coalesce(eligible.counted_on >= eligible.eligible_on + seen.window_days, FALSE) AS is_over,
+    eligible.step,
+    eligible.lifecycle_class,
+    eligible.language,
+    eligible.control_share,
+    eligible.purchases_before,
+    eligible.spent_before,
+    coalesce(eligible.returned_on <= eligible.eligible_on + seen.window_days, FALSE) AS is_returned,
+    seen.revenue,
+    seen.cost
+FROM outcome.eligible AS eligible
+INNER JOIN outcome.experiment AS experiment ON eligible.salt = experiment.salt
+CROSS JOIN
+    LATERAL (
+        VALUES
+        (
+            CAST('ladder' AS outcome.estimand),
+            experiment.horizon_days,
+            eligible.ladder_revenue,
+            eligible.ladder_cost
+        ),
+        (
+            CAST('first_step' AS outcome.estimand),
+            experiment.attribution_days,
+            eligible.step_revenue,
+            eligible.step_cost
+        )
+    ) AS seen (estimand, window_days, revenue, cost)
+WHERE eligible.control_share > 0
+UNION ALL
+SELECT
+    loaded.experiment,
+    CAST('loaded' AS outcome.estimand),
+    loaded.unit,
+    NULL,
+    loaded.arm,
+    loaded.arm = experiment.control_arm,
+    loaded.eligible_on,
+    loaded.eligible_on,
+    TRUE,
+    loaded.step,
+    loaded.lifecycle_class,
+    loaded.language,
+    NULL,
+    0,
+    0,
+    loaded.returned,
+    loaded.revenue,
+    loaded.cost
+FROM outcome.experiment_unit AS loaded
+INNER JOIN outcome.experiment AS experiment ON loaded.experiment = experiment.experiment;

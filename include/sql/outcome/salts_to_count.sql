@@ -1,0 +1,9 @@
+-- The experiments of the journey of which something is still to be counted.
+-- Grain: experiment. Reads: outcome.experiment, outcome.eligible. Writes nothing. No parameters.
+SELECT experiment.experiment
+FROM outcome.experiment AS experiment
+WHERE
+    experiment.salt IN (
+        SELECT eligible.salt FROM outcome.eligible AS eligible WHERE eligible.count_on IS NOT NULL
+    )
+ORDER BY experiment.experiment;
