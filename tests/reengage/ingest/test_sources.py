@@ -868,7 +868,8 @@ def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
         ("UNSUBSCRIBED", "no"),
         ("3", "bad"),
         ("-1", "bad"),
-        ("pending", "bad"),
+        ("pending", "no"),
+        ("perhaps", "bad"),
         (None, "bad"),
         ("N/A", "bad"),
     ],
@@ -877,6 +878,9 @@ def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> N
     row = consent(FLAGGED, flag=flag, at="2025-06-01")
     found = "bad" if not isinstance(row, Good) else "no" if row.is_excluded else "yes"
     assert found == what
+    if isinstance(row, Bad):
+        assert row.refusal is not None
+        assert row.refusal.is_excluded
     # What withdraws is heard beside any flag; a no is heard beside any date.
     off = consent(FLAGGED, flag=flag, at="2025-06-01", off="2026-05-20")
     assert isinstance(off, Good)
@@ -884,7 +888,7 @@ def test_a_flag_grants_refuses_or_says_nothing(flag: str | None, what: str) -> N
     assert isinstance(consent(FLAGGED, flag=flag, at="soon"), Good) is (what == "no")
 
 
-def test_a_consent_that_says_nothing_is_neither_a_grant_nor_a_withdrawal(
+def test_a_consent_that_says_nothing_grants_nothing_and_takes_back_what_was_granted(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
     """Most people in an export of profiles were never asked: they stop no day."""
@@ -896,14 +900,16 @@ def test_a_consent_that_says_nothing_is_neither_a_grant_nor_a_withdrawal(
     load = feed.take()
     assert load.problem is None
     assert (load.rows_loaded, load.rows_rejected) == (1, 0)
-    told = "a.csv: 28 rows say neither yes nor no, and no date: nothing is granted or withdrawn"
+    told = "a.csv: 28 rows say neither yes nor no, and no date: nothing is granted by them"
     assert [note for note in load.notes if told in note] != []
-    # Whoever agreed before has not taken it back; what says yes without a date is another matter.
+    # Whoever agreed before has taken it back; what says yes without a date is another matter.
     rows = [(1, "", "", "", ""), (2, "", "yes", "", ""), (3, "", "", "", "on")]
     feed.write("a.csv", rows, "id,at,flag,off,state")
     load = feed.read()
     assert any("since when it is granted is not known" in note for note in load.notes)
-    assert feed.rows("SELECT status::text, withdrawn_at FROM raw.consent") == [("loaded", None)]
+    assert feed.rows(
+        "SELECT source_contact_id, status::text FROM raw.consent ORDER BY load_id, line"
+    ) == [("1", "loaded"), ("1", "excluded")]
     # Where nobody says anything, a column has come empty: who withdrew would be texted.
     feed.write("a.csv", [(n, "", "", "", "") for n in range(1, 30)], "id,at,flag,off,state")
     problem = feed.read().problem

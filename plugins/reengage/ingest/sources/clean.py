@@ -25,6 +25,7 @@ from reengage.ingest.sources import (
 from reengage.ingest.sources.codes import spelled_out
 from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
 from reengage.ingest.sources.files import Guessed
+from reengage.ingest.sources.flags import is_no, is_yes
 from reengage.ingest.sources.ids import WHOLE, is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
@@ -64,89 +65,14 @@ BESIDE = "currencies beside"
 # Why a row that names nobody is rejected.
 WITHOUT_ID = "source_contact_id is missing"
 # Why one is that does not say whether anything is agreed to: many people were never asked.
-SAYS_NOTHING = "says neither yes nor no, and no date: nothing is granted or withdrawn by it"
+SAYS_NOTHING = "says neither yes nor no, and no date: nothing is granted by it"
+# Nor is anything granted by one of another word, or none, beside a date.
+UNKNOWN_FLAG = "subscribed is neither yes nor no: who had said yes is taken to have withdrawn"
+NO_FLAG = "subscribed is missing: who had said yes is taken to have withdrawn"
+TAKES_BACK = (SAYS_NOTHING, UNKNOWN_FLAG, NO_FLAG)
 UNDATED = "says no date, so since when it is granted is not known"
 HOST = re.compile(r"([^\W_]([\w-]*[^\W_])?\.)+[^\W_]([\w-]*[^\W_])?")
 NOT_IN_URL = re.compile(r"""[\s\x00-\x1f\x7f"'<>\\^`{|}]""")
-# Also as spreadsheets of other languages write true and false.
-YES = {
-    "true",
-    "t",
-    "yes",
-    "y",
-    "on",
-    "ja",
-    "oui",
-    "sí",
-    "si",
-    "sì",
-    "sim",
-    "tak",
-    "ano",
-    "да",
-    "wahr",
-    "vrai",
-    "vero",
-    "verdadero",
-    "verdadeiro",
-    "waar",
-    "prawda",
-    "pravda",
-    "igaz",
-    "истина",
-}
-NO = {
-    "false",
-    "f",
-    "no",
-    "n",
-    "off",
-    "nein",
-    "non",
-    "nee",
-    "não",
-    "nao",
-    "nej",
-    "nei",
-    "nie",
-    "ne",
-    "нет",
-    "falsch",
-    "faux",
-    "falso",
-    "onwaar",
-    "fałsz",
-    "nepravda",
-    "hamis",
-    "ложь",
-}
-IN_STOCK = {"instock", "available"}
-OUT_OF_STOCK = {"outofstock", "soldout", "unavailable", "discontinued"}
-AGREED = {"1", "1.0", "subscribed", "optin", "optedin", "accepted", "granted"}
-REFUSED = {
-    "0",
-    "0.0",
-    "unsubscribed",
-    "optout",
-    "optedout",
-    "declined",
-    "withdrawn",
-    "revoked",
-    "notsubscribed",
-    "nonsubscribed",
-    "neversubscribed",
-    "notoptedin",
-    "notgiven",
-    "notgranted",
-    "denied",
-    "refused",
-    "rejected",
-    "removed",
-    "cleaned",
-    "redacted",
-    "blocked",
-    "suppressed",
-}
 # Dates that databases write where there is none: the year 0 or 9999, in any order of its parts, or
 # nothing but zeros.
 NO_DAY = re.compile(
@@ -157,7 +83,9 @@ NO_DAY = re.compile(
 UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
-CONSENTS_READ = "refusals, days that are none, channels in words and marked cells are heard"
+CONSENTS_READ = (
+    "refusals, days that are none, channels in words, marked cells and unknown flags are heard"
+)
 # What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
 # may be one of texts.
 TEXTS = {
@@ -276,10 +204,13 @@ class Good(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """A row that cannot be loaded, and why. record: JSON."""
+    """A row that cannot be loaded, and why. record: JSON. refusal: what it takes back all the same,
+    if its source had said yes of this person.
+    """
 
     reason: str
     record: str
+    refusal: Good | None = None
 
 
 class _Verdict(NamedTuple):
@@ -393,24 +324,31 @@ class Cleaner:
         lacks = next((f"{name} is missing" for name in self._fillable if not values[name]), None)
         digest = hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
         has_status = any((record[name] or "").strip() not in NOTHING for name in self._statuses)
+
+        def good(key: str | None, dated_on: date | None, typed: tuple[Any, ...]) -> Good:
+            return Good(
+                key or f"{digest}#1",
+                self.meaning + digest + "~" * times_anew,
+                dated_on,
+                not is_fact,
+                problems,
+                said,
+                typed,
+                lacks,
+                has_status,
+            )
+
         try:
             is_fact = is_fact and not _says_no(values.get("subscribed"))
-            clean = self._clean if is_fact else self._clean_excluded
-            key, dated_on, typed = clean(values, problems)
+            return good(*(self._clean if is_fact else self._clean_excluded)(values, problems))
         except BadValue as error:
+            if not is_fact:
+                return None
             reason = UNDATED if has_status and str(error) == SAYS_NOTHING else str(error)
-            return Bad(reason, said) if is_fact else None
-        return Good(
-            key or f"{digest}#1",
-            self.meaning + digest + "~" * times_anew,
-            dated_on,
-            not is_fact,
-            problems,
-            said,
-            typed,
-            lacks,
-            has_status,
-        )
+        if reason not in TAKES_BACK:
+            return Bad(reason, said)
+        is_fact = False
+        return Bad(reason, said, good(*self._refusal(values, problems)))
 
     def _said(self, record: dict[str, str | None]) -> str:
         """The record as JSON, about twice as fast as json.dumps."""
@@ -579,8 +517,11 @@ class Cleaner:
         """When it was given. Raises BadValue where that, or whether it was, cannot be told."""
         if "subscribed" in self.source.columns:
             if (said := values.get("subscribed")) is None:
-                raise BadValue("subscribed is missing")
-            _yes_or_no(said, AGREED, REFUSED, "subscribed ")
+                raise BadValue(NO_FLAG)
+            try:
+                is_yes(said, "consent")
+            except BadValue:
+                raise BadValue(UNKNOWN_FLAG) from None
         value = values.get("granted_at")
         return self._moment(value, "granted_at") if value else None
 
@@ -595,7 +536,7 @@ class Cleaner:
             return True, self._moment(value)
         except BadValue:
             said = value[:LONGEST_FIELD]
-            is_none = bool(NO_DAY.fullmatch(said)) or said.lower() in NO
+            is_none = bool(NO_DAY.fullmatch(said)) or is_no(said)
             problems["withdrawn_at"] = NOT_WITHDRAWN if is_none else UNREADABLE
             return not is_none, None
 
@@ -891,14 +832,6 @@ def _url(value: str) -> str:
     return value
 
 
-def _yes_or_no(value: str, yes: set[str], no: set[str], name: str = "") -> bool:
-    """As people write it; yes, no: what else means so here."""
-    said = value if WHOLE_OR_DECIMAL.fullmatch(value) else re.sub(r"[\s_-]", "", value).lower()
-    if said not in YES | NO | yes | no:
-        raise BadValue(f"{name}is neither yes nor no")
-    return said in YES | yes
-
-
 def _bare(word: str) -> str:
     return re.sub(r"[\s_/-]", "", word.lower())
 
@@ -906,7 +839,7 @@ def _bare(word: str) -> str:
 def _says_no(value: str | None) -> bool:
     """Whether it is plainly no."""
     try:
-        return value is not None and not _yes_or_no(value, AGREED, REFUSED)
+        return value is not None and not is_yes(value, "consent")
     except BadValue:
         return False
 
@@ -915,7 +848,7 @@ def _is_in_stock(value: str) -> bool:
     """Also as product feeds say it (in_stock, "out of stock"), or by how many there are."""
     if WHOLE_OR_DECIMAL.fullmatch(value):
         return float(value) > 0
-    return _yes_or_no(value, IN_STOCK, OUT_OF_STOCK)
+    return is_yes(value, "stock")
 
 
 def _storable(record: dict[str, str | None]) -> tuple[dict[str, str | None], bool]:

@@ -24,6 +24,7 @@ from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.ingest.sources import ENTITIES, Source, files, folders, read_sources
 from reengage.ingest.sources.clean import (
+    NO_FLAG,
     ROW_RULES,
     SAYS_NOTHING,
     TYPED,
@@ -171,6 +172,7 @@ class _Reader:
         self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
         self.seen = Seen(source)
         self.notes: list[str] = []
+        self.rows_read = 0  # of the file that is read, before lines of one order become one
         self.broken: list[str] = []  # files that could not be read whole
         self.refused: list[str] = []  # those of them that lack what the YAML names
 
@@ -227,6 +229,7 @@ class _Reader:
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
         if notes.is_refused:
             connection.exec_driver_sql("TRUNCATE staged")
+            self.rows_read = 0
         else:
             seen.names = notes.names
             past = Past(connection, self.source)
@@ -234,7 +237,7 @@ class _Reader:
             seen.keep(connection, load_id)
             self.seen.add(seen)
         db.analyze(connection, "staged")
-        rows_read = db.run(connection, "raw/count_staged").scalar_one()
+        rows_read = self.rows_read
         if entity == "interaction" and "source_event_id" not in self.source.columns:
             db.run(connection, "raw/key_rows")
         elif entity == "interaction":
@@ -267,6 +270,8 @@ class _Reader:
                 mapping_hash=self.mapping_hash,
             )
         if entity == "consent":
+            unsaid = [SAYS_NOTHING, NO_FLAG]
+            db.run(connection, "raw/end_doubts", source=self.source.source, reasons=unsaid)
             db.run(connection, "raw/end_refusals", **ids, as_of=self.as_of)
         inserted = db.run(
             connection,
@@ -333,7 +338,7 @@ class _Reader:
                 end = "that is all of its rows: has a column come empty, or another name?"
             self._note(
                 f"{path.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
-                f"granted or withdrawn by them; {end}",
+                f"granted by them, and who had said yes has withdrawn; {end}",
                 is_broken=False,
             )
         return bool(unsaid < rows_read)
@@ -341,6 +346,7 @@ class _Reader:
     def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
         """The file's rows as the staging table wants them; bad ones have a reason."""
         nothing = (None,) * len(TYPED[self.source.entity])
+        self.rows_read = 0
         rows = files.read(path, self.source, notes)
         try:
             what = f"{self.source.name}: {path.name}"
@@ -353,14 +359,16 @@ class _Reader:
                     row = record
                 if row is None:
                     continue
-                if isinstance(row, Good):
+                self.rows_read += 1
+                if not isinstance(row, Good):
+                    bad = (line, row.reason, None, None, None, False, False, None, row.record)
+                    yield (*bad, *nothing)
+                    row = row.refusal if isinstance(row, Bad) else None
+                if row is not None:
                     problems = json.dumps(row.problems) if row.problems else None
                     said = (line, row.lacks, row.record_key, row.record_hash, row.dated_on)
                     flags = (row.is_excluded, row.has_status)
                     yield (*said, *flags, problems, row.record, *row.typed)
-                else:
-                    bad = (line, row.reason, None, None, None, False, False, None, row.record)
-                    yield (*bad, *nothing)
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
