@@ -39,6 +39,8 @@ ROUTES = (
     "outcomes",
     "daily_steps.csv",
     "contact_outcomes.csv",
+    "effects",
+    "effects.csv",
     "loads",
 )
 PEOPLE = f"""

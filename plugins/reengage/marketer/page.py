@@ -23,6 +23,7 @@ from reengage.clock import Clock, day_text, wall_clock
 from reengage.errors import ConfigurationError
 from reengage.marketer import story
 from reengage.marketer.asking import csv_of, engine_of, reading
+from reengage.marketer.effects import add_effects
 from reengage.marketer.problems import add_problems, first_day
 from reengage.marketer.shown import (
     Cell,
@@ -339,6 +340,12 @@ def create_page(
     @app.get("/contact_outcomes.csv")
     def contact_outcomes_csv() -> Response:
         return as_csv("contact_outcomes", "marketer/contact_outcomes_csv")
+
+    add_effects(app, show, engine_factory, lambda: brand()["ladder"])
+
+    @app.get("/effects.csv")
+    def effects_csv() -> Response:
+        return as_csv("effects", "marketer/effects_csv")
 
     @app.get("/loads", response_class=HTMLResponse)
     def loads(request: Request) -> Response:

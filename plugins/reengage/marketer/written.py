@@ -52,6 +52,16 @@ def _share(part: int | Decimal, whole: int | Decimal) -> str:
     return "<0.1%" if 0 < percent < 0.05 else f"{percent:.1f}%"
 
 
+def points(share: float | None) -> str:
+    """A difference of shares in points, with its sign."""
+    if share is None:
+        return "–"
+    value = 100 * share
+    digits = 1 if abs(value) >= 1 or value == 0 else 2
+    said = f"{value:+.{digits}f}"
+    return (said if float(said) else f"{0:.{digits}f}").replace("-", "−")
+
+
 def _query(values: dict[str, Any]) -> str:
     return urlencode({key: value for key, value in values.items() if value is not None})
 
@@ -73,6 +83,7 @@ def environment_of_pages() -> Environment:
         share=_share,
         query=_query,
         change=_change,
+        points=points,
     )
     environment.globals.update(
         ACTIONS=ACTIONS,

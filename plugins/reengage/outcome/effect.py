@@ -7,7 +7,7 @@ how a difference is taken for no more than it is, in intervals.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -70,9 +70,11 @@ def compare(connection: Connection, name: str, through: date, now: datetime) -> 
     _insert(connection, name, _rows(sides, plan if is_own else None))
     ladder = sides.get(("ladder", "all", ""), {})
     known = {is_control: side.group for (_, is_control), side in ladder.items()}
+    since = through - timedelta(days=PACE_DAYS)
+    drawn = db.run(connection, "outcome/draws", experiment=name, since=since).all()
     state: dict[str, Any] = {"base": None, "planned_units": None, "planned_through": None}
-    if is_own:
-        state |= _planned(connection, experiment, plan, known)
+    if drawn:
+        state |= _planned(connection, experiment, plan, known, drawn)
     db.run(
         connection,
         "outcome/note_experiment",
@@ -80,7 +82,7 @@ def compare(connection: Connection, name: str, through: date, now: datetime) -> 
         counted_on=through,
         counted_at=now,
         **state,
-        **_drawn(connection, experiment, plan, known, through),
+        **_drawn(connection, experiment, plan, known, drawn, through),
     )
 
 
@@ -214,7 +216,11 @@ def _insert(connection: Connection, name: str, rows: Iterator[dict[str, Any]]) -
 
 
 def _planned(
-    connection: Connection, experiment: Row[Any], plan: Plan, known: dict[bool, Group]
+    connection: Connection,
+    experiment: Row[Any],
+    plan: Plan,
+    known: dict[bool, Group],
+    drawn: Sequence[Row[Any]],
 ) -> dict[str, Any]:
     """The planned size, once it can be told which share comes back by itself; and once so many are
     counted, the comparison of exactly these, which is made once.
@@ -224,9 +230,6 @@ def _planned(
     if base is None and control is not None and _tells_base(control):
         base = control.share
     if units is None and base is not None:
-        drawn = db.run(
-            connection, "outcome/draws", experiment=experiment.experiment, since=date.max
-        ).all()
         size = sum(row.treated + row.control for row in drawn)
         share = sum(row.control_share * (row.treated + row.control) for row in drawn) / size
         units = intervals.planned_size(base, share, plan)
@@ -258,11 +261,10 @@ def _drawn(
     experiment: Row[Any],
     plan: Plan,
     known: dict[bool, Group],
+    drawn: Sequence[Row[Any]],
     through: date,
 ) -> dict[str, Any]:
     """Whether the split is the policy's, and how much more it takes."""
-    since = through - timedelta(days=PACE_DAYS)
-    drawn = db.run(connection, "outcome/draws", experiment=experiment.experiment, since=since).all()
     treated, control = (sum(getattr(row, arm) for row in drawn) for arm in ("treated", "control"))
     expected = sum(row.control_share * (row.treated + row.control) for row in drawn)
     waiting = sum(row.open_units for row in drawn)
@@ -274,6 +276,7 @@ def _drawn(
         weeks = _weeks(
             more, waiting, sum(row.lately for row in drawn) / days, experiment.horizon_days
         )
+    so_far = experiment.ratio_always_p
     always_p = intervals.ratio_always_p(
         (row.control_share, row.treated, row.control) for row in drawn
     )
@@ -282,7 +285,7 @@ def _drawn(
         "drawn_control": control,
         "expected_control": expected,
         "ratio_p": intervals.ratio_p(treated, control, expected),
-        "ratio_always_p": min(always_p, experiment.ratio_always_p or 1.0),
+        "ratio_always_p": min(always_p, 1.0 if so_far is None else so_far),
         "mixed_phones": db.run(
             connection, "outcome/count_mixed", experiment=experiment.experiment
         ).scalar_one(),

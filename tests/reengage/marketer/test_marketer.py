@@ -43,6 +43,8 @@ ROUTES = (
     "/outcomes",
     "/daily_steps.csv",
     "/contact_outcomes.csv",
+    "/effects",
+    "/effects.csv",
     "/replies",
     "/loads",
 )

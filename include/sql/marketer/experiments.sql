@@ -1,0 +1,32 @@
+-- purpose: the experiments of which something is known, the one that runs first, and where they stand
+-- grain: experiment; reads: outcome.experiment, outcome.effect; writes: nothing
+-- parameters: none
+-- twice: it only reads
+SELECT
+    experiment.experiment,
+    experiment.salt,
+    experiment.control_arm,
+    experiment.began_on,
+    experiment.currency,
+    experiment.horizon_days,
+    experiment.attribution_days,
+    experiment.detect,
+    experiment.power,
+    experiment.winsorise,
+    experiment.base,
+    experiment.planned_units,
+    experiment.planned_through,
+    experiment.drawn_treated,
+    experiment.drawn_control,
+    experiment.expected_control,
+    experiment.ratio_p,
+    experiment.ratio_always_p,
+    experiment.mixed_phones,
+    experiment.open_units,
+    experiment.more_units,
+    experiment.more_weeks,
+    experiment.counted_on,
+    experiment.salt IS NOT NULL AS is_own
+FROM outcome.experiment AS experiment
+WHERE experiment.counted_on IS NOT NULL
+ORDER BY is_own DESC, experiment.began_on DESC, experiment.experiment ASC;
