@@ -40,5 +40,7 @@ def id_cells(ids: Mapping[str, str] | None, sources: Sequence[str]) -> list[str]
 
 def said_delimiter(line: str) -> str | None:
     """The delimiter that a line of Excel's says (sep=;), None for any other line."""
-    match = re.fullmatch(r'"?sep=(.)"?[,;\t|]*', line.strip("\r\n "), re.IGNORECASE | re.DOTALL)
+    match = re.fullmatch(
+        r'"?sep=(.)"?[,;\t|]*', line.strip("\r\n \ufeff"), re.IGNORECASE | re.DOTALL
+    )
     return match[1] if match else None

@@ -8,7 +8,7 @@ from reengage.policy.reading import read_policy
 from reengage.policy.sending import Caps, ConsentClock, Hours, PlaceHours, WarmUp
 from reengage.policy.steps import Contest, CouponOffer, Question, Step
 from reengage.policy.thresholds import Behaviour, Rhythm, Thresholds
-from reengage.policy.values import Country, Kind, TimeZone, Words
+from reengage.policy.values import Country, Kind, TimeZone, Words, time_zone
 
 __all__ = [
     "Behaviour",
@@ -34,4 +34,5 @@ __all__ = [
     "Words",
     "contrast",
     "read_policy",
+    "time_zone",
 ]

@@ -4,6 +4,7 @@ none is refused in words.
 
 import re
 from datetime import date, datetime, time
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -65,17 +66,22 @@ Name = Annotated[
 ]
 
 
-def _zone(value: str) -> str:
+@lru_cache(1000)
+def time_zone(value: str) -> str:
+    """A zone under its own name, whatever case it is written in. Raises ValueError for none."""
     zones = available_timezones()
-    if value not in zones:
-        city = value.strip().replace(" ", "_").lower()
-        near = sorted(zone for zone in zones if city in (zone.lower(), zone.lower().split("/")[-1]))
-        meant = f"you may mean {near[0]}" if near else "write one like America/New_York"
-        raise ValueError(f"{value} is no time zone; {meant}")
-    return value
+    if value in zones:
+        return value
+    name = value.strip().replace(" ", "_").lower()
+    if found := next((zone for zone in zones if zone.lower() == name), None):
+        return found
+    # Etc/GMT+1 is an hour behind: whoever writes GMT+1 means one ahead.
+    near = sorted(z for z in zones if name == z.lower().split("/")[-1] and "Etc/" not in z)
+    meant = f"you may mean {near[0]}" if near else "write one like America/New_York"
+    raise ValueError(f"{value} is no time zone; {meant}")
 
 
-TimeZone = Annotated[str, AfterValidator(_zone), Field(examples=["America/New_York"])]
+TimeZone = Annotated[str, AfterValidator(time_zone), Field(examples=["America/New_York"])]
 
 
 def _quoted(value: Any) -> Any:

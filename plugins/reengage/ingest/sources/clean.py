@@ -10,7 +10,7 @@ from datetime import date
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from reengage.ingest.sources import (
     MONEY,
@@ -32,7 +32,7 @@ from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 from reengage.phones.hashes import PhoneKey
-from reengage.policy import Policy
+from reengage.policy import Policy, time_zone
 from reengage.spreadsheet import unquoted
 
 NAMES = {"first_name", "last_name", "wording"}  # in which NULL may be what somebody is called
@@ -129,7 +129,6 @@ UNREADABLE = "cannot be read: read as withdrawn"
 IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
-ZONES = frozenset(available_timezones())
 
 # The typed columns of raw.<entity> that come after the common ones, in the order of `typed`.
 TYPED: dict[str, tuple[str, ...]] = {
@@ -805,9 +804,10 @@ def _language(value: str) -> str:
 
 
 def _time_zone(value: str) -> str:
-    if value not in ZONES:
-        raise BadValue("is no time zone like America/New_York")
-    return value
+    try:
+        return time_zone(value)
+    except ValueError:
+        raise BadValue("is no time zone like America/New_York") from None
 
 
 def _name(value: str) -> str:

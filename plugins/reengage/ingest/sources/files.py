@@ -28,6 +28,8 @@ from typing import IO, Any
 from reengage import db
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source, json_lists
+from reengage.ingest.sources.conditions import folded
+from reengage.ingest.sources.flags import may_withdraw
 from reengage.ingest.sources.folders import format_of, leads_out
 from reengage.ingest.sources.parquet_pages import unpacked_size
 from reengage.spreadsheet import said_delimiter
@@ -92,7 +94,8 @@ class Notes:
     """What is to be said about a file as a whole, filled in while it is read.
 
     names: of the columns or keys that it has. absent: those that the YAML names and that no row of
-    it has (JSON Lines alone: elsewhere such a file is refused). told: more, as sentences.
+    it has (JSON alone: elsewhere such a file is refused). withdrawing: of a consent's keys that the
+    YAML does not name, those that may say that it is withdrawn. told: more, as sentences.
     """
 
     rows_not_utf8: int = 0
@@ -101,6 +104,7 @@ class Notes:
     totals: int = 0
     names: set[str] = field(default_factory=set)
     absent: list[str] = field(default_factory=list)
+    withdrawing: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     problem: str | None = None
     is_refused: bool = False
@@ -199,6 +203,8 @@ _TOTALS = re.compile(
 )
 
 
+# As dates and times begin: 2026-05-19, 19.05.2026, 19/5/26, seconds or milliseconds since 1970.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|1\d{9}(?:\d{3})?$", re.ASCII)
 _FIGURE = re.compile(r"(?=.*\d)(?!.*[^\W\d_]{4}).*", re.DOTALL)
 
 
@@ -219,7 +225,7 @@ def alike(name: str, others: Iterable[str]) -> list[str]:
     plain = _letters(name)
     found = []
     for other in islice(others, MOST_COMPARED):
-        if not NAME.fullmatch(other) or db.redact(other) != other:
+        if not _may_be_told(other):
             continue
         its = _letters(other)
         short, long = sorted((plain, its), key=len)
@@ -227,6 +233,10 @@ def alike(name: str, others: Iterable[str]) -> list[str]:
         if is_part or SequenceMatcher(None, plain, its).ratio() >= 0.7:
             found.append(other)
     return found[:3]
+
+
+def _may_be_told(name: str) -> bool:
+    return NAME.fullmatch(name) is not None and db.redact(name) == name
 
 
 def _letters(name: str) -> str:
@@ -309,7 +319,8 @@ def _lines(
                 continue
             if number & 0xFFFF == 0:
                 _check_unpacked(raw, most if number > MOST_LINES else max(most, MOST_UNPACKED))
-            yield _readable(line, source, notes)
+            # Programs that add a byte order mark do so at the head of what was one file each.
+            yield _readable(line.lstrip("\ufeff"), source, notes)
 
 
 def _pieces(
@@ -632,6 +643,10 @@ def _jsonl(
 ) -> Iterator[Row]:
     columns = source.all_columns
     unseen, known = set(columns), set(columns)
+    # Keys of a consent that the YAML does not name: rows with a date there; with a word of exclude.
+    dated: Counter[str] = Counter()
+    refusing: set[str] = set()
+    words = {folded(word) for rule in source.exclude.values() for word in map(str, rule)}
     lines_read = objects = guesses = 0
     for number, line in enumerate(lines, 1):
         if isinstance(line, Broken):
@@ -655,6 +670,10 @@ def _jsonl(
         unseen -= said.keys()
         if not said.keys() <= known and len(known) < MOST_NAMES:
             known |= {name for name in said.keys() - known if said[name] not in (None, "", [], {})}
+        if source.entity == "consent":
+            others = {name: said[name] for name in known & said.keys() - {*columns}}
+            dated.update(name for name, value in others.items() if _DATE.match(str(value)))
+            refusing |= {name for name, value in others.items() if folded(str(value)) in words}
         if isinstance(said, _Object) and (twice := said.twice & {*columns}):
             yield number, Broken(f"says {', '.join(sorted(twice))} twice", line)
             continue
@@ -669,6 +688,11 @@ def _jsonl(
         raise SourceError(notes.problem or f"{file.name} is empty.")
     notes.names |= known - unseen
     notes.absent = [name for name in columns if name in unseen]
+    # What stands in every row is when it was written.
+    refusing |= {name for name, rows in dated.items() if rows < objects}
+    if source.entity == "consent":
+        refusing |= {name for name in known - {*columns} if may_withdraw(name)}
+    notes.withdrawing = sorted(name for name in refusing if _may_be_told(name))
     if objects:
         _check_keys(file, source, known - {*columns}, notes)
 

@@ -34,6 +34,7 @@ class _Answers(BaseModel):
 class _File(_Answers):
     consent: _Answers
     stock: _Answers
+    withdrawal: Words
 
 
 @lru_cache(10_000)
@@ -59,6 +60,18 @@ def is_no(said: str) -> bool:
         return False
 
 
+def may_withdraw(name: str) -> bool:
+    """Whether a column is called as one is that says who has withdrawn."""
+    said = _in_words(name[:LONGEST])
+    return any(_in_words(part) in said for part in chain.from_iterable(_file().withdrawal))
+
+
+def _in_words(name: str) -> str:
+    """optOutDate and opt_out_date as " opt out date"."""
+    apart = re.sub(r"(?<=[^\W_A-Z])(?=[A-Z])|[\W_]+", " ", unicodedata.normalize("NFC", name))
+    return f" {' '.join(apart.casefold().split())}"
+
+
 def _bare(said: str) -> str:
     """Without case, accents, blanks and signs; signs alone are what they are."""
     text = unicodedata.normalize("NFKD", said.casefold())
@@ -66,13 +79,18 @@ def _bare(said: str) -> str:
     return word or "".join(text.split())
 
 
-@lru_cache(8)
-def _words(of: str | None) -> dict[str, bool]:
+@lru_cache(1)
+def _file() -> _File:
     text, content = read_yaml(FILE, "list of flags")
     try:
-        said = _File.model_validate(content)
+        return _File.model_validate(content)
     except ValidationError as error:
         raise ConfigurationError(f"{FILE} {explain(error, text, _File)}") from error
+
+
+@lru_cache(8)
+def _words(of: str | None) -> dict[str, bool]:
+    said = _file()
     answers = [said, getattr(said, of)] if of else [said]
     found: dict[str, bool] = {}
     for one in answers:

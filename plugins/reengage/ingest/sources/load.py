@@ -227,12 +227,16 @@ class _Reader:
         db.run(connection, "raw/stage", self.table, TYPED[entity])
         notes, seen = files.Notes(), Seen(self.source)
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
+        past = Past(connection, self.source)
+        missed = None if notes.is_refused else past.missed(notes.absent, notes.withdrawing)
+        if missed:
+            notes.problem = f"{path.name} is not taken: {missed}"
+            notes.is_refused = True
         if notes.is_refused:
             connection.exec_driver_sql("TRUNCATE staged")
             self.rows_read = 0
         else:
             seen.names = notes.names
-            past = Past(connection, self.source)
             notes.told += past.renamed(notes.absent, notes.names)
             seen.keep(connection, load_id)
             self.seen.add(seen)

@@ -168,6 +168,22 @@ class Past:
             if come
         ]
 
+    def missed(self, absent: Iterable[str], withdrawing: list[str]) -> str | None:
+        """Why a file of consents cannot be taken, as who has withdrawn in it may stand under a key
+        that the YAML does not name; None where its key may be left out as it should be.
+        """
+        known = {name for what, name, _ in self.ever if what == "name"}
+        for name in absent:
+            uses = self.source.uses_of(name)
+            may_be = [one for one in withdrawing if name not in known or one not in known]
+            if may_be and {*uses} & {"withdrawn_at", "exclude"}:
+                return (
+                    f"no row has the key {name} ({', '.join(uses)}), and "
+                    f"{' or '.join(may_be[:MOST_TOLD])} may say who has withdrawn. Mend the "
+                    "source's YAML or the file."
+                )
+        return None
+
     def unmatched(self, seen: Seen, *, is_new_mapping: bool) -> list[str]:
         """The rules that nothing ever matched, with what `seen` says instead, and its new words."""
         source, told = self.source, []
