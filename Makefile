@@ -85,6 +85,10 @@ templates: $(READY)  ## check the texts in every language and country: segments,
 coupons: $(READY)  ## stock of the coupon pools; add codes: make coupons POOL=spring CSV=codes.csv
 	@$(REENGAGE) coupons --pool "$(POOL)" --csv "$(CSV)"
 
+.PHONY: experiment
+experiment: $(READY)  ## compare the groups of a file: make experiment NAME=mails CSV=mails.csv [CONTROL=none]
+	@$(REENGAGE) experiment --name "$(NAME)" --csv "$(CSV)" --control "$(CONTROL)"
+
 .PHONY: why
 why: $(READY)  ## why somebody was (not) texted: make why CONTACT=123, crm:C-17, a phone or an email
 	@$(REENGAGE) why --contact "$(CONTACT)" --as-of "$(AS_OF)"

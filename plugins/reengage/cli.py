@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     command("policy", _policy)
     command("coupons", _coupons, "pool", "csv", pool="", csv="")
     command("draw", _draw, "contest")
+    command("experiment", _experiment, "name", "csv", "control")
     command("why", _why, "contact", "as-of", **{"as-of": ""})
     audit = command("audit", _audit, "share", share="1")
     audit.add_argument("--repair", action="store_true")
@@ -186,6 +187,24 @@ def _coupons(given: argparse.Namespace) -> None:
             raise SourceError(f"Nothing of {given.csv} was added to the pool {given.pool}: {why}.")
     with engine.connect() as connection:
         sys.stdout.write("\n".join(coupons.lines(connection, policy, given.pool)) + "\n")
+
+
+def _experiment(given: argparse.Namespace) -> None:
+    """load an experiment from a file and compare its groups"""
+    from reengage.journey import simulation
+    from reengage.outcome import experiments
+    from reengage.policy import read_policy
+
+    if not given.name or not given.csv:
+        raise ConfigurationError(
+            "Say how it is called and where it is: make experiment NAME=spring_mails CSV=mails.csv"
+        )
+    policy, engine = read_policy(), _warehouse()
+    now = simulation.clock(engine, policy)()
+    told = experiments.load(
+        engine, policy, given.name, Path(given.csv), given.control or "control", now
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in told))
 
 
 def _why(given: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import io
 import re
 import warnings
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from test_marketer import client_of, seen
 
 from reengage import db
-from reengage.outcome import effect
+from reengage.outcome import effect, experiments
 from reengage.policy import read_policy
 
 with warnings.catch_warnings():
@@ -204,6 +205,28 @@ def test_the_csv_is_the_table(warehouse: sa.Engine) -> None:
     assert len(lines) == len(table)
     assert list(lines[0]) == list(table[0]._fields)
     assert {float(line["difference"]) for line in lines} == {row.difference for row in table}
+
+
+def test_a_loaded_experiment_is_shown_beside_our_own(warehouse: sa.Engine, tmp_path: Path) -> None:
+    page_of(warehouse, 2000, 0.10, 0.14)
+    file = tmp_path / "mails.csv"
+    lines = [
+        f"{place},{('none', 'one', 'two')[place % 3]},2026-01-0{1 + place % 2},"
+        f"{int(place % 3 * 5 > place % 50)},en"
+        for place in range(3000)
+    ]
+    file.write_text("unit,arm,eligible_on,returned,language\n" + "\n".join(lines))
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    experiments.load(warehouse, read_policy(), "mails", file, "none", now)
+    assert "Control group “spring”" in seen(client_of(warehouse), "/effects").text
+    shown = seen(client_of(warehouse), "/effects?experiment=mails").text
+    rows_of_it = rows(warehouse, "experiment = 'mails' AND dimension = 'all'")
+    assert len(rows_of_it) == 3
+    for row in rows_of_it:
+        assert f"{row.arm or 'All groups together'}, beside none Of 100 customers of the" in shown
+        assert f"{100 * row.difference:+.1f} {100 * row.ci_low:+.1f} to" in shown
+    assert "As planned" not in shown
+    assert "Can it be trusted?" not in shown
 
 
 def test_an_experiment_that_is_not_there_is_a_page(warehouse: sa.Engine) -> None:
