@@ -47,6 +47,30 @@ def test_a_float_of_a_number_is_that_number_or_none(kind: int) -> None:
     assert restored > 100
 
 
+@pytest.mark.parametrize(
+    ("written", "e164"),
+    [
+        ("+39 340 123 456O", None),  # of a letter less, it is somebody's
+        ("340123456O", None),
+        ("340l234567", None),
+        ("3401234567;3409876543", None),
+        ("3401234567 / 68", None),
+        ("340 1234567-8", None),
+        ("tel. 340 1234567", "+393401234567"),
+        ("340-123-45-67", "+393401234567"),
+        ("340/123/45/67", "+393401234567"),
+        ("+39 340 1234567 ext. 5", "+393401234567"),
+        ("+39 340 1234567;ext=5", "+393401234567"),
+    ],
+)
+def test_a_number_with_a_letter_or_another_end_is_nobodys(written: str, e164: str | None) -> None:
+    try:
+        found, _ = numerals.phone(written, "IT")
+    except BadValue:
+        found = None
+    assert found == e164
+
+
 @given(st.from_regex(r"3[2-9]\d{8}", fullmatch=True), st.integers(0, 8))
 def test_digits_that_a_spreadsheet_has_rounded_away_are_never_made_up(
     digits: str, places: int

@@ -129,6 +129,17 @@ class BadValue(ValueError):
 # ------------------------------------------------------------------------------- telephone numbers
 
 
+# How an extension is written, which is no part of the number.
+_EXTENSION = re.compile(
+    r"[\s,;]*(?:ext(?:ension|n)?|x|#|int|interno|poste|durchwahl|dw|;ext=|,,?)[\s.:=]*\d{1,7}#?\s*$",
+    re.IGNORECASE,
+)
+# A letter among the digits may stand for one (O for 0), what follows a ; is another number. So are
+# a few digits behind a lone / or -: the last ones of it.
+_LETTER_WITHIN = re.compile(r"\d.*[^\W\d_]|\d\s*;", re.DOTALL)
+_OTHER_END = re.compile(r"([^/-]+)(?:/\s*\d{1,3}|-\s*\d)\s*")
+
+
 def phone(value: str, country: str | None) -> tuple[str, str]:
     """A telephone number as E.164 and its kind, one of core.phone_kind. country: of a number
     without a country code; None: whose it would be is not known.
@@ -139,6 +150,10 @@ def phone(value: str, country: str | None) -> tuple[str, str]:
     if len(value) > LONGEST_NUMBER:
         raise BadValue(f"is longer than {LONGEST_NUMBER} characters")
     written = _without_float(value)
+    alone = _EXTENSION.sub("", written)
+    end = _OTHER_END.fullmatch(alone)
+    if _LETTER_WITHIN.search(alone) or (end and sum(map(str.isdigit, end[1])) >= 8):
+        raise BadValue("holds letters or a second number among its digits")
     number = _parsed(written, country)
     if number is None and country is None and _parsed(written, "US"):
         raise BadValue("has no country's code, and which country it is of is not known")
