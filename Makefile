@@ -109,6 +109,10 @@ rotate-key: $(READY)  ## follow one key of the numbers' hashes by another: make 
 bench: $(READY)  ## what it costs: make bench ONLY=journey (or send, web, first_week) SIZE=1 (millions) VERBOSE=1
 	@$(REENGAGE) bench --only "$(ONLY)" --size "$(or $(SIZE),1)" $(if $(VERBOSE),--verbose)
 
+.PHONY: simulate
+simulate: $(READY)  ## are the effect's intervals as sure as they say? make simulate WORLDS=10000
+	@$(REENGAGE) simulate --worlds "$(or $(WORLDS),1000)"
+
 .PHONY: audit
 audit: $(READY)  ## is what the days kept up what a recompute says? make audit SHARE=0.1 REPAIR=1
 	@$(REENGAGE) audit --share "$(or $(SHARE),1)" $(if $(REPAIR),--repair)

@@ -53,6 +53,7 @@ def add(command: Command) -> None:
     command("templates", _templates)
     bench = command("bench", _bench, "only", "size", only="", size="1")
     bench.add_argument("--verbose", action="store_true")
+    command("simulate", _simulate, "worlds", worlds="1000")
     command("schema", _schema)
     command("tools", _tools)
 
@@ -196,6 +197,15 @@ def _bench(given: argparse.Namespace) -> None:
             f"SIZE is millions of contacts, like 1 or 0.05; {given.size!r} is not."
         ) from None
     run_bench(given.only, size, is_verbose=given.verbose)
+
+
+def _simulate(given: argparse.Namespace) -> None:
+    """is what is said of an effect true as often as it says, in worlds of known effect"""
+    from reengage_local.simulate import run_simulation
+
+    if not given.worlds.isdigit():
+        raise ConfigurationError(f"WORLDS is a number, like 1000; {given.worlds!r} is not.")
+    run_simulation(int(given.worlds))
 
 
 def _schema(_: argparse.Namespace) -> None:

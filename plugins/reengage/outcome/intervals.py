@@ -213,6 +213,14 @@ def planned_size(base: float, share: float, plan: Plan, level: float = LEVEL) ->
     return round(math.ceil(float(control)) / share)
 
 
+def power_of(difference: float, error: float, level: float = LEVEL) -> float:
+    """How often the fixed interval leaves out zero where the difference is this, and `error` is the
+    variance of what is seen of it.
+    """
+    reach, seen = _quantile((1 + level) / 2), difference / math.sqrt(error)
+    return float(stats.norm.cdf(seen - reach) + stats.norm.cdf(-seen - reach))
+
+
 def fieller(
     cost: float,
     returned: float,
