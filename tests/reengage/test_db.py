@@ -111,6 +111,8 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
         make(driver, "core/hear_load")
     if "counted_day" in text:
         make(driver, "outcome/count_days")
+    if "staged_unit" in text:
+        make(driver, "outcome/stage_units")
     if name.startswith("episode/"):
         for needed, tables in EPISODE_TABLES.items():
             if re.search(rf"\b({'|'.join(tables)})\b", text):
@@ -124,7 +126,7 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
     for clause, _ in db._statements(name, *given):
         compiled = clause.compile(dialect=dialect())
         sql, binds = str(compiled), compiled.positiontup or ()
-        if sql.startswith(("DROP", "SET", "ANALYZE")):
+        if sql.startswith(("DROP", "SET", "ANALYZE", "TRUNCATE")):
             continue
         if sql.startswith("CREATE"):
             make(driver, name, *given)
