@@ -3,7 +3,7 @@
 
 Runs at 22:00 of the brand's time for the day before. `poll` asks the provider for receipts and
 replies; `close` ends the episodes that are over, moves their contacts to active, or to rest without a click, and
-recounts the figures of the days that can still change.
+recounts the figures of the days that can still change, and what the texts have caused (docs/effect.md).
 
 By hand: press Trigger and fill in the day, or `--conf '{"as_of": "2026-11-20"}'`.
 

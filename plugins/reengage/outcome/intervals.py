@@ -171,7 +171,7 @@ def _planned_error(plan: Plan, level: float) -> float:
 def _multiplier(error: float, plan: Plan, level: float) -> float:
     """How many standard errors the always-valid interval reaches to either side."""
     alpha = 1 - level
-    # What makes the mixture narrowest where as much is known as was planned: Howard et al., (3.7).
+    # What makes the mixture narrowest where as much is known as was planned: their approximation.
     narrowest = -2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))
     known = narrowest * _planned_error(plan, level) / error
     return math.sqrt((1 + 1 / known) * (math.log1p(known) - 2 * math.log(alpha)))
