@@ -533,13 +533,10 @@ CREATE TABLE core.interaction (
     -- Of a refund: it takes a purchase back whole. The purchase is kind `refund` with its amount,
     -- and settled as well, until the refund is taken back itself. Neither is part of a revenue.
     is_settled boolean,
-    CONSTRAINT interaction_pkey PRIMARY KEY (contact_id, source, source_event_id)
-);
+    CONSTRAINT interaction_pkey PRIMARY KEY (contact_id, occurred_on, source, source_event_id)
+) PARTITION BY RANGE (occurred_on);
 -- Orders by the codes named in them: most have none.
 CREATE INDEX interaction_by_code ON core.interaction USING gin (outbox.code_keys(coupon_code)) WHERE (coupon_code IS NOT NULL);
--- What a contact did in some days, without reading all it ever did: a day's cost must not grow with
--- the history.
-CREATE INDEX interaction_by_contact ON core.interaction (contact_id, occurred_on);
 CREATE INDEX interaction_by_product ON core.interaction (product_id, source, occurred_on DESC, occurred_at DESC) WHERE ((product_id IS NOT NULL) AND (kind = ANY (ARRAY['purchase'::core.interaction_kind, 'loyalty'::core.interaction_kind])));
 -- Contacts who ever gave something back: few.
 CREATE INDEX interaction_refunds ON core.interaction (contact_id) WHERE (kind = 'refund'::core.interaction_kind);
@@ -1196,6 +1193,7 @@ CREATE TABLE history.return_curve (
 \ir objects/cohort/is_used_up.sql
 \ir objects/cohort/rung_days.sql
 \ir objects/cohort/waterfall_stage.sql
+\ir objects/core/add_month.sql
 \ir objects/core/is_by_reply.sql
 \ir objects/core/key_prefix.sql
 \ir objects/core/kind_by_amount.sql

@@ -95,7 +95,8 @@ def _table(connection: Connection, table: sa.Row[Any], remarks: dict[str, str]) 
     for row in db.run(connection, "catalog/indexes", table_id=table.table_id):
         if row.remark:
             remarks[row.name] = row.remark
-        definition = row.definition.replace(" USING btree ", " ")
+        # A partitioned table's is for its partitions, too: those that it does not have yet.
+        definition = row.definition.replace(" USING btree ", " ").replace(" ON ONLY ", " ON ")
         made += f"{_above(row.name, remarks)}{definition};\n"
     return made
 

@@ -500,6 +500,7 @@ class Load:
         self.world.events += 1
         event = f"e{self.world.events}"
         self.world.model.interactions[event] = Interaction(event, contact_id, kind, on, 7)
+        self._sql("SELECT core.add_month(:on)", on=on)
         self._sql(
             "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
             " occurred_on, amount, currency, loaded_at, load_id) VALUES (:id, 'shop', :event,"

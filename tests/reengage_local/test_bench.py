@@ -16,7 +16,13 @@ from reengage_local.bench import DATABASE, journey, run_bench, send
 from reengage_local.bench.measure import Stopwatch, undone
 from reengage_local.postgres import EmbeddedServer
 
-JOURNEY = {"journey_day_ratio_to_bare", "journey_day_ratio_to_full", "journey_growth_with_history"}
+JOURNEY = {
+    "journey_day_ratio_to_bare",
+    "journey_day_ratio_to_full",
+    "journey_growth_with_history",
+    "journey_wal_mb",
+    "journey_wal_mb_bare",
+}
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 -- Grain: index. Reads: the catalogue. No parameters. Writes nothing.
 SELECT
     known.indexname AS name,
-    known.indexdef AS definition
+    -- For the partitions, too.
+    replace(known.indexdef, ' ON ONLY ', ' ON ') AS definition
 FROM pg_indexes AS known
 WHERE
     known.schemaname = 'core'

@@ -22,4 +22,4 @@ FROM raw.interaction AS row
 INNER JOIN core.contact_identity AS identity
     ON row.contact_source = identity.source AND row.source_contact_id = identity.source_contact_id
 WHERE row.load_id = :load_id
-ON CONFLICT (contact_id, source, source_event_id) DO NOTHING;
+ON CONFLICT (contact_id, occurred_on, source, source_event_id) DO NOTHING;

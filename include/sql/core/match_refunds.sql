@@ -30,6 +30,7 @@ WITH changed AS (
         ) AS settlement
     WHERE
         interaction.contact_id = settlement.contact_id
+        AND interaction.occurred_on = settlement.occurred_on
         AND interaction.source = settlement.source
         AND interaction.source_event_id = settlement.source_event_id
         AND (

@@ -120,6 +120,7 @@ SET contact_id = moved.contact_id
 FROM (
     SELECT
         done.contact_id AS from_id,
+        done.occurred_on,
         done.source,
         done.source_event_id,
         identity.contact_id
@@ -156,6 +157,7 @@ FROM (
 ) AS moved
 WHERE
     interaction.contact_id = moved.from_id
+    AND interaction.occurred_on = moved.occurred_on
     AND interaction.source = moved.source
     AND interaction.source_event_id = moved.source_event_id;
 

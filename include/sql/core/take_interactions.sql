@@ -1,5 +1,7 @@
--- Take the load's interactions, by contact: neighbours in the index are written together.
--- Grain: interaction. Reads: the temporary table arrived. Writes: core.interaction.
+-- Take the load's interactions, month by month and by contact: neighbours in the index are written
+-- together.
+-- Grain: interaction. Reads: the temporary table arrived. Writes: core.interaction (its months are
+-- there).
 -- Parameters: load_id, at. Twice: the same rows.
 INSERT INTO core.interaction (
     contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, currency,
@@ -19,12 +21,13 @@ SELECT
     :at,
     :load_id
 FROM arrived
-ORDER BY arrived.contact_id
-ON CONFLICT (contact_id, source, source_event_id) DO UPDATE
+ORDER BY
+    date_trunc('month', CAST(arrived.dated_on AS timestamp)), arrived.contact_id,
+    arrived.dated_on, arrived.source, arrived.record_key
+ON CONFLICT (contact_id, occurred_on, source, source_event_id) DO UPDATE
     SET
         kind = excluded.kind,
         occurred_at = excluded.occurred_at,
-        occurred_on = excluded.occurred_on,
         amount = excluded.amount,
         currency = excluded.currency,
         product_id = excluded.product_id,

@@ -1,8 +1,18 @@
 -- Before contacts are made anew: a contact without activity, or whose dormancy was lost, gets a row,
--- rows of nobody go, and who lost the date of the first step can have it worked out again.
+-- rows of nobody go, of an event that stands twice the one that came later stays, and who lost the
+-- date of the first step can have it worked out again.
 -- Grain: contact. Reads: core.contact, cohort.episode, outcome.contact_outcome, the temporary table
--- corrected. Writes: core.contact_activity, cohort.dormancy. Parameters: load_id,
+-- corrected. Writes: core.interaction, core.contact_activity, cohort.dormancy. Parameters: load_id,
 -- reaching_ids. Twice: the same rows.
+DELETE FROM core.interaction AS former
+USING corrected, core.interaction AS newer
+WHERE
+    former.contact_id = corrected.contact_id
+    AND newer.contact_id = corrected.contact_id
+    AND newer.source = former.source
+    AND newer.source_event_id = former.source_event_id
+    AND (newer.load_id, newer.occurred_on) > (former.load_id, former.occurred_on);
+
 -- Who was followed before has a row, for follow_loads to fill; when an episode last closed as active
 -- it takes as it is.
 INSERT INTO cohort.dormancy (

@@ -33,6 +33,57 @@ WITH counted AS (
         AND (decision.action = 'send' OR decision.reason = 'control')
 ),
 
+-- What they did within the window of a decision, from their return on.
+back AS (
+    SELECT
+        spent.contact_id,
+        spent.as_of,
+        min(spent.returned_on) AS returned_on,
+        jsonb_object_agg(spent.currency, spent.revenue) FILTER (WHERE spent.revenue <> 0) AS revenue
+    FROM (
+        SELECT
+            done.contact_id,
+            done.as_of,
+            done.currency,
+            min(done.returned_on) AS returned_on,
+            greatest(sum(done.amount), 0) AS revenue
+        FROM (
+            SELECT
+                counted.contact_id,
+                counted.as_of,
+                coalesce(interaction.currency, '?') AS currency,
+                interaction.occurred_on,
+                interaction.amount,
+                min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund') OVER (
+                    PARTITION BY counted.contact_id, counted.as_of
+                ) AS returned_on
+            FROM counted
+            INNER JOIN core.interaction AS interaction
+                ON
+                    counted.contact_id = interaction.contact_id
+                    AND interaction.occurred_on > counted.as_of
+                    AND interaction.occurred_on
+                    <= least(
+                        counted.as_of + CAST(:attribution_days AS integer),
+                        coalesce(counted.next_as_of, 'infinity')
+                    )
+            WHERE
+                counted.as_of <= :as_of
+                -- No month beyond is looked at.
+                AND interaction.occurred_on > CAST(:from_as_of AS date)
+                AND interaction.occurred_on
+                <= CAST(:as_of AS date) + CAST(:attribution_days AS integer)
+                AND (
+                    interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
+                    OR (interaction.kind = 'refund' AND interaction.is_settled IS NOT TRUE)
+                )
+        ) AS done
+        WHERE done.occurred_on >= done.returned_on
+        GROUP BY done.contact_id, done.as_of, done.currency
+    ) AS spent
+    GROUP BY spent.contact_id, spent.as_of
+),
+
 fared AS (
     SELECT
         counted.as_of,
@@ -79,42 +130,7 @@ fared AS (
                 hit.contact_id = counted.contact_id
                 AND hit.message_id = message.message_id
         ) AS hits
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                min(spent.returned_on) AS returned_on,
-                jsonb_object_agg(spent.currency, spent.revenue) FILTER (WHERE spent.revenue <> 0)
-                    AS revenue
-            FROM (
-                SELECT
-                    done.currency,
-                    min(done.returned_on) AS returned_on,
-                    greatest(sum(done.amount), 0) AS revenue
-                FROM (
-                    SELECT
-                        coalesce(interaction.currency, '?') AS currency,
-                        interaction.occurred_on,
-                        interaction.amount,
-                        min(interaction.occurred_on) FILTER (WHERE interaction.kind <> 'refund') OVER ()
-                            AS returned_on
-                    FROM core.interaction AS interaction
-                    WHERE
-                        interaction.contact_id = counted.contact_id
-                        AND interaction.occurred_on > counted.as_of
-                        AND interaction.occurred_on
-                        <= least(
-                            counted.as_of + CAST(:attribution_days AS integer),
-                            coalesce(counted.next_as_of, 'infinity')
-                        )
-                        AND (
-                            interaction.kind = ANY(CAST(:signals AS core.interaction_kind[]))
-                            OR (interaction.kind = 'refund' AND interaction.is_settled IS NOT TRUE)
-                        )
-                ) AS done
-                WHERE done.occurred_on >= done.returned_on
-                GROUP BY done.currency
-            ) AS spent
-        ) AS back
+    LEFT JOIN back ON counted.contact_id = back.contact_id AND counted.as_of = back.as_of
     WHERE counted.as_of <= :as_of
 ),
 

@@ -61,8 +61,10 @@ def take(
             )
             db.run(connection, "core/note_refunds")
             db.run(connection, "core/note_late_purchases")  # whom a shared id holds, of all noted
+            months = db.run(connection, "core/add_months").all()
             taken = db.run(connection, "core/take_interactions", load_id=load_id, at=clock())
-            db.analyze_grown(connection, core__interaction=taken.rowcount)
+            grown = {month.partition.replace(".", "__"): month.interactions for month in months}
+            db.analyze_grown(connection, core__interaction=taken.rowcount, **grown)
             _redo(connection, load_id, policy)
             db.run(connection, "outbox/note_codes", load_id=load_id)
             db.run(connection, "outbox/redeem")

@@ -26,7 +26,8 @@ CHUNK = 20_000  # contacts compared by one statement
 EXAMPLES = 10  # contacts named for each column
 LEAST_ID, MOST_ID = -(2**63), 2**63 - 1
 
-ACTIVITY, DORMANCY, EPISODE = "core.contact_activity", "cohort.dormancy", "cohort.episode"
+INTERACTION, ACTIVITY = "core.interaction", "core.contact_activity"
+DORMANCY, EPISODE = "cohort.dormancy", "cohort.episode"
 
 # Replaced rows of raw are kept so long: what a source used to say is asked for within weeks.
 KEEP_DAYS = 90
@@ -270,6 +271,8 @@ def _differences(
 ) -> Iterator[tuple[str, Any]]:
     """The table and the row of every difference of the contacts (after, through]."""
     span = {"after_contact_id": after, "through_contact_id": through, **draw}
+    rows = db.run(connection, "maintenance/audit_events", **span)
+    yield from ((INTERACTION, row) for row in rows)
     rows = db.run(connection, "maintenance/audit_activity", **span, signals=rules.signals)
     yield from ((ACTIVITY, row) for row in rows)
     if not rules.has_ladder:

@@ -44,7 +44,9 @@ class DifferentDecisions(ReengageError):
 
 @dataclass
 class Times:
-    """Seconds of the measured days, one a day, and by statement over all of them."""
+    """Seconds of the measured days, one a day, and by statement over all of them; wal: megabytes
+    that the server has logged, one a day, by way.
+    """
 
     path: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Times:
     texts: list[float] = field(default_factory=list)
     for_good: list[float] = field(default_factory=list)
     decided: list[int] = field(default_factory=list)
+    wal: dict[str, list[float]] = field(default_factory=dict)
     statements: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, way: str, watch: Stopwatch) -> None:
@@ -64,7 +67,7 @@ class Times:
 
 
 def run(bench: Bench) -> Figures:
-    """The benchmark; its three figures. Raises DifferentDecisions."""
+    """The benchmark; its figures. Raises DifferentDecisions."""
     _check_disk(bench.contacts)
     # What the bare SQL beside it knows.
     policy = read_policy(INCLUDE / "journey.yaml").model_copy(update={"entry": "by_days"})
@@ -90,6 +93,8 @@ def run(bench: Bench) -> Figures:
         "journey_day_ratio_to_bare": median(now.path) / median(now.bare),
         "journey_day_ratio_to_full": median(now.path) / median(now.full),
         "journey_growth_with_history": median(grown.path) / median(now.path),
+        "journey_wal_mb": median(now.wal["path"]),
+        "journey_wal_mb_bare": median(now.wal["bare"]),
     }
     bench.say()
     for line in _table(world, interactions, now, grown):
@@ -142,9 +147,10 @@ class _Journey:
         found: dict[str, Decisions] = {}
         for way, work in ways:
             with undone(self.world.engine) as connection:
-                watch = Stopwatch()
+                watch, before = Stopwatch(), _logged(connection)
                 with watch.running():
                     work(connection, load_id)
+                times.wal.setdefault(way, []).append((_logged(connection) - before) / 1e6)
                 found[way] = self._decisions(connection)
             times.add(way, watch)
             if way == "path":
@@ -201,6 +207,7 @@ class _Journey:
     def _bare(self, connection: Connection, load_id: int) -> None:
         signals, rules = list(self.policy.signals), _rules(self.policy, self.as_of)
         at = self.world.clock()
+        self._add_month(connection)
         db.run(connection, "bench/take_interactions", load_id=load_id, at=at)
         db.run(
             connection,
@@ -214,7 +221,11 @@ class _Journey:
         db.run(connection, "bench/decide", **rules)
         db.run(connection, "bench/move_episodes", as_of=self.as_of, step_days=rules["step_days"])
 
+    def _add_month(self, connection: Connection) -> None:
+        db.run(connection, "bench/add_months", first_day=self.as_of, last_day=self.as_of)
+
     def _full(self, connection: Connection, load_id: int) -> None:
+        self._add_month(connection)
         db.run(connection, "bench/take_interactions", load_id=load_id, at=self.world.clock())
         db.run(
             connection,
@@ -258,6 +269,11 @@ def _told(decisions: list[Decision]) -> str:
         return "nobody"
     contact_id, step, action, reason = decisions[0]
     return f"contact {contact_id}: {step} {action}, {reason}"
+
+
+def _logged(connection: Connection) -> int:
+    found: int = db.run(connection, "bench/wal_position").scalar_one()
+    return found
 
 
 def _check_disk(contacts: int) -> None:

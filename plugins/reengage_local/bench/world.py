@@ -176,6 +176,8 @@ class World:
             ((last - first).days + 1) * (self.day_rows + gone) for first, last, gone in spans
         )
         with self.engine.begin() as connection:
+            for first, last, _ in spans:
+                db.run(connection, "bench/add_months", first_day=first, last_day=last)
             key = db.run(connection, "bench/interaction_key").one()
             # Kept up row by row it would take three times as long.
             _alter(connection, "DROP CONSTRAINT {name}", key)

@@ -449,6 +449,7 @@ def test_a_load_that_was_on_its_way_is_seen_the_next_day(warehouse: sa.Engine) -
     quiet(world, range(1, 3), days=3)
     world.decide(DAY)
     world.sql("UPDATE raw.load SET status = 'loaded'")
+    world.sql("SELECT core.add_month(:on)", on=DAY)
     world.sql(
         "INSERT INTO core.interaction (contact_id, source, source_event_id, kind,"
         " occurred_at, occurred_on, loaded_at, load_id)"

@@ -169,6 +169,7 @@ def fill(warehouse: sa.Engine) -> None:
             '2026-03-11 14:00:09Z', '2026-03-11 14:00:10Z'
         FROM outbox.message WHERE contact_id = 1
         """,
+        "SELECT core.add_month('2026-01-01')",
         """
         INSERT INTO core.interaction (
             contact_id, source, source_event_id, kind, occurred_at, occurred_on, amount, currency,

@@ -537,6 +537,7 @@ SELECT n, 'crm', n::text, 'sms', 'marketing', '2025-02-01Z', '2025-02-01Z', 1
 FROM generate_series(1, 20000) AS n;
 INSERT INTO core.suppression (contact_id, phone_hash, channel, reason, source, since)
 SELECT n, 'h' || n, 'sms', 'opted_out', 'reply', '2025-03-01Z' FROM generate_series(1, 20000) AS n;
+SELECT core.add_month('2025-03-01');
 INSERT INTO core.interaction (
     contact_id, source, source_event_id, kind, occurred_at, occurred_on, loaded_at, load_id
 )

@@ -719,6 +719,7 @@ def test_a_coupons_page_names_what_its_holder_last_looked_at(web: Web) -> None:
         "INSERT INTO core.product (source, source_product_id, name, is_available, load_id) VALUES"
         " ('shop', 'lamp', 'Lamp & Co', TRUE, 1)"
     )
+    web.run("SELECT core.add_month(:day)", day=QUIET)
     web.run(
         "INSERT INTO core.interaction (contact_id, source, source_event_id, kind, occurred_at,"
         " occurred_on, product_id, loaded_at, load_id) VALUES"

@@ -1,12 +1,13 @@
 -- Which refunds take a purchase back whole, and which purchases: of one contact, source, currency,
 -- product and amount, each refund takes the latest purchase before it that no other has taken, as
--- brackets close. Ask for one contact, in a LATERAL with OFFSET 0: interaction_by_contact has it.
+-- brackets close. Ask for one contact, in a LATERAL with OFFSET 0: the key leads with it.
 --   is_settled   one of such a pair
 --   kind         what the interaction is, then
 -- Grain: purchase or refund. Reads: core.interaction.
 CREATE OR REPLACE VIEW core.settlement AS
 SELECT
     paired.contact_id,
+    paired.occurred_on,
     paired.source,
     paired.source_event_id,
     paired.is_settled,
@@ -70,6 +71,7 @@ FROM (
             FROM (
                 SELECT
                     interaction.contact_id,
+                    interaction.occurred_on,
                     interaction.source,
                     interaction.source_event_id,
                     coalesce(interaction.currency, '?') AS currency,
