@@ -87,6 +87,15 @@ class EmbeddedServer:
         password = self._read("password")
         return f"postgresql://reengage:{password}@127.0.0.1:{self._read('port')}/{database}"
 
+    def checkpoint(self) -> None:
+        """Write all that memory holds to disk: until the next one, the first change of each page is
+        logged with the whole page.
+        """
+        import psycopg
+
+        with psycopg.connect(self._superuser_dsn(), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+
     def stop(self) -> bool:
         """Stop the server; False where none ran."""
         if not (self.data / "PG_VERSION").exists():
@@ -189,8 +198,7 @@ class EmbeddedServer:
         import psycopg
         from psycopg import sql
 
-        address = f"postgresql://postgres:{self._read('superuser')}@127.0.0.1:{self._read('port')}"
-        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        with psycopg.connect(self._superuser_dsn(), autocommit=True) as connection:
             for role, more in (("reengage", "CREATEDB"), ("reengage_web", "")):
                 known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
                 if not known.fetchone():
@@ -207,6 +215,10 @@ class EmbeddedServer:
                         sql.SQL("CREATE DATABASE {} OWNER reengage").format(sql.Identifier(name))
                     )
         self._write("dsn", self.dsn("warehouse"))
+
+    def _superuser_dsn(self) -> str:
+        password = self._read("superuser")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self._read('port')}/postgres"
 
     def _pid(self) -> int | None:
         """The pid in postmaster.pid, which may be stale."""

@@ -103,13 +103,18 @@ def test_the_first_migrate_after_the_migrations_leaves_views_and_grants_as_they_
         before = definitions(connection), rows(connection, WORDS), rows(connection, GRANTS)
         connection.rollback()
         db.migrate(old)
-        assert rows(connection, WORDS) == before[1]
+        reworded = {"duplicate_phone"}
+        words, former = (
+            [word for word in found if word[1] not in reworded]
+            for found in (rows(connection, WORDS), before[1])
+        )
+        assert words == former
         # Who may read a table reads the columns that migrations since have added.
         since = {("core.suppression.scope", "SELECT")}
         assert set(rows(connection, GRANTS)) == {*before[2], *since}
         now = definitions(connection)
         gone = {"core.is_of_number"}
-        changed = {"core.last_of", "core.key_prefix"}
+        changed = {"core.last_of", "core.key_prefix", "core.settlement"}
         assert before[0].keys() - now.keys() == gone
         kept = before[0].keys() - gone - changed
         assert {name: now[name] for name in kept} == {name: before[0][name] for name in kept}

@@ -46,6 +46,10 @@ class Bench:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
+    def checkpoint(self) -> None:
+        """A checkpoint of the server: what is logged after it does not hang on what ran before."""
+        EmbeddedServer(settings().home).checkpoint()
+
     @contextmanager
     def warehouse(self) -> Iterator[sa.Engine]:
         """An empty warehouse at the newest schema, on the home's embedded server, in a database of

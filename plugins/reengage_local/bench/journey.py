@@ -146,6 +146,7 @@ class _Journey:
         ways = ways[:: -1 if self.turns % 2 else 1] + ([("full", self._full)] if with_full else [])
         found: dict[str, Decisions] = {}
         for way, work in ways:
+            self.bench.checkpoint()
             with undone(self.world.engine) as connection:
                 watch, before = Stopwatch(), _logged(connection)
                 with watch.running():

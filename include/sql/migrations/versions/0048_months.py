@@ -14,7 +14,7 @@ from reengage import db, objects
 from reengage.progress import progress
 
 revision = "0048"
-down_revision = "0039"
+down_revision = "0047"
 
 FOLDER = Path(__file__).parents[1] / "0048_months"
 PAGES_AT_ONCE = 5_000  # some 40 MB
