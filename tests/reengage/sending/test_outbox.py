@@ -1,6 +1,5 @@
 """Handing over at most once, whatever is killed or breaks; and what comes back."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import forks
 from depth import examples
 from patience import in_time
 from reengage import db
@@ -341,10 +341,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     bad = {phone(i): RefusedNumber(code="E400") for i in everybody if i % 100 == 3}
     bad = bad if kind == "infobip" else {}
     given = {"rate_per_second": 10_000, "refuse": bad, "no_bulk_of_one": True}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["reengage.sending.outbox", "reengage_local.sandbox", "psycopg", "pytest"]
-    )
+    context = forks.context()
     address = warehouse.url.render_as_string(hide_password=False)
     dice = random.Random(7)
     faults = [

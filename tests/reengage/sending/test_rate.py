@@ -1,7 +1,6 @@
 """One pace for all senders: in threads, in processes, on machines whose clocks differ."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import forks
 from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError
@@ -81,10 +81,7 @@ def begin(address: str, limits: dict[str, float | None], seconds: float, file: P
 def processes(
     engine: sa.Engine, folder: Path, seconds: float, *limits: dict[str, float | None]
 ) -> Iterator[list[Any]]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["reengage.sending.outbox", "reengage_local.sandbox", "psycopg", "pytest"]
-    )
+    context = forks.context()
     address = engine.url.render_as_string(hide_password=False)
     crowd = [
         context.Process(target=begin, args=(address, limit, seconds, folder / str(number)))
