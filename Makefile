@@ -26,6 +26,7 @@ $(READY): requirements.txt pyproject.toml
 # Celery and Airflow's login for many, beside the environment: with them every start of Airflow takes
 # twice as long.
 $(CELERY): requirements-celery.txt $(READY)
+	@echo "Setting up Celery for the tests: about a minute, once." >&2
 	@rm -rf $(@D)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r $<
 	@touch $@

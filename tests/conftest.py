@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -70,6 +71,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("kills")
             or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not tested, and why."""
+    why = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    if why:
+        terminalreporter.section("not tested here")
+    for reason, tests in why.items():
+        terminalreporter.write_line(f"{tests:,} test{'s' * (tests != 1)}: {reason}")
 
 
 def pytest_collection_finish() -> None:

@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 from reengage.errors import ReengageError
 from reengage.settings import PROJECT, secret, settings
 from reengage_local.postgres import EmbeddedServer
+
+FIRST_START = "Making the databases of the server and of Airflow, once: about half a minute"
 
 
 class RunFailed(ReengageError):
@@ -53,9 +56,9 @@ def environment(server: EmbeddedServer) -> dict[str, str]:
 def prepare(server: EmbeddedServer) -> None:
     """Set this process's environment for Airflow and bring its metadata to this version, once."""
     os.environ.update(environment(server))
-    done = settings().home / "airflow" / f"migrated-{version('apache-airflow')}"
-    if done.exists():
+    if is_prepared():
         return
+    done = _mark()
     done.parent.mkdir(parents=True, exist_ok=True)
     log = settings().home / "logs" / "airflow-migrate.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +73,15 @@ def prepare(server: EmbeddedServer) -> None:
     if code:
         raise RunFailed(f"Airflow's metadata could not be prepared: see {log}.")
     done.touch()
+
+
+def is_prepared() -> bool:
+    """Whether Airflow's metadata of this home is of this version."""
+    return _mark().exists()
+
+
+def _mark() -> Path:
+    return settings().home / "airflow" / f"migrated-{version('apache-airflow')}"
 
 
 class Dags:

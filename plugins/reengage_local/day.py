@@ -131,6 +131,9 @@ def day_runner(what: str, first: date) -> Iterator[tuple[DayRunner, Screen]]:
     with alone(what), Screen(what) as screen:
         policy = read_policy()
         server = EmbeddedServer(settings().home)
+        screen.status(
+            "Starting the server and Airflow" if airflow.is_prepared() else airflow.FIRST_START
+        )
         server.start()
         engine = warehouse(hashes=True)
         simulation.check_step(engine, policy, first)

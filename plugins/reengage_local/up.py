@@ -37,6 +37,8 @@ def run_up() -> None:
     with alone("up"):
         policy = read_policy()
         server = EmbeddedServer(settings().home)
+        if not airflow.is_prepared():
+            print(airflow.FIRST_START, "…", flush=True)
         server.start()
         engine = warehouse(hashes=True)
         played = simulation.of(engine, policy)
