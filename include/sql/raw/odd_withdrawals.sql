@@ -13,7 +13,7 @@ CROSS JOIN jsonb_each_text(row.problems) AS problem (key, value)
 WHERE
     row.load_id = :load_id
     AND row.problems IS NOT NULL
-    AND problem.key IN ('granted_at', 'withdrawn_at', 'channel')
+    AND problem.key IN ('granted_at', 'withdrawn_at', 'channel', 'purpose')
 GROUP BY file.path, problem.key, problem.value
 ORDER BY consents DESC, file.path ASC, name ASC
 LIMIT 20;

@@ -18,6 +18,7 @@ from reengage.ingest.sources import (
     KindColumn,
     Multiplied,
     Source,
+    flags,
     numerals,
     territories,
     times,
@@ -83,48 +84,9 @@ NO_DAY = re.compile(
 UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
-CONSENTS_READ = (
-    "refusals, days that are none, channels in words, marked cells and unknown flags are heard"
-)
-# What feeds call the channels, without blanks and signs. A withdrawal of what is none of the others
-# may be one of texts.
-TEXTS = {
-    "sms",
-    "text",
-    "texts",
-    "textmessage",
-    "textmessages",
-    "txt",
-    "smsmarketing",
-    "smsmms",
-    "mms",
-}
-ALL = {"all", "any", "every", "global", "allchannels", "everything"}
-OTHERS = (
-    "mail",
-    "newsletter",
-    "post",
-    "letter",
-    "print",
-    "phone",
-    "call",
-    "voice",
-    "fax",
-    "push",
-    "app",
-    "web",
-    "viber",
-    "telegram",
-    "messenger",
-    "facebook",
-    "instagram",
-    "line",
-    "kakao",
-    "wechat",
-    "rcs",
-    "ads",
-)
+CONSENTS_READ = "refusals, days that are none, marked cells, flags, channels, purposes are heard"
 UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
+UNKNOWN_PURPOSE = "is no purpose that is known: what is taken back is taken back for ours, too"
 UNREADABLE = "cannot be read: read as withdrawn"
 IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
@@ -553,8 +515,7 @@ class Cleaner:
         contact_id = self._contact_id(values, may_be_none=is_refusal)
         channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
         purpose = (get("purpose") or "marketing").lower()
-        if _bare(purpose) in ALL:
-            purpose = self.consent.purpose
+        purpose = self._purpose(purpose, problems, is_refusal=is_refusal)
         typed = (
             self._contact_source(values),
             contact_id,
@@ -577,14 +538,24 @@ class Cleaner:
 
     def _channel(self, said: str, problems: dict[str, str], *, is_refusal: bool) -> str:
         """Which channel a consent is of. Where that cannot be told, a refusal is one of texts."""
-        word = _bare(said)
-        if word in TEXTS | ALL:
+        if flags.is_of_texts(said) is True or (is_refusal and flags.names_texts(said)):
             return "sms"
-        is_other = any(other in word for other in OTHERS) and "sms" not in word
-        if is_refusal and not is_other:
+        if is_refusal and flags.is_of_texts(said) is None:
             problems["channel"] = UNKNOWN_CHANNEL
             return "sms"
         return said
+
+    def _purpose(self, said: str, problems: dict[str, str], *, is_refusal: bool) -> str:
+        """What a consent is for. Where that cannot be told, a refusal is of what we ask for."""
+        ours = self.consent.purpose
+        if flags.is_all(said):
+            return ours
+        if said == ours or not is_refusal:
+            return said
+        is_marketing = flags.is_of_marketing(said)
+        if is_marketing is None:
+            problems["purpose"] = UNKNOWN_PURPOSE
+        return ours if is_marketing is None or (is_marketing and ours == "marketing") else said
 
     def _product(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         get = values.get
@@ -830,10 +801,6 @@ def _url(value: str) -> str:
     if "@" in parts.netloc or NOT_IN_URL.search(value):
         raise BadValue("is no web address that can be linked to")
     return value
-
-
-def _bare(word: str) -> str:
-    return re.sub(r"[\s_/-]", "", word.lower())
 
 
 def _says_no(value: str | None) -> bool:

@@ -82,6 +82,10 @@ class Refused(SourceError):
     """A file that lacks what the source's YAML names, or has it twice: nothing of it is loaded."""
 
 
+class Empty(SourceError):
+    """A file without a line: nothing happened, or it was not written."""
+
+
 class Bomb(SourceError):
     """A file that unpacks to far more than there can be in it."""
 
@@ -108,6 +112,7 @@ class Notes:
     told: list[str] = field(default_factory=list)
     problem: str | None = None
     is_refused: bool = False
+    is_empty: bool = False
 
     def text(self) -> str | None:
         parts = [self.problem] if self.problem else []
@@ -143,18 +148,18 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     if file.is_dir():
         raise SourceError(f"The folder {file} cannot be listed: let this user read it.")
     kind = format_of(file, source)
-    if kind is None:
-        raise SourceError(
-            f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl or "
-            "parquet in the source."
-        )
     try:
         if file.stat().st_size == 0:
-            raise SourceError(f"{file.name} is empty.")
+            raise Empty(f"{file.name} is empty.")
         with file.open("rb") as head:
             begins = head.read(8)
         if what := next((what for sign, what in NO_TABLES.items() if begins.startswith(sign)), ""):
             raise SourceError(f"{file.name} is {what}.")
+        if kind is None:
+            raise SourceError(
+                f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl or "
+                "parquet in the source."
+            )
         if kind == "parquet":
             yield from _parquet(file, source, notes)
             return
@@ -392,6 +397,10 @@ def _readable(text: str, source: Source, notes: Notes) -> str:
     return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
+def _without_lines(file: Path, notes: Notes) -> SourceError:
+    return SourceError(notes.problem) if notes.problem else Empty(f"{file.name} is empty.")
+
+
 def _skip_line(text: io.TextIOWrapper, raw: IO[bytes], most: int) -> None:
     while (more := text.readline(LONGEST)) and more[-1] != "\n":
         _check_unpacked(raw, max(most, MOST_UNPACKED))
@@ -463,7 +472,7 @@ class _Table:
                 self.delimiter = said
             elif line.strip(' \t\r\n\ufeff,;|"'):
                 return line
-        raise SourceError(self.notes.problem or f"{self.file.name} is empty.")
+        raise _without_lines(self.file, self.notes)
 
     def _rest_of(self, first: str) -> list[str]:
         """The further lines of a header in which a name is broken in quotes; none where the quote
@@ -685,7 +694,7 @@ def _jsonl(
         yield number, row if notes.rows_not_utf8 == guesses else Guessed(row)
         guesses = notes.rows_not_utf8
     if not lines_read:
-        raise SourceError(notes.problem or f"{file.name} is empty.")
+        raise _without_lines(file, notes)
     notes.names |= known - unseen
     notes.absent = [name for name in columns if name in unseen]
     # What stands in every row is when it was written.

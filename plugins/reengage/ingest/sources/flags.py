@@ -1,4 +1,6 @@
-"""What a column of yes and no says: the words are in include/flags.yaml."""
+"""What columns of consents say in words: yes or no, of which channel, and for what. The words are
+in include/flags.yaml.
+"""
 
 import re
 import unicodedata
@@ -31,10 +33,28 @@ class _Answers(BaseModel):
     no: Words
 
 
+class _Channels(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    texts: Words
+    may_be_texts: Words
+    others: Words
+
+
+class _Purposes(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    marketing: Words
+    others: Words
+
+
 class _File(_Answers):
     consent: _Answers
     stock: _Answers
     withdrawal: Words
+    all: Words
+    channel: _Channels
+    purpose: _Purposes
 
 
 @lru_cache(10_000)
@@ -64,6 +84,42 @@ def may_withdraw(name: str) -> bool:
     """Whether a column is called as one is that says who has withdrawn."""
     said = _in_words(name[:LONGEST])
     return any(_in_words(part) in said for part in chain.from_iterable(_file().withdrawal))
+
+
+@lru_cache(10_000)
+def is_of_texts(channel: str) -> bool | None:
+    """Whether a channel is texts, or another; None where it is not known."""
+    if is_all(channel) or _bare(channel) in _bare_words(_file().channel.texts):
+        return True
+    return False if any(w in _bare(channel) for w in _bare_words(_file().channel.others)) else None
+
+
+@lru_cache(10_000)
+def names_texts(channel: str) -> bool:
+    """Whether texts may be among several channels: "email and text", SMS/E-Mail, mobile phone."""
+    known = _file().channel
+    texts = _bare_words(known.texts) | _bare_words(known.may_be_texts)
+    return "sms" in _bare(channel) or any(_bare(w) in texts for w in _in_words(channel).split())
+
+
+def is_all(said: str) -> bool:
+    """Whether it is a word for every channel, or every purpose."""
+    return _bare(said) in _bare_words(_file().all)
+
+
+@lru_cache(10_000)
+def is_of_marketing(purpose: str) -> bool | None:
+    """Whether a purpose is marketing, or another; None where it is not known."""
+    said = _in_words(purpose)
+    for words, found in ((_file().purpose.marketing, True), (_file().purpose.others, False)):
+        if any(_in_words(word) in said for word in chain.from_iterable(words)):
+            return found
+    return None
+
+
+@lru_cache(8)
+def _bare_words(words: Words) -> frozenset[str]:
+    return frozenset(map(_bare, chain.from_iterable(words)))
 
 
 def _in_words(name: str) -> str:

@@ -26,6 +26,25 @@ FORMATS = {
     ".pq": "parquet",
 }
 
+# Tables in a form that is not read: whoever reads a folder says so.
+PACKED = {
+    *(
+        ".zip",
+        ".7z",
+        ".rar",
+        ".tar",
+        ".tgz",
+        ".bz2",
+        ".xz",
+        ".zst",
+        ".lz4",
+        ".br",
+        ".gz",
+        ".gpg",
+        ".pgp",
+    ),
+    *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".avro", ".orc", ".feather", ".arrow"),
+}
 # Of Spark, Delta and macOS (_temporary, _delta_log, _SUCCESS, .part.crc, __MACOSX), notebooks and
 # everything hidden (.ipynb_checkpoints, .git), Office's locks (~$orders.xlsx), NAS and Windows bins
 # (@eaDir, #recycle, $RECYCLE.BIN). A partition (_day=2026-05-19) is data.
@@ -55,7 +74,7 @@ def find(source: Source) -> list[Path]:
     home, parts = _home(source)
     found = _matching(home, parts, os.path.realpath(home))
     if parts == ALL:
-        found = (file for file in found if file.is_dir() or format_of(file, source) is not None)
+        found = (file for file in found if file.is_dir() or _is_table(file, source))
     return sorted(dict.fromkeys(found), key=_age)
 
 
@@ -97,6 +116,10 @@ def format_of(file: Path, source: Source) -> str | None:
     """csv, jsonl or parquet: as the source says, else as the file's name does; None: neither."""
     suffixes = [s.lower() for s in file.suffixes if s.lower() != ".gz"]
     return source.format or (FORMATS.get(suffixes[-1]) if suffixes else None)
+
+
+def _is_table(file: Path, source: Source) -> bool:
+    return format_of(file, source) is not None or file.suffix.lower() in PACKED
 
 
 def _age(file: Path) -> tuple[int, str]:

@@ -174,7 +174,7 @@ class _Reader:
         self.notes: list[str] = []
         self.rows_read = 0  # of the file that is read, before lines of one order become one
         self.broken: list[str] = []  # files that could not be read whole
-        self.refused: list[str] = []  # those of them that lack what the YAML names
+        self.unheard: list[str] = []  # those of them in which somebody may have withdrawn
 
     def load(self) -> Load:
         with self.engine.begin() as connection:
@@ -292,7 +292,8 @@ class _Reader:
         if text := notes.text():
             text = text if path.name in text else f"{path.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
-            self.refused += [text] if notes.is_refused else []
+            if notes.problem and not notes.is_empty and entity == "consent":
+                self.unheard.append(text)
 
     def _merge_lines(self, connection: Connection, path: Path) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
@@ -377,6 +378,7 @@ class _Reader:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
             notes.is_refused = isinstance(error, files.Refused)
+            notes.is_empty = isinstance(error, files.Empty)
 
     def _finish(self, load_id: int, paths: list[str]) -> Load:
         with self.engine.begin() as connection:
@@ -427,6 +429,11 @@ class _Reader:
                     f"{self.source.name}: {told}"
                     for told in past.unmatched(self.seen, is_new_mapping=is_new)
                 ]
+            if not paths and not has_rows and not self.source.required:
+                self.notes.append(
+                    f"{self.source.name}: there is no file at {self.source.path}, and there never "
+                    "was one: is it written so?"
+                )
             problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
             db.run(
                 connection,
@@ -451,11 +458,11 @@ class _Reader:
                 "source's YAML and run the day again; the rows are in raw.reject with their "
                 "reasons."
             )
-        if self.refused and self.source.entity == "consent" and not self._may_warn():
+        if self.unheard and not self._may_warn():
             return (
-                f"{name}: a file of consents is not taken, so whoever withdrew in it would be "
-                f"texted. {self._told()} Mend the source's YAML or the file, or take it away (or "
-                "say `broken_files: warn`), and run the day again."
+                f"{name}: a file of consents is not taken, or not wholly, so whoever withdrew in "
+                f"it would be texted. {self._told()} Mend the source's YAML or the file, or take "
+                "it away (or say `broken_files: warn`), and run the day again."
             )
         if not self.source.required:
             return None
