@@ -58,10 +58,15 @@ def _plain(rows: list[Any]) -> list[list[str | None]]:
     return [[None if value is None else str(value) for value in row] for row in rows]
 
 
-def _deliver(files: dict[str, str], case: Path, data: Path, place: int) -> None:
-    """Copy the day's files to where the sources read them, each day's newer than the last's."""
+def _deliver(files: dict[str, str | None], case: Path, data: Path, place: int) -> None:
+    """Copy the day's files to where the sources read them, each day's newer than the last's; what
+    is null is taken away.
+    """
     for target, name in files.items():
         file = data / target
+        if name is None:
+            file.unlink()
+            continue
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(case / name, file)
         at = (datetime(2000, 1, 1) + timedelta(days=place)).timestamp()

@@ -45,6 +45,37 @@ PACKED = {
     ),
     *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".avro", ".orc", ".feather", ".arrow"),
 }
+# What lies beside tables and is none.
+NOTES = {
+    *(
+        ".md",
+        ".log",
+        ".sql",
+        ".yaml",
+        ".yml",
+        ".ini",
+        ".db",
+        ".html",
+        ".pdf",
+        ".doc",
+        ".docx",
+        ".lock",
+    ),
+    *(
+        ".md5",
+        ".sha1",
+        ".sha256",
+        ".sig",
+        ".asc",
+        ".ctl",
+        ".done",
+        ".ok",
+        ".ready",
+        ".py",
+        ".sh",
+        ".xsd",
+    ),
+}
 # Of Spark, Delta and macOS (_temporary, _delta_log, _SUCCESS, .part.crc, __MACOSX), notebooks and
 # everything hidden (.ipynb_checkpoints, .git), Office's locks (~$orders.xlsx), NAS and Windows bins
 # (@eaDir, #recycle, $RECYCLE.BIN). A partition (_day=2026-05-19) is data.
@@ -76,6 +107,21 @@ def find(source: Source) -> list[Path]:
     if parts == ALL:
         found = (file for file in found if file.is_dir() or _is_table(file, source))
     return sorted(dict.fromkeys(found), key=_age)
+
+
+def left_out(source: Source) -> list[Path]:
+    """What of a folder is not taken, as its name says no format, and may yet be a table."""
+    home, parts = _home(source)
+    if parts != ALL:
+        return []
+    found = _matching(home, parts, os.path.realpath(home))
+    return [
+        file
+        for file in found
+        if file.is_file()
+        and not _is_table(file, source)
+        and file.suffix.lower() not in {"", *NOTES}
+    ]
 
 
 def leads_out(file: Path, source: Source) -> Path | None:

@@ -201,6 +201,12 @@ class _Reader:
                 ).scalar()
                 if not same:
                     self._read(connection, path, stamp, load_id)
+        if others := sorted(path.name for path in folders.left_out(self.source)):
+            names = f"{', '.join(others[:3])}{' and others' if len(others) > 3 else ''}"
+            text = f"left out of its folder, as the name says no format: {names} ({len(others):,})"
+            self._note(text, is_broken=False)
+            if self.source.entity == "consent":
+                self.unheard.append(text)
         return self._finish(load_id, [str(path) for path in found])
 
     def _stamp(self, path: Path) -> dict[str, Any]:
