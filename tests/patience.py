@@ -3,8 +3,10 @@ time that should do.
 """
 
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 SECONDS = 900  # nobody waits for so long: what takes longer has failed
@@ -48,3 +50,23 @@ def free_ports(count: int) -> list[int]:
     finally:
         for probe in probes:
             probe.close()
+
+
+@contextmanager
+def lags() -> Iterator[list[float]]:
+    """By how many seconds threads are late meanwhile, on a machine that does something else."""
+    found, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(0.005)
+            found.append(time.monotonic() - began - 0.005)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()

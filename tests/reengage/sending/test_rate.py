@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import forks
 from depth import examples
+from patience import lags
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.sending import rate
@@ -28,6 +29,7 @@ from reengage.sending.rate import Booking, SharedPace
 
 ACCOUNT, SENDER = "twilio api AC1", "twilio api AC1 from +12125550100"
 RATE, SENDER_RATE = 60.0, 37.0
+HELD = 3.0  # seconds
 
 
 class Noted(SharedPace):
@@ -47,6 +49,13 @@ def noted(engine: sa.Engine, limits: dict[str, float | None]) -> Noted:
     shared = Noted(engine, limits)
     shared.turns_at = []
     return shared
+
+
+def moment(engine: sa.Engine) -> float:
+    """The time of the database's clock."""
+    with engine.connect() as connection:
+        now: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
+    return now.timestamp()
 
 
 def most_in_a_second(moments: list[float]) -> int:
@@ -124,7 +133,7 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
 ) -> None:
     slow = {ACCOUNT: RATE, SENDER: SENDER_RATE}
     other: dict[str, float | None] = {ACCOUNT: RATE}
-    with processes(warehouse, tmp_path, 2, slow, slow, other, other) as crowd:
+    with lags() as late, processes(warehouse, tmp_path, 2, slow, slow, other, other) as crowd:
         time.sleep(1)
         os.kill(crowd[2].pid, signal.SIGKILL)  # its turns are lost, and hold nobody up
     turns = notes(tmp_path, "turn")
@@ -133,8 +142,8 @@ def test_four_processes_together_keep_to_the_rates_of_the_account_and_of_the_num
     assert 1 < most_in_a_second(of_number) <= SENDER_RATE
     # A request begins at its turn or a little later, and is so near to the ones behind it.
     begun = notes(tmp_path, "begun")
-    assert most_in_a_second(begun) <= RATE * (1 + 3 * rate.LATE_SECONDS)
-    assert len(begun) > RATE * 2 * 0.6, "most of what is allowed is used"
+    assert most_in_a_second(begun) <= RATE * (1 + 3 * rate.LATE_SECONDS + 2 * max(late))
+    assert len(begun) > RATE * 2 * (0.6 - sum(late)), "most of what is allowed is used"
 
 
 @settings(max_examples=examples(25))
@@ -178,15 +187,19 @@ def test_of_bookings_at_once_no_two_get_the_same_turn(warehouse: sa.Engine) -> N
 
 
 def test_what_one_sender_is_told_holds_back_every_other(warehouse: sa.Engine) -> None:
-    one, other = SharedPace(warehouse, {ACCOUNT: 100.0}), SharedPace(warehouse, {ACCOUNT: 100.0})
+    one, other = noted(warehouse, {ACCOUNT: 100.0}), noted(warehouse, {ACCOUNT: 100.0})
     assert one.wait(1, time.monotonic() + 60) and other.wait(1, time.monotonic() + 60)
     time.sleep(rate.CHUNK_SECONDS + rate.LATE_SECONDS)  # until what it had booked is over
-    begun = time.monotonic()
-    one.hold(0.4)
-    assert not other.wait(1, begun + 0.2)
-    assert not one.wait(1, begun + 0.2)
-    assert other.wait(1, begun + 2)
-    assert 0.4 <= time.monotonic() - begun < 1
+    begun, asked_at = time.monotonic(), moment(warehouse)
+    one.hold(HELD)
+    held_at = moment(warehouse) + HELD
+    assert not other.wait(1, begun + HELD / 2)
+    assert not one.wait(1, begun + HELD / 2)
+    booked = len(other.turns_at)
+    assert other.wait(1, time.monotonic() + 60)
+    assert time.monotonic() - begun >= HELD
+    looked_at = moment(warehouse)
+    assert asked_at + HELD <= other.turns_at[booked] <= max(held_at, looked_at), "and no longer"
 
 
 def test_a_hold_is_never_shortened(warehouse: sa.Engine) -> None:
@@ -194,7 +207,7 @@ def test_a_hold_is_never_shortened(warehouse: sa.Engine) -> None:
     assert shared.wait(500, time.monotonic() + 60)
     shared.hold(30)
     shared.hold(0.01)
-    assert not shared.wait(1, time.monotonic() + 0.05)
+    assert not shared.wait(1, time.monotonic() + 5)
 
 
 def test_a_slow_number_keeps_no_other_from_the_account(warehouse: sa.Engine) -> None:
@@ -203,14 +216,17 @@ def test_a_slow_number_keeps_no_other_from_the_account(warehouse: sa.Engine) -> 
     begun = time.monotonic()
     assert not slow.wait(1, begun + 0.2)  # its next turn is fifty seconds away
     assert SharedPace(warehouse, {ACCOUNT: 100.0}).wait(1, begun + 60)
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 45
 
 
 def test_a_batch_takes_a_turn_for_each_of_its_messages(warehouse: sa.Engine) -> None:
-    shared, begun = SharedPace(warehouse, {ACCOUNT: 100.0}), time.monotonic()
-    assert shared.wait(50, begun + 1)
-    assert shared.wait(1, begun + 2)
-    assert 0.5 <= time.monotonic() - begun < 1
+    shared, begun = noted(warehouse, {ACCOUNT: 10.0}), time.monotonic()
+    assert shared.wait(50, begun + 60)
+    shared.wait(1, begun)  # books nothing, as its turn comes later
+    assert len(shared.turns_at) == 50
+    with warehouse.connect() as connection:
+        next_at = connection.execute(sa.text("SELECT next_at FROM outbox.pace")).scalar_one()
+    assert next_at.timestamp() - shared.turns_at[0] == pytest.approx(5.0)
 
 
 def test_a_turn_that_is_late_is_lost(warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,15 +248,15 @@ def test_without_the_database_nothing_begins(server: Any, template: str) -> None
 def test_a_turn_goes_by_the_databases_clock_and_not_by_the_machines(
     warehouse: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SharedPace(warehouse, {ACCOUNT: 4.0}).wait(1, time.monotonic() + 1)
+    SharedPace(warehouse, {ACCOUNT: 4.0}).wait(1, time.monotonic() + 60)
     wrong = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: wrong)
     begun = time.monotonic()
-    assert SharedPace(warehouse, {ACCOUNT: 4.0}).wait(1, begun + 1)
-    assert 0.1 < time.monotonic() - begun < 0.5
+    assert SharedPace(warehouse, {ACCOUNT: 4.0}).wait(1, begun + 60)
+    assert time.monotonic() - begun < 60, "and not after the hour"
     with warehouse.connect() as connection:
         next_at = connection.execute(sa.text("SELECT next_at FROM outbox.pace")).scalar_one()
-    assert isinstance(next_at, datetime) and abs(wrong - 3600 - next_at.timestamp()) < 5
+    assert isinstance(next_at, datetime) and abs(wrong - 3600 - next_at.timestamp()) < 600
 
 
 # --- what a connection says -----------------------------------------------------------------------
