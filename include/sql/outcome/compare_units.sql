@@ -1,115 +1,156 @@
 -- The groups of an experiment, as comparisons need them: counts, means, variances and covariances of
--- those whose window is over, all together, by slice, and by the strata that are weighed again.
--- Spending beyond the cap counts as the cap: the share of contacts who spent most (winsorise) are cut
--- down to the next. Grain: estimand × dimension × value × arm; arm '' is all that are no control group,
--- where has_any. Reads: outcome.unit, outcome.experiment. Writes nothing.
--- Parameters: experiment, has_any, through (the last draw that counts; NULL: all).
-WITH over AS (
+-- those whose window is over, all together, by slice, and by the strata that are weighed again. The
+-- units are read once, into cells; the rest is made of the cells.
+-- Grain: estimand × dimension × value × arm; arm '' is all that are no control group, where has_any.
+-- Reads: outcome.unit. Writes nothing. Parameters: experiment, has_any, caps (of outcome/caps, a JSON
+-- array: spending beyond it counts as much), through (the last draw that counts; NULL: all).
+WITH cell AS (
     SELECT
         unit.estimand,
         unit.arm,
         unit.is_control,
-        unit.eligible_on,
         unit.step,
         coalesce(unit.lifecycle_class, '') AS class,
         coalesce(unit.language, '') AS language,
-        to_char(unit.eligible_on, 'YYYY-MM') AS month,
-        concat_ws(
-            '|',
-            unit.step,
-            coalesce(unit.lifecycle_class, ''),
-            coalesce(unit.language, ''),
-            least(unit.purchases_before, 3),
-            unit.control_share
-        ) AS stratum,
-        CAST(unit.is_returned AS integer) AS returned,
-        CAST(unit.revenue AS double precision) AS revenue,
-        CAST(unit.spent_before AS double precision) AS before,
-        CAST(unit.cost AS double precision) AS cost
+        date_trunc('month', unit.eligible_on) AS month,
+        least(unit.purchases_before, 3) AS purchases,
+        unit.control_share,
+        min(unit.eligible_on) AS from_as_of,
+        max(unit.eligible_on) AS to_as_of,
+        count(*) AS units,
+        count(*) FILTER (WHERE unit.is_returned) AS returned,
+        sum(money.revenue) AS revenue,
+        max(cap.most) FILTER (WHERE unit.revenue > cap.most) AS most,
+        sum(money.cut) AS cut,
+        sum(money.cut * money.cut) AS cut_squared,
+        sum(money.before) AS before,
+        sum(money.before * money.before) AS before_squared,
+        sum(money.cut * money.before) AS cut_with_before,
+        sum(money.cost) AS cost,
+        sum(money.cost * money.cost) AS cost_squared,
+        coalesce(sum(money.cost) FILTER (WHERE unit.is_returned), 0) AS cost_returned
     FROM outcome.unit AS unit
+    LEFT JOIN
+        jsonb_to_recordset(CAST(:caps AS jsonb)) AS cap (estimand outcome.estimand, most numeric)
+        ON unit.estimand = cap.estimand
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                CAST(unit.revenue AS double precision) AS revenue,
+                CAST(least(unit.revenue, cap.most) AS double precision) AS cut,
+                CAST(unit.spent_before AS double precision) AS before,
+                CAST(unit.cost AS double precision) AS cost
+        ) AS money
     WHERE
         unit.experiment = :experiment
         AND unit.is_over
         AND unit.eligible_on <= coalesce(CAST(:through AS date), 'infinity')
+    GROUP BY
+        unit.estimand,
+        unit.arm,
+        unit.is_control,
+        unit.step,
+        coalesce(unit.lifecycle_class, ''),
+        coalesce(unit.language, ''),
+        date_trunc('month', unit.eligible_on),
+        least(unit.purchases_before, 3),
+        unit.control_share
 ),
 
-cap AS (
+sided AS (
     SELECT
-        over.estimand,
-        CASE
-            WHEN experiment.winsorise > 0
-                THEN
-                    percentile_disc(1 - experiment.winsorise) WITHIN GROUP (ORDER BY over.revenue)
-        END AS most
-    FROM over
-    INNER JOIN outcome.experiment AS experiment ON experiment.experiment = :experiment
-    GROUP BY over.estimand, experiment.winsorise
-),
-
-counted AS (
-    SELECT
-        over.estimand,
-        over.is_control,
-        side.arm,
-        over.eligible_on,
-        over.step,
-        over.class,
-        over.language,
-        over.month,
-        over.stratum,
-        over.returned,
-        over.revenue,
-        over.before,
-        over.cost,
-        cap.most,
-        least(over.revenue, cap.most) AS cut
-    FROM over
-    INNER JOIN cap ON over.estimand = cap.estimand
+        cell.*,
+        side.arm AS side,
+        to_char(cell.month, 'YYYY-MM') AS month_text,
+        concat_ws(
+            '|', cell.step, cell.class, cell.language, cell.purchases, cell.control_share
+        ) AS stratum
+    FROM cell
     CROSS JOIN
         LATERAL unnest(
             CASE
-                WHEN CAST(:has_any AS boolean) AND NOT over.is_control THEN ARRAY[over.arm, '']
-                ELSE ARRAY[over.arm]
+                WHEN CAST(:has_any AS boolean) AND NOT cell.is_control THEN ARRAY[cell.arm, '']
+                ELSE ARRAY[cell.arm]
             END
         ) AS side (arm)
+),
+
+summed AS (
+    SELECT
+        sided.estimand,
+        CASE
+            WHEN grouping(sided.step) = 0 THEN 'step'
+            WHEN grouping(sided.class) = 0 THEN 'class'
+            WHEN grouping(sided.language) = 0 THEN 'language'
+            WHEN grouping(sided.month_text) = 0 THEN 'month'
+            WHEN grouping(sided.stratum) = 0 THEN 'stratum'
+            ELSE 'all'
+        END AS dimension,
+        coalesce(
+            sided.step, sided.class, sided.language, sided.month_text, sided.stratum, ''
+        ) AS value,
+        sided.side AS arm,
+        sided.is_control,
+        min(sided.from_as_of) AS from_as_of,
+        max(sided.to_as_of) AS to_as_of,
+        CAST(sum(sided.units) AS bigint) AS size,
+        CAST(sum(sided.returned) AS bigint) AS returned,
+        sum(sided.revenue) AS revenue,
+        max(sided.most) AS cap,
+        sum(sided.cut) AS cut,
+        sum(sided.cut_squared) AS cut_squared,
+        sum(sided.before) AS before,
+        sum(sided.before_squared) AS before_squared,
+        sum(sided.cut_with_before) AS cut_with_before,
+        sum(sided.cost) AS cost,
+        sum(sided.cost_squared) AS cost_squared,
+        sum(sided.cost_returned) AS cost_returned
+    FROM sided
+    GROUP BY
+        GROUPING SETS (
+            (sided.estimand, sided.side, sided.is_control),
+            (sided.estimand, sided.side, sided.is_control, sided.step),
+            (sided.estimand, sided.side, sided.is_control, sided.class),
+            (sided.estimand, sided.side, sided.is_control, sided.language),
+            (sided.estimand, sided.side, sided.is_control, sided.month_text),
+            (sided.estimand, sided.side, sided.is_control, sided.stratum)
+        )
 )
 
 SELECT
-    counted.estimand,
-    CASE
-        WHEN grouping(counted.step) = 0 THEN 'step'
-        WHEN grouping(counted.class) = 0 THEN 'class'
-        WHEN grouping(counted.language) = 0 THEN 'language'
-        WHEN grouping(counted.month) = 0 THEN 'month'
-        WHEN grouping(counted.stratum) = 0 THEN 'stratum'
-        ELSE 'all'
-    END AS dimension,
-    coalesce(counted.step, counted.class, counted.language, counted.month, counted.stratum, '')
-        AS value,
-    counted.arm,
-    counted.is_control,
-    min(counted.eligible_on) AS from_as_of,
-    max(counted.eligible_on) AS to_as_of,
-    count(*) AS size,
-    sum(counted.returned) AS returned,
-    sum(counted.revenue) AS revenue,
-    max(counted.most) FILTER (WHERE counted.revenue > counted.most) AS cap,
-    avg(counted.cut) AS revenue_mean,
-    coalesce(var_samp(counted.cut), 0) AS revenue_variance,
-    avg(counted.before) AS before_mean,
-    coalesce(var_samp(counted.before), 0) AS before_variance,
-    coalesce(covar_samp(counted.cut, counted.before), 0) AS revenue_with_before,
-    sum(counted.cost) AS cost,
-    avg(counted.cost) AS cost_mean,
-    coalesce(var_samp(counted.cost), 0) AS cost_variance,
-    coalesce(covar_samp(counted.cost, counted.returned), 0) AS cost_with_returned
-FROM counted
-GROUP BY
-    GROUPING SETS (
-        (counted.estimand, counted.arm, counted.is_control),
-        (counted.estimand, counted.arm, counted.is_control, counted.step),
-        (counted.estimand, counted.arm, counted.is_control, counted.class),
-        (counted.estimand, counted.arm, counted.is_control, counted.language),
-        (counted.estimand, counted.arm, counted.is_control, counted.month),
-        (counted.estimand, counted.arm, counted.is_control, counted.stratum)
-    );
+    summed.estimand,
+    summed.dimension,
+    summed.value,
+    summed.arm,
+    summed.is_control,
+    summed.from_as_of,
+    summed.to_as_of,
+    summed.size,
+    summed.returned,
+    summed.revenue,
+    CAST(summed.cap AS double precision) AS cap,
+    summed.cost,
+    summed.cut / summed.size AS revenue_mean,
+    summed.before / summed.size AS before_mean,
+    summed.cost / summed.size AS cost_mean,
+    -- Of one unit alone nothing is known of how far they are apart.
+    greatest(
+        0, coalesce((summed.cut_squared - summed.cut * summed.cut / summed.size) / freedom.of, 0)
+    ) AS revenue_variance,
+    greatest(
+        0,
+        coalesce(
+            (summed.before_squared - summed.before * summed.before / summed.size) / freedom.of, 0
+        )
+    ) AS before_variance,
+    greatest(
+        0, coalesce((summed.cost_squared - summed.cost * summed.cost / summed.size) / freedom.of, 0)
+    ) AS cost_variance,
+    coalesce(
+        (summed.cut_with_before - summed.cut * summed.before / summed.size) / freedom.of, 0
+    ) AS revenue_with_before,
+    coalesce(
+        (summed.cost_returned - summed.cost * summed.returned / summed.size) / freedom.of, 0
+    ) AS cost_with_returned
+FROM summed
+CROSS JOIN LATERAL (SELECT nullif(summed.size - 1, 0) AS of) AS freedom;

@@ -73,7 +73,7 @@ def draw(
                     CASE WHEN drawn.arm = 'treatment' THEN 0.05 ELSE 0 END,
                     CASE WHEN drawn.arm = 'treatment' THEN 0.1 ELSE 0 END,
                     CAST(:through AS date)
-                FROM generate_series(1, CAST(:people AS integer)) AS n
+                FROM generate_series(1, CAST(:people AS bigint)) AS n
                 CROSS JOIN LATERAL (
                     SELECT
                         CASE WHEN (n * 617) % 1000 < 1000 * CAST(:control AS numeric) THEN 'control'
