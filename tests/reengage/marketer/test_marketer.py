@@ -429,7 +429,7 @@ def test_waterfall_goes_down_to_delivered_and_says_what_the_day_before_had(
     text = seen(client_of(people), f"/?day={DAY}").text
     assert "“Day before” is 9 Mar 2026" in text
     assert "Due 251 11 262 5 +257 262" in text
-    assert re.search(r"or took it back\. Held back 3 \d\.\d% 1 \d\.\d% 4 1\.5% 4 ±0 256", text)
+    assert re.search(r"number or card\. Held back 3 \d\.\d% 1 \d\.\d% 4 1\.5% 4 ±0 256", text)
     # Of yesterday's reasons the one that applied to nobody today is seen to be gone.
     assert re.search(r"Texted days ago .* – – – 1 −1 ", text)
     assert re.search(r"Not called off .* 234 89\.3% 0 \+234 234 Sent .* 233 .* Delivered ", text)

@@ -1041,7 +1041,7 @@ def test_a_story_tells_incentives_and_codes_that_were_passed_on(warehouse: sa.En
         )
     ]
     assert told == [
-        ("A coupon was made for the coupon", "15 percent off."),
+        ("A coupon was made for the text of the coupon", "15 percent off."),
         (
             "Given a coupon for finishing the page of the coupon",
             "15 percent off, from an order of 20 on.",

@@ -47,7 +47,7 @@ SELECT
     3,
     said.kind,
     said.what || consent.purpose || ' by ' || upper(consent.channel),
-    'Said by ' || consent.source || coalesce(', basis ' || consent.basis, '') || '.'
+    'From ' || consent.source || coalesce(', basis: ' || translate(consent.basis, '_', ' '), '') || '.'
     || coalesce(' Wording: “' || consent.wording || '”', ''),
     NULL
 FROM core.consent AS consent
@@ -66,9 +66,11 @@ SELECT
     9,
     change.kind,
     change.what || lower(coalesce(word.label, CAST(suppression.reason AS text))),
-    'Noted by ' || suppression.source || '.',
+    coalesce(noted.label, 'Noted by ' || suppression.source) || '.',
     NULL
 FROM core.suppression AS suppression
+LEFT JOIN core.word AS noted
+    ON noted.about = 'core.suppression_source' AND suppression.source = noted.word
 LEFT JOIN core.word AS word
     ON
         word.about = 'core.suppression_reason'
@@ -90,7 +92,7 @@ SELECT
     'suppression',
     'Their number is on the do-not-contact list: '
     || lower(coalesce(word.label, CAST(suppression.reason AS text))),
-    'Noted by ' || suppression.source || ', for whoever has the number.',
+    coalesce(noted.label, 'Noted by ' || suppression.source) || ', for whoever has the number.',
     NULL
 FROM core.contact AS contact
 INNER JOIN core.suppression AS suppression
@@ -98,6 +100,8 @@ INNER JOIN core.suppression AS suppression
         suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
         AND suppression.lifted_at IS NULL
         AND contact.contact_id <> suppression.contact_id
+LEFT JOIN core.word AS noted
+    ON noted.about = 'core.suppression_source' AND suppression.source = noted.word
 LEFT JOIN core.word AS word
     ON
         word.about = 'core.suppression_reason'
@@ -427,7 +431,7 @@ CROSS JOIN
             7,
             CASE WHEN coupon.role = 'coupon' THEN day.decided_at END,
             CASE WHEN coupon.role = 'coupon' THEN message.as_of END,
-            'A coupon was made for the ' || message.step,
+            'A coupon was made for the text of the ' || message.step,
             said.offer
         ),
         (

@@ -1,7 +1,8 @@
 -- What the words of the enums mean, for somebody who never saw the database. Views, the page and
 -- the terminal read them here, so that each sentence lives once. The rows of core.word are those of
 -- this file, and no others: what is changed in the table alone is changed back.
--- Grain: enum and value. outcome.ending is no enum: a word of pages alone (outcome.ended).
+-- Grain: enum and value. outcome.ending and core.suppression_source are no enums: words of pages alone
+-- (outcome.ended, cohort.contact_story).
 -- Writes: core.word. Twice: the same rows.
 WITH said (about, word, label, sentence) AS (
     VALUES
@@ -11,7 +12,8 @@ WITH said (about, word, label, sentence) AS (
     ),
     (
         'cohort.reason', 'no_consent', 'No consent',
-        'They never agreed to marketing by text, or took it back.'
+        'They never agreed to marketing by text, or it was taken back: by them, or by somebody who has'
+        ' the same number or card.'
     ),
     (
         'cohort.reason', 'consent_expired', 'Consent too old',
@@ -112,6 +114,12 @@ WITH said (about, word, label, sentence) AS (
     ('core.suppression_reason', 'inactivity', 'Resting (no click)', NULL),
     ('core.suppression_reason', 'erased', 'Asked to be forgotten', NULL),
     ('core.suppression_reason', 'paused', 'Asked for a break', NULL),
+    ('core.suppression_source', 'landing', 'By a button of the page that a text leads to', NULL),
+    ('core.suppression_source', 'reply', 'By a reply', NULL),
+    ('core.suppression_source', 'unread', 'By a reply that nobody read in time', NULL),
+    ('core.suppression_source', 'receipt', 'By the report on a text', NULL),
+    ('core.suppression_source', 'provider', 'By what the provider tells of the number', NULL),
+    ('core.suppression_source', 'journey', 'By the journey', NULL),
     (
         'outbox.message_status', 'draft', 'Prepared',
         'Written; the day''s final checks are still ahead.'
