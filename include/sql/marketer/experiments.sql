@@ -1,5 +1,5 @@
 -- purpose: the experiments of which something is known, the one that runs first, and where they stand
--- grain: experiment; reads: outcome.experiment, outcome.effect; writes: nothing
+-- grain: experiment; reads: outcome.experiment, cohort.day; writes: nothing
 -- parameters: none
 -- twice: it only reads
 SELECT
@@ -26,7 +26,12 @@ SELECT
     experiment.more_units,
     experiment.more_weeks,
     experiment.counted_on,
-    experiment.salt IS NOT NULL AS is_own
+    experiment.salt IS NOT NULL AS is_own,
+    (
+        SELECT count(DISTINCT day.control_share) > 1
+        FROM cohort.day AS day
+        WHERE day.control_salt = experiment.salt
+    ) AS has_other_shares
 FROM outcome.experiment AS experiment
 WHERE experiment.counted_on IS NOT NULL
 ORDER BY is_own DESC, experiment.began_on DESC, experiment.experiment ASC;

@@ -195,6 +195,31 @@ def test_an_uneven_split_is_the_first_thing_said(warehouse: sa.Engine) -> None:
     assert shown.index("The split is not") < shown.index("The figures")
 
 
+def test_a_share_that_was_changed_within_a_salt_is_told(warehouse: sa.Engine) -> None:
+    said = "The share of the control group was changed, and its salt was not."
+    assert said not in page_of(warehouse, 2000, 0.10, 0.14).text
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id,"
+            " control_salt, control_share)"
+            " VALUES ('2026-02-01', 'p', '2026-02-02', 0, 'spring', 0.2)"
+        )
+    assert said in seen(client_of(warehouse), "/effects").text
+
+
+def test_where_everybody_begins_with_one_step_nothing_is_said_by_step(warehouse: sa.Engine) -> None:
+    shown = page_of(warehouse, 2000, 0.10, 0.14).text
+    assert "By step" in shown
+    assert "entry: by_days" not in shown
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql("UPDATE outcome.eligible SET step = 'survey'")
+        effect.compare(connection, "salt:spring", THROUGH, datetime(2026, 9, 2, tzinfo=UTC))
+    shown = seen(client_of(warehouse), "/effects").text
+    assert "By step" not in shown
+    assert "Everybody was first due for survey" in shown
+    assert "entry: by_days" in shown
+
+
 def test_the_csv_is_the_table(warehouse: sa.Engine) -> None:
     page_of(warehouse, 20_000, 0.10, 0.14)
     client: TestClient = client_of(warehouse)

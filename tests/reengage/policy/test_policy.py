@@ -1,5 +1,6 @@
 """The policy says what is wrong in words: the file, the key, and what is allowed."""
 
+import json
 import re
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reengage.errors import ConfigurationError
-from reengage.policy import read_policy, remarks
+from reengage.policy import Behaviour, read_policy, remarks
 from reengage.settings import INCLUDE
 
 SHIPPED = Path(__file__).parents[3] / "include/journey.yaml"
@@ -289,3 +290,20 @@ def test_a_ladder_too_short_for_anybody_to_be_left_to_rest_is_told() -> None:
     }
     assert "unsubscribe_after_texts" not in told[3], "as many as there are steps"
     assert "unsubscribe_after_texts (4) is more than the ladder has steps (3)" in told[4]
+
+
+def test_a_contact_is_watched_to_the_end_of_the_ladder_unless_the_policy_says() -> None:
+    shipped = read_policy(SHIPPED)
+    ladder = shipped.steps[-1].after_days - shipped.steps[0].after_days
+    assert shipped.horizon_days == ladder + shipped.close_after_days == 90
+    weekly = shipped.thresholds.model_copy(update={"frequency": "weekly"})
+    assert shipped.model_copy(update={"thresholds": weekly}).horizon_days == 150
+    slow = Behaviour(name="purchases", signals=("purchase",), days=(100, 200, 300))
+    clocks = shipped.thresholds.model_copy(update={"behaviours": (slow,)})
+    by_clock = shipped.model_copy(update={"thresholds": clocks})
+    assert by_clock.horizon_days == 230
+    assert json.loads(by_clock.returns) == {"purchases": ["purchase"], "": list(shipped.signals)}
+    own = shipped.effect.model_copy(update={"horizon_days": 45, "returns": ("purchase",)})
+    said = shipped.model_copy(update={"effect": own})
+    assert said.horizon_days == 45
+    assert json.loads(said.returns) == {"any": ["purchase"], "": ["purchase"]}
