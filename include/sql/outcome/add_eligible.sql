@@ -18,11 +18,11 @@ WITH days AS (
     SELECT
         day.as_of,
         day.control_salt,
-        day.control_share,
-        day.stopped_by
+        day.control_share
     FROM cohort.day AS day
     WHERE
         day.control_salt IS NOT NULL
+        AND day.stopped_by IS NULL
         AND day.as_of <= :as_of
         AND day.as_of >= coalesce(
             (SELECT max(known.eligible_on) FROM outcome.eligible AS known), '-infinity'
@@ -45,8 +45,7 @@ drawn AS (
     INNER JOIN cohort.decision AS decision ON days.as_of = decision.as_of
     WHERE
         decision.action = 'send'
-        OR decision.reason IN ('control', 'stock', 'template')
-        OR (decision.reason = 'approval' AND days.stopped_by IS NULL)
+        OR decision.reason IN ('control', 'stock', 'template', 'approval')
         OR (
             decision.reason = 'unread_reply'
             AND EXISTS (

@@ -13,6 +13,7 @@ from model import in_control
 from world import START, Load, World, small_policy
 
 from reengage import db
+from reengage.journey import cohort
 from reengage.outcome import intervals, outcomes
 from reengage.outcome.intervals import Plan
 from reengage.policy import Effect, Policy
@@ -260,6 +261,25 @@ def test_what_stands_in_the_way_of_texts_alone_moves_nobody_out(warehouse: sa.En
     outcomes.write(world.engine, world.policy, START, world.clock)
     rows = world.sql("SELECT contact_id FROM outcome.eligible WHERE arm = 'treatment'")
     assert sorted(row.contact_id for row in rows) == treated
+
+
+def test_a_day_that_is_stopped_draws_nobody(warehouse: sa.Engine) -> None:
+    """Not even those for whom no text could be made: in the control group there are none such."""
+    world = World(warehouse, policy())
+    world.load(START, lambda load: quiet(load, world, range(1, 41)))
+    world.decide(START, let_go=False)
+    world.sql(
+        "UPDATE cohort.decision SET action = 'hold', reason = 'template', is_final = FALSE"
+        " WHERE action = 'send' AND contact_id < 20"
+    )
+    outcomes.write(world.engine, world.policy, START, world.clock)
+    drawn_so_far = "SELECT count(*) FROM outcome.eligible"
+    assert world.sql(drawn_so_far)[0][0] == 40
+    with world.engine.begin() as connection:
+        cohort.stop(connection, world.policy, START, "size", world.clock())
+    assert world.sql(drawn_so_far)[0][0] == 0
+    outcomes.write(world.engine, world.policy, START, world.clock)
+    assert world.sql(drawn_so_far)[0][0] == 0
 
 
 def test_the_plan_is_settled_when_it_begins_and_its_contacts_are_compared_once(
