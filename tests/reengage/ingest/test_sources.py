@@ -854,6 +854,24 @@ def test_what_is_no_day_withdraws_nothing_and_what_cannot_be_read_does(
 
 
 @pytest.mark.parametrize(
+    ("off", "is_withdrawn"),
+    [
+        ("2025-06-01", True),  # of that day, but at what hour?
+        ("2025-05-31", False),
+        ("2025-06-02", True),
+        ("2025-06-01T08:00:00Z", False),
+        ("2025-06-01T11:00:00Z", True),
+    ],
+)
+def test_what_is_taken_back_on_the_day_it_was_given_is_taken_back(
+    off: str, is_withdrawn: bool
+) -> None:
+    row = consent(CONSENT, at="2025-06-01T10:00:00Z", off=off)
+    assert isinstance(row, Good)
+    assert (row.typed[6] >= row.typed[5]) is is_withdrawn
+
+
+@pytest.mark.parametrize(
     ("flag", "what"),
     [
         ("yes", "yes"),

@@ -461,11 +461,19 @@ class Cleaner:
             granted, problems["granted_at"] = None, str(error)
         if granted is None and not is_withdrawn:
             raise BadValue(UNDATED)
+        if granted and withdrawn and granted.on == withdrawn.on and self._is_day(withdrawn):
+            # Of that day no hour is said: it was taken back after it was given.
+            withdrawn = max(granted, withdrawn)
         if is_withdrawn and withdrawn is None:
             # Nobody knows when: from the first, then, rather than not at all. Without a grant, it
             # is from the load on.
             withdrawn = granted
         return self._of_consent(values, problems, granted, withdrawn, is_refusal=is_withdrawn)
+
+    def _is_day(self, moment: Moment) -> bool:
+        """Whether it is the beginning of a day of the brand's, as of a date without a time."""
+        local = moment.at.astimezone(self.brand.zone)
+        return local.date() == moment.on and not any((local.hour, local.minute, local.second))
 
     def _refusal(self, values: dict[str, str | None], problems: dict[str, str]) -> tuple[Any, ...]:
         """A row that is excluded, or says no: it is heard, whatever can be read of its dates."""
@@ -513,8 +521,13 @@ class Cleaner:
         get = values.get
         # What was taken under such an id before may be taken back.
         contact_id = self._contact_id(values, may_be_none=is_refusal)
-        channel = self._channel((get("channel") or "sms").lower(), problems, is_refusal=is_refusal)
-        purpose = (get("purpose") or "marketing").lower()
+        channel, purpose = (
+            (get("channel") or "sms").lower(),
+            (get("purpose") or "marketing").lower(),
+        )
+        if max(len(channel), len(purpose)) > LONGEST_ID:
+            raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
+        channel = self._channel(channel, problems, is_refusal=is_refusal)
         purpose = self._purpose(purpose, problems, is_refusal=is_refusal)
         typed = (
             self._contact_source(values),
@@ -527,8 +540,6 @@ class Cleaner:
             get("wording"),
             self._field("language", get("language"), problems, _language),
         )
-        if max(len(channel), len(purpose)) > LONGEST_ID:
-            raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
         first = granted or withdrawn
         at = first.at.isoformat() if first else "undated"
         # A bare withdrawal does not wait for its day: it is to be heard before the next sending,

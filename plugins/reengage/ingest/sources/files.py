@@ -16,7 +16,7 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import SequenceMatcher
@@ -445,22 +445,40 @@ class _Table:
     # --- the header
 
     def _read_header(self) -> None:
-        first = self._first()
+        first = self._below_titles(self._first())
         text = "".join([first, *self._rest_of(first)])
-        names = {*map(name_of, self.source.all_columns)}
-
-        def split(sign: str) -> list[str]:
-            return next(csv.reader(io.StringIO(text), delimiter=sign))
-
-        def fits(sign: str) -> tuple[int, int]:
-            fields = split(sign)
-            return len(names & {*map(name_of, fields)}), len(fields)
-
         try:
-            self.delimiter = self.delimiter or max(",;\t|", key=fits)
-            self._follow(split(self.delimiter))
+            self.delimiter = self.delimiter or max(",;\t|", key=partial(self._fits, text))
+            self._follow(_split(text, self.delimiter))
         except csv.Error as error:
             raise SourceError(f"{self.file.name}: its header cannot be split: {error}.") from error
+
+    def _fits(self, text: str, sign: str) -> tuple[int, int]:
+        """How many of the YAML's names a header has where it is split so, and how many in all."""
+        names, fields = {*map(name_of, self.source.all_columns)}, _split(text, sign)
+        return len(names & {*map(name_of, fields)}), len(fields)
+
+    def _below_titles(self, first: str) -> str:
+        """The header's first line, where a report has its title above it: the line with all names,
+        if the first has none of them.
+        """
+        names = len({*map(name_of, self.source.all_columns)})
+        above: list[str | Broken] = []
+        line: str | Broken | None = first
+        with suppress(csv.Error):
+            while isinstance(line, str) and len(above) < LONGEST_HEADER:
+                found = max(self._fits(line, sign)[0] for sign in self.delimiter or ",;\t|")
+                if found == names and above:
+                    self.notes.told.append(f"{len(above):,} lines above the header are left out")
+                    self.line += len(above)
+                    return line
+                if found:
+                    break
+                above.append(line)
+                line = next(self.lines, None)
+        rest = [*above[1:], *([] if line is None or line is first else [line])]
+        self.lines.put_back(*rest)
+        return first
 
     def _first(self) -> str:
         """The header's first line, after blank ones and one that says the delimiter."""
@@ -579,6 +597,8 @@ class _Table:
             # Excel leaves out the delimiters of empty cells at a row's end. Where all that a row
             # must say stands there, and has its end, nothing is lost; else the row may be cut.
             fields = [*fields, *[""] * (self.width - len(fields))]
+        if not any(map(str.strip, fields[self.width :])):
+            fields = fields[: self.width]  # nothing stands in the cells beyond the header's
         if len(fields) != self.width:
             why = f"{len(fields)} field{'s' * (len(fields) != 1)} where the header has {self.width}"
             why += (
@@ -625,6 +645,10 @@ class _Table:
             len(fields) for fields in csv.reader(pending[1:-1], delimiter=self.delimiter or ",")
         ]
         return self.width > 2 and bool(inner) and set(inner) == {self.width}
+
+
+def _split(text: str, sign: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text), delimiter=sign), [])
 
 
 class _Object(dict[str, Any]):
