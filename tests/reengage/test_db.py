@@ -113,6 +113,8 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
         make(driver, "outcome/count_days")
     if "staged_unit" in text:
         make(driver, "outcome/stage_units")
+    if name == "cohort/decide":
+        make(driver, "cohort/due")
     if name.startswith("episode/"):
         for needed, tables in EPISODE_TABLES.items():
             if re.search(rf"\b({'|'.join(tables)})\b", text):

@@ -85,10 +85,10 @@ opened AS (
 agreed AS (
     SELECT spent.contact_id
     FROM spent
-    INNER JOIN core.consent AS consent
+    INNER JOIN core.consent_record AS record
         ON
-            spent.contact_id = consent.contact_id
-            AND consent.granted_at > spent.closed_at
+            spent.contact_id = record.contact_id
+            AND record.granted_at > spent.closed_at
     GROUP BY spent.contact_id
 ),
 

@@ -4,7 +4,8 @@
 -- Rows are claimed by their status, so two senders never hold one message; a sender keeps to its
 -- own share of the contacts. A batch has one not_after, since the provider is given one for all.
 -- What was refused in a row with many others is claimed apart from the rest, and after it.
--- A number is looked up in every spelling. Grain: message. Reads: core.*, cohort.episode, outbox.judged_hit, outbox.reply.
+-- A number is looked up in every spelling. Grain: message. Reads: core.*, cohort.episode,
+-- outbox.hit_of_episode, outbox.unread_reply.
 -- Writes: outbox.message.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
 -- today, purpose, clocks; is_refused: of those, or of the rest; contact_id: of this one alone (NULL:
@@ -37,10 +38,78 @@ WITH due AS MATERIALIZED (
 
 next AS MATERIALIZED (
     SELECT
-        due.*,
-        core.phone_hashes(due.phone_hash) AS phone_hashes
+        due.contact_id,
+        due.dormant_since,
+        due.step,
+        due.channel,
+        due.as_of,
+        due.not_after,
+        due.phone_hash
     FROM due
     WHERE due.not_after = (SELECT min(every.not_after) FROM due AS every)
+),
+
+-- The numbers, each with every hash that it is known by.
+number AS MATERIALIZED (
+    SELECT
+        next.phone_hash,
+        next.phone_hash AS known_hash
+    FROM next
+    UNION
+    SELECT
+        next.phone_hash,
+        alias.alias_hash
+    FROM next
+    INNER JOIN core.phone_alias AS alias ON next.phone_hash = alias.phone_hash
+),
+
+-- What stands in the way, whatever the time it is of: a link service's clock may be ahead.
+held_number AS (
+    SELECT DISTINCT
+        number.phone_hash,
+        held.channel
+    FROM number
+    INNER JOIN core.suppressed_number AS held ON number.known_hash = held.phone_hash
+),
+
+held_person AS (
+    SELECT DISTINCT
+        next.contact_id,
+        held.channel
+    FROM next
+    INNER JOIN core.suppressed_person AS held ON next.contact_id = held.contact_id
+),
+
+unread AS (
+    SELECT DISTINCT number.phone_hash
+    FROM number
+    INNER JOIN outbox.unread_reply AS reply ON number.known_hash = reply.phone_hash
+),
+
+-- As in cohort/due: the latest grant against the latest withdrawal, now.
+agreed AS (
+    SELECT
+        next.contact_id,
+        next.channel,
+        max(record.granted_at) AS granted_at,
+        max(record.withdrawn_at) FILTER (WHERE record.withdrawn_at <= :now) AS withdrawn_at
+    FROM next
+    INNER JOIN core.consent_record AS record
+        ON next.contact_id = record.contact_id AND next.channel = record.channel
+    WHERE record.purpose = :purpose AND record.effective_at <= :now
+    GROUP BY next.contact_id, next.channel
+),
+
+opened AS (
+    SELECT DISTINCT
+        next.contact_id,
+        next.dormant_since
+    FROM next
+    INNER JOIN outbox.hit_of_episode AS hit
+        ON
+            next.contact_id = hit.contact_id
+            AND next.dormant_since = hit.dormant_since
+            AND hit.verdict = 'human'
 ),
 
 judged AS MATERIALIZED (
@@ -60,57 +129,34 @@ judged AS MATERIALIZED (
                 contact.phone_e164 IS NULL
                 OR contact.merged_into IS NOT NULL
                 -- Another hash of the number is the number.
-                OR (contact.phone_hash = ANY(message.phone_hashes)) IS NOT TRUE
+                OR number.phone_hash IS NULL
                 THEN 'phone_changed'
             WHEN NOT core.may_be_mobile(contact.phone_kind) THEN 'not_mobile'
             WHEN contact.status <> 'active' THEN 'suppressed'
-            -- Two questions, each by its index.
-            WHEN EXISTS (
-                SELECT 1
-                FROM core.suppression AS suppression
-                WHERE
-                    suppression.lifted_at IS NULL
-                    AND suppression.channel = message.channel
-                    AND suppression.phone_hash = ANY(message.phone_hashes)
-            ) THEN 'suppressed'
-            WHEN EXISTS (
-                SELECT 1
-                FROM core.suppression AS suppression
-                WHERE
-                    suppression.lifted_at IS NULL
-                    AND suppression.channel = message.channel
-                    AND suppression.contact_id = message.contact_id
-                    AND suppression.scope = 'person'
-            ) THEN 'suppressed'
-            WHEN EXISTS (
-                SELECT 1
-                FROM outbox.reply AS reply
-                WHERE
-                    reply.phone_hash = ANY(message.phone_hashes)
-                    AND reply.meaning = 'unclear'
-                    AND reply.reviewed_at IS NULL
-            ) THEN 'unread_reply'
+            WHEN held_number.phone_hash IS NOT NULL OR held_person.contact_id IS NOT NULL
+                THEN 'suppressed'
+            WHEN unread.phone_hash IS NOT NULL THEN 'unread_reply'
             WHEN
-                consent.granted_at IS NULL
-                OR greatest(consent.withdrawn_at, elsewhere.stopped_at) >= consent.granted_at
+                NOT core.has_consent(
+                    agreed.granted_at, greatest(agreed.withdrawn_at, elsewhere.stopped_at)
+                )
                 THEN 'no_consent'
             WHEN episode.returned_on IS NOT NULL OR episode.closed_on IS NOT NULL THEN 'returned'
             WHEN
-                coalesce(core.last_of(activity, clock.signals), activity.last_signal_on)
-                > message.dormant_since
+                coalesce(
+                    core.last_on(
+                        clock.signals,
+                        activity.last_purchase_on,
+                        activity.last_visit_on,
+                        activity.last_loyalty_on,
+                        activity.last_email_open_on,
+                        activity.last_email_click_on,
+                        activity.last_reply_on,
+                        activity.last_login_on
+                    ), activity.last_signal_on
+                ) > message.dormant_since
                 THEN 'returned'
-            WHEN EXISTS (
-                SELECT 1
-                FROM outbox.message AS earlier
-                INNER JOIN outbox.judged_hit AS hit
-                    ON
-                        earlier.contact_id = hit.contact_id
-                        AND earlier.message_id = hit.message_id
-                WHERE
-                    earlier.contact_id = message.contact_id
-                    AND earlier.dormant_since = message.dormant_since
-                    AND hit.verdict = 'human'
-            ) THEN 'opened'
+            WHEN opened.contact_id IS NOT NULL THEN 'opened'
         END AS obstacle
     FROM next AS message
     INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
@@ -124,25 +170,25 @@ judged AS MATERIALIZED (
             behaviour text, signals core.interaction_kind[]
         )
         ON episode.behaviour = clock.behaviour
-    -- As in cohort/decide: the latest grant against the latest withdrawal, now.
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                max(said.granted_at) AS granted_at,
-                max(said.withdrawn_at) FILTER (WHERE said.withdrawn_at <= :now) AS withdrawn_at
-            FROM (
-                SELECT DISTINCT ON (record.source, record.record_key, record.effective_at)
-                    record.granted_at,
-                    record.withdrawn_at
-                FROM core.consent AS record
-                WHERE
-                    record.contact_id = message.contact_id
-                    AND record.channel = message.channel
-                    AND record.purpose = :purpose
-                    AND record.effective_at <= :now
-                ORDER BY record.source ASC, record.record_key ASC, record.effective_at ASC, record.consent_id DESC
-            ) AS said
-        ) AS consent
+    LEFT JOIN number
+        ON
+            message.phone_hash = number.phone_hash
+            AND contact.phone_hash = number.known_hash
+    LEFT JOIN held_number
+        ON
+            message.phone_hash = held_number.phone_hash
+            AND message.channel = held_number.channel
+    LEFT JOIN held_person
+        ON
+            message.contact_id = held_person.contact_id
+            AND message.channel = held_person.channel
+    LEFT JOIN unread ON message.phone_hash = unread.phone_hash
+    LEFT JOIN agreed ON message.contact_id = agreed.contact_id AND message.channel = agreed.channel
+    LEFT JOIN opened
+        ON
+            message.contact_id = opened.contact_id
+            AND message.dormant_since = opened.dormant_since
+    -- By contact: joined as a whole, the view would be worked out for everybody.
     CROSS JOIN LATERAL (
         SELECT max(stop.stopped_at) AS stopped_at
         FROM core.stop_elsewhere AS stop
@@ -150,8 +196,7 @@ judged AS MATERIALIZED (
             stop.contact_id = message.contact_id
             AND stop.channel = message.channel
             AND coalesce(stop.purpose = :purpose, TRUE)
-            AND stop.stopped_at <= :now
-            AND coalesce(stop.ended_at > :now, TRUE)
+            AND core.stands_at(stop.stopped_at, stop.ended_at, :now)
     ) AS elsewhere
 )
 

@@ -3,8 +3,8 @@
 -- decided day: is_latest says whether as_of is that, or later, and the spell has not ended since.
 -- Grain: one row, none for an unknown contact. Reads: core.*, cohort.*, outbox.*, outcome.*, each by
 -- its contact. Writes nothing.
--- Parameters: contact_id, as_of (null: the latest decided day), end_of_day (the first instant after
--- as_of in the brand's zone; null: none), signals.
+-- Parameters: contact_id, as_of (null: the latest decided day), at (the last instant of as_of in
+-- the brand's zone; null: none), signals.
 SELECT
     contact.contact_id,
     contact.status,
@@ -49,12 +49,10 @@ SELECT
     coalesce(suppressed_word.label, CAST(suppressed.reason AS text)) AS suppressed_for,
     EXISTS(
         SELECT 1
-        FROM outbox.reply AS reply
+        FROM outbox.unread_reply AS reply
         WHERE
             reply.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
-            AND reply.meaning = 'unclear'
-            AND reply.reviewed_at IS NULL
-            AND reply.received_at < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+            AND reply.received_at <= coalesce(CAST(:at AS timestamptz), 'infinity')
     ) AS is_unread
 FROM core.contact AS contact
 CROSS JOIN (SELECT max(day.as_of) AS as_of FROM cohort.day AS day) AS latest
@@ -98,18 +96,11 @@ LEFT JOIN outcome.ended AS ended
 CROSS JOIN
     LATERAL (
         -- Resting is said only where nobody said stop: the first of the enum.
-        SELECT min(suppression.reason) AS reason
-        FROM core.suppression AS suppression
+        SELECT min(held.reason) AS reason
+        FROM core.contact_suppression AS held
         WHERE
-            (
-                (
-                    suppression.contact_id = contact.contact_id
-                    AND suppression.scope = 'person'
-                )
-                OR suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
-            )
-            AND suppression.lifted_at IS NULL
-            AND suppression.since < coalesce(CAST(:end_of_day AS timestamptz), 'infinity')
+            held.contact_id = contact.contact_id
+            AND core.stands_at(held.since, NULL, coalesce(CAST(:at AS timestamptz), 'infinity'))
     ) AS suppressed
 LEFT JOIN core.word AS suppressed_word
     ON

@@ -207,23 +207,32 @@ def counts(connection: Connection, as_of: date) -> DayCounts:
 def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     episode.open_due(connection, policy, as_of)
     consent, caps = policy.consent, policy.caps
-    decided = db.run(
+    day = {
+        "as_of": as_of,
+        "at": policy.last_instant(as_of),
+        "ladder": policy.ladder,
+        "caps_order": caps.order,
+    }
+    db.run(
         connection,
-        "cohort/decide",
-        as_of=as_of,
-        end_of_day=policy.end_of(as_of),
-        **policy.climb,
+        "cohort/due",
+        **day,
+        is_in_order=policy.climb["is_in_order"],
         purpose=consent.purpose,
         channel=consent.channel,
         country=policy.brand.country,
-        expires_after_days=consent.expires_after_days,
         consent_clocks=json.dumps([clock.model_dump() for clock in consent.clocks]),
+        most_holders=MOST_CARDS,
+    )
+    decided = db.run(
+        connection,
+        "cohort/decide",
+        **day,
+        expires_after_days=consent.expires_after_days,
         repeat_after_days=policy.repeat_after_days,
         gap_days=policy.gap_days,
         daily_cap=caps.per_day,
         warm_up_cap=_warm_up_cap(connection, caps.warm_up) if caps.warm_up else None,
-        most_holders=MOST_CARDS,
-        caps_order=caps.order,
         control_share=policy.control.share,
         control_salt=policy.control.salt,
         policy_version=policy.version,

@@ -194,7 +194,7 @@ def standing(
         contact_id=contact_id,
         as_of=as_of,
         signals=list(policy.signals),
-        end_of_day=policy.end_of(as_of) if as_of else None,
+        at=policy.last_instant(as_of) if as_of else None,
     ).one_or_none()
     if row is None:
         raise UnknownContact(f"There is no contact {contact_id}.")

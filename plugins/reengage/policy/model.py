@@ -1,7 +1,7 @@
 """The policy: everything a marketer decides, and what is asked of it."""
 
 import json
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -215,3 +215,9 @@ class Policy(Part):
     def end_of(self, day: date) -> datetime:
         """The first instant after a brand day: midnight in the brand's zone. Aware."""
         return datetime.combine(day + timedelta(days=1), time.min, self.brand.zone)
+
+    def last_instant(self, day: date) -> datetime:
+        """The last instant of a brand day: what came by then counts for it. In UTC: an hour that a
+        clock shows twice is two.
+        """
+        return self.end_of(day).astimezone(UTC) - timedelta(microseconds=1)

@@ -400,6 +400,7 @@ SPOKEN = (
     "a machine",
     "a doubt",
     "a consent",
+    "a consent that was corrected",
     "a start",
     "a stop",
     "a merge",
@@ -436,8 +437,17 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     def speak(load: Load) -> None:
         load.interaction(who["a signal"], later)
         load.consent(who["a consent"], world.at(later, -1))
+        load.consent(who["a consent that was corrected"], world.at(later, -1))
 
     world.load(later, speak)
+    world.sql(
+        "INSERT INTO core.consent (contact_id, source, record_key, channel, purpose, withdrawn_at,"
+        " effective_at, load_id) SELECT contact_id, source, record_key, channel, purpose,"
+        " effective_at, effective_at, load_id FROM core.consent"
+        " WHERE contact_id = :id AND effective_at = :at",
+        id=who["a consent that was corrected"],
+        at=world.at(later, -1),
+    )
     world.decide(later)
     for key in surveys.values():
         judge_anew(world, key, "machine")
@@ -456,7 +466,8 @@ def test_who_was_active_by_a_machine_is_given_up_where_nothing_since_speaks_for_
     )
 
     found = outcomes.follow_verdicts(world.engine, world.policy, world.clock)
-    given_up = {who["nothing"], who["a machine"], who["a doubt"]}
+    nobody = ("nothing", "a machine", "a doubt", "a consent that was corrected")
+    given_up = {who[what] for what in nobody}
     assert (found.not_active, found.given_up) == (len(who), len(given_up))
     assert outcome_of(world) == ["unsubscribed"] * len(who)
     statuses = "SELECT contact_id FROM core.contact WHERE status = 'unsubscribed'"

@@ -28,6 +28,16 @@ def test_the_shipped_policy_is_the_ladder_that_is_promised() -> None:
     assert policy.end_of(date(1998, 4, 5)) == datetime(1998, 4, 6, 4, tzinfo=UTC)
 
 
+def test_nothing_lies_between_the_last_instant_of_a_day_and_its_end() -> None:
+    policy = read_policy(SHIPPED)
+    # In São Paulo the hour before midnight came twice, as daylight saving time ended.
+    brand = policy.brand.model_copy(update={"time_zone": "America/Sao_Paulo"})
+    policy = policy.model_copy(update={"brand": brand})
+    day = date(1998, 2, 28)
+    assert policy.end_of(day) == datetime(1998, 3, 1, 3, tzinfo=UTC)
+    assert policy.last_instant(day) == datetime(1998, 3, 1, 2, 59, 59, 999_999, tzinfo=UTC)
+
+
 def test_another_text_is_another_version(tmp_path: Path) -> None:
     other = tmp_path / "journey.yaml"
     other.write_bytes(SHIPPED.read_bytes())

@@ -743,7 +743,7 @@ def test_case_bounce_new_number(warehouse: sa.Engine, tmp_path: Path, reason: st
     with warehouse.connect() as connection:
         told = db.run(connection, "marketer/contact_suppressions", contact_id=1).all()
         stands = db.run(
-            connection, "story/standing", contact_id=1, as_of=None, end_of_day=None, signals=[]
+            connection, "story/standing", contact_id=1, as_of=None, at=None, signals=[]
         ).one()
     assert [row.reason for row in told] == ([reason] if is_of_person else [])
     assert bool(stands.suppressed_for) == is_of_person

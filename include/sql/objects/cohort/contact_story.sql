@@ -95,10 +95,9 @@ SELECT
     coalesce(noted.label, 'Noted by ' || suppression.source) || ', for whoever has the number.',
     NULL
 FROM core.contact AS contact
-INNER JOIN core.suppression AS suppression
+INNER JOIN core.suppressed_number AS suppression
     ON
         suppression.phone_hash = ANY(core.phone_hashes(contact.phone_hash))
-        AND suppression.lifted_at IS NULL
         AND contact.contact_id <> suppression.contact_id
 LEFT JOIN core.word AS noted
     ON noted.about = 'core.suppression_source' AND suppression.source = noted.word

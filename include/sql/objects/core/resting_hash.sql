@@ -35,7 +35,7 @@ SELECT
         WHEN message.status NOT IN ('draft', 'queued', 'sending', 'unknown') THEN message.as_of
     END AS as_of
 FROM outbox.message AS message
-WHERE message.status NOT IN ('cancelled', 'rejected')
+WHERE outbox.may_go_out(message.status)
 UNION ALL
 SELECT
     'contest entries' AS what,
