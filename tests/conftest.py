@@ -37,6 +37,7 @@ LONGEST = (
     "test_day.py",
     "test_cohort.py",
     "test_readme.py",
+    "test_hostile_day.py",
     "test_outbox.py",
     "test_cases.py",
     "test_messy_shop.py",

@@ -31,17 +31,22 @@ from reengage.ingest.sources import Source, json_lists
 from reengage.ingest.sources.conditions import folded
 from reengage.ingest.sources.flags import may_withdraw
 from reengage.ingest.sources.folders import format_of, leads_out
-from reengage.ingest.sources.parquet_pages import unpacked_size
+from reengage.ingest.sources.parquet_pages import unpacked_sizes
 from reengage.spreadsheet import said_delimiter
 
 LONGEST = 1 << 20  # characters of a line, and of a value: a longer one is no line of a table
 LONGEST_RECORD = 10_000  # lines; a quote left open would otherwise swallow the rest of the file
 LONGEST_HEADER = 50  # lines
 # What a file may unpack to: so many bytes and lines in any case, else so many times its own size.
-MOST_UNPACKED, MOST_LINES, MOST_TIMES = 2 << 30, 5_000_000, 200
-MOST_ROWS = 20  # of Parquet, for each byte: an id alone takes more
+MOST_UNPACKED, MOST_LINES, MOST_TIMES = 2 << 30, 100_000, 200
+# Of Parquet: so many rows in any case, else so many for each byte, as an id alone takes more.
+MOST_ROWS, MOST_ROWS_A_BYTE = 5_000_000, 20
 MOST_BLANK = 1_000_000  # lines with nothing in them, one after the other
 WIDE_GROUP = 128 << 20  # bytes of a Parquet row group that is read in small batches
+LARGEST_PAGE = 24 << 20  # bytes of Parquet that unpack at once
+# Else a reader holds all pages of a column's row group at once.
+STREAMED: Any = {"buffer_size": LONGEST, "pre_buffer": False}
+BATCH_BYTES = 2 << 20  # of Parquet, read at once, where the rows of a group are alike
 LONGEST_WORD = 4096  # bytes of what a Parquet file holds once for many rows
 MOST_NAMES = 200  # of keys that the YAML does not name
 # What is compared with a name that is missed: so many names, and no longer ones.
@@ -758,11 +763,11 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
 
     columns = source.all_columns
     try:
-        parquet = pq.ParquetFile(file, buffer_size=LONGEST)
+        parquet = pq.ParquetFile(file, **STREAMED)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{file.name} is no whole Parquet file: is it cut? ({error})") from error
     with parquet:
-        if parquet.metadata.num_rows > max(MOST_LINES, MOST_ROWS * file.stat().st_size):
+        if parquet.metadata.num_rows > max(MOST_ROWS, MOST_ROWS_A_BYTE * file.stat().st_size):
             raise SourceError(
                 f"{file.name} says that it has {parquet.metadata.num_rows:,} rows, more than there "
                 "can be in it. Deliver it again."
@@ -781,11 +786,12 @@ def _parquet(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
         try:
             # What stands in a row group once may be meant by a million rows of it: read so, a value
             # is held once.
-            with pq.ParquetFile(file, buffer_size=LONGEST, read_dictionary=texts) as once:
+            with pq.ParquetFile(file, **STREAMED, read_dictionary=texts) as once:
                 for group in range(parquet.num_row_groups):
-                    _check_pages(file, parquet, group, {*taken})
                     rows = _batch_rows(file, parquet, group, {*taken})
+                    _check_pages(file, parquet, group, {*taken})
                     reader = once if _has_long_words(once, group, texts) else parquet
+                    pa.default_memory_pool().release_unused()  # the page that was looked at
                     batches = reader.iter_batches(rows, row_groups=[group], columns=taken)
                     for batch in batches:
                         values = [_values(batch.column(name)) for name in taken]
@@ -813,17 +819,28 @@ def _has_long_words(once: Any, group: int, texts: list[str]) -> bool:
 
 
 def _check_pages(file: Path, parquet: Any, place: int, names: set[str]) -> None:
-    """Raises SourceError where a column's pages unpack to far more than the file's end says."""
+    """Raises SourceError where a column's pages unpack to far more than the file's end says, or one
+    of them to more than is held at once.
+    """
     group = parquet.metadata.row_group(place)
     with file.open("rb") as raw:
         for column in map(group.column, range(group.num_columns)):
             name = column.path_in_schema.partition(".")[0]
             if name not in names:
                 continue
-            if unpacked_size(raw, column) > max(WIDE_GROUP, column.total_uncompressed_size):
+            total = largest = 0
+            for unpacked in unpacked_sizes(raw, column):
+                total, largest = total + unpacked, max(largest, unpacked)
+            if total > max(WIDE_GROUP, column.total_uncompressed_size):
                 raise SourceError(
                     f"{file.name}: the column {name} of its row group {place + 1} unpacks to more "
                     "than the file says. Deliver the file again."
+                )
+            if largest > LARGEST_PAGE:
+                raise SourceError(
+                    f"{file.name}: a page of the column {name} in its row group {place + 1} "
+                    f"unpacks to {largest >> 20:,} MiB, more than {LARGEST_PAGE >> 20}. Deliver "
+                    "the file again, in smaller pages."
                 )
 
 
@@ -852,7 +869,8 @@ def _batch_rows(file: Path, parquet: Any, place: int, names: set[str]) -> int:
         if field.name in names and pa.types.is_fixed_size_binary(field.type)
     ]
     rows = 64 if is_nested or unpacked > WIDE_GROUP else 10_000
-    return max(1, min(rows, LONGEST * 32 // max(1, sum(fixed))))
+    alike = BATCH_BYTES * group.num_rows // max(1, unpacked)
+    return max(1, min(rows, alike, LONGEST * 32 // max(1, sum(fixed))))
 
 
 def _values(column: Any) -> list[Any]:
@@ -867,12 +885,12 @@ def _values(column: Any) -> list[Any]:
         return [None if at is None else said[at] for at in column.indices.to_pylist()]
     kind = column.type
     if (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and column.nbytes > LONGEST:
-        too_long = pc.greater(pc.binary_length(column), LONGEST)
-        if pc.any(too_long).as_py():
-            said = _values(pc.if_else(too_long, None, column))
+        # Not compared by Arrow, which imports pandas where it is given a value of Python's.
+        too_long = [(length or 0) > LONGEST for length in pc.binary_length(column).to_pylist()]
+        if any(too_long):
             return [
-                _TOO_LONG if is_long else value
-                for is_long, value in zip(too_long.to_pylist(), said, strict=True)
+                _TOO_LONG if is_long else _text(column[at].as_py())
+                for at, is_long in enumerate(too_long)
             ]
     return [_text(value) for value in _plain(column).to_pylist()]
 

@@ -4,6 +4,7 @@ memory, whatever the file's end says of the same column.
 https://parquet.apache.org/docs/file-format/data-pages/ (headers in Thrift's compact protocol)
 """
 
+from collections.abc import Iterator
 from typing import IO, Any
 
 FEW, MANY = 1 << 9, 1 << 24  # bytes of a header: as a rule, and at most
@@ -11,19 +12,18 @@ BYTE, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = 3, 7, 8, 9, 10, 11, 12
 DEEPEST = 8
 
 
-def unpacked_size(file: IO[bytes], column: Any) -> int:
-    """How many bytes the pages of a column chunk unpack to, by their own headers.
+def unpacked_sizes(file: IO[bytes], column: Any) -> Iterator[int]:
+    """How many bytes each page of a column chunk unpacks to, by its own header.
 
     column: of a row group's metadata. Raises ValueError where a header cannot be read.
     """
     starts = (column.dictionary_page_offset, column.data_page_offset)
     at = min(start for start in starts if start)
-    end, total = at + column.total_compressed_size, 0
+    end = at + column.total_compressed_size
     while at < end:
         length, unpacked, packed = _sizes(file, at)
-        total += unpacked
+        yield unpacked
         at += length + packed
-    return total
 
 
 def _sizes(file: IO[bytes], at: int) -> tuple[int, int, int]:
