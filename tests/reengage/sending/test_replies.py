@@ -529,6 +529,16 @@ def test_case_twilio_optouttype(hooked: httpx.Client, warehouse: sa.Engine) -> N
     ]
 
 
+@pytest.mark.parametrize("status", ["RECEIVED", "Receiving", "arrived", ""])
+def test_a_stop_is_heard_whatever_status_comes_with_it(
+    hooked: httpx.Client, warehouse: sa.Engine, status: str
+) -> None:
+    add_contact(warehouse, 1, "+12125551001")
+    said = {"MessageSid": "SM1", "From": "+12125551001", "To": "+12125550100", "Body": "STOP"}
+    call(hooked, TWILIO, urlencode({**said, "SmsStatus": status}).encode())
+    assert statuses(warehouse) == {1: "unsubscribed"}
+
+
 def test_the_inbox_that_tells_once_loses_nothing(
     warehouse: sa.Engine, clock: SimulatedClock, tmp_path: Path
 ) -> None:

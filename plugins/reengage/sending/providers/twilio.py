@@ -274,8 +274,11 @@ class Twilio(SingleProvider):
         form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))
         form = {name: said(value) for name, value in form.items()}
         sid = form.get("MessageSid") or form.get("SmsSid") or form.get("SmsMessageSid")
-        status = form.get("MessageStatus") or form.get("SmsStatus")
-        if form.get("From") and status in INBOUND and (sid or "Body" in form):
+        status = (form.get("MessageStatus") or form.get("SmsStatus") or "").strip().lower() or None
+        # A report on a text of ours has no body: what has one is a reply, whatever its status.
+        is_reply = status in INBOUND and (sid or "Body" in form)
+        is_reply = is_reply or ("Body" in form and status not in STATUS)
+        if form.get("From") and is_reply:
             return Told(replies=[_heard(form, named(sid, form))])
         if sid and status in STATUS:
             code = form.get("ErrorCode") or ""
