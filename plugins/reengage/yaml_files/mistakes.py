@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from reengage.yaml_files.meant import as_part, calendar_day, clock_time, meant_number
 from reengage.yaml_files.places import field_at, find, homes_of, keys_of, model_in, type_at
 
+WORD = "literal["  # how pydantic names what may be one of several words
 MOST_SHOWN = 60  # characters of what somebody wrote
 
 
@@ -23,7 +24,7 @@ def explain(error: ValidationError, text: str | None, model: type[BaseModel]) ->
     root = yaml.compose(text, yaml.SafeLoader) if text else None
     found = [
         _Mistake(e, root, text or "", model)
-        for e in error.errors()
+        for e in _of_what_was_meant(error.errors())
         if e["type"] != "default_factory_not_called"  # follows from another
     ]
     meant = {(one.parent, one.near) for one in found if one.near}
@@ -31,6 +32,27 @@ def explain(error: ValidationError, text: str | None, model: type[BaseModel]) ->
     told = [one for one in found if not (one.kind == "missing" and (one.parent, one.key) in meant)]
     told.sort(key=lambda one: one.line or 0)
     return "is not usable:\n" + "\n".join(dict.fromkeys(f"  {one.said()}" for one in told))
+
+
+def _of_what_was_meant(errors: list[Any]) -> list[Any]:
+    """Without those of what was not written, where there may be a word or keys: pydantic tells
+    what is wrong with either.
+    """
+    has_keys = {
+        e["loc"][:-1]: isinstance(e["input"], dict)
+        for e in errors
+        if e["loc"] and str(e["loc"][-1]).startswith(WORD)
+    }
+    return [
+        e
+        for e in errors
+        if all(
+            e["loc"][: len(place)] != place
+            or len(e["loc"]) == len(place)
+            or str(e["loc"][len(place)]).startswith(WORD) is not keys
+            for place, keys in has_keys.items()
+        )
+    ]
 
 
 @dataclass
@@ -45,8 +67,9 @@ class _Mistake:
     def __post_init__(self) -> None:
         self.kind: str = self.error["type"]
         self.limits: dict[str, Any] = self.error.get("ctx", {})
-        loc = [part for part in self.error["loc"] if part != "[key]"]
-        self.is_key = len(loc) < len(self.error["loc"])
+        # Of a value that may be a word or keys pydantic names which of them it has tried.
+        loc = [p for p in self.error["loc"] if p != "[key]" and not str(p).startswith(WORD)]
+        self.is_key = "[key]" in self.error["loc"]
         self.key = str(loc[-1]) if loc else ""
         self.parent = tuple(loc[:-1])
         message = self.error["msg"].removeprefix("Value error, ")

@@ -936,6 +936,28 @@ def test_a_consent_that_says_nothing_grants_nothing_and_takes_back_what_was_gran
     assert "that is all of its rows" in problem
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("Purchase", "kind: write one of purchase,"),
+        ("{column: type, map: {a: Purchase}}", "kind.map.a: write one of purchase,"),
+        ("{column: type}", "kind.map: is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_kind_is_said_of_what_was_written(
+    tmp_path: Path, kind: str, said: str
+) -> None:
+    file = tmp_path / "shop.yaml"
+    text = "source: shop\nentity: interaction\nconnector: files\npath: a.csv\nkind: "
+    file.write_text(f"{text}{kind}\ncolumns: {{source_contact_id: who, occurred_at: at}}\n")
+    with pytest.raises(ConfigurationError) as refused:
+        read_source(file)
+    _, *lines = str(refused.value).splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert "literal" not in lines[0]
+
+
 PRODUCT: dict[str, Any] = {
     "entity": "product",
     "kind": None,
