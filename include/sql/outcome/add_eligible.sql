@@ -104,6 +104,30 @@ WHERE
 
 ANALYZE newly_drawn;
 
+-- What they did in the year before. The bounds are of all of them, so that no older month is read.
+WITH before AS (
+    SELECT
+        newly_drawn.contact_id,
+        newly_drawn.salt,
+        count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases,
+        sum(interaction.amount) FILTER (
+            WHERE
+            interaction.currency = experiment.currency
+            AND interaction.is_settled IS NOT TRUE
+        ) AS spent
+    FROM newly_drawn
+    INNER JOIN outcome.experiment AS experiment ON newly_drawn.salt = experiment.salt
+    INNER JOIN core.contact AS contact ON newly_drawn.contact_id = contact.contact_id
+    INNER JOIN core.interaction AS interaction
+        ON coalesce(contact.merged_into, contact.contact_id) = interaction.contact_id
+    WHERE
+        interaction.occurred_on
+        BETWEEN newly_drawn.eligible_on - 364 AND newly_drawn.eligible_on
+        AND interaction.occurred_on >= (SELECT min(first.eligible_on) - 364 FROM newly_drawn AS first)
+        AND interaction.occurred_on <= (SELECT max(last.eligible_on) FROM newly_drawn AS last)
+    GROUP BY newly_drawn.contact_id, newly_drawn.salt
+)
+
 INSERT INTO outcome.eligible (
     contact_id, salt, dormant_since, arm, eligible_on, step, behaviour, control_share,
     lifecycle_class, language, purchases_before, spent_before, count_on
@@ -119,8 +143,8 @@ SELECT
     newly_drawn.control_share,
     contact.lifecycle_class,
     contact.language,
-    before.purchases,
-    before.spent,
+    coalesce(before.purchases, 0),
+    coalesce(before.spent, 0),
     newly_drawn.eligible_on + least(experiment.attribution_days, experiment.horizon_days)
 FROM newly_drawn
 INNER JOIN outcome.experiment AS experiment ON newly_drawn.salt = experiment.salt
@@ -129,21 +153,6 @@ INNER JOIN cohort.episode AS episode
         newly_drawn.contact_id = episode.contact_id
         AND newly_drawn.dormant_since = episode.dormant_since
 INNER JOIN core.contact AS contact ON newly_drawn.contact_id = contact.contact_id
-CROSS JOIN
-    LATERAL (
-        SELECT
-            count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases,
-            coalesce(
-                sum(interaction.amount) FILTER (
-                    WHERE
-                    interaction.currency = experiment.currency
-                    AND interaction.is_settled IS NOT TRUE
-                ), 0
-            ) AS spent
-        FROM core.interaction AS interaction
-        WHERE
-            interaction.contact_id = coalesce(contact.merged_into, contact.contact_id)
-            AND interaction.occurred_on
-            BETWEEN newly_drawn.eligible_on - 364 AND newly_drawn.eligible_on
-    ) AS before
+LEFT JOIN before
+    ON newly_drawn.contact_id = before.contact_id AND newly_drawn.salt = before.salt
 ON CONFLICT (contact_id, salt) DO NOTHING;

@@ -351,6 +351,11 @@ def test_money_is_of_one_currency_and_the_largest_is_cut_down(warehouse: sa.Engi
         world.write(later)
     told = effects(world)["ladder"]
     assert told.treated_revenue + told.control_revenue == 1000 + 8 * 7
+    # Contact 1 has spent as much before, and 2 in another currency.
+    known = "SELECT contact_id, purchases_before, spent_before FROM outcome.eligible"
+    assert {row.contact_id: tuple(row)[1:] for row in world.sql(known)} == {
+        who: (1, {1: 1000, 2: 0}.get(who, 7)) for who in range(1, 61)
+    }
     assert told.revenue_cap == 7
     spent = {True: 0, False: 0}
     for who in range(1, 11):
