@@ -49,10 +49,10 @@ def maintenance() -> None:
     @task
     @told_plainly
     def tidy() -> int:
-        from reengage.airflow.runtime import warehouse
+        from reengage.airflow.runtime import current_run, warehouse
         from reengage.maintenance import audits
 
-        return audits.tidy(warehouse())
+        return audits.tidy(warehouse(), current_run(needs_day=False).clock)
 
     @task
     @told_plainly

@@ -204,7 +204,8 @@ CREATE TABLE raw.consent (
     granted_at timestamp with time zone,
     withdrawn_at timestamp with time zone,
     wording text,
-    language text
+    language text,
+    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
 );
 CREATE INDEX consent_by_load ON raw.consent (load_id);
 CREATE UNIQUE INDEX consent_current ON raw.consent (source, record_key) WHERE (status <> 'superseded'::raw.row_status);
@@ -247,7 +248,8 @@ CREATE TABLE raw.contact (
     shop_account_id text,
     -- What kind of number a contact has, so that nothing is sent to a landline. NULL: not judged
     -- yet.
-    phone_kind text
+    phone_kind text,
+    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
 );
 -- The load's own rows, from which core is kept up.
 CREATE INDEX contact_by_load ON raw.contact (load_id);
@@ -297,7 +299,8 @@ CREATE TABLE raw.interaction (
     amount numeric,
     currency text,
     product_id text,
-    coupon_code text
+    coupon_code text,
+    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
 );
 CREATE INDEX interaction_by_load ON raw.interaction (load_id);
 CREATE UNIQUE INDEX interaction_current ON raw.interaction (source, record_key) WHERE (status <> 'superseded'::raw.row_status);
@@ -331,6 +334,7 @@ CREATE TABLE raw.load (
     -- What taking the load from raw into core took, on the wall's clock. NULL: not known, or not
     -- taken yet.
     core_seconds double precision,
+    tidied_at timestamp with time zone,  -- when what it replaced was emptied; null: not yet
     CONSTRAINT load_pkey PRIMARY KEY (load_id)
 );
 CREATE INDEX load_by_source ON raw.load (source, as_of);
@@ -356,7 +360,8 @@ CREATE TABLE raw.product (
     image_url text,
     price numeric,
     currency text,
-    available boolean
+    available boolean,
+    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
 );
 CREATE INDEX product_by_load ON raw.product (load_id);
 CREATE UNIQUE INDEX product_current ON raw.product (source, record_key) WHERE (status <> 'superseded'::raw.row_status);
@@ -540,6 +545,15 @@ CREATE INDEX interaction_by_code ON core.interaction USING gin (outbox.code_keys
 CREATE INDEX interaction_by_product ON core.interaction (product_id, source, occurred_on DESC, occurred_at DESC) WHERE ((product_id IS NOT NULL) AND (kind = ANY (ARRAY['purchase'::core.interaction_kind, 'loyalty'::core.interaction_kind])));
 -- Contacts who ever gave something back: few.
 CREATE INDEX interaction_refunds ON core.interaction (contact_id) WHERE (kind = 'refund'::core.interaction_kind);
+
+-- Who was taken for whom: append-only, where core.contact.merged_into says how it is now.
+CREATE TABLE core.merge (
+    merge_id bigint GENERATED ALWAYS AS IDENTITY,
+    contact_id bigint NOT NULL,
+    merged_into bigint,  -- null: a contact of their own again
+    load_id bigint,  -- that told it; null: before this was kept
+    CONSTRAINT merge_pkey PRIMARY KEY (contact_id, merge_id)
+);
 
 -- The files of include/sql/objects that this warehouse has, so that a migrate which finds nothing
 -- new does nothing, and drops what no file makes any more.
@@ -738,6 +752,14 @@ CREATE TABLE cohort.gate (
     said text NOT NULL,  -- for a person
     judged_at timestamp with time zone NOT NULL,
     CONSTRAINT gate_pkey PRIMARY KEY (as_of, gate)
+);
+
+-- What each version of the policy said, from its first day on.
+CREATE TABLE cohort.policy (
+    policy_version text NOT NULL,
+    text text NOT NULL,  -- the file, as it was
+    first_as_of date NOT NULL,  -- the first day that it decided
+    CONSTRAINT policy_pkey PRIMARY KEY (policy_version)
 );
 
 -- A draw that anybody can check: the commitment is shown before the first entry, the seed after the
@@ -1211,6 +1233,8 @@ CREATE TABLE history.return_curve (
 \ir objects/core/settlement.sql
 \ir objects/core/source_ids.sql
 \ir objects/core/stands_at.sql
+\ir objects/history/card_version.sql
+\ir objects/history/interaction_version.sql
 \ir objects/outbox/cost.sql
 \ir objects/outbox/drawing.sql
 \ir objects/outbox/is_touch.sql

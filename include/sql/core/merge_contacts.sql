@@ -2,7 +2,8 @@
 -- recorded, and can be undone by original_contact_id. Messages and episodes keep the contact they
 -- belong to; an open episode of the merged one is evaluated no more.
 -- Grain: merged contact. Writes: core.contact_identity, core.interaction, core.consent,
--- core.suppression, core.contact_attribute, core.contact, cohort.dormancy, cohort.episode. Parameters: merged_ids, kept_ids,
+-- core.suppression, core.contact_attribute, core.contact, core.merge, cohort.dormancy, cohort.episode.
+-- Parameters: merged_ids, kept_ids,
 -- load_id.
 -- Twice: a merged contact has nothing left to move.
 UPDATE core.contact_identity AS identity
@@ -61,6 +62,13 @@ UPDATE core.contact AS contact
 SET merged_into = pair.kept_id, updated_load_id = :load_id
 FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
 WHERE contact.contact_id = pair.merged_id;
+
+INSERT INTO core.merge (contact_id, merged_into, load_id)
+SELECT
+    pair.merged_id,
+    pair.kept_id,
+    :load_id
+FROM unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id);
 
 -- Who was merged into a contact that is itself merged now is found in one step.
 UPDATE core.contact AS contact

@@ -4,7 +4,7 @@
 -- with the contact that was written to. A stop of a contact that is parted, and a withdrawal that no row
 -- accounts for, hold each part: it may be any of them who said it.
 -- Grain: identity. Reads: placed, claimed, raw.interaction, raw.consent, core.card_id. Writes:
--- core.contact, core.contact_activity, core.contact_identity, core.interaction, core.consent,
+-- core.contact, core.merge, core.contact_activity, core.contact_identity, core.interaction, core.consent,
 -- core.suppression, cohort.dormancy, the temporary table parted. Parameters: load_id, as_of. Twice: nothing moves.
 INSERT INTO core.contact (
     contact_id, first_source, first_source_contact_id, first_seen_on, updated_load_id
@@ -28,13 +28,22 @@ FROM placed
 WHERE placed.is_new AND placed.is_first
 ORDER BY placed.contact_id;
 
-UPDATE core.contact AS contact
-SET merged_into = NULL, updated_load_id = :load_id
-FROM claimed
-WHERE
-    claimed.contact_id = claimed.kept_id
-    AND claimed.merged_into IS NOT NULL
-    AND contact.contact_id = claimed.contact_id;
+WITH freed AS (
+    UPDATE core.contact AS contact
+    SET merged_into = NULL, updated_load_id = :load_id
+    FROM claimed
+    WHERE
+        claimed.contact_id = claimed.kept_id
+        AND claimed.merged_into IS NOT NULL
+        AND contact.contact_id = claimed.contact_id
+    RETURNING contact.contact_id
+)
+
+INSERT INTO core.merge (contact_id, load_id)
+SELECT
+    freed.contact_id,
+    :load_id
+FROM freed;
 
 -- Of whom nothing was opened while they were another, it may be now.
 UPDATE cohort.dormancy AS dormancy
@@ -54,13 +63,23 @@ WHERE
     );
 
 -- Who was merged is found in one step, wherever the person is now.
-UPDATE core.contact AS contact
-SET merged_into = claimed.kept_id
-FROM claimed
-WHERE
-    contact.contact_id = claimed.contact_id
-    AND claimed.contact_id <> claimed.kept_id
-    AND claimed.merged_into <> claimed.kept_id;
+WITH moved AS (
+    UPDATE core.contact AS contact
+    SET merged_into = claimed.kept_id
+    FROM claimed
+    WHERE
+        contact.contact_id = claimed.contact_id
+        AND claimed.contact_id <> claimed.kept_id
+        AND claimed.merged_into <> claimed.kept_id
+    RETURNING contact.contact_id, contact.merged_into
+)
+
+INSERT INTO core.merge (contact_id, merged_into, load_id)
+SELECT
+    moved.contact_id,
+    moved.merged_into,
+    :load_id
+FROM moved;
 
 DROP TABLE IF EXISTS parted;
 

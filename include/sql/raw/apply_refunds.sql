@@ -3,7 +3,7 @@
 -- Grain: source row. Reads and writes: raw.interaction. Parameters: load_id, source, as_of.
 -- Twice: nothing is put off any more.
 UPDATE raw.interaction AS bought
-SET status = 'superseded', superseded_by = :load_id
+SET status = 'superseded', superseded_by = :load_id, stood_as = bought.status
 FROM raw.interaction AS refund
 WHERE
     refund.source = :source

@@ -18,7 +18,7 @@ WHERE
     AND coalesce(later.withdrawn_at < later.granted_at, TRUE);
 
 UPDATE raw.consent AS refusal
-SET status = 'superseded', superseded_by = :load_id
+SET status = 'superseded', superseded_by = :load_id, stood_as = refusal.status
 FROM staged, raw.load AS load
 WHERE
     staged.reason IS NULL

@@ -11,7 +11,7 @@ WHERE
     AND raw.refunded_key(staged.record_key) IS NULL;
 
 UPDATE raw.interaction AS refund
-SET status = 'superseded', superseded_by = :load_id
+SET status = 'superseded', superseded_by = :load_id, stood_as = refund.status
 FROM staged, raw.file AS file
 WHERE
     refund.source = :source

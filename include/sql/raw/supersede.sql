@@ -21,7 +21,7 @@ WHERE
     AND current_file.path <> :path;
 
 UPDATE raw.entity AS old
-SET status = 'superseded', superseded_by = :load_id
+SET status = 'superseded', superseded_by = :load_id, stood_as = old.status
 FROM (
     -- The last row of a key in the file is the one that counts.
     SELECT DISTINCT ON (staged.record_key)

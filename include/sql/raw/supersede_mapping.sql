@@ -3,7 +3,7 @@
 -- Grain: source row. Reads: raw.file, staged. Writes: raw.entity. Parameters: load_id, source, path,
 -- mapping_hash. Twice: a superseded row is not looked at again.
 UPDATE raw.entity AS old
-SET status = 'superseded', superseded_by = :load_id
+SET status = 'superseded', superseded_by = :load_id, stood_as = old.status
 FROM raw.file AS file
 WHERE
     file.file_id = old.file_id

@@ -143,6 +143,13 @@ def decide_in(
             episode.advance(connection, policy, as_of)
             db.run(
                 connection,
+                "cohort/keep_policy",
+                policy_version=policy.version,
+                text=policy.text,
+                as_of=as_of,
+            )
+            db.run(
+                connection,
                 "cohort/record_day",
                 as_of=as_of,
                 policy_version=policy.version,

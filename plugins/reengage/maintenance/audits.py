@@ -353,29 +353,32 @@ def _left(connection: Connection, rules: _Rules, ids: list[int]) -> list[tuple[s
     ]
 
 
-def tidy(engine: Engine, *, keep_days: int = KEEP_DAYS) -> int:
-    """Drop what grows without use, and refresh what the planner knows. Returns the rows dropped.
+def tidy(engine: Engine, clock: Clock, *, keep_days: int = KEEP_DAYS) -> int:
+    """Empty what is of no use, and refresh what the planner knows. Returns the rows emptied.
 
-    keep_days: before the newest day loaded. Rows of raw that were replaced earlier, and that their
-    own file has since said anew, go; so do bodies of webhooks that could not be mapped. Rejects,
-    and everything beyond, stay. A table that is at work is left for the next week. Twice: nothing
-    is left to drop.
+    keep_days: before the newest day loaded. Rows of raw that were replaced earlier lose the
+    source's record and what names a person, and still tell what was known when; bodies of webhooks
+    that could not be mapped go. Rejects, and everything beyond, stay. A table that is at work is
+    left for the next week. clock: by which it is noted. Twice: nothing is left to empty.
     """
     with engine.connect() as connection:
         loads = db.run(connection, "maintenance/old_loads", keep_days=keep_days).all()
-    dropped = 0
+    emptied = 0
     for load in progress(loads, "tidy", "loads", len(loads)):
         with engine.begin() as connection:
-            dropped += db.run(
-                connection, "maintenance/drop_replaced", f"raw.{load.entity}", load_id=load.load_id
+            emptied += db.run(
+                connection, "maintenance/empty_replaced", f"raw.{load.entity}", load_id=load.load_id
             ).rowcount
+            if load.entity == "contact":
+                db.run(connection, "maintenance/empty_cards", load_id=load.load_id)
+            db.run(connection, "maintenance/note_tidied", load_id=load.load_id, at=clock())
     with engine.begin() as connection:
         db.run(connection, "maintenance/forget_webhooks", keep_days=keep_days)
-    log.info("%s rows of raw that were replaced long ago are dropped", f"{dropped:,}")
+    log.info("%s rows of raw that were replaced long ago are emptied", f"{emptied:,}")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in progress(TABLES, "vacuum", "tables", len(TABLES)):
             _vacuum(connection, table)
-    return dropped
+    return emptied
 
 
 def _vacuum(connection: Connection, table: str) -> None:

@@ -16,7 +16,7 @@ from reengage.policy.values import Days, Kind, Part, check_growing, check_single
 
 
 class Policy(Part):
-    """Everything a marketer decides. `version` names the text it was read from.
+    """Everything a marketer decides. `version` names the `text` it was read from.
 
     mode: sandbox texts nobody, and is refused beside a real provider; live is refused beside the
     sandbox, which would take customers for texted who were not. unsubscribe_after_texts: who got
@@ -24,6 +24,7 @@ class Policy(Part):
     """
 
     version: str
+    text: str = Field(default="", repr=False)
     mode: Literal["sandbox", "live"] = "sandbox"
     brand: Brand
     signals: tuple[Kind, ...] = Field(min_length=1, examples=["[purchase, visit, loyalty]"])

@@ -33,6 +33,6 @@ def _policy(path: Path, text: str) -> Policy:
         )
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
     try:
-        return Policy.model_validate({"version": version, **content})
+        return Policy.model_validate({"version": version, "text": text, **content})
     except ValidationError as error:
         raise ConfigurationError(f"The policy {path} {explain(error, text, Policy)}") from error

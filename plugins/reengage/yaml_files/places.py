@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-OURS = ("version", "mapping_hash")  # in a model, and in no file
+OURS = ("version", "text", "mapping_hash")  # in a model, and in no file
 
 
 def find(root: yaml.Node | None, loc: list[Any]) -> tuple[int, yaml.Node | None, str]:

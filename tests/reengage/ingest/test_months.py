@@ -75,7 +75,7 @@ def test_an_event_stands_once_whatever_its_source_says_of_its_day(
         assert feed.rows(STANDING) == stands, said
         assert feed.rows(DIFFERENCES) == []
         # What was said before is forgotten, and what stands is known all the same.
-        tidy(warehouse, keep_days=0)
+        tidy(warehouse, clock, keep_days=0)
 
 
 def test_a_refund_under_its_order_is_found_in_the_month_of_the_order(

@@ -582,7 +582,7 @@ def test_a_new_warehouse_agrees(warehouse: sa.Engine) -> None:
 # --- tidying -------------------------------------------------------------------------------------
 
 
-def test_tidying_drops_what_a_file_has_said_anew_and_keeps_its_last_word(
+def test_tidying_empties_what_was_replaced_long_ago_and_keeps_what_was_known(
     warehouse: sa.Engine, tmp_path: Path
 ) -> None:
     feed = Feed(warehouse, tmp_path)
@@ -597,23 +597,47 @@ def test_tidying_drops_what_a_file_has_said_anew_and_keeps_its_last_word(
     def versions() -> list[tuple[Any, ...]]:
         return rows(
             warehouse,
-            "SELECT CAST(amount AS integer), status::text "
+            "SELECT CAST(amount AS integer), status::text, record <> '{}' "
             "FROM raw.interaction WHERE record_key = '1' ORDER BY file_id",
         )
 
     for amount in (1, 2, 3):
         old = say("old.csv", amount, day)
     say("new.csv", 4, day)
-    assert versions() == [(1, "superseded"), (2, "superseded"), (3, "superseded"), (4, "loaded")]
-    assert tidy(warehouse) == 0, "it is not long ago"
+    assert versions() == [
+        (1, "superseded", True),
+        (2, "superseded", True),
+        (3, "superseded", True),
+        (4, "loaded", True),
+    ]
+    assert tidy(warehouse, at_noon) == 0, "it is not long ago"
     say("new.csv", 5, day + timedelta(days=200))
-    assert tidy(warehouse) == 2
-    assert versions() == [(3, "superseded"), (4, "superseded"), (5, "loaded")]
-    assert tidy(warehouse) == 0
+    assert tidy(warehouse, at_noon) == 3
+    assert versions() == [
+        (1, "superseded", False),
+        (2, "superseded", False),
+        (3, "superseded", False),
+        (4, "superseded", True),
+        (5, "loaded", True),
+    ]
+    assert tidy(warehouse, at_noon) == 0
+    known = rows(
+        warehouse,
+        "SELECT CAST(amount AS integer), is_fact, known_from, known_until "
+        "FROM history.interaction_version WHERE source_event_id = '1' ORDER BY amount",
+    )
+    later = day + timedelta(days=200)
+    assert known == [
+        (1, True, day, day),
+        (2, True, day, day),
+        (3, True, day, day),
+        (4, True, day, later),
+        (5, True, later, None),
+    ]
     # Read again, the old file is still known to be old.
     old.touch()
     feed.take(day + timedelta(days=200))
-    assert versions()[-1] == (5, "loaded") and len(versions()) == 3
+    assert versions()[-1] == (5, "loaded", True) and len(versions()) == 5
     ((rejected,),) = rows(warehouse, "SELECT count(*) FROM raw.reject")
     assert rejected >= 5
 
@@ -622,7 +646,7 @@ def test_tidying_tells_the_planner_and_waits_for_nobody(warehouse: sa.Engine) ->
     small_world(warehouse, 1)
     with warehouse.begin() as busy:
         busy.exec_driver_sql("LOCK TABLE core.consent IN ACCESS EXCLUSIVE MODE")
-        tidy(warehouse)
+        tidy(warehouse, at_noon)
     known = rows(
         warehouse,
         "SELECT relname FROM pg_class WHERE reltuples >= 0 AND relkind = 'r' "

@@ -1074,11 +1074,11 @@ def test_what_cannot_be_read_of_a_webhook_is_kept_until_it_is_too_old(
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
     # What could be read is not taken twice.
     assert outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True) == {}
-    assert audits.tidy(warehouse) == 0
+    assert audits.tidy(warehouse, clock) == 0
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
     clock.move_to(clock() + timedelta(days=audits.KEEP_DAYS, hours=1))
     hooked.post("/webhooks/infobip", content=infobip(reply("r3", "hello")), headers=BASIC)
-    audits.tidy(warehouse)
+    audits.tidy(warehouse, clock)
     assert kept(warehouse)[0] == ("infobip", True, True, "1 unread")
 
 
