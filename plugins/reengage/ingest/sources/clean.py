@@ -84,7 +84,9 @@ NO_DAY = re.compile(
 UNKNOWN_DAYS = {date(1900, 1, 1), date(1970, 1, 1)}
 NOT_WITHDRAWN = "is no day (the year 0 or 9999, or no): read as not withdrawn"
 # Another word here has all files of consents read again: their rows mean something else now.
-CONSENTS_READ = "refusals, days that are none, marked cells, flags, channels, purposes are heard"
+CONSENTS_READ = (
+    "refusals, days that are none, marked cells, flags, channels, purposes, dated refusals heard"
+)
 UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
 UNKNOWN_PURPOSE = "is no purpose that is known: what is taken back is taken back for ours, too"
 UNREADABLE = "cannot be read: read as withdrawn"
@@ -150,7 +152,7 @@ class Good(NamedTuple):
     the source's id; where it has none, a hash of the record that ends in #1, until raw/key_rows
     counts its likes. lacks: what a line of an order does not say itself, so that it is rejected
     unless another line of the order does. has_status: whether a column that may exclude it says
-    anything.
+    anything. also: another row that it comes to.
     """
 
     record_key: str
@@ -162,6 +164,7 @@ class Good(NamedTuple):
     typed: tuple[Any, ...]
     lacks: str | None = None
     has_status: bool = False
+    also: "Good | None" = None
 
 
 class Bad(NamedTuple):
@@ -301,7 +304,10 @@ class Cleaner:
 
         try:
             is_fact = is_fact and not _says_no(values.get("subscribed"))
-            return good(*(self._clean if is_fact else self._clean_excluded)(values, problems))
+            row = good(*(self._clean if is_fact else self._clean_excluded)(values, problems))
+            if not is_fact and self.source.entity == "consent":
+                row = row._replace(also=self._bare_withdrawal(row))
+            return row
         except BadValue as error:
             if not is_fact:
                 return None
@@ -469,6 +475,18 @@ class Cleaner:
             # is from the load on.
             withdrawn = granted
         return self._of_consent(values, problems, granted, withdrawn, is_refusal=is_withdrawn)
+
+    def _bare_withdrawal(self, refusal: Good) -> Good | None:
+        """What a refusal that names the day of its withdrawal says as any other row does: it counts
+        against what other sources have granted, too.
+        """
+        place = TYPED["consent"].index("granted_at")
+        withdrawn = refusal.typed[place + 1]
+        if withdrawn is None:
+            return None
+        typed = (*refusal.typed[:place], None, withdrawn, *refusal.typed[place + 2 :])
+        key = f"{refusal.record_key}/{withdrawn.isoformat()}/withdrawn"
+        return refusal._replace(record_key=key, is_excluded=False, typed=typed, problems={})
 
     def _is_day(self, moment: Moment) -> bool:
         """Whether it is the beginning of a day of the brand's, as of a date without a time."""

@@ -375,11 +375,12 @@ class _Reader:
                     bad = (line, row.reason, None, None, None, False, False, None, row.record)
                     yield (*bad, *nothing)
                     row = row.refusal if isinstance(row, Bad) else None
-                if row is not None:
+                while row is not None:
                     problems = json.dumps(row.problems) if row.problems else None
                     said = (line, row.lacks, row.record_key, row.record_hash, row.dated_on)
                     flags = (row.is_excluded, row.has_status)
                     yield (*said, *flags, problems, row.record, *row.typed)
+                    row = row.also
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
