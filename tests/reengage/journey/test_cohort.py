@@ -229,7 +229,7 @@ def tell(
         world.check_daily_steps()
 
 
-EXAMPLES = examples(8)
+EXAMPLES = examples(6)
 
 
 @settings(max_examples=EXAMPLES, **SETTLED)

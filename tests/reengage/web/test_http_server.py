@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from test_web import NOW, served
 
+import patience
 from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
@@ -45,19 +46,25 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
+def keep_alive() -> float:
+    """Seconds that a connection stays open after an answer."""
+    return patience.SECONDS
+
+
+@pytest.fixture
 def counted(
-    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock
+    warehouse: sa.Engine, policy: Policy, clock: SimulatedClock, keep_alive: float
 ) -> Iterator[Callable[..., socket.socket]]:
     """Opens connections to a service, from an address of this machine."""
     with ExitStack() as opened:
         app = create_app(warehouse, policy, clock)
         client = opened.enter_context(
-            served(app, http=Counted, timeout_keep_alive=0.3, lifespan="off")
+            served(app, http=Counted, timeout_keep_alive=keep_alive, lifespan="off")
         )
 
         def connect(number: int, most_bytes: int = 65536) -> socket.socket:
             wire = opened.enter_context(socket.socket())
-            wire.settimeout(5)
+            wire.settimeout(patience.SECONDS)
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most_bytes)
             wire.bind((f"127.0.0.{number}", 0))
             wire.connect(("127.0.0.1", client.base_url.port))
@@ -155,6 +162,7 @@ def test_requests_that_nobody_waits_for_are_not_piled_up(
     wait_for_the_end(many)
 
 
+@pytest.mark.parametrize("keep_alive", [0.3])
 @pytest.mark.parametrize("pages", [4, 500], ids=["and goes", "and asks on"])
 def test_who_asks_and_never_reads_is_given_up(
     counted: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch, pages: int

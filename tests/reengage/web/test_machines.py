@@ -450,7 +450,7 @@ def test_opt_outs_are_kept_while_the_warehouse_hangs_and_are_brought_to_it_once(
         with warehouse.begin() as connection:
             connection.exec_driver_sql("LOCK TABLE core.suppression")
             for _ in range(presses):
-                stopped = client.post(f"/{link}/opt-out", timeout=5)
+                stopped = client.post(f"/{link}/opt-out")
                 assert "o more texts" in stopped.text
             assert threading.active_count() - before <= web_service.MOST_HANGING + 2
             kept = app.state.service.spool._file.read_text().splitlines()

@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 from test_web import QUIET, rows
 
+import patience
 from patience import free_port, in_time
 from reengage import db
 from reengage.settings import INCLUDE
@@ -135,7 +136,7 @@ class Visitors:
         self._threads = [threading.Thread(target=self._visit) for _ in range(VISITORS)]
 
     def _visit(self) -> None:
-        wire = HTTPConnection("127.0.0.1", self._port, timeout=20)
+        wire = HTTPConnection("127.0.0.1", self._port, timeout=patience.SECONDS)
         while not self._end.is_set():
             number = next(self._number)
             name = f"visitor {number}"
