@@ -132,7 +132,7 @@ def test_files_that_were_read_by_an_older_rule_of_ids_are_read_anew(
     with monkeypatch.context() as older:
         older.setattr(clean, "unquoted", str)
         older.setattr(clean, "normal_id", str)
-        older.setattr(clean.Cleaner, "_is_marked", lambda *_: False)
+        older.setattr(clean.Cleaner, "_is_marked", lambda *_, **__: False)
         older.setattr(clean, "RULES", {"contact": "4"})
         older.setattr(clean, "CONSENTS_READ", "refusals alone")
         for module in (clean, load):

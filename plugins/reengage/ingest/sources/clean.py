@@ -27,7 +27,7 @@ from reengage.ingest.sources.codes import spelled_out
 from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
 from reengage.ingest.sources.files import Guessed
 from reengage.ingest.sources.flags import is_no, is_yes
-from reengage.ingest.sources.ids import WHOLE, is_email, normal_id
+from reengage.ingest.sources.ids import is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
@@ -90,6 +90,7 @@ CONSENTS_READ = (
 UNKNOWN_CHANNEL = "is no channel that is known: what is taken back is taken back for texts, too"
 UNKNOWN_PURPOSE = "is no purpose that is known: what is taken back is taken back for ours, too"
 UNREADABLE = "cannot be read: read as withdrawn"
+MARKS = ("=", "'", '"')  # with which a spreadsheet says that a cell is text
 IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
@@ -210,6 +211,7 @@ class Cleaner:
             (ours, theirs, sys.maxsize if ours in REJECTING else LONGEST.get(ours, LONGEST_FIELD))
             for ours, theirs in source.named_columns.items()
         ]
+        self._ids = [ours for ours, _, _ in self._named if ours in IDS]
         self._names = [n for n in ("first_name", "last_name") if n in source.columns]
         self._kind = source.kind if isinstance(source.kind, str) else None
         self._kind_column = source.kind.column if isinstance(source.kind, KindColumn) else None
@@ -257,10 +259,13 @@ class Cleaner:
                 return Bad("holds NUL bytes", said)
         values: dict[str, str | None] = dict(self._constants)
         problems: dict[str, str] = {}
+        is_marked = False
         for ours, theirs, longest in self._named:
             value = record[theirs]
             if value:
-                value = unquoted(value.strip())
+                value = value.strip()
+                if value[:1] in MARKS:
+                    value, is_marked = unquoted(value), True
                 if len(value) > longest:
                     problems[ours] = f"is longer than {longest:,} characters"
                     value = None
@@ -276,7 +281,7 @@ class Cleaner:
             if verdict.problem:
                 problems[column] = verdict.problem
         times_anew = is_anew + self._reads_anew(values, record)
-        times_anew += self._is_marked(record)
+        times_anew += self._is_marked(values, is_marked=is_marked)
         for ours, product in self._products.items():
             found = self._multiplied(ours, product, record, problems, self._currency_of(values))
             values[ours] = found and found.amount
@@ -339,15 +344,14 @@ class Cleaner:
             for value in said
         )
 
-    def _is_marked(self, record: dict[str, str | None]) -> bool:
+    def _is_marked(self, values: dict[str, str | None], *, is_marked: bool) -> bool:
         """Whether a row of `ROW_RULES` says a text or an id as only spreadsheets do."""
         if self.source.entity not in ROW_RULES:
             return False
-        return any(
-            value[:1] in "='\"" or (ours in IDS and value[-1] in ".0" and WHOLE.fullmatch(value))
-            for ours, theirs, _ in self._named
-            if (value := (record[theirs] or "").strip())
-        )
+        for ours in self._ids:
+            if (value := values[ours]) and ("," in value or value[-1] == "."):
+                return True
+        return is_marked
 
     def _judge(
         self, column: str, value: str | None, known: dict[str | None, "_Verdict"]
