@@ -172,13 +172,13 @@ def _coupons(given: argparse.Namespace) -> None:
     """the stock of the coupon pools; with a file, add its codes to one"""
     from reengage.journey import simulation
     from reengage.policy import read_policy
-    from reengage.texts import coupons
+    from reengage.texts import coupons, uploads
 
     if given.csv and not given.pool:
         raise ConfigurationError("Say which pool the codes are for: make coupons POOL=spring CSV=…")
     policy, engine = read_policy(), _warehouse()
     if given.csv:
-        added = coupons.upload(
+        added = uploads.upload(
             engine, given.pool, Path(given.csv), simulation.clock(engine, policy)()
         )
         sys.stdout.write("\n".join(added.lines(given.csv)) + "\n\n")

@@ -13,7 +13,7 @@ from retailer import SHIPPED, Retailer, opened
 
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import clean, load, read_sources
-from reengage.texts import coupons
+from reengage.texts import uploads
 
 CASES = Path(__file__).parents[1] / "cases"
 FOUND = sorted(file.parent for file in CASES.glob("*/case.yaml"))
@@ -79,7 +79,7 @@ def test_a_code_among_others_or_in_words_is_redeemed(warehouse: sa.Engine, tmp_p
     steps[-1]["coupon"]["pool"] = "spring"
     retailer = Retailer(warehouse, opened(case, tmp_path), {"steps": steps})
     first, second = date(2026, 5, 20), date(2026, 6, 2)
-    coupons.upload(warehouse, "spring", case / "codes.csv", retailer.at(first, 9))
+    uploads.upload(warehouse, "spring", case / "codes.csv", retailer.at(first, 9))
     before = {"cards.csv": "cards.csv", "consents.csv": "consents.csv"}
     _deliver({**before, "orders/before.csv": "before.csv"}, case, tmp_path / "data", 0)
     assert retailer.day(first).texted == {"SK2": "coupon", "SK4": "coupon"}

@@ -25,7 +25,7 @@ from reengage.errors import ConfigurationError, SourceError
 from reengage.journey import cohort, preview
 from reengage.policy import CouponOffer, Policy, Step, read_policy
 from reengage.settings import SQL
-from reengage.texts import coupons, drafts, messages
+from reengage.texts import coupons, drafts, messages, uploads
 from reengage.texts.coupons import Coupon, is_coupon, issue_for, new_coupon
 
 NOW = datetime(2026, 11, 2, 15, tzinfo=UTC)
@@ -225,7 +225,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         "has a space",
         head="\ufeff",
     )
-    done = coupons.upload(warehouse, "spring", file, NOW)
+    done = uploads.upload(warehouse, "spring", file, NOW)
     assert (done.has_header, done.rows, done.new, done.known) == (True, 10, 3, 0)
     said = done.lines(str(file))
     assert [re.sub(r".*codes.csv, ", "", line) for line in said[:-2]] == [
@@ -241,7 +241,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
     assert re.fullmatch(r"10 rows, [\d,]+ a second: 3 new, 0 known already, 7 refused\.", said[-1])
     rows = world.sql("SELECT code FROM outbox.pool_code WHERE pool = 'spring' ORDER BY place")
     assert [row.code for row in rows] == ["SPRING-1", "SPRING-2", "SPRING-5"]
-    again = coupons.upload(warehouse, "spring", file, NOW)
+    again = uploads.upload(warehouse, "spring", file, NOW)
     # The repeated line is one that the pool has by now.
     assert (again.new, again.known, len(again.refused)) == (0, 4, 6)
     assert len(again.lines(str(file), most=2)) == 2 + 1 + 1 + 1
@@ -274,8 +274,8 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
     ],
 )
 def test_a_header_is_told_from_a_code(lines: list[str], has_header: bool, new: int) -> None:
-    found = coupons.Upload()
-    assert len(list(coupons._codes(iter(lines), found))) == new
+    found = uploads.Upload()
+    assert len(list(uploads._codes(iter(lines), found))) == new
     assert (found.has_header, found.refused) == (has_header, [])
 
 
@@ -325,9 +325,9 @@ def test_the_command_adds_codes_and_prints_the_stock(
         assert "There is no pool" not in told.out
         assert f"{len(lines) - 1 or 1 if 'refused' in why else 0} refused." in told.out
     with pytest.raises(SourceError):
-        coupons.upload(warehouse, "spring", tmp_path, NOW)
+        uploads.upload(warehouse, "spring", tmp_path, NOW)
     with pytest.raises(ConfigurationError):
-        coupons.upload(warehouse, "", file, NOW)
+        uploads.upload(warehouse, "", file, NOW)
 
 
 # --- in the day's transaction ---------------------------------------------------------------------
@@ -849,7 +849,7 @@ def test_the_lines_of_an_order_are_one_use_of_their_sum(
 
 
 def upload(engine: sa.Engine, folder: Path, *codes: str) -> None:
-    coupons.upload(engine, "spring", put(folder, *codes), NOW)
+    uploads.upload(engine, "spring", put(folder, *codes), NOW)
 
 
 @pytest.mark.parametrize("is_uploaded_first", [True, False])
