@@ -43,10 +43,10 @@ def outcomes() -> None:
     @told_plainly
     def poll() -> dict[str, int]:
         from reengage.airflow.runtime import current_run, provider, warehouse
-        from reengage.sending import outbox
+        from reengage.sending import incoming
 
         run = current_run()
-        return dict(outbox.poll(warehouse(), provider(run), run.policy, run.clock))
+        return dict(incoming.poll(warehouse(), provider(run), run.policy, run.clock))
 
     @task
     @told_plainly

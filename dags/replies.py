@@ -40,10 +40,10 @@ def replies() -> None:
     @told_plainly
     def listen() -> dict[str, int]:
         from reengage.airflow.runtime import current_run, provider, warehouse
-        from reengage.sending import outbox
+        from reengage.sending import incoming
 
         run = current_run(needs_day=False)
-        return dict(outbox.poll(warehouse(), provider(run), run.policy, run.clock))
+        return dict(incoming.poll(warehouse(), provider(run), run.policy, run.clock))
 
     listen()
 

@@ -46,7 +46,8 @@ def send() -> None:
         import logging
 
         from reengage.airflow.runtime import current_run, provider, warehouse
-        from reengage.sending.outbox import Sender, take_replies
+        from reengage.sending.incoming import take_replies
+        from reengage.sending.outbox import Sender
 
         run, engine = current_run(needs_day=False), warehouse()
         partner = provider(run)

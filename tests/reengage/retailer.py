@@ -23,7 +23,7 @@ from reengage.ingest.sources.load import load_source
 from reengage.journey import cohort, gates, release
 from reengage.outcome import outcomes
 from reengage.policy import Policy, read_policy
-from reengage.sending import outbox
+from reengage.sending import incoming, outbox
 from reengage.sending.providers.words import Answer, Outcome, Outgoing, Reply, Told
 
 SHIPPED = Path("include/journey.yaml").resolve()
@@ -114,7 +114,7 @@ class Retailer:
         notes: list[str] = []
         stopped = None
         self.clock.move_to(self.at(as_of, 10))
-        outbox.take_replies(self.engine, self.phones, self.policy, self.clock)  # as all day long
+        incoming.take_replies(self.engine, self.phones, self.policy, self.clock)  # as all day long
         try:
             self._load(as_of, notes)
             self._decide(as_of)
@@ -126,7 +126,7 @@ class Retailer:
     def evening(self, as_of: date) -> None:
         """The end of a day: receipts and replies, outcomes."""
         self.clock.move_to(max(self.clock(), self.at(as_of, 22)))
-        outbox.poll(self.engine, self.phones, self.policy, self.clock)
+        incoming.poll(self.engine, self.phones, self.policy, self.clock)
         outcomes.write(self.engine, self.policy, as_of, self.clock)
 
     def at(self, as_of: date, hour: int) -> datetime:
@@ -160,7 +160,7 @@ class Retailer:
 
     def _send(self, as_of: date) -> None:
         while True:
-            outbox.take_replies(self.engine, self.phones, self.policy, self.clock)
+            incoming.take_replies(self.engine, self.phones, self.policy, self.clock)
             outbox.Sender(self.engine, self.phones, self.policy, self.clock).run()
             with self.engine.connect() as connection:
                 pending = db.run(connection, "outbox/pending").one()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reengage import db
 from reengage.errors import ReengageError
-from reengage.sending import outbox
+from reengage.sending import incoming
 from reengage.sending.providers import Provider
 from reengage.settings import private_folder
 from reengage.web import machines, visits
@@ -85,7 +85,7 @@ class Background:
     def _map_webhooks(self) -> None:
         service = self._service
         for provider in self._providers.values():
-            outbox.map_webhooks(service.engine, provider, service.policy, service.clock)
+            incoming.map_webhooks(service.engine, provider, service.policy, service.clock)
 
     def tick(self) -> None:
         """One pass. What fails is tried again in the next."""

@@ -1,5 +1,5 @@
 """What the providers call in: receipts, replies. Known to be theirs, kept raw, answered at once;
-mapped afterwards by outbox.map_webhooks.
+mapped afterwards by incoming.map_webhooks.
 """
 
 import logging
@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from reengage.policy import Policy
-from reengage.sending.outbox import webhook_digest
+from reengage.sending.incoming import webhook_digest
 from reengage.sending.providers import (
     Provider,
     Webhook,

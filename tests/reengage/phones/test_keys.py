@@ -25,7 +25,7 @@ from reengage.ingest.sources import read_sources
 from reengage.ingest.sources.load import load_source
 from reengage.marketer import story
 from reengage.phones import hashes, keys, numbers
-from reengage.sending import outbox
+from reengage.sending import incoming
 from reengage.sending.providers.words import Reply, Told, Verdict
 
 PLAIN_DAY = Path(__file__).parents[2] / "cases" / "plain-day"
@@ -81,7 +81,7 @@ def say(retailer: Retailer, text: str, number: str, minutes: int = 0) -> None:
     at = retailer.clock() + timedelta(minutes=minutes)
     retailer.clock.move_to(at)
     retailer.phones.inbox.append(Reply(f"r{at}{number}{text}", number, text, at))
-    outbox.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
+    incoming.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
 
 
 # --- which key is given ---------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_every_stop_gap_duplicate_and_reply_holds_through_rotations(
     monkeypatch.setattr(keys, "NUMBERS_AT_ONCE", 3)
     wrong = Verdict(gone[2], "hard_bounce", retailer.clock())
     with fresh.begin() as connection:
-        outbox._insert_told(
+        incoming.insert_told(
             connection, "infobip", retailer.policy, Told(verdicts=[wrong]), wrong.at, Counter()
         )
 

@@ -30,8 +30,9 @@ from reengage.errors import ProviderError
 from reengage.journey import release
 from reengage.phones import hashes
 from reengage.policy import Policy, read_policy
-from reengage.sending import outbox
-from reengage.sending.outbox import Sender, Sent
+from reengage.sending import in_doubt, incoming, outbox
+from reengage.sending.answers import Claimed
+from reengage.sending.outbox import Sender
 from reengage.sending.providers import (
     Account,
     Provider,
@@ -47,6 +48,8 @@ from reengage.sending.providers import (
 from reengage.sending.providers.accounts import account as account_of
 from reengage.sending.providers.codes import Cause, codes_of
 from reengage.sending.providers.words import Answer, LogEntry, Outcome, Outgoing
+from reengage.sending.receipts import apply_receipts, keep_receipts
+from reengage.sending.sent import Sent
 from reengage.settings import INCLUDE, secret
 from reengage.texts import drafts, messages
 from reengage_local.sandbox import Faults, RefusedNumber, connection, create_sandbox
@@ -125,7 +128,8 @@ class Time:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Time:
     wall = Time()
-    monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
+    for part in (outbox, in_doubt):
+        monkeypatch.setattr(part, "time", SimpleNamespace(sleep=wall.sleep))
     monkeypatch.setattr(requesting, "HOLD_SECONDS", 0.0)
     monkeypatch.setattr(base, "AWAY_SECONDS", 0.0)
     return wall
@@ -904,7 +908,8 @@ def test_halves_go_out_once_whatever_is_killed_or_lost_between(
         pytest.MonkeyPatch.context() as patch,
         serve(app := create_sandbox(folder, clock, KEY, "seed")) as server,
     ):
-        patch.setattr(outbox, "time", SimpleNamespace(sleep=wall.sleep))
+        for part in (outbox, in_doubt):
+            patch.setattr(part, "time", SimpleNamespace(sleep=wall.sleep))
         sandbox = Sandbox(folder, app, server.url)
         refuse(sandbox, {phone(begin + i): "E400" for i in bad}, 400)
         inner, calls_made = sandbox.provider(), Counter[str]()
@@ -926,7 +931,7 @@ def test_halves_go_out_once_whatever_is_killed_or_lost_between(
             if how == "answer lost":
                 return [replace(a, outcome=Outcome.UNKNOWN, is_unlisted=False) for a in answers]
             # What is dead writes nothing down any more.
-            patch.setattr(one, "_record", lambda *_: None)
+            patch.setattr(one.answers, "record", lambda *_: None)
             raise Killed
 
         one.provider = Scripted(inner, send=send, log=inner.log)  # type: ignore[assignment]
@@ -1143,7 +1148,7 @@ def test_an_absence_is_no_proof_before_the_last_request_of_a_batch_must_have_bee
 def poll(engine: sa.Engine, clock: Clock, *logs: LogEntry, replies: Any = ()) -> Counter[str]:
     pages = iter([list(replies)] if replies else [])
     provider = Scripted(log=lambda *_: list(logs), replies=lambda: next(pages, []))
-    return outbox.poll(engine, provider, policy_with(), clock)  # type: ignore[arg-type]
+    return incoming.poll(engine, provider, policy_with(), clock)  # type: ignore[arg-type]
 
 
 FAILURES = ("undelivered", "expired", "rejected")
@@ -1178,9 +1183,9 @@ def test_a_success_never_overwrites_a_failure_in_whatever_order_they_come(
             rows.append(
                 entry(contact_id, status, f"C{number}", occurred_at=NOW + timedelta(seconds=number))
             )
-        outbox._keep_receipts(warehouse, "infobip", rows, NOW)
+        keep_receipts(warehouse, "infobip", rows, NOW)
         with warehouse.begin() as connection:
-            outbox.apply_receipts(connection, "sms", clock())
+            apply_receipts(connection, "sms", clock())
     status, code = states(warehouse)[contact_id]
     seen = {status for batch in batches for status in batch}
     if seen & set(FAILURES):
@@ -1200,7 +1205,7 @@ def test_twilios_price_comes_later_than_its_receipt(
     told = []
     for minutes in (3, 20, 40):
         clock.move_to(NOW + timedelta(minutes=minutes))
-        told.append(outbox.poll(warehouse, sandbox.provider(), policy_with(), clock))
+        told.append(incoming.poll(warehouse, sandbox.provider(), policy_with(), clock))
         if minutes == 3:
             assert fetch(warehouse, known) == [("delivered", None, None, 1)]
     assert told == [{"delivered": 4}, {}, {}]
@@ -1215,7 +1220,7 @@ def test_mailups_receipts_are_polled_and_its_credits_kept(
     sandbox.kind = "mailup"
     sender(warehouse, sandbox.provider(), clock).run()
     clock.move_to(NOW + timedelta(minutes=3))
-    found = outbox.poll(warehouse, sandbox.provider(), policy_with(), clock)
+    found = incoming.poll(warehouse, sandbox.provider(), policy_with(), clock)
     assert sum(found.values()) == 4 and found["delivered"] >= 3
     facts = "SELECT DISTINCT price, currency FROM outbox.message"
     assert fetch(warehouse, facts) == [(Decimal("1.0"), "credits")]
@@ -1230,7 +1235,7 @@ def test_replies_to_twilio_are_heard_once(
     sender(warehouse, sandbox.provider(), clock).run()
     said = {"reply_id": "r1", "from": phone(1), "text": "STOP", "received_at": NOW.isoformat()}
     append(sandbox.folder / "replies.jsonl", [said])
-    heard = [outbox.take_replies(warehouse, sandbox.provider(), policy_with()) for _ in range(2)]
+    heard = [incoming.take_replies(warehouse, sandbox.provider(), policy_with()) for _ in range(2)]
     assert heard == [{"stop": 1}, {}]
     opted_out = "SELECT contact_id FROM core.suppression ORDER BY contact_id"
     assert fetch(warehouse, opted_out) == [(0,), (1,)]
@@ -1243,9 +1248,9 @@ def test_a_receipt_by_webhook_finds_its_message_and_one_of_nobody_is_kept(
     queue(warehouse, 1, status="unknown", provider="twilio", bulk_id="b")
     sent = entry(1, "accepted", "sent", segments=None, price=None, currency=None)
     told = [replace(sent, status="delivered"), sent, replace(sent, message_id="SM1")]
-    outbox._keep_receipts(warehouse, "twilio", told, NOW)
+    keep_receipts(warehouse, "twilio", told, NOW)
     with warehouse.begin() as connection:
-        outbox.apply_receipts(connection, "sms", clock())
+        apply_receipts(connection, "sms", clock())
     assert states(warehouse) == {1: ("delivered", None)}
     assert fetch(warehouse, "SELECT count(*) FROM outbox.receipt") == [(3,)]
 
@@ -1267,9 +1272,9 @@ def test_webhooks_come_to_the_same_however_often_and_in_whatever_order_they_come
     ]
     assert len(came) > 270
     for receipts in came:
-        outbox._keep_receipts(warehouse, kind, receipts, until)
+        keep_receipts(warehouse, kind, receipts, until)
         with warehouse.begin() as connection:
-            outbox.apply_receipts(connection, "sms", until)
+            apply_receipts(connection, "sms", until)
     fates = {
         i: receipt("seed", str(key_of(i))).group.lower().replace("able", "ed") for i in everybody
     }
@@ -1314,7 +1319,7 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
     one = sender(warehouse, Scripted(), clock)
     # Receipts are applied in the order of their messages' ids; these answers come the other way.
     last, first = sorted((1, 2), key=key_of, reverse=True)
-    outbox._keep_receipts(warehouse, "infobip", [entry(i, "accepted") for i in (1, 2)], NOW)
+    keep_receipts(warehouse, "infobip", [entry(i, "accepted") for i in (1, 2)], NOW)
     run, others = db.run, list[Future[None]]()
     waiting = """
         SELECT count(*) FROM pg_stat_activity
@@ -1322,7 +1327,7 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
 
     def apply() -> None:
         with warehouse.begin() as connection:
-            outbox.apply_receipts(connection, "sms", NOW)
+            apply_receipts(connection, "sms", NOW)
 
     def slow(connection: sa.Connection, name: str, *args: Any, **binds: Any) -> Any:
         result = run(connection, name, *args, **binds)
@@ -1332,9 +1337,9 @@ def test_answers_and_the_receipts_that_overtake_them_do_not_wait_for_each_other(
         return result
 
     monkeypatch.setattr(db, "run", slow)
-    claims = [outbox._Claimed(i, str(key_of(i)), phone(i), "Hello", NOW, ()) for i in (last, first)]
+    claims = [Claimed(i, str(key_of(i)), phone(i), "Hello", NOW, ()) for i in (last, first)]
     with ThreadPoolExecutor(1) as pool:
-        one._record(
+        one.answers.record(
             "b",
             claims,
             [
@@ -1367,9 +1372,9 @@ def test_a_refusal_for_want_of_credit_takes_no_text_that_is_sent_later(
         entry(6, "rejected", bulk_id="first", message_id="no-message-of-ours"),
     ]
     for receipts in (told, [entry(3, "delivered", bulk_id="second")]):
-        outbox._keep_receipts(warehouse, "infobip", receipts, NOW)
+        keep_receipts(warehouse, "infobip", receipts, NOW)
         with warehouse.begin() as connection:
-            outbox.apply_receipts(connection, "sms", NOW)
+            apply_receipts(connection, "sms", NOW)
     assert {i: status for i, (status, _) in states(warehouse).items()} == {
         1: "queued",
         2: "sending",
@@ -1418,9 +1423,9 @@ def test_an_opt_out_that_a_receipt_tells_is_one_of_the_number_and_no_bounce(
     queue(warehouse, 3)
     told = [entry(1, "rejected", "21610", suppress="opted_out")]
     for _ in range(2):
-        outbox._keep_receipts(warehouse, "twilio", told, NOW)
+        keep_receipts(warehouse, "twilio", told, NOW)
         with warehouse.begin() as connection:
-            outbox.apply_receipts(connection, "sms", clock())
+            apply_receipts(connection, "sms", clock())
     suppressed = "SELECT contact_id, phone_hash, reason::text, since FROM core.suppression"
     at = NOW + timedelta(minutes=1)
     assert sorted(fetch(warehouse, suppressed)) == [
@@ -1482,14 +1487,14 @@ def test_a_stop_survives_a_kill_and_a_log_that_is_away(
 
     provider: Any = Scripted(log=away, replies=lambda: next(pages, []))
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "apply_replies", lambda *_: None)  # killed right after keeping it
+        patch.setattr(incoming, "apply_replies", lambda *_: None)  # killed right after keeping it
         with pytest.raises(ProviderUnavailable):
-            outbox.poll(warehouse, provider, policy_with(), clock)
+            incoming.poll(warehouse, provider, policy_with(), clock)
     suppressed = "SELECT count(*) FROM core.suppression WHERE contact_id IN (0, 1)"
     assert fetch(warehouse, suppressed) == [(0,)]
     for _ in range(2):
         with pytest.raises(ProviderUnavailable):
-            outbox.poll(warehouse, provider, policy_with(), clock)
+            incoming.poll(warehouse, provider, policy_with(), clock)
         assert fetch(warehouse, suppressed) == [(2,)]
 
 

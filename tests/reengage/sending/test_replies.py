@@ -30,7 +30,7 @@ from reengage.errors import ConfigurationError
 from reengage.journey import cohort
 from reengage.phones import hashes, numbers
 from reengage.policy import read_policy
-from reengage.sending import opt_out, outbox, replies
+from reengage.sending import incoming, opt_out, replies
 from reengage.sending.providers import Account, provider_for
 from reengage.sending.providers.accounts import account
 from reengage.sending.providers.signatures import signature
@@ -448,7 +448,7 @@ def keep(warehouse: sa.Engine, provider: str, *told: Reply, at: datetime = NOW) 
     """Replies, taken as the poll takes them, with what they do."""
     new = Counter[str]()
     with warehouse.begin() as connection:
-        outbox._insert_replies(connection, provider, POLICY, told, at, new)
+        incoming.insert_replies(connection, provider, POLICY, told, at, new)
     opt_out.apply_replies(warehouse, POLICY, lambda: at)
     return new
 
@@ -548,7 +548,7 @@ def test_the_inbox_that_tells_once_loses_nothing(
     append(tmp_path / "replies.jsonl", told)
     with serve(create_sandbox(tmp_path, clock, "key", "seed")) as server:
         provider = provider_for(account(**connection("infobip", server.url, "key")), 5)
-        heard = [outbox.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
+        heard = [incoming.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
     assert heard == [{"unclear": 1, "stop": 1}, {}]
     assert statuses(warehouse) == {1: "unsubscribed"}
 
@@ -579,7 +579,7 @@ def test_what_the_inbox_tells_in_another_form_is_kept_and_told(
     address = f"http://127.0.0.1:{inbox.server_port}"
     provider = provider_for(Account("infobip", address, "", "key"), 5)
     try:
-        heard = [outbox.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
+        heard = [incoming.take_replies(warehouse, provider, POLICY, clock) for _ in range(2)]
     finally:
         inbox.shutdown()
         inbox.server_close()
@@ -632,7 +632,7 @@ def retailer(warehouse: sa.Engine, tmp_path: Path) -> Retailer:
 def say(retailer: Retailer, text: str, at: datetime, number: str = ANN) -> None:
     retailer.phones.inbox.append(Reply(f"r{at.isoformat()}{text}{number}", number, text, at))
     retailer.clock.move_to(max(retailer.clock(), at))
-    outbox.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
+    incoming.take_replies(retailer.engine, retailer.phones, retailer.policy, retailer.clock)
 
 
 def answer(retailer: Retailer, meaning: Any) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,10 +51,11 @@ from reengage.maintenance import audits
 from reengage.outcome import outcomes
 from reengage.phones import hashes, keys
 from reengage.policy import Policy, Question, read_policy
-from reengage.sending import opt_out, outbox, replies
+from reengage.sending import incoming, opt_out, replies
 from reengage.sending.providers import Webhook, provider_for
 from reengage.sending.providers.accounts import Account
 from reengage.sending.providers.signatures import is_signed, signature
+from reengage.sending.providers.words import Reply
 from reengage.settings import INCLUDE, secret
 from reengage.web import http_server, spool
 from reengage.web import service as web_service
@@ -1060,7 +1062,7 @@ def test_a_webhook_that_cannot_be_mapped_keeps_no_stop_behind_it_waiting(
     assert len(standing(warehouse)) == 1
     monkeypatch.setattr(replies, "meaning", meaning)
     provider = provider_for(INFOBIP, 1)
-    outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True)
+    incoming.map_webhooks(warehouse, provider, policy, clock, is_retrying=True)
     assert kept(warehouse)[0] == ("infobip", True, True, None)
 
 
@@ -1070,10 +1072,10 @@ def test_what_cannot_be_read_of_a_webhook_is_kept_until_it_is_too_old(
     unread = {**reply("r1", "STOP"), "from": None}
     hooked.post("/webhooks/infobip", content=infobip(unread, reply("r2", "STOP")), headers=BASIC)
     provider = provider_for(INFOBIP, 1)
-    assert outbox.map_webhooks(warehouse, provider, policy, clock) == {"stop": 1}
+    assert incoming.map_webhooks(warehouse, provider, policy, clock) == {"stop": 1}
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
     # What could be read is not taken twice.
-    assert outbox.map_webhooks(warehouse, provider, policy, clock, is_retrying=True) == {}
+    assert incoming.map_webhooks(warehouse, provider, policy, clock, is_retrying=True) == {}
     assert audits.tidy(warehouse, clock) == 0
     assert kept(warehouse) == [("infobip", False, False, "1 unread")]
     clock.move_to(clock() + timedelta(days=audits.KEEP_DAYS, hours=1))
@@ -1101,7 +1103,7 @@ def test_a_stop_that_was_called_in_is_heard_by_whoever_maps_it(
         body, headers = urlencode(form).encode(), {"X-Twilio-Signature": signed}
     assert hooked.post(path, content=body, headers=headers).status_code == 204
     # Airflow's connection does not have to hold what the service knows webhooks by.
-    found = outbox.map_webhooks(warehouse, provider_for(elsewhere, 1), policy, clock)
+    found = incoming.map_webhooks(warehouse, provider_for(elsewhere, 1), policy, clock)
     assert found == {"stop": 1}
     assert kept(warehouse) == [(elsewhere.provider, True, True, None)]
     assert len(standing(warehouse)) == 1
@@ -1116,10 +1118,10 @@ SHIPPED = read_policy(INCLUDE / "journey.yaml")
 def say(warehouse: sa.Engine, text: str, hours: float) -> None:
     """A reply, taken as the poll takes it."""
     at = NOW + timedelta(hours=hours)
-    told = [outbox.Reply(uuid.uuid4().hex, f"+{NUMBER}", text, at)]
+    told = [Reply(uuid.uuid4().hex, f"+{NUMBER}", text, at)]
     with warehouse.begin() as connection:
-        new = outbox.Counter[str]()
-        outbox._insert_replies(connection, "infobip", SHIPPED, told, at, new)
+        new = Counter[str]()
+        incoming.insert_replies(connection, "infobip", SHIPPED, told, at, new)
     opt_out.take_effect(warehouse, "sms")
 
 
