@@ -1,11 +1,15 @@
 """Rules that several statements share: each is an object of the database, and what it comes to."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from reengage import db, objects
+from reengage.settings import SQL
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE, AFTER = AT - timedelta(microseconds=1), AT + timedelta(microseconds=1)
@@ -175,3 +179,89 @@ def test_an_unclear_reply_is_unread_until_a_person_has_read_it(warehouse: sa.Eng
             )
         unread = connection.execute(sa.text("SELECT phone_hash FROM outbox.unread_reply"))
         assert unread.scalars().all() == ["0"]
+
+
+WAITS = {
+    "unread_reply",
+    "gap",
+    "daily_cap",
+    "warm_up",
+    "budget",
+    "size",
+    "unsubscribes",
+    "approval",
+    "stock",
+    "template",
+}
+FINAL = {
+    "opened",
+    "no_consent",
+    "consent_expired",
+    "suppressed",
+    "no_phone",
+    "not_mobile",
+    "repeat",
+    "duplicate_phone",
+    "control",
+    "due",
+}
+
+
+def test_every_reason_passes_by_waiting_or_is_final(warehouse: sa.Engine) -> None:
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT CAST(reason AS text), cohort.passes_by_waiting(reason)"
+                " FROM unnest(enum_range(CAST(NULL AS cohort.reason))) AS reason"
+            )
+        )
+        assert dict(map(tuple, rows)) == dict.fromkeys(WAITS, True) | dict.fromkeys(FINAL, False)
+
+
+def test_a_person_is_a_contact_and_those_that_were_merged_into_it(warehouse: sa.Engine) -> None:
+    with warehouse.connect() as connection:
+        for contact_id, merged_into in ((1, None), (2, 1), (3, None), (4, 1)):
+            run(
+                connection,
+                "INSERT INTO core.contact (contact_id, merged_into, first_source,"
+                " first_source_contact_id, first_seen_on) VALUES (:id, :into, 'crm', :id, :on)",
+                id=contact_id,
+                into=merged_into,
+                on=AT.date(),
+            )
+        theirs = "SELECT contact_id FROM core.person_contact WHERE person_id = 1 ORDER BY 1"
+        assert connection.execute(sa.text(theirs)).scalars().all() == [1, 2, 4]
+        who = "SELECT core.person(contact_id, merged_into) FROM core.contact ORDER BY contact_id"
+        assert connection.execute(sa.text(who)).scalars().all() == [1, 1, 3, 1]
+
+
+# What a rule looks like where it is written out, and the object that stands for it. The audit keeps
+# a copy of its own, to find what the objects do wrong; so does the bare SQL of the benchmarks.
+WRITTEN_OUT = {
+    r"IN \('purchase', 'loyalty'\)": "core.is_order",
+    r"coalesce\((\w+\.)?merged_into, ": "core.person",
+    r"consent_id > \w+\.consent_id": "core.consent_record",
+    r"AND (\w+\.)?scope = 'person'": "core.suppressed_person",
+    r"'sending', 'accepted', 'delivered', 'undelivered'": "outbox.was_handed_over",
+    r"NOT IN \('(rejected', 'cancelled|cancelled', 'rejected)'\)": "outbox.may_go_out",
+    r"accepted_at IS NOT NULL": "outbox.went_out",
+    r"is_final = FALSE": "cohort.passes_by_waiting",
+    r"round\((\w+\.)?days \* ": "cohort.rung_days",
+}
+
+
+def test_a_rule_stands_once() -> None:
+    texts = {
+        name: " ".join(" ".join(db.split((SQL / f"{name}.sql").read_text("utf-8"))).split())
+        for name in db.names()
+        if not name.startswith(("maintenance/", "bench/"))
+    }
+    for made in objects.in_order():
+        texts[made.name] = " ".join(" ".join(db.split(made.text)).split())
+    twice = {
+        name: rule
+        for written_out, rule in WRITTEN_OUT.items()
+        for name, text in texts.items()
+        if re.search(written_out, text) and name != rule
+    }
+    assert twice == {}

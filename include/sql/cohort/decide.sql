@@ -173,7 +173,7 @@ SELECT
         END AS cohort.action
     ) AS action,
     CAST(concluded.reason AS cohort.reason) AS reason,
-    concluded.reason NOT IN ('unread_reply', 'gap', 'daily_cap', 'warm_up') AS is_final,
+    NOT cohort.passes_by_waiting(CAST(concluded.reason AS cohort.reason)) AS is_final,
     :policy_version
 FROM concluded
 ON CONFLICT (contact_id, as_of) DO NOTHING;

@@ -32,7 +32,10 @@ undrawn AS (
 )
 
 UPDATE cohort.decision AS decision
-SET action = 'hold', reason = CAST(:reason AS cohort.reason), is_final = FALSE
+SET
+    action = 'hold',
+    reason = CAST(:reason AS cohort.reason),
+    is_final = NOT cohort.passes_by_waiting(CAST(:reason AS cohort.reason))
 FROM stopped
 WHERE
     decision.as_of = stopped.as_of

@@ -10,6 +10,6 @@ WITH cancelled AS (
 )
 
 UPDATE cohort.decision AS decision
-SET action = 'hold', reason = 'approval', is_final = FALSE
+SET action = 'hold', reason = 'approval', is_final = NOT cohort.passes_by_waiting('approval')
 FROM cancelled
 WHERE decision.as_of = :as_of AND decision.contact_id = cancelled.contact_id;

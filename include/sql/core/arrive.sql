@@ -66,7 +66,7 @@ FROM (
     WHERE
         refund.kind = 'refund'
         AND past.status = 'superseded'
-        AND past.kind IN ('purchase', 'loyalty')
+        AND core.is_order(CAST(past.kind AS core.interaction_kind))
         AND past.amount > 0
     ORDER BY
         refund.source ASC, refund.record_key ASC, past.load_id DESC, past.file_id DESC, past.line DESC
@@ -77,4 +77,4 @@ WHERE
     AND arrived.record_key = bought.record_key;
 
 DELETE FROM arrived
-WHERE arrived.kind IN ('purchase', 'loyalty') AND arrived.amount <= 0 AND NOT arrived.is_free;
+WHERE core.is_order(arrived.kind) AND arrived.amount <= 0 AND NOT arrived.is_free;

@@ -31,14 +31,11 @@ SELECT
     suppression.source,
     suppression.since,
     suppression.until
-FROM core.suppression AS suppression
+FROM core.suppressed_person AS suppression
 INNER JOIN
     unnest(CAST(:merged_ids AS bigint[]), CAST(:kept_ids AS bigint[])) AS pair (merged_id, kept_id)
     ON suppression.contact_id = pair.merged_id
-WHERE
-    suppression.lifted_at IS NULL
-    AND suppression.scope = 'person'
-    AND suppression.reason <> 'inactivity'
+WHERE suppression.reason <> 'inactivity'
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 -- What they said of themselves last holds; what each card said stays with it.

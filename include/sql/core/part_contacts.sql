@@ -285,11 +285,8 @@ SELECT
     suppression.since,
     suppression.until
 FROM parted
-INNER JOIN core.suppression AS suppression ON parted.from_id = suppression.contact_id
-WHERE
-    suppression.lifted_at IS NULL
-    AND suppression.scope = 'person'
-    AND suppression.reason <> 'inactivity'
+INNER JOIN core.suppressed_person AS suppression ON parted.from_id = suppression.contact_id
+WHERE suppression.reason <> 'inactivity'
 ON CONFLICT (contact_id, channel, reason, (coalesce(phone_hash, ''))) WHERE lifted_at IS NULL DO NOTHING;
 
 UPDATE core.contact AS contact

@@ -107,9 +107,9 @@ WITH sent AS (
     SELECT
         ending.contact_id,
         ending.dormant_since,
-        count(*) FILTER (WHERE message.accepted_at IS NOT NULL) AS steps_sent,
+        count(*) FILTER (WHERE outbox.went_out(message.accepted_at)) AS steps_sent,
         sum(outbox.cost(message.price, message.currency, message.expected_price, :currency))
-        FILTER (WHERE message.accepted_at IS NOT NULL) AS cost,
+        FILTER (WHERE outbox.went_out(message.accepted_at)) AS cost,
         count(*) FILTER (WHERE message.status = 'delivered') AS delivered
     FROM ending
     INNER JOIN outbox.message AS message

@@ -59,16 +59,10 @@ WITH suppressed AS (
 card AS (
     SELECT
         spent.contact_id,
-        spent.contact_id AS card_id,
+        theirs.contact_id AS card_id,
         spent.closed_at
     FROM spent
-    UNION
-    SELECT
-        spent.contact_id,
-        merged.contact_id,
-        spent.closed_at
-    FROM spent
-    INNER JOIN core.contact AS merged ON spent.contact_id = merged.merged_into
+    INNER JOIN core.person_contact AS theirs ON spent.contact_id = theirs.person_id
 ),
 
 opened AS (

@@ -91,15 +91,9 @@ CREATE TEMPORARY TABLE cooling ON COMMIT DROP AS
 WITH card AS (
     SELECT
         followed.contact_id,
-        followed.contact_id AS card_id
+        theirs.contact_id AS card_id
     FROM followed
-    WHERE followed.is_latest AND (followed.former = 'active') <> (followed.outcome = 'active')
-    UNION
-    SELECT
-        followed.contact_id,
-        merged.contact_id
-    FROM followed
-    INNER JOIN core.contact AS merged ON followed.contact_id = merged.merged_into
+    INNER JOIN core.person_contact AS theirs ON followed.contact_id = theirs.person_id
     WHERE followed.is_latest AND (followed.former = 'active') <> (followed.outcome = 'active')
 )
 

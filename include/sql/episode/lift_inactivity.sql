@@ -57,16 +57,10 @@ WITH own_signal AS (
 card AS (
     SELECT
         resting.suppression_id,
-        resting.contact_id,
+        theirs.contact_id,
         resting.since
     FROM resting
-    UNION
-    SELECT
-        resting.suppression_id,
-        merged.contact_id,
-        resting.since
-    FROM resting
-    INNER JOIN core.contact AS merged ON resting.contact_id = merged.merged_into
+    INNER JOIN core.person_contact AS theirs ON resting.contact_id = theirs.person_id
 ),
 
 opened AS (

@@ -177,7 +177,7 @@ SELECT
     contest.commitment AS draw_commitment,
     contest.drawn_at AS draw_drawn_at,
     contest.winners AS draw_winners,
-    coalesce(contact.merged_into, link.contact_id) AS person_id,
+    core.person(link.contact_id, contact.merged_into) AS person_id,
     EXISTS(SELECT 1 FROM core.product) AS has_products,
     hit.hit_id IS NOT NULL AS is_new
 FROM link

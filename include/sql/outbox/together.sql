@@ -66,7 +66,7 @@ bought AS MATERIALIZED (
                     WHERE
                         done.product_id = wanted.product_id
                         AND done.source = seller.source
-                        AND done.kind IN ('purchase', 'loyalty')
+                        AND core.is_order(done.kind)
                         AND done.occurred_on <= CAST(:as_of AS date)
                     ORDER BY
                         done.occurred_on DESC, done.occurred_at DESC, done.contact_id ASC
@@ -109,7 +109,7 @@ basket AS MATERIALIZED (
                 AND place.occurred_on = done.occurred_on
                 AND place.source = done.source
                 AND place.occurred_at = done.occurred_at
-        WHERE done.kind IN ('purchase', 'loyalty') AND done.product_id IS NOT NULL
+        WHERE core.is_order(done.kind) AND done.product_id IS NOT NULL
         GROUP BY
             place.contact_id,
             place.source,
@@ -210,7 +210,7 @@ owner AS MATERIALIZED (
             WHERE
                 own.contact_id = item.contact_id
                 AND own.occurred_on <= CAST(:as_of AS date)
-                AND own.kind IN ('purchase', 'loyalty')
+                AND core.is_order(own.kind)
                 AND own.product_id IS NOT NULL
         ) AS owned_ids
     FROM item

@@ -119,7 +119,7 @@ WITH before AS (
     INNER JOIN outcome.experiment AS experiment ON newly_drawn.salt = experiment.salt
     INNER JOIN core.contact AS contact ON newly_drawn.contact_id = contact.contact_id
     INNER JOIN core.interaction AS interaction
-        ON coalesce(contact.merged_into, contact.contact_id) = interaction.contact_id
+        ON core.person(contact.contact_id, contact.merged_into) = interaction.contact_id
     WHERE
         interaction.occurred_on
         BETWEEN newly_drawn.eligible_on - 364 AND newly_drawn.eligible_on

@@ -89,7 +89,7 @@ fared AS (
         counted.as_of,
         counted.step,
         counted.arm,
-        message.accepted_at IS NOT NULL AS is_sent,
+        outbox.went_out(message.accepted_at) AS is_sent,
         message.status = 'delivered' AS is_delivered,
         outbox.cost(message.price, message.currency, message.expected_price, :currency) AS cost,
         hits.is_opened,

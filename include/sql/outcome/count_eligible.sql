@@ -81,7 +81,7 @@ FROM (
                     ) OVER () AS spent_on
                 FROM core.interaction AS interaction
                 WHERE
-                    interaction.contact_id = coalesce(contact.merged_into, contact.contact_id)
+                    interaction.contact_id = core.person(contact.contact_id, contact.merged_into)
                     AND interaction.occurred_on > due.eligible_on
                     AND interaction.occurred_on <= least(
                         CAST(:through AS date),
@@ -118,7 +118,7 @@ FROM (
             FROM outbox.message AS message
             WHERE
                 message.contact_id = due.contact_id
-                AND message.accepted_at IS NOT NULL
+                AND outbox.went_out(message.accepted_at)
                 AND message.as_of >= due.eligible_on
         ) AS texts
     WHERE due.count_on <= CAST(:through AS date)

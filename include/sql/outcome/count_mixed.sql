@@ -9,7 +9,7 @@ FROM (
     INNER JOIN outcome.experiment AS experiment ON eligible.salt = experiment.salt
     INNER JOIN core.contact AS drawn ON eligible.contact_id = drawn.contact_id
     INNER JOIN core.contact AS person
-        ON coalesce(drawn.merged_into, drawn.contact_id) = person.contact_id
+        ON core.person(drawn.contact_id, drawn.merged_into) = person.contact_id
     WHERE experiment.experiment = :experiment AND eligible.control_share > 0
     GROUP BY coalesce(person.phone_e164, CAST(person.contact_id AS text))
     HAVING min(eligible.arm) <> max(eligible.arm)

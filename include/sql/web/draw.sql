@@ -10,7 +10,7 @@ WHERE contest.contest = :contest
 FOR UPDATE;
 
 WITH standing AS (
-    SELECT DISTINCT ON (coalesce(contact.merged_into, contact.contact_id))
+    SELECT DISTINCT ON (core.person(contact.contact_id, contact.merged_into))
         entry.contact_id,
         entry.contest,
         core.one_number(entry.phone_hash) AS number,
@@ -20,7 +20,7 @@ WITH standing AS (
     INNER JOIN core.contact AS contact ON entry.contact_id = contact.contact_id
     WHERE entry.contest = :contest AND contact.status <> 'erased'
     ORDER BY
-        coalesce(contact.merged_into, contact.contact_id),
+        core.person(contact.contact_id, contact.merged_into),
         entry.entered_at,
         entry.contact_id
 ),

@@ -7,7 +7,7 @@ INSERT INTO outbox.contest_entry (
     contact_id, contest, phone_hash, message_id, ticket, confirmed, entered_at
 )
 SELECT
-    coalesce(contact.merged_into, contact.contact_id),
+    core.person(contact.contact_id, contact.merged_into),
     contest.contest,
     CAST(:phone_hash AS text),
     CAST(:message_id AS uuid),

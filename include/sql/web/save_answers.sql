@@ -31,7 +31,7 @@ ON CONFLICT (contact_id, message_id) DO UPDATE
 
 INSERT INTO core.contact_attribute (contact_id, name, value, said_at, message_id)
 SELECT
-    coalesce(contact.merged_into, contact.contact_id),
+    core.person(contact.contact_id, contact.merged_into),
     said.key,
     said.value,
     CAST(:at AS timestamptz),
@@ -58,7 +58,7 @@ ON CONFLICT (contact_id, name) DO UPDATE
 DELETE FROM core.contact_attribute
 WHERE
     contact_attribute.contact_id IN (
-        SELECT coalesce(contact.merged_into, contact.contact_id)
+        SELECT core.person(contact.contact_id, contact.merged_into)
         FROM core.contact AS contact
         WHERE contact.contact_id = :contact_id
     )

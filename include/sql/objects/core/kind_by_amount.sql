@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION core.kind_by_amount(
 ) RETURNS core.interaction_kind LANGUAGE sql IMMUTABLE AS $$
 SELECT
     CASE
-        WHEN kind IN ('purchase', 'loyalty') AND amount < 0
+        WHEN core.is_order(kind) AND amount < 0
             THEN CAST('refund' AS core.interaction_kind)
         WHEN kind = 'purchase' AND amount = 0 AND NOT is_paid_by_us
             THEN CAST('visit' AS core.interaction_kind)

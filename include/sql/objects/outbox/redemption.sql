@@ -51,7 +51,7 @@ INNER JOIN core.interaction AS interaction
     ON
         interaction.coupon_code IS NOT NULL
         AND outbox.code_keys(interaction.coupon_code) @> ARRAY[coupon.code_key]
-        AND interaction.kind IN ('purchase', 'loyalty')
+        AND core.is_order(interaction.kind)
         AND (
             interaction.occurred_at >= coupon.made_at
             OR interaction.occurred_at = coupon.day_began_at
@@ -91,7 +91,7 @@ INNER JOIN core.interaction AS interaction
     ON
         interaction.coupon_code IS NOT NULL
         AND outbox.code_keys(interaction.coupon_code) @> ARRAY[pool_code.code_key]
-        AND interaction.kind IN ('purchase', 'loyalty')
+        AND core.is_order(interaction.kind)
 WHERE
     NOT EXISTS (
         SELECT 1

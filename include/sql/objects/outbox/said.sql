@@ -60,14 +60,14 @@ CREATE OR REPLACE FUNCTION outbox.said(
                 entered.contest = $4
                 AND entered.contact_id = ANY(
                     ARRAY(
-                        SELECT coalesce(kept.merged_into, kept.contact_id)
+                        SELECT core.person(kept.contact_id, kept.merged_into)
                         FROM core.contact AS kept
                         WHERE kept.contact_id = $1
                         UNION ALL
                         SELECT merged.contact_id
                         FROM core.contact AS kept
                         INNER JOIN core.contact AS merged
-                            ON coalesce(kept.merged_into, kept.contact_id) = merged.merged_into
+                            ON core.person(kept.contact_id, kept.merged_into) = merged.merged_into
                         WHERE kept.contact_id = $1
                     )
                 )

@@ -4,4 +4,4 @@
 CREATE OR REPLACE VIEW outbox.used_code AS
 SELECT outbox.code_keys(interaction.coupon_code) AS code_keys
 FROM core.interaction AS interaction
-WHERE interaction.coupon_code IS NOT NULL AND interaction.kind IN ('purchase', 'loyalty');
+WHERE interaction.coupon_code IS NOT NULL AND core.is_order(interaction.kind);
