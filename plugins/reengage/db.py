@@ -176,6 +176,16 @@ def stream(
         yield from result.partitions(rows_at_once)
 
 
+def run_script(connection: Connection, text: str) -> Any:
+    """Run statements that take no binds, one after the other, in the caller's transaction: a
+    cluster takes no two at once. The driver's cursor after the last of them.
+    """
+    driver: Any = connection.connection.driver_connection
+    for statement in split(text):
+        cursor = driver.execute(statement)
+    return cursor
+
+
 def names() -> list[str]:
     """The names of all statements: stage/statement. What makes the schema is none of them."""
     return sorted(

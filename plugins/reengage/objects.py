@@ -71,7 +71,7 @@ def apply(connection: Connection, revision: str, folder: Path = FOLDER) -> bool:
     if applied == dict.fromkeys(names, digest.hexdigest()):
         for made in objects:
             if made.name.startswith("roles."):
-                _driver(connection).execute(made.text)
+                db.run_script(connection, made.text)
         return False
     gone = applied.keys() - set(names)
     for made in objects:
@@ -107,7 +107,7 @@ def _make(connection: Connection, made: Object, ours: set[str]) -> None:
     driver = _driver(connection)
     if not _is_made(connection, made):
         _set_aside(connection, made.name, ours)
-        driver.execute(made.text)
+        db.run_script(connection, made.text)
     for statement in db.run(connection, "catalog/kept", name=made.name).scalars().all():
         try:
             with connection.begin_nested():
@@ -122,7 +122,7 @@ def _is_made(connection: Connection, made: Object) -> bool:
     """
     try:
         with connection.begin_nested() as savepoint:
-            _driver(connection).execute(made.text)
+            db.run_script(connection, made.text)
             is_one = len(_signatures(connection, made.name)) <= 1
             if not is_one:
                 savepoint.rollback()
@@ -153,5 +153,5 @@ def _drop(connection: Connection, kind: str, signature: str) -> None:
 
 
 def _driver(connection: Connection) -> Any:
-    """The driver's connection: it takes a text of several statements as it is."""
+    """The driver's connection."""
     return connection.connection.driver_connection

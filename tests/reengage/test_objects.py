@@ -113,18 +113,42 @@ def test_the_first_migrate_after_the_migrations_leaves_views_and_grants_as_they_
         since = {("core.suppression.scope", "SELECT")}
         assert set(rows(connection, GRANTS)) == {*before[2], *since}
         now = definitions(connection)
-        gone = {"core.is_of_number"}
+        gone = {"core.is_of_number", "core.last_of"}
         changed = {
             "cohort.contact_story",
             "core.key_prefix",
-            "core.last_of",
+            "core.kind_by_amount",
             "core.resting_hash",
             "core.settlement",
             "core.withdrawal",
+            "outbox.redemption",
+            "outbox.said",
+            "outbox.used_code",
         }
         assert before[0].keys() - now.keys() == gone
         kept = before[0].keys() - gone - changed
         assert {name: now[name] for name in kept} == {name: before[0][name] for name in kept}
+
+
+@pytest.mark.parametrize("revision", ["0034", "0049"])
+def test_the_function_that_took_a_row_is_gone_whoever_made_it(
+    new_warehouse: NewWarehouse, revision: str
+) -> None:
+    with new_warehouse(revision) as old:
+        with old.begin() as connection:
+            # What 0038 and later had as a file, the migrations had made before.
+            connection.exec_driver_sql(LAST_OF)
+        db.migrate(old)
+        with old.connect() as connection:
+            assert "core.last_of" not in definitions(connection)
+            assert "core.last_on" in definitions(connection)
+
+
+LAST_OF = """
+CREATE OR REPLACE FUNCTION core.last_of(
+    activity core.contact_activity, kinds core.interaction_kind[]
+) RETURNS date LANGUAGE sql IMMUTABLE AS $$ SELECT activity.last_signal_on $$
+"""
 
 
 def test_an_existing_warehouse_keeps_what_its_views_show(new_warehouse: NewWarehouse) -> None:

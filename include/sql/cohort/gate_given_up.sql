@@ -24,11 +24,10 @@ WITH judged AS (
 SELECT
     judged.contacts,
     judged.from_day,
-    (
-        SELECT count(*)
-        FROM outcome.contact_outcome AS contact_outcome
-        WHERE
-            contact_outcome.outcome = 'unsubscribed'
-            AND contact_outcome.decided_on BETWEEN judged.from_day AND judged.as_of
-    ) AS given_up
-FROM judged;
+    count(contact_outcome.contact_id) AS given_up
+FROM judged
+LEFT JOIN outcome.contact_outcome AS contact_outcome
+    ON
+        contact_outcome.decided_on BETWEEN judged.from_day AND judged.as_of
+        AND contact_outcome.outcome = 'unsubscribed'
+GROUP BY judged.contacts, judged.from_day;

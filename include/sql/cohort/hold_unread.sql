@@ -5,7 +5,10 @@
 -- Parameters: none. Twice: the decision is a hold by then.
 WITH held AS (
     UPDATE cohort.decision AS decision
-    SET action = 'hold', reason = 'unread_reply', is_final = FALSE
+    SET
+        action = 'hold',
+        reason = 'unread_reply',
+        is_final = NOT cohort.passes_by_waiting('unread_reply')
     FROM outbox.message AS message
     INNER JOIN cohort.episode AS episode
         ON
@@ -27,14 +30,11 @@ SELECT
     held.as_of,
     array_agg(held.contact_id ORDER BY held.contact_id) AS contact_ids
 FROM held
-WHERE
-    NOT EXISTS (
-        SELECT 1
-        FROM cohort.decision AS later
-        WHERE
-            later.contact_id = held.contact_id
-            AND later.dormant_since = held.dormant_since
-            AND later.as_of > held.as_of
-    )
+LEFT JOIN cohort.decision AS later
+    ON
+        held.contact_id = later.contact_id
+        AND held.dormant_since = later.dormant_since
+        AND held.as_of < later.as_of
+WHERE later.contact_id IS NULL
 GROUP BY held.as_of
 ORDER BY held.as_of;

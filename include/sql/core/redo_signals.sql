@@ -6,7 +6,16 @@ SET last_signal_on = anew.last_signal_on, updated_load_id = :load_id
 FROM (
     SELECT
         known.contact_id,
-        core.last_of(known, CAST(:signals AS core.interaction_kind[])) AS last_signal_on
+        core.last_on(
+            CAST(:signals AS core.interaction_kind[]),
+            known.last_purchase_on,
+            known.last_visit_on,
+            known.last_loyalty_on,
+            known.last_email_open_on,
+            known.last_email_click_on,
+            known.last_reply_on,
+            known.last_login_on
+        ) AS last_signal_on
     FROM core.contact_activity AS known
 ) AS anew
 WHERE

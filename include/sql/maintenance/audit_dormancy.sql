@@ -49,7 +49,13 @@ followed AS (
         activity.contact_id,
         activity.visible_on,
         activity.purchase_gaps,
-        activity AS dates,
+        activity.last_purchase_on,
+        activity.last_visit_on,
+        activity.last_loyalty_on,
+        activity.last_email_open_on,
+        activity.last_email_click_on,
+        activity.last_reply_on,
+        activity.last_login_on,
         contact.lifecycle_class,
         contact.merged_into IS NULL AND contact.status <> 'erased' AS is_somebody
     FROM core.contact_activity AS activity
@@ -105,7 +111,17 @@ paced AS (
     CROSS JOIN clock
     CROSS JOIN bend
     CROSS JOIN LATERAL (
-        SELECT core.last_of(followed.dates, clock.signals) AS signal_on
+        SELECT
+            core.last_on(
+                clock.signals,
+                followed.last_purchase_on,
+                followed.last_visit_on,
+                followed.last_loyalty_on,
+                followed.last_email_open_on,
+                followed.last_email_click_on,
+                followed.last_reply_on,
+                followed.last_login_on
+            ) AS signal_on
     ) AS last
 ),
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from reengage import db
+
 revision = "0001"
 down_revision = None
 
@@ -12,5 +14,4 @@ FOLDER = Path(__file__).parents[1] / "0001_foundation"
 
 def upgrade() -> None:
     for file in sorted(FOLDER.glob("*.sql")):
-        # The driver takes a whole script as long as there is no parameter in it.
-        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
+        db.run_script(op.get_bind(), file.read_text(encoding="utf-8"))

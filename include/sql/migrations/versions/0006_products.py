@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from reengage import db
+
 revision = "0006"
 down_revision = "0005"
 
@@ -12,4 +14,4 @@ FOLDER = Path(__file__).parents[1] / "0006_products"
 
 def upgrade() -> None:
     for file in sorted(FOLDER.glob("*.sql")):
-        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
+        db.run_script(op.get_bind(), file.read_text(encoding="utf-8"))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from alembic import op
+from sqlalchemy.engine import Connection
 
+from reengage import db
 from reengage.ingest.sources.ids import normal_id
 
 revision = "0013"
@@ -17,19 +19,20 @@ IDS = 50_000  # at a time
 
 
 def upgrade() -> None:
-    driver: Any = op.get_bind().connection.driver_connection
+    connection = op.get_bind()
+    driver: Any = connection.connection.driver_connection
     respelt = _respell(driver)
     if not respelt and not _has_wide_names(driver):
         return
-    _run(driver, "2_raw")
-    _run(driver, "3_lost")
+    _run(connection, "2_raw")
+    _run(connection, "3_lost")
     while True:
-        _run(driver, "4_meet")
+        _run(connection, "4_meet")
         if not driver.execute("SELECT EXISTS(SELECT 1 FROM merging)").fetchone()[0]:
             break
-        _run(driver, "5_merge")
-    _run(driver, "6_core")
-    _run(driver, "7_contacts")
+        _run(connection, "5_merge")
+    _run(connection, "6_core")
+    _run(connection, "7_contacts")
     lost, merged = driver.execute(
         "SELECT (SELECT count(*) FROM lost_row), (SELECT count(*) FROM corrected"
         " INNER JOIN core.contact USING (contact_id) WHERE merged_into IS NOT NULL)"
@@ -43,8 +46,8 @@ def upgrade() -> None:
     )
 
 
-def _run(driver: Any, name: str) -> None:
-    driver.execute((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+def _run(connection: Connection, name: str) -> None:
+    db.run_script(connection, (FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def _respell(driver: Any) -> int:
@@ -61,12 +64,13 @@ def _respell(driver: Any) -> int:
                 for pair in pairs:
                     rows.write_row(pair)
             respelt += len(pairs)
-    driver.execute(
-        "ANALYZE respelt;"
-        " CREATE TEMPORARY TABLE spelling ON COMMIT DROP AS"
-        " SELECT DISTINCT respelt.new AS id FROM respelt;"
-        " ANALYZE spelling"
-    )
+    for statement in (
+        "ANALYZE respelt",
+        "CREATE TEMPORARY TABLE spelling ON COMMIT DROP AS"
+        " SELECT DISTINCT respelt.new AS id FROM respelt",
+        "ANALYZE spelling",
+    ):
+        driver.execute(statement)
     return respelt
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from alembic import op
 
+from reengage import db
+
 revision = "0014"
 down_revision = "0013"
 
@@ -14,9 +16,7 @@ FOLDER = Path(__file__).parents[1] / "0014_refusals"
 
 def upgrade() -> None:
     for file in sorted(FOLDER.glob("*.sql")):
-        heard = op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
-    while heard.nextset():
-        pass
+        heard = db.run_script(op.get_bind(), file.read_text(encoding="utf-8"))
     if heard.rowcount > 0:
         log.warning(
             "%s consents were withdrawn by a status that was not heard before: they hold now",

@@ -6,6 +6,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
+from reengage import db
+
 revision = "0017"
 down_revision = "0016"
 
@@ -16,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def upgrade() -> None:
     for file in sorted(FOLDER.glob("*.sql")):
-        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
+        db.run_script(op.get_bind(), file.read_text(encoding="utf-8"))
     told = op.get_bind().execute(sa.text("SELECT * FROM told")).one()
     if told.contacts:
         log.warning(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alembic import op
 
+from reengage import db
 from reengage.ingest.sources.numerals import phone_kind
 
 revision = "0019"
@@ -17,8 +18,9 @@ AT_ONCE = 10_000
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.driver_connection
-    driver.execute((FOLDER / "1_numbers.sql").read_text(encoding="utf-8"))
+    connection = op.get_bind()
+    driver = connection.connection.driver_connection
+    db.run_script(connection, (FOLDER / "1_numbers.sql").read_text(encoding="utf-8"))
     driver.execute(
         "CREATE TEMPORARY TABLE judged (phone text, kind core.phone_kind) ON COMMIT DROP"
     )
@@ -32,7 +34,7 @@ def upgrade() -> None:
                     stream.write_row(row)
             for _, kind in judged:
                 kinds[kind] = kinds.get(kind, 0) + 1
-    driver.execute((FOLDER / "2_judged.sql").read_text(encoding="utf-8"))
+    db.run_script(connection, (FOLDER / "2_judged.sql").read_text(encoding="utf-8"))
     if kinds:
         told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
         log.info("The numbers on file, by kind: %s", told)

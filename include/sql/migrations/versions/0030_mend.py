@@ -9,6 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
+from reengage import db
+
 revision = "0030"
 down_revision = "0029"
 
@@ -19,7 +21,7 @@ log = logging.getLogger("reengage.migrations")
 
 def upgrade() -> None:
     for file in sorted(FOLDER.glob("*.sql")):
-        op.get_bind().connection.driver_connection.execute(file.read_text(encoding="utf-8"))
+        db.run_script(op.get_bind(), file.read_text(encoding="utf-8"))
     told = op.get_bind().execute(sa.text("SELECT * FROM told")).one()
     for count, what in (
         (told.interactions, "interactions go to the contact whose id they came in under"),

@@ -27,7 +27,7 @@ def upgrade() -> None:
     driver = connection.connection.driver_connection
     users = db.run(connection, "catalog/users_of", name="core.interaction").scalars().all()
     objects.set_aside(connection, *users)
-    driver.execute(_sql("1_interaction"))
+    db.run_script(connection, _sql("1_interaction"))
     table = "core.interaction_of_all_months"
     pages = driver.execute(
         "SELECT pg_relation_size(%s) / current_setting('block_size')::bigint", [table]
@@ -38,7 +38,7 @@ def upgrade() -> None:
         connection.execute(move, {"first": first, "after": first + PAGES_AT_ONCE})
     if pages:
         log.info("interactions by month: their indexes are made")
-    driver.execute(_sql("3_index"))
+    db.run_script(connection, _sql("3_index"))
     for (statement,) in driver.execute(_sql("4_rights")).fetchall():
         driver.execute(statement)
     driver.execute(f"DROP TABLE {table}")
