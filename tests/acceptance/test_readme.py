@@ -212,6 +212,12 @@ def told(home: Path) -> dict[str, dict[str, Any]]:
     lines = typed()
     with (home.parent / "codes.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["code"], ["SPRING-0001"]])
+    with (home.parent / "mails.csv").open("w", encoding="utf-8", newline="") as file:
+        units = [
+            (f"u{n}", "mail" if n % 2 else "control", "2026-01-05", int(n % 5 == 0), 0.5 * (n % 7))
+            for n in range(200)
+        ]
+        csv.writer(file).writerows([["unit", "arm", "eligible_on", "returned", "revenue"], *units])
     program = str(Path(__file__).with_name("first_hour.py"))
     typist = Typist(homes.environment(home), home.parent, program, *map(str, demo.DAYS[-2:]))
     try:
