@@ -128,9 +128,9 @@ test: $(READY) $(CELERY)  ## the whole suite, in its own home
 	@$(VENV)/bin/pytest $(WORKERS) $(TESTS)
 
 .PHONY: soak
-soak: $(READY) $(CELERY)  ## long kills and deep properties: twenty times what make test tries
+soak: $(READY) $(CELERY)  ## long kills and deep properties: TIMES=20 what make test tries
 	@$(REENGAGE) tools
-	@REENGAGE_SOAK=1 $(VENV)/bin/pytest $(WORKERS) -v $(TESTS)
+	@REENGAGE_SOAK=$(or $(TIMES),20) $(VENV)/bin/pytest $(WORKERS) -v $(TESTS)
 
 .PHONY: lint
 lint: $(READY)  ## ruff, sqlfluff, mypy

@@ -118,6 +118,7 @@ def test_the_first_migrate_after_the_migrations_leaves_views_and_grants_as_they_
             "cohort.contact_story",
             "core.key_prefix",
             "core.kind_by_amount",
+            "core.opt_out_phone",
             "core.resting_hash",
             "core.settlement",
             "core.withdrawal",

@@ -222,7 +222,9 @@ WHERE
     AND message.dormant_since = judged.dormant_since
     AND message.step = judged.step
     AND message.channel = judged.channel
-    AND message.status = 'queued'
+    -- As a text: by the index of what is queued, of which the statistics know nothing before the
+    -- first evening, each row would be held against all that wait.
+    AND CAST(message.status AS text) = 'queued'
 RETURNING
     message.contact_id,
     message.message_id,

@@ -399,6 +399,50 @@ def test_senders_killed_at_any_moment_send_each_message_once(
     )
 
 
+def rows_read(connection: sa.Connection, name: str, **binds: Any) -> int:
+    """How many rows of tables a statement of ours has read, with what functions read for it."""
+    read = sa.text(
+        "SELECT CAST(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS bigint) "
+        "FROM pg_stat_xact_user_tables"
+    )
+    before = connection.execute(read).scalar_one()
+    db.run(connection, name, **binds)
+    return int(connection.execute(read).scalar_one() - before)
+
+
+def test_a_batch_and_a_stop_cost_the_same_however_many_wait(warehouse: sa.Engine) -> None:
+    """Also where the planner last looked when all were drafts, so that it knows of none queued."""
+    waiting = range(1, 3_001)
+    people(warehouse, *waiting)
+    queue(warehouse, *waiting, status="draft")
+    execute(warehouse, "ANALYZE")
+    execute(warehouse, "UPDATE outbox.message SET status = 'queued'")
+    policy = policy_with()
+    claim = {
+        "now": NOW,
+        "wall": NOW,
+        "today": NOW.date(),
+        "max_age_days": 3,
+        "provider": "infobip",
+        "bulk_id": "bulk",
+        "claimed_by": 1,
+        "batch_size": 20,
+        "contact_id": None,
+        "is_refused": False,
+        "purpose": policy.consent.purpose,
+        "clocks": policy.clocks,
+        "sender": 0,
+        "senders": 1,
+    }
+    stop = {"phone_hash": hashed(2_000), "channel": "sms", "source": "reply", "at": NOW}
+    with warehouse.begin() as connection:
+        assert rows_read(connection, "outbox/claim", **claim) < 20 * 50
+        assert rows_read(connection, "core/opt_out_phone", **stop) < 50
+    assert Counter(states(warehouse).values()) == Counter(
+        {("sending", None): 20, ("queued", None): 2_979, ("cancelled", "opted_out"): 1}
+    )
+
+
 @pytest.mark.usefixtures("one_lane")
 def test_two_senders_of_the_same_contacts_share_the_work(
     warehouse: sa.Engine, sandbox: Sandbox, clock: SimulatedClock

@@ -45,37 +45,13 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
         SET source = excluded.source
         WHERE suppression.source = 'unread' AND excluded.source <> 'unread';
 
+    -- As arrays: they are few, and looked up one by one, however many contacts and messages there are.
     UPDATE core.contact
     SET status = 'unsubscribed'
     WHERE
         status = 'active'
-        AND contact_id IN (
-            SELECT contact_id
-            FROM core.contact
-            WHERE phone_hash = ANY(core.phone_hashes($1))
-            UNION
-            SELECT merged_into
-            FROM core.contact
-            WHERE
-                phone_hash = ANY(core.phone_hashes($1))
-                AND merged_into IS NOT NULL
-            UNION
-            SELECT contact_id
-            FROM outbox.message
-            WHERE phone_hash = ANY(core.phone_hashes($1))
-        );
-
-    UPDATE outbox.message
-    SET
-        status = 'cancelled',
-        status_at = $4,
-        error_code = 'opted_out'
-    WHERE
-        channel = $2
-        AND status IN ('draft', 'queued')
-        AND (
-            phone_hash = ANY(core.phone_hashes($1))
-            OR contact_id IN (
+        AND contact_id = ANY(
+            ARRAY(
                 SELECT suppression.contact_id
                 FROM core.suppression
                 WHERE
@@ -85,6 +61,36 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
                     AND suppression.lifted_at IS NULL
             )
         );
+
+    UPDATE outbox.message
+    SET
+        status = 'cancelled',
+        status_at = $4,
+        error_code = 'opted_out'
+    WHERE
+        phone_hash = ANY(core.phone_hashes($1))
+        AND channel = $2
+        AND status IN ('draft', 'queued');
+
+    UPDATE outbox.message
+    SET
+        status = 'cancelled',
+        status_at = $4,
+        error_code = 'opted_out'
+    WHERE
+        contact_id = ANY(
+            ARRAY(
+                SELECT suppression.contact_id
+                FROM core.suppression
+                WHERE
+                    suppression.phone_hash = $1
+                    AND suppression.channel = $2
+                    AND suppression.reason = 'opted_out'
+                    AND suppression.lifted_at IS NULL
+            )
+        )
+        AND channel = $2
+        AND status IN ('draft', 'queued');
 $$;
 
 REVOKE ALL ON FUNCTION core.opt_out_phone FROM PUBLIC;
