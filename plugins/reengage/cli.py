@@ -128,7 +128,9 @@ def _policy(_: argparse.Namespace) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from reengage import hours
-    from reengage.ingest.sources import files, folders, read_sources
+    from reengage.ingest.sources import read_sources
+    from reengage.ingest.sources.connectors import connect
+    from reengage.ingest.sources.records import Notes
     from reengage.phones import numbers
     from reengage.policy import read_policy, remarks
     from reengage.sending import replies
@@ -154,16 +156,17 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{settings().policy}: {remark}\n")
     wrong = []
     for source in read_sources():
-        found = folders.find(source)
+        connector = connect(source)
+        found = connector.parts()
         said = f"{len(found):,} file(s)" if found else "no file there yet"
         try:
-            for file in found[-1:]:
+            for part in found[-1:]:
                 # To the end of a small one: of JSON the keys are known when its rows are.
-                deque(islice(files.read(file, source, files.Notes()), MOST_TRIED), maxlen=0)
+                deque(islice(connector.read(part, Notes()), MOST_TRIED), maxlen=0)
         except SourceError as error:
             said = str(error)
             wrong.append(said)
-        sys.stdout.write(f"{source.name}: {source.path}: {said}\n")
+        sys.stdout.write(f"{source.name}: {connector.where}: {said}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
 

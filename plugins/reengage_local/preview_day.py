@@ -1,7 +1,7 @@
 """`make preview`: what a day would come to, decided on the home's warehouse and taken back."""
 
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,7 +10,8 @@ from reengage import db
 from reengage.clock import SimulatedClock, wall_clock
 from reengage.errors import ReengageError
 from reengage.ingest import quality
-from reengage.ingest.sources import Source, folders, read_sources
+from reengage.ingest.sources import Source, read_sources
+from reengage.ingest.sources.connectors import connect
 from reengage.journey import cohort, preview, simulation
 from reengage.marketer.story import REHEARSAL
 from reengage.policy import Policy, read_policy
@@ -83,11 +84,10 @@ def _unread(engine: sa.Engine, sources: list[Source]) -> list[str]:
         }
     newer = []
     for source in sources:
-        for file in folders.find(source):
-            stat = file.stat()
-            now = stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
-            if known.get((source.source, str(file))) != now:
-                newer.append(f"{source.name}: {file.name}")
+        connector = connect(source)
+        for part in connector.parts():
+            if known.get((source.source, part.address)) != connector.stamp(part):
+                newer.append(f"{source.name}: {part.name}")
     if not newer:
         return []
     are = "1 file is new or has" if len(newer) == 1 else f"{len(newer):,} files are new or have"

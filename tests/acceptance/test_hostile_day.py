@@ -20,7 +20,9 @@ import yaml
 from typist import Typist
 
 import homes
-from reengage.ingest.sources.files import LARGEST_PAGE, LONGEST, MOST_LINES, WIDE_GROUP
+from reengage.ingest.sources.connectors.files.parquet import LARGEST_PAGE, WIDE_GROUP
+from reengage.ingest.sources.connectors.files.text import MOST_LINES
+from reengage.ingest.sources.records import LONGEST
 from reengage.settings import INCLUDE
 from reengage_local.postgres import EmbeddedServer
 

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from reengage import db
-from reengage.ingest.sources import COLUMNS, Source, files
+from reengage.ingest.sources import COLUMNS, Source
 from reengage.ingest.sources.clean import Bad, Cleaner, Good
+from reengage.ingest.sources.connectors import files
 from reengage.ingest.sources.ids import normal_id
+from reengage.ingest.sources.records import Broken, Notes
 from reengage.policy import read_policy
 from reengage.sending import replies
 from reengage.texts import wording
@@ -100,9 +102,9 @@ def test_what_is_nested_too_deeply_takes_no_other_row_with_it(tmp_path: Path) ->
     said: dict[str, Any] = {"source": "x", "entity": "interaction", "connector": "files"}
     said |= {"path": str(file), "kind": "purchase"}
     said["columns"] = {"source_contact_id": "id", "occurred_at": "at", "amount": "of"}
-    rows = [row for _, row in files.read(file, Source.model_validate(said), files.Notes())]
+    rows = [row for _, row in files.read(file, Source.model_validate(said), Notes())]
     assert len(rows) == len(lines) + 1
-    broken = {row.reason for row in rows if isinstance(row, files.Broken)}
+    broken = {row.reason for row in rows if isinstance(row, Broken)}
     assert broken == {"is not JSON: nested too deeply"}
     assert [row["id"] for row in (rows[0], rows[-1]) if isinstance(row, dict)] == ["a", "b"]
 

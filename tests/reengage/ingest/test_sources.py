@@ -31,17 +31,13 @@ from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError, PastDayError, SourceError
 from reengage.ingest import core
-from reengage.ingest.sources import (
-    COLUMNS,
-    Source,
-    files,
-    folders,
-    json_lists,
-    read_source,
-    read_sources,
-)
+from reengage.ingest.sources import COLUMNS, Source, read_source, read_sources
 from reengage.ingest.sources.clean import TYPED, Bad, Cleaner, Good
+from reengage.ingest.sources.connectors import files
+from reengage.ingest.sources.connectors.files import folders, json_lists
+from reengage.ingest.sources.connectors.files.parquet import WIDE_GROUP
 from reengage.ingest.sources.load import Load, load_source
+from reengage.ingest.sources.records import LONGEST, Broken, Notes
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy, read_policy
 
@@ -278,8 +274,8 @@ def test_bad_rows_among_many_are_told_apart(tmp_path: Path) -> None:
     file.write_text("".join(text), encoding="utf-8")
     source = Feed(None, tmp_path).source  # type: ignore[arg-type]
     seen_bad, good = set(), set()
-    for line, row in files.read(file, source, files.Notes()):
-        if isinstance(row, files.Broken):
+    for line, row in files.read(file, source, Notes()):
+        if isinstance(row, Broken):
             seen_bad.add(line - 2)
         else:
             assert row["id"] == row["who"] == str(line - 2)
@@ -299,8 +295,8 @@ def test_no_bytes_at_all_stop_the_reading(lines: list[bytes]) -> None:
         file = folder / name
         file.write_bytes(head + b"\n".join(lines))
         try:
-            for _, row in files.read(file, source, files.Notes()):
-                found = row if isinstance(row, files.Broken) else clean(row)
+            for _, row in files.read(file, source, Notes()):
+                found = row if isinstance(row, Broken) else clean(row)
                 for text in (found.record, *(getattr(found, "typed", ()))):  # type: ignore[union-attr]
                     assert "\x00" not in str(text)
                     str(text).encode()
@@ -724,7 +720,7 @@ def test_a_name_of_letters_that_make_no_sense_is_none(
     columns = NAMED | {"country": {"value": country}}
     source = plain_source(entity="contact", kind=None, columns=columns)
     (tmp_path / "x.csv").write_bytes(b"id,name\n1," + written + b"\n")
-    [(_, said)] = files.read(tmp_path / "x.csv", source, files.Notes())
+    [(_, said)] = files.read(tmp_path / "x.csv", source, Notes())
     assert isinstance(said, dict)
     row = Cleaner(source, POLICY, PhoneKey("key"))(said)
     assert isinstance(row, Good)
@@ -736,7 +732,7 @@ def test_a_name_of_letters_that_make_no_sense_is_none(
 def test_a_file_is_read_in_the_encoding_that_its_source_says(tmp_path: Path, encoding: str) -> None:
     source = plain_source(entity="contact", kind=None, columns=NAMED, encoding=encoding)
     (tmp_path / "x.csv").write_bytes("id,name\n1,Łukasz\n2,Ĺ\n".encode(encoding))
-    notes = files.Notes()
+    notes = Notes()
     found = [
         row["name"]
         for _, row in files.read(tmp_path / "x.csv", source, notes)
@@ -1002,19 +998,19 @@ def test_json_is_read_however_a_program_lays_it_out(tmp_path: Path, text: str) -
 def _json(folder: Path, text: str) -> tuple[list[Any], str | None]:
     """What the rows of a JSON document are, and what is told of it."""
     (folder / "x.json").write_text(text, encoding="utf-8")
-    notes = files.Notes()
+    notes = Notes()
     source = plain_source(path=str(folder / "x.json"))
     return [row for _, row in files.read(folder / "x.json", source, notes)], notes.text()
 
 
 def test_what_is_wrong_in_a_list_of_json_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     deep = '{"id": ' + "[" * 100_000 + "]" * 100_000 + "}"
-    long = json.dumps({"id": "x" * files.LONGEST})
+    long = json.dumps({"id": "x" * LONGEST})
     bad = ['{"id": 1,, "who": 2}', "5", '"a"', "[1]", "null", '{"id": 1, "id": 2}', deep, long]
     text = "[" + ",".join([json.dumps(ROWS[0]), *bad, *map(json.dumps, ROWS[1:])]) + "]"
     found, told = _json(tmp_path, text)
     assert [row["id"] for row in found if isinstance(row, dict)] == GOOD
-    reasons = [row.reason for row in found if isinstance(row, files.Broken)]
+    reasons = [row.reason for row in found if isinstance(row, Broken)]
     assert len(reasons) == len(bad)
     assert reasons[0].startswith("is not JSON")
     assert reasons[-2:] == ["is not JSON: nested too deeply", "is longer than 1,048,576 characters"]
@@ -1067,7 +1063,7 @@ def test_a_json_document_of_no_end_is_left_in_little_memory(
         for _ in range(40):
             out.write(filler * (1 << 20))
         out.write(tail.replace("%s", json.dumps(ROWS[0])))
-    notes = files.Notes()
+    notes = Notes()
     tracemalloc.start()
     try:
         with suppress(SourceError):
@@ -1380,11 +1376,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         from pathlib import Path
         from reengage.phones.hashes import PhoneKey
         from reengage.policy import read_policy
-        from reengage.ingest.sources import files, read_source
+        from reengage.ingest.sources import read_source
+        from reengage.ingest.sources.connectors import files
+        from reengage.ingest.sources.records import Broken, Notes
         from reengage.ingest.sources.clean import Cleaner
         file = Path(sys.argv[1]); source = read_source(Path(sys.argv[2]))
         clean = Cleaner(source, read_policy(), PhoneKey("key"))
-        n = sum(clean(row) is not None for _, row in files.read(file, source, files.Notes())
+        n = sum(clean(row) is not None for _, row in files.read(file, source, Notes())
                 if isinstance(row, dict))
         # Its own alone: the most that getrusage tells is also that of whoever began it.
         print(n, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
@@ -1453,7 +1451,9 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
         from pathlib import Path
         from reengage.errors import SourceError
         from reengage.policy import read_policy
-        from reengage.ingest.sources import files, read_source
+        from reengage.ingest.sources import read_source
+        from reengage.ingest.sources.connectors import files
+        from reengage.ingest.sources.records import Broken, Notes
         from reengage.ingest.sources.clean import Bad, Cleaner
         from reengage.ingest.sources.unmatched_rules import Seen
         source = read_source(Path(sys.argv[1]))
@@ -1461,12 +1461,12 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
         for name in sys.argv[2:]:
             good, why = 0, set()
             try:
-                for _, row in files.read(Path(name), source, files.Notes()):
+                for _, row in files.read(Path(name), source, Notes()):
                     if isinstance(row, dict):
                         seen(row)
                         row = clean(row)
-                    good += not isinstance(row, files.Broken | Bad)
-                    why |= {row.reason} if isinstance(row, files.Broken | Bad) else set()
+                    good += not isinstance(row, Broken | Bad)
+                    why |= {row.reason} if isinstance(row, Broken | Bad) else set()
             except SourceError as error:
                 why.add(str(error))
             print(good, *sorted(why))
@@ -1511,7 +1511,7 @@ def test_bombs_are_refused_in_little_memory_and_the_good_rows_load(tmp_path: Pat
 
 def test_pages_that_unpack_to_more_than_the_file_says_are_not_read(tmp_path: Path) -> None:
     """A reader takes the memory that a page asks for."""
-    large = files.WIDE_GROUP + 1
+    large = WIDE_GROUP + 1
     table = pa.table({"pid": ["P1", "x" * large]})
     file = tmp_path / "lie.parquet"
     pq.write_table(
@@ -1542,7 +1542,7 @@ def test_pages_that_unpack_to_more_than_the_file_says_are_not_read(tmp_path: Pat
         }
     )
     with pytest.raises(SourceError, match="unpacks to more than the file says"):
-        list(files.read(file, source, files.Notes()))
+        list(files.read(file, source, Notes()))
 
 
 def varint(value: int, length: int = 1) -> bytes:
@@ -1642,7 +1642,7 @@ def test_a_warehouse_of_before_takes_what_case_alone_kept_in(
                     "at": datetime.fromtimestamp(stat.st_mtime, UTC),
                 },
             )
-            for line, said in files.read(file, feed.source, files.Notes()):
+            for line, said in files.read(file, feed.source, Notes()):
                 assert isinstance(said, dict)
                 row = clean(said)
                 assert isinstance(row, Good)
@@ -1677,14 +1677,14 @@ def test_what_makes_two_records_of_one_is_told(tmp_path: Path) -> None:
     source = plain_source()
     file = tmp_path / "x.jsonl"
     file.write_text('{"id":"1","who":"1","at":"2024-03-01","at":"2024-03-09","total":5}\n')
-    [(_, row)] = files.read(file, source, files.Notes())
-    assert isinstance(row, files.Broken) and row.reason == "says at twice"
+    [(_, row)] = files.read(file, source, Notes())
+    assert isinstance(row, Broken) and row.reason == "says at twice"
     names, columns = ["id", "who", "at", "total", "at"], [pa.array(["1"])] * 5
     pq.write_table(pa.table(columns, names=names), tmp_path / "x.parquet")
     with pytest.raises(SourceError, match=r"2 columns called at .columns 3 and 5"):
-        list(files.read(tmp_path / "x.parquet", source, files.Notes()))
+        list(files.read(tmp_path / "x.parquet", source, Notes()))
     fine = plain_source(columns={"source_contact_id": "who", "occurred_at": "total"})
-    assert len(list(files.read(tmp_path / "x.parquet", fine, files.Notes()))) == 1
+    assert len(list(files.read(tmp_path / "x.parquet", fine, Notes()))) == 1
 
 
 # --- the YAML ------------------------------------------------------------------------------------
@@ -1838,7 +1838,7 @@ def test_no_glob_leaves_the_folder_that_is_written_out(tmp_path: Path, glob: str
     assert found
     for file in found:
         with pytest.raises(SourceError, match="leads out of"):
-            list(files.read(file, feed.source, files.Notes()))
+            list(files.read(file, feed.source, Notes()))
         assert files.about_rows(file, feed.source) is None
 
 
@@ -1850,7 +1850,7 @@ def test_a_link_that_the_yaml_itself_goes_through_is_its_own(tmp_path: Path) -> 
         feed = Feed(None, tmp_path / path.replace("/", "_"), path=str(tmp_path / path))  # type: ignore[arg-type]
         (tmp_path / "shop").mkdir(exist_ok=True)
         [file] = folders.find(feed.source)
-        assert len(list(files.read(file, feed.source, files.Notes()))) == 1
+        assert len(list(files.read(file, feed.source, Notes()))) == 1
 
 
 @pytest.mark.parametrize(
@@ -1869,7 +1869,7 @@ def test_of_an_unknown_header_only_names_that_resemble_the_wanted_are_told(
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
     (feed.folder / "x.csv").write_text(header + "\n")
     with pytest.raises(SourceError) as error:
-        list(files.read(feed.folder / "x.csv", feed.source, files.Notes()))
+        list(files.read(feed.folder / "x.csv", feed.source, Notes()))
     said = str(error.value)
     assert told in said
     for secret in ("root", "Anna", "BEGIN", "hunter2", "order_id"):
@@ -1884,7 +1884,7 @@ def test_a_workbook_says_what_to_do(tmp_path: Path, begins: bytes, told: str) ->
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]
     (feed.folder / "x.csv").write_bytes(begins + b"\0" * 100)
     with pytest.raises(SourceError, match=told):
-        list(files.read(feed.folder / "x.csv", feed.source, files.Notes()))
+        list(files.read(feed.folder / "x.csv", feed.source, Notes()))
 
 
 # --- every key is explained ----------------------------------------------------------------------

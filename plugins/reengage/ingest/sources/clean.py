@@ -25,12 +25,12 @@ from reengage.ingest.sources import (
 )
 from reengage.ingest.sources.codes import spelled_out
 from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
-from reengage.ingest.sources.files import Guessed
 from reengage.ingest.sources.flags import is_no, is_yes
 from reengage.ingest.sources.ids import is_email, normal_id
 from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
+from reengage.ingest.sources.records import Guessed
 from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy, time_zone

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 from reengage import db
 from reengage.clock import Clock, wall_clock
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.ingest.sources import ENTITIES, Source, files, folders, read_sources
+from reengage.ingest.sources import ENTITIES, Source, read_sources
 from reengage.ingest.sources.clean import (
     NO_FLAG,
     ROW_RULES,
@@ -33,6 +33,9 @@ from reengage.ingest.sources.clean import (
     Cleaner,
     Good,
 )
+from reengage.ingest.sources.connectors import connect
+from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
+from reengage.ingest.sources.records import Broken, Empty, Notes, Refused
 from reengage.ingest.sources.unmatched_rules import Past, Seen
 from reengage.phones import keys
 from reengage.policy import Policy
@@ -155,6 +158,7 @@ class _Reader:
         self.began = time.monotonic()
         self.engine = engine
         self.source = source
+        self.connector: Connector = connect(source)
         self.policy = policy
         self.as_of = as_of
         self.clock = clock
@@ -188,34 +192,33 @@ class _Reader:
             load_id: int = db.run(
                 connection, "raw/begin_load", **self.who, as_of=self.as_of, at=self.clock()
             ).scalar_one()
-        found = folders.find(self.source)
-        for path in found:
+        found = self.connector.parts()
+        for part in found:
             try:
-                stamp = self._stamp(path)
-            except OSError:  # it was there a moment ago
-                self._note(f"{path.name} went away while it was to be read", is_broken=True)
+                stamp = self._stamp(part, self.connector.stamp(part))
+            except SourceError as error:
+                self._note(str(error), is_broken=True)
                 continue
             with self.engine.begin() as connection:
                 same = db.run(
                     connection, "raw/is_file_read", entity=self.source.entity, **stamp
                 ).scalar()
                 if not same:
-                    self._read(connection, path, stamp, load_id)
-        if others := sorted(path.name for path in folders.left_out(self.source)):
+                    self._read(connection, part, stamp, load_id)
+        if others := sorted(self.connector.left_out()):
             names = f"{', '.join(others[:3])}{' and others' if len(others) > 3 else ''}"
             text = f"left out of its folder, as the name says no format: {names} ({len(others):,})"
             self._note(text, is_broken=False)
             if self.source.entity == "consent":
                 self.unheard.append(text)
-        return self._finish(load_id, [str(path) for path in found])
+        return self._finish(load_id, [part.address for part in found])
 
-    def _stamp(self, path: Path) -> dict[str, Any]:
-        stat = path.stat()
+    def _stamp(self, part: Part, stamp: Stamp) -> dict[str, Any]:
         return {
             "source": self.source.source,
-            "path": str(path),
-            "size_bytes": stat.st_size,
-            "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
+            "path": part.address,
+            "size_bytes": stamp.size_bytes,
+            "modified_at": stamp.modified_at,
             "mapping_hash": self.mapping_hash,
         }
 
@@ -225,18 +228,18 @@ class _Reader:
             self.broken.append(text)
 
     def _read(
-        self, connection: Connection, path: Path, stamp: dict[str, Any], load_id: int
+        self, connection: Connection, part: Part, stamp: dict[str, Any], load_id: int
     ) -> None:
-        """One file, in the caller's transaction: wholly in raw, or not at all."""
+        """One part, in the caller's transaction: wholly in raw, or not at all."""
         entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
         file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
         db.run(connection, "raw/stage", self.table, TYPED[entity])
-        notes, seen = files.Notes(), Seen(self.source)
-        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(path, notes, seen))
+        notes, seen = Notes(), Seen(self.source)
+        db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(part, notes, seen))
         past = Past(connection, self.source)
         missed = None if notes.is_refused else past.missed(notes.absent, notes.withdrawing)
         if missed:
-            notes.problem = f"{path.name} is not taken: {missed}"
+            notes.problem = f"{part.name} is not taken: {missed}"
             notes.is_refused = True
         if notes.is_refused:
             connection.exec_driver_sql("TRUNCATE staged")
@@ -251,13 +254,13 @@ class _Reader:
         if entity == "interaction" and "source_event_id" not in self.source.columns:
             db.run(connection, "raw/key_rows")
         elif entity == "interaction":
-            db.run(connection, "raw/put_off_refunds", **ids, path=str(path), as_of=self.as_of)
-            self._merge_lines(connection, path)
+            db.run(connection, "raw/put_off_refunds", **ids, path=part.address, as_of=self.as_of)
+            self._merge_lines(connection, part)
         allowed = []  # reasons of rejects that stop no day
         if self.source.without_id:
-            self._part_guests(connection, path)
+            self._part_guests(connection, part)
             allowed.append(WITHOUT_ID)
-        if entity == "consent" and self._is_unsaid_allowed(connection, path, rows_read):
+        if entity == "consent" and self._is_unsaid_allowed(connection, part, rows_read):
             allowed.append(SAYS_NOTHING)
         db.run(
             connection,
@@ -269,14 +272,14 @@ class _Reader:
             allowed_reasons=allowed,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )
-        db.run(connection, "raw/supersede", self.table, **ids, path=str(path))
+        db.run(connection, "raw/supersede", self.table, **ids, path=part.address)
         if notes.problem is None:
             db.run(
                 connection,
                 "raw/supersede_mapping",
                 self.table,
                 **ids,
-                path=str(path),
+                path=part.address,
                 mapping_hash=self.mapping_hash,
             )
         if entity == "consent":
@@ -296,12 +299,12 @@ class _Reader:
         connection.exec_driver_sql("DROP TABLE staged")
         db.analyze_grown(connection, **{self.table.replace(".", "__"): inserted})
         if text := notes.text():
-            text = text if path.name in text else f"{path.name}: {text}"
+            text = text if part.name in text else f"{part.name}: {text}"
             self._note(text, is_broken=notes.problem is not None)
             if notes.problem and not notes.is_empty and entity == "consent":
                 self.unheard.append(text)
 
-    def _merge_lines(self, connection: Connection, path: Path) -> None:
+    def _merge_lines(self, connection: Connection, part: Part) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
         found = db.run(
             connection,
@@ -313,20 +316,20 @@ class _Reader:
         key = self.source.columns["source_event_id"]
         if found.shared:
             self._note(
-                f"{path.name}: {found.shared:,} ids in {key} stand on rows of different customers; "
+                f"{part.name}: {found.shared:,} ids in {key} stand on rows of different customers; "
                 "of each, the customer of its last row counts. Name the column that is the order's "
                 "id in source_event_id.",
                 is_broken=False,
             )
         if found.unlike and self.source.lines is None:
             self._note(
-                f"{path.name}: {found.unlike:,} orders have rows of different amounts, and the "
+                f"{part.name}: {found.unlike:,} orders have rows of different amounts, and the "
                 "first one counts. Say `lines: sum` where they are to be added, `lines: first` "
                 "where each is the whole order's.",
                 is_broken=False,
             )
 
-    def _part_guests(self, connection: Connection, path: Path) -> None:
+    def _part_guests(self, connection: Connection, part: Part) -> None:
         are_left_out = self.source.without_id == "leave_out"
         guests = db.run(
             connection, "raw/part_guests", reason=WITHOUT_ID, are_left_out=are_left_out
@@ -334,9 +337,9 @@ class _Reader:
         if guests:
             column = self.source.columns["source_contact_id"]
             what = "are left out" if are_left_out else "are kept in raw.reject, and stop no day"
-            self._note(f"{path.name}: {guests:,} rows without a {column} {what}", is_broken=False)
+            self._note(f"{part.name}: {guests:,} rows without a {column} {what}", is_broken=False)
 
-    def _is_unsaid_allowed(self, connection: Connection, path: Path, rows_read: int) -> bool:
+    def _is_unsaid_allowed(self, connection: Connection, part: Part, rows_read: int) -> bool:
         """Tell of consents that are none, and no withdrawals either. Most people in an export may
         never have been asked; where nobody has, a column is empty that should say who withdrew.
         """
@@ -348,21 +351,21 @@ class _Reader:
             if unsaid == rows_read:
                 end = "that is all of its rows: has a column come empty, or another name?"
             self._note(
-                f"{path.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
+                f"{part.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
                 f"granted by them, and who had said yes has withdrawn; {end}",
                 is_broken=False,
             )
         return bool(unsaid < rows_read)
 
-    def _staged(self, path: Path, notes: files.Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
-        """The file's rows as the staging table wants them; bad ones have a reason."""
+    def _staged(self, part: Part, notes: Notes, seen: Seen) -> Iterator[tuple[Any, ...]]:
+        """The part's rows as the staging table wants them; bad ones have a reason."""
         nothing = (None,) * len(TYPED[self.source.entity])
         self.rows_read = 0
-        rows = files.read(path, self.source, notes)
+        rows = self.connector.read(part, notes)
         try:
-            what = f"{self.source.name}: {path.name}"
-            for line, record in progress(rows, what, "rows", files.about_rows(path, self.source)):
-                row: Good | Bad | files.Broken | None
+            what = f"{self.source.name}: {part.name}"
+            for line, record in progress(rows, what, "rows", self.connector.about_rows(part)):
+                row: Good | Bad | Broken | None
                 if isinstance(record, dict):
                     seen(record)
                     row = self.cleaner(record)
@@ -384,8 +387,8 @@ class _Reader:
         except SourceError as error:
             # The rows before it are good: they load. The file is read again next time.
             notes.problem = str(error)
-            notes.is_refused = isinstance(error, files.Refused)
-            notes.is_empty = isinstance(error, files.Empty)
+            notes.is_refused = isinstance(error, Refused)
+            notes.is_empty = isinstance(error, Empty)
 
     def _finish(self, load_id: int, paths: list[str]) -> Load:
         with self.engine.begin() as connection:
@@ -438,8 +441,8 @@ class _Reader:
                 ]
             if not paths and not has_rows and not self.source.required:
                 self.notes.append(
-                    f"{self.source.name}: there is no file at {self.source.path}, and there never "
-                    "was one: is it written so?"
+                    f"{self.source.name}: there is no file at {self.connector.where}, and "
+                    "there never was one: is it written so?"
                 )
             problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
             db.run(
@@ -475,8 +478,8 @@ class _Reader:
             return None
         if not paths:
             return (
-                f"{name} is required, but there is no file at {self.source.path}. Put it there, "
-                "or say `required: false`, and run the day again."
+                f"{name} is required, but there is no file at {self.connector.where}. Put it "
+                "there, or say `required: false`, and run the day again."
             )
         if len(self.broken) >= len(paths):
             return (

@@ -1,6 +1,6 @@
 """What of a source's YAML its rows ever answered to: a rule that nothing matches is told.
 
-A file is judged by its names at once (files.py). Here it is about what a file may leave out or
+A file is judged by its names at once (records.py). Here it is about what a file may leave out or
 say otherwise without being wrong: a key of JSON that only some rows have, a word of `exclude`, a
 value of `kind`. One small file proves nothing, and a rule that matched before is no news: so what
 was ever seen is kept in raw.seen, a few words a source, and a load is compared with that rather

@@ -1,0 +1,128 @@
+"""Files: rows out of CSV, JSON and Parquet, gz too, one at a time.
+
+Nothing here gives up on a file because of a row: what cannot be split into a record comes out as a
+Broken row with its reason, and the reading goes on after it. Memory does not grow with the file,
+nor with a line, a value or what a small file unpacks to. A file whose names are not those of the
+YAML is refused whole: what it says, read without one of them, would be something else.
+"""
+
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reengage.errors import SourceError
+from reengage.ingest.sources import Source
+from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
+from reengage.ingest.sources.connectors.files import folders, objects, parquet
+from reengage.ingest.sources.connectors.files.table import Table
+from reengage.ingest.sources.connectors.files.text import (
+    decoded,
+    is_document,
+    lines_of,
+    opened,
+    pieces_of,
+)
+from reengage.ingest.sources.records import Empty, Notes, Refused, Row
+
+# What is often delivered as a table, and is none, by the bytes that it begins with.
+NO_TABLES = {
+    b"PK\x03\x04": "a zip or a workbook of Excel: unpack it, or save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel: save the sheet as CSV UTF-8",
+    b"%PDF": "a PDF: export the data as CSV",
+}
+
+
+class Files(Connector):
+    """The files that a source's path means; each is a part."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.where = source.path
+
+    def parts(self) -> list[Part]:
+        return [Part(str(path), path.name) for path in folders.find(self.source)]
+
+    def stamp(self, part: Part) -> Stamp:
+        try:
+            stat = Path(part.address).stat()
+        except OSError as error:  # it was there a moment ago
+            raise SourceError(f"{part.name} went away while it was to be read") from error
+        return Stamp(stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+
+    def read(self, part: Part, notes: Notes) -> Iterator[Row]:
+        return read(Path(part.address), self.source, notes)
+
+    def about_rows(self, part: Part) -> int | None:
+        return about_rows(Path(part.address), self.source)
+
+    def left_out(self) -> list[str]:
+        return [path.name for path in folders.left_out(self.source)]
+
+
+def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
+    """The file's rows with their line (Parquet: row) numbers from 1: {column: text or None}.
+
+    Raises SourceError for what concerns the whole file: empty, unreadable, or (Refused) without a
+    column that the source names. A file that breaks off in the middle ends early, and `notes` says
+    where.
+    """
+    if home := folders.leads_out(file, source):
+        raise Refused(
+            f"{file.name} is not read: it leads out of {home}, by a link or by `..`. Put the file "
+            "itself there, or write where it really is as the source's `path`."
+        )
+    if file.is_dir():
+        raise SourceError(f"The folder {file} cannot be listed: let this user read it.")
+    kind = folders.format_of(file, source)
+    try:
+        if file.stat().st_size == 0:
+            raise Empty(f"{file.name} is empty.")
+        with file.open("rb") as head:
+            begins = head.read(8)
+        if what := next((what for sign, what in NO_TABLES.items() if begins.startswith(sign)), ""):
+            raise SourceError(f"{file.name} is {what}.")
+        if kind is None:
+            raise SourceError(
+                f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl or "
+                "parquet in the source."
+            )
+        if kind == "parquet":
+            yield from parquet.rows_of(file, source, notes)
+            return
+        with opened(file) as raw, decoded(raw, source.encoding) as text:
+            if kind == "csv":
+                lines = lines_of(text, raw, file, source, notes)
+                yield from Table(lines, file, source, notes).rows()
+            elif is_document(text, source):
+                pieces = pieces_of(text, raw, file, source, notes)
+                yield from objects.objects_of(pieces, file, source, notes)
+            else:
+                yield from objects.objects_of(
+                    lines_of(text, raw, file, source, notes), file, source, notes
+                )
+    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+        raise SourceError(f"{file.name} cannot be read: {error}.") from error
+
+
+def about_rows(file: Path, source: Source) -> int | None:
+    """About how many rows a file has, for the time left: known of Parquet, judged by the first
+    lines of plain text, not known of a zipped file.
+    """
+    try:
+        if folders.leads_out(file, source):
+            return None
+        if folders.format_of(file, source) == "parquet":
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(file).num_rows)
+        with file.open("rb") as raw:
+            head = raw.read(1 << 16)
+        lines = head.count(b"\n")
+        return (
+            None
+            if head[:2] == b"\x1f\x8b" or not lines
+            else (file.stat().st_size * lines // len(head))
+        )
+    except (OSError, ValueError):
+        return None  # whoever reads it says why
