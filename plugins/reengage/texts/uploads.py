@@ -64,13 +64,16 @@ _HEADINGS = frozenset(
 
 
 HEADER_SAMPLE = 1000  # codes that a first line is compared with
+TITLE_LINES = 5
 
 
 @dataclass
 class Upload:
-    """What a file of codes came to. refused: (line, from 1; why), without the codes."""
+    """What a file of codes came to. headers: their lines, from 1; refused: (line; why), without the
+    codes.
+    """
 
-    has_header: bool = False
+    headers: list[int] = field(default_factory=list)
     rows: int = 0
     new: int = 0
     known: int = 0
@@ -87,10 +90,11 @@ class Upload:
         out = [f"{file}, line {line}: {why}" for line, why in self.refused[:most]]
         if len(self.refused) > most:
             out.append(f"… and {len(self.refused) - most:,} more lines")
-        if self.has_header:
+        if self.headers:
+            places = ", ".join(str(line) for line in self.headers[:most])
             out.append(
-                "The first line was taken for a header, and left out: if it is a code, put it "
-                "further down."
+                f"Taken for a header, and left out: line {places}. If it is a code, put it "
+                "further down, or write another one: nobody should be sent a header."
             )
         rate = f"{self.rows / self.seconds:,.0f} a second" if self.seconds else "at once"
         out.append(
@@ -101,9 +105,9 @@ class Upload:
 
 
 def upload(engine: Engine, pool: str, file: Path, now: datetime) -> Upload:
-    """Add the codes of a CSV file, one a line, to a pool. A first line that says "code", in the
-    languages of the texts, or that looks like none of the codes below it, is a header: one code too
-    few costs nothing, a customer who is sent a header does. Twice: all of them are known.
+    """Add the codes of a CSV file, one a line, to a pool. A line that says "code", in the
+    languages of the texts, or a first one that looks like none of the codes below it, is a header:
+    one code too few costs nothing, a customer who is sent a header does. Twice: all are known.
 
     now: aware. Raises SourceError for a file that cannot be read, and ConfigurationError for a pool
     that a policy could not name.
@@ -153,12 +157,13 @@ def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
     if head and (delimiter := said_delimiter(head[0][1])):
         head = []
     cells = ((number, _cells(line, delimiter)) for number, line in chain(head, numbered))
-    first = list(islice(cells, 1))
     sample = list(islice(cells, HEADER_SAMPLE))
-    if first and _is_header(first[0][1], [found for _, found in sample]):
-        result.has_header = True
-        first = []
-    for number, found in chain(first, sample, cells):
+    headers = _headers([found for _, found in sample])
+    for place, (number, found) in enumerate(chain(sample, cells)):
+        # Anywhere, as where one file was put below another.
+        if place in headers or _is_heading(found):
+            result.headers.append(number)
+            continue
         result.rows += 1
         if len(found) > 1:
             result.refused.append((number, f"{len(found)} columns, and one is wanted"))
@@ -179,15 +184,41 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return [cell.strip() for cell in row if cell.strip()]
 
 
+def _word(cell: str) -> str:
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", cell)).lower()
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Whether it is a word that heads a column of codes, wherever it stands."""
+    return len(cells) == 1 and _word(cells[0]) in _HEADINGS
+
+
+def _headers(lines: list[list[str]]) -> set[int]:
+    """The places of the headers among the first lines: a title may stand above one."""
+    headers = set[int]()
+    for place in reversed(range(min(len(lines), TITLE_LINES))):
+        below = [cells for n, cells in enumerate(lines) if n > place and n not in headers]
+        if _is_header(lines[place], below):
+            headers.add(place)
+    # What looks like one below a code is a code.
+    first = next(
+        (n for n, cells in enumerate(lines) if n not in headers and _is_code(cells)), len(lines)
+    )
+    return {place for place in headers if place < first}
+
+
+def _is_code(cells: list[str]) -> bool:
+    return len(cells) == 1 and _CODE.fullmatch(cells[0]) is not None
+
+
 def _is_header(cells: list[str], below: list[list[str]]) -> bool:
     """Whether the first line's cells head a column of codes, whose first lines are below."""
-    words = [re.sub(r"[\s_-]", "", unicodedata.normalize("NFC", cell)).lower() for cell in cells]
-    if len(words) == 1 and words[0] in _HEADINGS:
+    if _is_heading(cells):
         return True
-    codes = [found[0] for found in below if len(found) == 1 and _CODE.fullmatch(found[0])]
+    codes = [found[0] for found in below if _is_code(found)]
     if len(cells) != 1 or not codes or any(char.isdigit() for char in cells[0]):
         return False
-    if any(heading in words[0] for heading in _HEADINGS if len(heading) > 3):
+    if any(heading in _word(cells[0]) for heading in _HEADINGS if len(heading) > 3):
         return True
     lengths = {len(code) for code in codes}
     return (

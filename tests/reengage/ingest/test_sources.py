@@ -914,7 +914,7 @@ def test_a_consent_that_says_nothing_grants_nothing_and_takes_back_what_was_gran
     load = feed.take()
     assert load.problem is None
     assert (load.rows_loaded, load.rows_rejected) == (1, 0)
-    told = "a.csv: 28 rows say neither yes nor no, and no date: nothing is granted by them"
+    told = "a.csv: 28 rows say neither yes nor a day: nothing is granted by them"
     assert [note for note in load.notes if told in note] != []
     # Whoever agreed before has taken it back; what says yes without a date is another matter.
     rows = [(1, "", "", "", ""), (2, "", "yes", "", ""), (3, "", "", "", "on")]

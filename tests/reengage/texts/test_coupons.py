@@ -226,7 +226,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         head="\ufeff",
     )
     done = uploads.upload(warehouse, "spring", file, NOW)
-    assert (done.has_header, done.rows, done.new, done.known) == (True, 10, 3, 0)
+    assert (done.headers, done.rows, done.new, done.known) == ([1], 10, 3, 0)
     said = done.lines(str(file))
     assert [re.sub(r".*codes.csv, ", "", line) for line in said[:-2]] == [
         "line 5: the same code as in line 2",
@@ -237,7 +237,7 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
         "line 10: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
         "line 12: no code: 4 to 40 letters (A to Z) and digits, with - _ . between them",
     ]
-    assert said[-2].startswith("The first line was taken for a header, and left out")
+    assert said[-2].startswith("Taken for a header, and left out: line 1.")
     assert re.fullmatch(r"10 rows, [\d,]+ a second: 3 new, 0 known already, 7 refused\.", said[-1])
     rows = world.sql("SELECT code FROM outbox.pool_code WHERE pool = 'spring' ORDER BY place")
     assert [row.code for row in rows] == ["SPRING-1", "SPRING-2", "SPRING-5"]
@@ -249,34 +249,45 @@ def test_an_upload_keeps_the_good_codes_and_says_what_is_wrong_with_the_others(
 
 
 @pytest.mark.parametrize(
-    ("lines", "has_header", "new"),
+    ("lines", "headers", "new"),
     [
-        (["WELCOMEBACK", "SPRINGSUN"], False, 2),
-        (["SPRING-1", "WELCOMEBACK", "SPRING-2"], False, 3),
-        (["Rabattkod", "SPRING-1", "SPRING-2"], True, 2),
-        (["AKTIONSCODE", "SPRING-1"], True, 1),
-        (["rabattkod", "WINTERSUN"], True, 1),
-        (["RABATTKOD", "QWERTZUI", "ASDFGHJK"], True, 2),
-        (["Welcome", "spring"], False, 2),
-        (["sep=;\n", "code", "AUT-00001"], True, 1),
-        (["", '"sep=,"', "AUT-00001,", "AUT-00002"], False, 2),
-        (["SEP=|", "Kod|", "AUT-00001|"], True, 1),
-        (["", " Coupon Code ", "SPRING-1"], True, 1),
-        (["쿠폰 코드", "SPRING-1"], True, 1),
-        (["co\u0301digo", "SPRING-1"], True, 1),
-        (["Gutschein", "WINTERSUN"], True, 1),
-        (["CODE", "SUNNY"], True, 1),
-        (["coupon_code", "A1B2"], True, 1),
-        (["A1B2"], False, 1),
-        (["SPRING-1", "CODE"], False, 2),
-        (["code"], True, 0),
-        ([], False, 0),
+        (["WELCOMEBACK", "SPRINGSUN"], [], 2),
+        (["SPRING-1", "WELCOMEBACK", "SPRING-2"], [], 3),
+        (["Rabattkod", "SPRING-1", "SPRING-2"], [1], 2),
+        (["AKTIONSCODE", "SPRING-1"], [1], 1),
+        (["rabattkod", "WINTERSUN"], [1], 1),
+        (["RABATTKOD", "QWERTZUI", "ASDFGHJK"], [1], 2),
+        (["Welcome", "spring"], [], 2),
+        (["sep=;\n", "code", "AUT-00001"], [2], 1),
+        (["", '"sep=,"', "AUT-00001,", "AUT-00002"], [], 2),
+        (["SEP=|", "Kod|", "AUT-00001|"], [2], 1),
+        (["", " Coupon Code ", "SPRING-1"], [2], 1),
+        (["쿠폰 코드", "SPRING-1"], [1], 1),
+        (["co\u0301digo", "SPRING-1"], [1], 1),
+        (["Gutschein", "WINTERSUN"], [1], 1),
+        (["CODE", "SUNNY"], [1], 1),
+        (["coupon_code", "A1B2"], [1], 1),
+        (["A1B2"], [], 1),
+        (["Codes for spring", "Code", "SPRING-1"], [1, 2], 1),
+        (["Spring", "Aktionscode", "SPRING-1", "SPRING-2"], [1, 2], 2),
+        # One file was put below another.
+        (["code", "SPRING-1", "code", "SPRING-2"], [1, 3], 2),
+        (["SPRING-1", "CODE"], [2], 1),
+        (["code"], [1], 0),
+        ([], [], 0),
     ],
 )
-def test_a_header_is_told_from_a_code(lines: list[str], has_header: bool, new: int) -> None:
+def test_a_header_is_told_from_a_code(lines: list[str], headers: list[int], new: int) -> None:
     found = uploads.Upload()
     assert len(list(uploads._codes(iter(lines), found))) == new
-    assert (found.has_header, found.refused) == (has_header, [])
+    assert (found.headers, found.refused) == (headers, [])
+
+
+def test_below_a_title_that_is_no_code_a_header_is_still_looked_for() -> None:
+    found = uploads.Upload()
+    lines = ["Codes für den Frühling", "Aktionscode", "SPRING-1", "SPRING-2"]
+    assert list(uploads._codes(iter(lines), found)) == [(3, "SPRING-1"), (4, "SPRING-2")]
+    assert found.headers == [1, 2]
 
 
 def test_the_command_adds_codes_and_prints_the_stock(

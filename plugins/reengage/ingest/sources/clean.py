@@ -66,7 +66,7 @@ BESIDE = "currencies beside"
 # Why a row that names nobody is rejected.
 WITHOUT_ID = "source_contact_id is missing"
 # Why one is that does not say whether anything is agreed to: many people were never asked.
-SAYS_NOTHING = "says neither yes nor no, and no date: nothing is granted by it"
+SAYS_NOTHING = "says neither yes nor a day: nothing is granted by it"
 # Nor is anything granted by one of another word, or none, beside a date.
 UNKNOWN_FLAG = "subscribed is neither yes nor no: who had said yes is taken to have withdrawn"
 NO_FLAG = "subscribed is missing: who had said yes is taken to have withdrawn"
@@ -514,7 +514,12 @@ class Cleaner:
             except BadValue:
                 raise BadValue(UNKNOWN_FLAG) from None
         value = values.get("granted_at")
-        return self._moment(value, "granted_at") if value else None
+        try:
+            return self._moment(value, "granted_at") if value else None
+        except BadValue:
+            if value and (NO_DAY.fullmatch(value[:LONGEST_FIELD]) or _says_no(value)):
+                raise BadValue(SAYS_NOTHING) from None
+            raise
 
     def _withdrawal(
         self, values: dict[str, str | None], problems: dict[str, str]

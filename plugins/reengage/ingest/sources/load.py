@@ -351,7 +351,7 @@ class _Reader:
             if unsaid == rows_read:
                 end = "that is all of its rows: has a column come empty, or another name?"
             self._note(
-                f"{part.name}: {unsaid:,} rows say neither yes nor no, and no date: nothing is "
+                f"{part.name}: {unsaid:,} rows say neither yes nor a day: nothing is "
                 f"granted by them, and who had said yes has withdrawn; {end}",
                 is_broken=False,
             )
