@@ -675,6 +675,7 @@ CREATE TABLE cohort.day (
     stopped_by text,  -- the gate that stopped it
     control_salt text,  -- the word that drew the control group; null: not kept yet
     control_share double precision,  -- the share of all that it drew
+    variants jsonb,  -- how those of steps were drawn: policy.variants; null: no step has any
     CONSTRAINT day_pkey PRIMARY KEY (as_of)
 );
 
@@ -692,6 +693,7 @@ CREATE TABLE cohort.decision (
     policy_version text NOT NULL,
     -- Final: not lifted by waiting, so the next threshold is looked at next. Others: tomorrow.
     is_final boolean DEFAULT true NOT NULL,
+    variant text,  -- of the step, where nothing stood in the way; null: none, or it has one text
     CONSTRAINT decision_pkey PRIMARY KEY (contact_id, as_of)
 );
 CREATE INDEX decision_by_day ON cohort.decision (as_of, step);
@@ -881,6 +883,7 @@ CREATE TABLE outbox.message (
     -- when it was last refused as everybody was, with a code on no list; it is queued, behind the
     -- others
     refused_at timestamp with time zone,
+    variant text,  -- of the step, whose text it is; null: the step has one
     CONSTRAINT message_pkey PRIMARY KEY (contact_id, dormant_since, step, channel)
 );
 CREATE INDEX message_by_day ON outbox.message (as_of, step);
@@ -1114,7 +1117,8 @@ CREATE TABLE outcome.eligible (
     eligible_on date NOT NULL,  -- as_of of that decision
     step text NOT NULL,
     behaviour text NOT NULL,  -- the clock of the quiet spell: which signals count
-    control_share double precision NOT NULL,  -- of that day
+    -- of that day: of the control group, or of the variant that the other is held against
+    control_share double precision NOT NULL,
     lifecycle_class text,
     language text,
     purchases_before integer NOT NULL,  -- in the year up to that day
@@ -1128,7 +1132,10 @@ CREATE TABLE outcome.eligible (
     -- through which day the sources were complete when it was counted; null: not yet
     counted_on date,
     count_on date,  -- when it is counted next; null: never
-    CONSTRAINT eligible_pkey PRIMARY KEY (contact_id, salt)
+    -- what was drawn: '', the control group; survey/a/b, the variants of a step
+    draw text DEFAULT ''::text NOT NULL,
+    variant text,  -- of the step, by that decision; null: it has one text
+    CONSTRAINT eligible_pkey PRIMARY KEY (contact_id, salt, draw)
 );
 CREATE INDEX eligible_by_day ON outcome.eligible (eligible_on);
 -- Whose window has ended: an evening reads these and no others.
@@ -1137,7 +1144,9 @@ CREATE INDEX eligible_to_count ON outcome.eligible (count_on) WHERE (count_on IS
 -- An experiment: contacts who were drawn by chance into groups. What it looks for is settled when
 -- it begins, and stays, so that nobody chooses it by what is seen.
 CREATE TABLE outcome.experiment (
-    experiment text NOT NULL,  -- salt:spring of the journey's own; the name of a loaded one
+    -- salt:spring of the journey's own, and salt:spring:survey/a/b of variants; the name of a
+    -- loaded one
+    experiment text NOT NULL,
     salt text,  -- the word that drew the groups; null: loaded from a file
     control_arm text NOT NULL,  -- the group that all others are held against
     began_on date NOT NULL,
@@ -1168,10 +1177,12 @@ CREATE TABLE outcome.experiment (
     more_weeks double precision,  -- about how long that takes at the pace of the last four weeks
     counted_on date,
     counted_at timestamp with time zone,
+    -- what was drawn: '', the control group; survey/a/b, the variants of a step
+    draw text DEFAULT ''::text NOT NULL,
     CONSTRAINT experiment_pkey PRIMARY KEY (experiment),
     CONSTRAINT experiment_attribution_days_check CHECK ((attribution_days > 0)),
     CONSTRAINT experiment_horizon_days_check CHECK ((horizon_days > 0)),
-    CONSTRAINT experiment_salt_key UNIQUE (salt)
+    CONSTRAINT experiment_salt_draw_key UNIQUE (salt, draw)
 );
 
 -- A row of an experiment that was loaded from a file.
@@ -1213,6 +1224,7 @@ CREATE TABLE history.return_curve (
 \ir objects/core/phone_hashes.sql
 \ir objects/core/suppressed_number.sql
 \ir objects/core/word.sql
+\ir objects/cohort/drawn_at.sql
 \ir objects/cohort/is_used_up.sql
 \ir objects/cohort/passes_by_waiting.sql
 \ir objects/cohort/rung_days.sql

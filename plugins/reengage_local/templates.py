@@ -59,6 +59,7 @@ class Line:
     """
 
     step: str
+    variant: str
     file: str
     language: str
     country: str
@@ -136,7 +137,7 @@ def lint(
     """
     templates = Templates(policy, is_checked=False)
     broken, lines = [], []
-    for step in policy.steps:
+    for step in policy.texts:
         for language in templates.languages(step):
             try:
                 templates.check(step, language)
@@ -200,7 +201,7 @@ def _line(
 ) -> Line:
     base = Recipient(0, language=language, country=country)
     file = templates.file(step, language).name
-    line = Line(step.name, file, language, country, templates.limit(step, base))
+    line = Line(step.name, step.variant, file, language, country, templates.limit(step, base))
     link = f"{policy.brand.link_domain or 'https://go.example.com'}/{_LINK_CODE}"
     for whose, contact in _cases(base, names):
         for moment in _moments(step, now):
@@ -257,7 +258,7 @@ def table(lines: Sequence[Line], policy: Policy) -> Iterator[str]:
     for line in lines:
         span = f"{line.typical}" if line.typical == line.worst else f"{line.typical}-{line.worst}"
         rest = (
-            line.file,
+            f"{line.file}, version {line.variant}" if line.variant else line.file,
             line.language,
             line.encoding,
             f"{line.characters}",

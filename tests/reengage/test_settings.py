@@ -7,7 +7,7 @@ import pytest
 
 from reengage import settings
 from reengage.errors import ConfigurationError
-from reengage.policy import Policy, read_policy
+from reengage.policy import Policy, Variant, read_policy
 from reengage.settings import INCLUDE, TEMPLATES, given, secret, warehouse_url
 from reengage.texts.messages import Recipient, Templates
 from reengage.web.pages import Pages
@@ -144,8 +144,9 @@ def test_a_mistake_in_ones_own_text_is_told_by_its_own_file(policy: Policy, own:
     file.write_text("{{ opening }} {{ lnk }} {{ link }} {{ opt_out }}", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=rf"{file}, line 1: there is no field 'lnk'"):
         Templates(policy)
+    template = {"": Variant(template="hello.txt")}
     gone = policy.model_copy(
-        update={"steps": [policy.steps[0].model_copy(update={"template": "hello.txt"})]}
+        update={"steps": [policy.steps[0].model_copy(update={"template": template})]}
     )
     with pytest.raises(ConfigurationError, match=f"no template {own / 'sms' / 'hello.txt'}"):
         Templates(gone)

@@ -8,7 +8,7 @@
 -- Grain: episode due on as_of. Reads: the temporary tables of cohort/due. Writes: cohort.decision, the
 -- temporary table judged. Parameters: as_of, at (the last instant of as_of in the brand's zone), ladder,
 -- expires_after_days, repeat_after_days, gap_days, daily_cap, warm_up_cap, caps_order, control_share,
--- control_salt, policy_version.
+-- control_salt, variants (how those of steps are drawn; NULL: no step has any), policy_version.
 -- Twice: an episode is decided once a day (the primary key), and episode/advance moves its date.
 DROP TABLE IF EXISTS judged;
 
@@ -23,17 +23,9 @@ SELECT
     coalesce(due.arm = 'control', FALSE)
     OR (
         due.arm IS NULL
-        -- The first 32 bits of the hash, as a share of all.
-        AND CAST(
-            CAST(
-                'x' || substr(
-                    md5(
-                        :control_salt || ':' || due.first_source || ':'
-                        || due.first_source_contact_id
-                    ), 1, 8
-                ) AS bit(32)
-            ) AS bigint
-        ) < CAST(:control_share AS double precision) * 4294967296
+        AND cohort.drawn_at(
+            :control_salt || ':' || due.first_source || ':' || due.first_source_contact_id
+        ) < CAST(:control_share AS double precision)
     ) AS is_control,
     -- A text that could not be made takes nobody's place under a cap.
     coalesce(held_contact.is_unwritable, FALSE) AS is_unwritable,
@@ -137,6 +129,34 @@ queue AS (
     FROM asking
 ),
 
+-- Which of the two variants of their step, by a hash of its own: it says nothing of the control group.
+-- Control is drawn into one as well, as both groups are.
+drawn AS (
+    SELECT
+        due.contact_id,
+        coalesce(drawn_before.variant, one.variant) AS variant
+    FROM due
+    INNER JOIN
+        jsonb_to_recordset(CAST(:variants AS jsonb)) AS one (
+            draw text,
+            step text,
+            variant text,
+            from_share double precision,
+            to_share double precision
+        )
+        ON due.step = one.step
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                cohort.drawn_at(
+                    :control_salt || ':' || one.draw || ':' || due.first_source || ':'
+                    || due.first_source_contact_id
+                ) AS share
+        ) AS place
+    LEFT JOIN drawn_before ON due.contact_id = drawn_before.contact_id
+    WHERE place.share >= one.from_share AND place.share < one.to_share
+),
+
 concluded AS (
     SELECT
         judged.*,
@@ -155,7 +175,7 @@ concluded AS (
 
 INSERT INTO cohort.decision (
     as_of, contact_id, dormant_since, inactive_days, step, prior_sends, prior_opens, action,
-    reason, is_final, policy_version
+    reason, is_final, policy_version, variant
 )
 SELECT
     :as_of,
@@ -174,6 +194,8 @@ SELECT
     ) AS action,
     CAST(concluded.reason AS cohort.reason) AS reason,
     NOT cohort.passes_by_waiting(CAST(concluded.reason AS cohort.reason)) AS is_final,
-    :policy_version
+    :policy_version,
+    CASE WHEN concluded.reason IN ('due', 'control') THEN drawn.variant END AS variant
 FROM concluded
+LEFT JOIN drawn ON concluded.contact_id = drawn.contact_id
 ON CONFLICT (contact_id, as_of) DO NOTHING;

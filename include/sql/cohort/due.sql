@@ -10,10 +10,11 @@
 --
 -- Grain: episode due on as_of. Reads: cohort.episode, cohort.decision, core.*, outbox.message,
 -- outbox.judged_hit, outbox.unread_reply. Writes: the temporary tables due, number, earlier, texted,
--- agreed, held_contact, crowd and held_number (each is analyzed before it is read, as no statistics tell how many
--- are due). Parameters: as_of, at (the last instant of as_of in the brand's zone), ladder, is_in_order,
--- purpose, channel, country (of contacts without one), consent_clocks, most_holders (customers of one
--- source who may have one number), caps_order. Twice: the same rows.
+-- agreed, held_contact, crowd, held_number and drawn_before (each is analyzed before it is read, as no
+-- statistics tell how many are due). Parameters: as_of, at (the last instant of as_of in the brand's
+-- zone), ladder, is_in_order, purpose, channel, country (of contacts without one), consent_clocks,
+-- most_holders (customers of one source who may have one number), caps_order, control_salt, variants
+-- (how those of steps are drawn; NULL: no step has any). Twice: the same rows.
 DROP TABLE IF EXISTS due;
 
 CREATE TEMPORARY TABLE due ON COMMIT DROP AS
@@ -411,3 +412,29 @@ FROM fact
 GROUP BY fact.phone_hash;
 
 ANALYZE held_number;
+
+-- Into which variant of their step contacts were drawn before, by this word and between these two: it
+-- stays, whatever share each has now.
+DROP TABLE IF EXISTS drawn_before;
+
+CREATE TEMPORARY TABLE drawn_before ON COMMIT DROP AS
+SELECT DISTINCT ON (due.contact_id)
+    due.contact_id,
+    decision.variant
+FROM due
+INNER JOIN
+    jsonb_to_recordset(CAST(:variants AS jsonb)) AS known (draw text, step text, variant text)
+    ON due.step = known.step
+INNER JOIN cohort.decision AS decision
+    ON
+        due.contact_id = decision.contact_id
+        AND due.step = decision.step
+        AND decision.variant = known.variant
+INNER JOIN cohort.day AS day
+    ON
+        decision.as_of = day.as_of
+        AND day.control_salt = :control_salt
+        AND day.variants @> jsonb_build_array(jsonb_build_object('draw', known.draw))
+ORDER BY due.contact_id, decision.as_of;
+
+ANALYZE drawn_before;

@@ -13,6 +13,7 @@ SELECT
     message.encoding,
     message.expected_price,
     message.not_before,
+    decision.variant,
     contact.language,
     contact.country,
     named.ids AS source_ids

@@ -1,10 +1,11 @@
--- One text of a day for each step, language and country, and the codes in it, which are the
+-- One text of a day for each step, variant, language and country, and the codes in it, which are the
 -- contact's own.
--- Grain: step × language × country. Reads: outbox.message (by message_by_day), outbox.link,
+-- Grain: step × variant × language × country. Reads: outbox.message (by message_by_day), outbox.link,
 -- outbox.coupon, core.contact. Parameters: as_of. Writes nothing.
 WITH picked AS (
-    SELECT DISTINCT ON (message.step, contact.language, contact.country)
+    SELECT DISTINCT ON (message.step, message.variant, contact.language, contact.country)
         message.step,
+        message.variant,
         contact.language,
         contact.country,
         message.body,
@@ -12,11 +13,13 @@ WITH picked AS (
     FROM outbox.message AS message
     INNER JOIN core.contact AS contact ON message.contact_id = contact.contact_id
     WHERE message.as_of = :as_of AND message.status <> 'cancelled' AND message.body IS NOT NULL
-    ORDER BY message.step, contact.language, contact.country, message.contact_id
+    ORDER BY
+        message.step, message.variant, contact.language, contact.country, message.contact_id
 )
 
 SELECT
     picked.step,
+    coalesce(picked.variant, '') AS variant,
     picked.language,
     picked.country,
     picked.body,
@@ -30,4 +33,4 @@ SELECT
         WHERE coupon.message_id = picked.message_id
     ) AS codes
 FROM picked
-ORDER BY picked.step, picked.language, picked.country;
+ORDER BY picked.step, picked.variant, picked.language, picked.country;

@@ -1,10 +1,11 @@
 -- Record that a day is decided. The base is what the day before knew and what has come since.
 -- Grain: day. Reads: cohort.day, cohort.decision. Writes: cohort.day. Parameters: as_of,
 -- policy_version, at, last_load_id, contacts (null: those of the latest day, and new_contacts more),
--- new_contacts, control_salt and control_share (how the control group was drawn). Twice: the first
--- record stands.
+-- new_contacts, control_salt and control_share (how the control group was drawn), variants (how those
+-- of steps were; NULL: no step has any). Twice: the first record stands.
 INSERT INTO cohort.day (
-    as_of, policy_version, decided_at, last_load_id, contacts, sends, control_salt, control_share
+    as_of, policy_version, decided_at, last_load_id, contacts, sends, control_salt, control_share,
+    variants
 )
 SELECT
     :as_of,
@@ -22,5 +23,6 @@ SELECT
         WHERE decision.as_of = :as_of AND decision.action = 'send'
     ),
     :control_salt,
-    :control_share
+    :control_share,
+    CAST(:variants AS jsonb)
 ON CONFLICT (as_of) DO NOTHING;

@@ -1,10 +1,12 @@
--- purpose: the comparisons of an experiment
--- grain: estimand x arm x dimension x value; reads: outcome.effect; writes: nothing
--- parameters: experiment
+-- purpose: the comparisons of an experiment, or of all, as they are kept: for the page, and a spreadsheet
+-- grain: experiment x estimand x arm x dimension x value; reads: outcome.effect; writes: nothing
+-- parameters: experiment (null: all)
 -- twice: it only reads
 SELECT
+    effect.experiment,
     effect.estimand,
     effect.arm,
+    effect.step,
     effect.dimension,
     effect.value,
     effect.from_as_of,
@@ -16,6 +18,8 @@ SELECT
     effect.difference,
     effect.ci_low,
     effect.ci_high,
+    effect.wald_low,
+    effect.wald_high,
     effect.always_low,
     effect.always_high,
     effect.adjusted_difference,
@@ -38,5 +42,5 @@ SELECT
     effect.cost_low,
     effect.cost_high
 FROM outcome.effect AS effect
-WHERE effect.experiment = :experiment
-ORDER BY effect.estimand, effect.arm, effect.dimension, effect.value;
+WHERE effect.experiment = :experiment OR CAST(:experiment AS text) IS NULL
+ORDER BY effect.experiment, effect.estimand, effect.arm, effect.dimension, effect.value;

@@ -1,10 +1,11 @@
--- purpose: the experiments of which something is known, the one that runs first, and where they stand
+-- purpose: the experiments of which something is known, the control group's that runs first, and where they stand
 -- grain: experiment; reads: outcome.experiment, cohort.day; writes: nothing
 -- parameters: none
 -- twice: it only reads
 SELECT
     experiment.experiment,
     experiment.salt,
+    experiment.draw,
     experiment.control_arm,
     experiment.began_on,
     experiment.currency,
@@ -28,10 +29,28 @@ SELECT
     experiment.counted_on,
     experiment.salt IS NOT NULL AS is_own,
     (
-        SELECT count(DISTINCT day.control_share) > 1
+        SELECT count(DISTINCT put.control_share) > 1
         FROM cohort.day AS day
-        WHERE day.control_salt = experiment.salt
+        CROSS JOIN
+            LATERAL (
+                SELECT
+                    '' AS draw,
+                    day.control_share
+                UNION ALL
+                SELECT
+                    one.draw,
+                    one.control_share
+                FROM
+                    jsonb_to_recordset(day.variants) AS one (
+                        draw text, control_share double precision
+                    )
+            ) AS put
+        WHERE day.control_salt = experiment.salt AND put.draw = experiment.draw
     ) AS has_other_shares
 FROM outcome.experiment AS experiment
 WHERE experiment.counted_on IS NOT NULL
-ORDER BY is_own DESC, experiment.began_on DESC, experiment.experiment ASC;
+ORDER BY
+    is_own DESC,
+    experiment.draw = '' DESC,
+    experiment.began_on DESC,
+    experiment.experiment ASC;

@@ -7,7 +7,7 @@
 -- Twice: a draft replaces a draft; the transaction of the day runs once.
 WITH written AS (
     INSERT INTO outbox.message (
-        contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, body, encoding,
+        contact_id, message_id, dormant_since, step, variant, channel, as_of, phone_hash, body, encoding,
         segments, expected_price, not_before, not_after, status, status_at
     )
     SELECT
@@ -15,6 +15,7 @@ WITH written AS (
         drafted.message_id,
         drafted.dormant_since,
         drafted.step,
+        drafted.variant,
         :channel,
         :as_of,
         drafted.phone_hash,
@@ -31,6 +32,7 @@ WITH written AS (
     ON CONFLICT (contact_id, dormant_since, step, channel) DO UPDATE
         SET
             as_of = excluded.as_of,
+            variant = excluded.variant,
             phone_hash = excluded.phone_hash,
             body = excluded.body,
             encoding = excluded.encoding,

@@ -4,6 +4,7 @@ CREATE TEMPORARY TABLE drafted (
     message_id uuid,
     dormant_since date,
     step text,
+    variant text,
     landing text,
     phone_hash text,
     body text,

@@ -5,6 +5,7 @@ SELECT
     decision.contact_id,
     decision.dormant_since,
     decision.step,
+    coalesce(decision.variant, '') AS variant,
     contact.phone_e164,
     contact.phone_hash,
     contact.first_name,

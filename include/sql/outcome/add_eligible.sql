@@ -1,5 +1,6 @@
 -- Whom chance has put into a group: contacts whose first decision since a salt began would have sent
--- something. Later decisions say nothing: who is still there depends on what was sent before.
+-- something. Later decisions say nothing: who is still there depends on what was sent before. Into a
+-- variant of a step, likewise: all but the control group, by their first decision for that step.
 --
 -- A decision would have sent something if it did, if it held the contact back as control, or if only
 -- later something stood in the way that could stand in the way of texts alone: the text could not be
@@ -7,7 +8,7 @@
 -- Who was drawn before in the same quiet spell, by another word or one that was not kept, keeps that
 -- group: it was not drawn by this one. The word of days from before it was kept may be the first known.
 --
--- Grain: contact × salt. Reads: cohort.decision, cohort.day, cohort.episode, core.*, outbox.message.
+-- Grain: contact × salt × draw. Reads: cohort.decision, cohort.day, cohort.episode, core.*, outbox.message.
 -- Writes: outcome.eligible; gone with the transaction: the temporary table newly_drawn.
 -- Parameters: as_of: decisions are looked at from the latest day known of to this one. Twice: who is
 -- known stays.
@@ -18,7 +19,8 @@ WITH days AS (
     SELECT
         day.as_of,
         day.control_salt,
-        day.control_share
+        day.control_share,
+        day.variants
     FROM cohort.day AS day
     WHERE
         day.control_salt IS NOT NULL
@@ -36,13 +38,33 @@ drawn AS (
         decision.as_of,
         decision.step,
         decision.reason,
+        decision.variant,
         days.control_salt,
-        days.control_share,
+        put.draw,
+        put.control_share,
         row_number() OVER (
-            PARTITION BY decision.contact_id, days.control_salt ORDER BY decision.as_of
+            PARTITION BY decision.contact_id, days.control_salt, put.draw ORDER BY decision.as_of
         ) AS place
     FROM days
     INNER JOIN cohort.decision AS decision ON days.as_of = decision.as_of
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                '' AS draw,
+                days.control_share
+            UNION ALL
+            SELECT
+                one.draw,
+                one.control_share
+            FROM
+                jsonb_to_recordset(days.variants) AS one (
+                    draw text, step text, variant text, control_share double precision
+                )
+            WHERE
+                one.step = decision.step
+                AND one.variant = decision.variant
+                AND decision.reason <> 'control'
+        ) AS put
     WHERE
         decision.action = 'send'
         OR decision.reason IN ('control', 'stock', 'template', 'approval')
@@ -61,27 +83,38 @@ drawn AS (
 )
 
 SELECT
+    row_number() OVER () AS unit,
     drawn.contact_id,
     drawn.control_salt AS salt,
+    drawn.draw,
     drawn.dormant_since,
     CAST(CASE WHEN drawn.reason = 'control' THEN 'control' ELSE 'treatment' END AS cohort.arm) AS arm,
     drawn.as_of AS eligible_on,
     drawn.step,
-    drawn.control_share
+    drawn.variant,
+    drawn.control_share,
+    experiment.currency,
+    least(experiment.attribution_days, experiment.horizon_days) AS shorter_days
 FROM drawn
+INNER JOIN outcome.experiment AS experiment
+    ON drawn.control_salt = experiment.salt AND drawn.draw = experiment.draw
 WHERE
     drawn.place = 1
     AND NOT EXISTS (
         SELECT 1
         FROM outcome.eligible AS known
-        WHERE known.contact_id = drawn.contact_id AND known.salt = drawn.control_salt
+        WHERE
+            known.contact_id = drawn.contact_id
+            AND known.salt = drawn.control_salt
+            AND known.draw = drawn.draw
     )
     AND NOT EXISTS (
         SELECT 1
         FROM cohort.decision AS earlier
         INNER JOIN cohort.day AS day ON earlier.as_of = day.as_of
         WHERE
-            earlier.contact_id = drawn.contact_id
+            drawn.draw = ''
+            AND earlier.contact_id = drawn.contact_id
             AND earlier.as_of < drawn.as_of
             AND (earlier.action = 'send' OR earlier.reason = 'control')
             AND (
@@ -107,16 +140,14 @@ ANALYZE newly_drawn;
 -- What they did in the year before. The bounds are of all of them, so that no older month is read.
 WITH before AS (
     SELECT
-        newly_drawn.contact_id,
-        newly_drawn.salt,
+        newly_drawn.unit,
         count(*) FILTER (WHERE interaction.kind = 'purchase') AS purchases,
         sum(interaction.amount) FILTER (
             WHERE
-            interaction.currency = experiment.currency
+            interaction.currency = newly_drawn.currency
             AND interaction.is_settled IS NOT TRUE
         ) AS spent
     FROM newly_drawn
-    INNER JOIN outcome.experiment AS experiment ON newly_drawn.salt = experiment.salt
     INNER JOIN core.contact AS contact ON newly_drawn.contact_id = contact.contact_id
     INNER JOIN core.interaction AS interaction
         ON core.person(contact.contact_id, contact.merged_into) = interaction.contact_id
@@ -125,34 +156,34 @@ WITH before AS (
         BETWEEN newly_drawn.eligible_on - 364 AND newly_drawn.eligible_on
         AND interaction.occurred_on >= (SELECT min(first.eligible_on) - 364 FROM newly_drawn AS first)
         AND interaction.occurred_on <= (SELECT max(last.eligible_on) FROM newly_drawn AS last)
-    GROUP BY newly_drawn.contact_id, newly_drawn.salt
+    GROUP BY newly_drawn.unit
 )
 
 INSERT INTO outcome.eligible (
-    contact_id, salt, dormant_since, arm, eligible_on, step, behaviour, control_share,
+    contact_id, salt, draw, dormant_since, arm, eligible_on, step, variant, behaviour, control_share,
     lifecycle_class, language, purchases_before, spent_before, count_on
 )
 SELECT
     newly_drawn.contact_id,
     newly_drawn.salt,
+    newly_drawn.draw,
     newly_drawn.dormant_since,
     newly_drawn.arm,
     newly_drawn.eligible_on,
     newly_drawn.step,
+    newly_drawn.variant,
     episode.behaviour,
     newly_drawn.control_share,
     contact.lifecycle_class,
     contact.language,
     coalesce(before.purchases, 0),
     coalesce(before.spent, 0),
-    newly_drawn.eligible_on + least(experiment.attribution_days, experiment.horizon_days)
+    newly_drawn.eligible_on + newly_drawn.shorter_days
 FROM newly_drawn
-INNER JOIN outcome.experiment AS experiment ON newly_drawn.salt = experiment.salt
 INNER JOIN cohort.episode AS episode
     ON
         newly_drawn.contact_id = episode.contact_id
         AND newly_drawn.dormant_since = episode.dormant_since
 INNER JOIN core.contact AS contact ON newly_drawn.contact_id = contact.contact_id
-LEFT JOIN before
-    ON newly_drawn.contact_id = before.contact_id AND newly_drawn.salt = before.salt
-ON CONFLICT (contact_id, salt) DO NOTHING;
+LEFT JOIN before ON newly_drawn.unit = before.unit
+ON CONFLICT (contact_id, salt, draw) DO NOTHING;

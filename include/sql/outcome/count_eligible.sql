@@ -5,7 +5,7 @@
 --
 -- Each is counted when the shorter and the longer window end, and again_days more, for what is late.
 --
--- Grain: contact × salt. Reads: outcome.experiment, core.*, outbox.message. Writes: outcome.eligible.
+-- Grain: contact × salt × draw. Reads: outcome.experiment, core.*, outbox.message. Writes: outcome.eligible.
 -- Parameters: through (the day through which the sources are complete), again_days. Twice: the same.
 UPDATE outcome.eligible AS eligible
 SET
@@ -26,101 +26,104 @@ FROM (
     SELECT
         due.contact_id,
         due.salt,
-        due.eligible_on + least(experiment.attribution_days, experiment.horizon_days) AS shorter_on,
-        due.eligible_on + greatest(experiment.attribution_days, experiment.horizon_days)
-            AS longer_on,
+        due.draw,
+        least(ends.step_on, ends.ladder_on) AS shorter_on,
+        greatest(ends.step_on, ends.ladder_on) AS longer_on,
         back.returned_on,
-        back.step_revenue,
-        back.ladder_revenue,
-        texts.step_cost,
-        texts.ladder_cost
+        back.revenue[1] AS step_revenue,
+        back.revenue[2] AS ladder_revenue,
+        texts.cost[1] AS step_cost,
+        texts.cost[2] AS ladder_cost
     FROM outcome.eligible AS due
-    INNER JOIN outcome.experiment AS experiment ON due.salt = experiment.salt
+    INNER JOIN outcome.experiment AS experiment
+        ON due.salt = experiment.salt AND due.draw = experiment.draw
     INNER JOIN core.contact AS contact ON due.contact_id = contact.contact_id
     CROSS JOIN
         LATERAL (
             SELECT
-                min(done.returned_on) AS returned_on,
-                greatest(
-                    coalesce(
-                        sum(done.amount) FILTER (
-                            WHERE
-                            done.occurred_on >= done.spent_on
-                            AND done.occurred_on <= due.eligible_on + experiment.attribution_days
-                        ), 0
-                    ), 0
-                ) AS step_revenue,
-                greatest(
-                    coalesce(
-                        sum(done.amount) FILTER (
-                            WHERE
-                            done.occurred_on >= done.spent_on
-                            AND done.occurred_on <= due.eligible_on + experiment.horizon_days
-                        ), 0
-                    ), 0
-                ) AS ladder_revenue
-            FROM (
-                SELECT
-                    interaction.occurred_on,
-                    CASE
-                        WHEN
-                            interaction.currency = experiment.currency
-                            AND interaction.is_settled IS NOT TRUE
-                            THEN interaction.amount
-                    END AS amount,
-                    min(interaction.occurred_on) FILTER (
-                        WHERE
-                        coalesce(experiment.returns -> due.behaviour, experiment.returns -> '')
-                        ? CAST(interaction.kind AS text)
-                    ) OVER () AS returned_on,
-                    min(interaction.occurred_on) FILTER (
-                        WHERE
-                        interaction.kind = 'purchase'
-                        OR coalesce(experiment.returns -> due.behaviour, experiment.returns -> '')
-                        ? CAST(interaction.kind AS text)
-                    ) OVER () AS spent_on
-                FROM core.interaction AS interaction
-                WHERE
-                    interaction.contact_id = core.person(contact.contact_id, contact.merged_into)
-                    AND interaction.occurred_on > due.eligible_on
-                    AND interaction.occurred_on <= least(
-                        CAST(:through AS date),
-                        due.eligible_on
-                        + greatest(experiment.attribution_days, experiment.horizon_days)
-                    )
-            ) AS done
-        ) AS back
+                due.eligible_on + experiment.attribution_days AS step_on,
+                due.eligible_on + experiment.horizon_days AS ladder_on
+        ) AS ends
     CROSS JOIN
         LATERAL (
             SELECT
-                coalesce(
-                    sum(
-                        outbox.cost(
-                            message.price,
-                            message.currency,
-                            message.expected_price,
-                            experiment.currency
-                        )
-                    ) FILTER (
-                        WHERE message.as_of < due.eligible_on + experiment.attribution_days
-                    ), 0
-                ) AS step_cost,
-                coalesce(
-                    sum(
-                        outbox.cost(
-                            message.price,
-                            message.currency,
-                            message.expected_price,
-                            experiment.currency
-                        )
-                    ) FILTER (WHERE message.as_of < due.eligible_on + experiment.horizon_days), 0
-                ) AS ladder_cost
-            FROM outbox.message AS message
-            WHERE
-                message.contact_id = due.contact_id
-                AND outbox.went_out(message.accepted_at)
-                AND message.as_of >= due.eligible_on
+                min(spent.returned_on) AS returned_on,
+                array_agg(spent.revenue ORDER BY spent.place) AS revenue
+            FROM (
+                SELECT
+                    seen.place,
+                    min(done.returned_on) AS returned_on,
+                    greatest(
+                        coalesce(
+                            sum(done.amount) FILTER (
+                                WHERE
+                                done.occurred_on >= done.spent_on
+                                AND done.occurred_on <= seen.ends_on
+                            ), 0
+                        ), 0
+                    ) AS revenue
+                FROM (VALUES (1, ends.step_on), (2, ends.ladder_on)) AS seen (place, ends_on)
+                LEFT JOIN (
+                    SELECT
+                        interaction.occurred_on,
+                        CASE
+                            WHEN
+                                interaction.currency = experiment.currency
+                                AND interaction.is_settled IS NOT TRUE
+                                THEN interaction.amount
+                        END AS amount,
+                        min(interaction.occurred_on) FILTER (
+                            WHERE
+                            coalesce(experiment.returns -> due.behaviour, experiment.returns -> '')
+                            ? CAST(interaction.kind AS text)
+                        ) OVER () AS returned_on,
+                        min(interaction.occurred_on) FILTER (
+                            WHERE
+                            interaction.kind = 'purchase'
+                            OR coalesce(experiment.returns -> due.behaviour, experiment.returns -> '')
+                            ? CAST(interaction.kind AS text)
+                        ) OVER () AS spent_on
+                    FROM core.interaction AS interaction
+                    WHERE
+                        interaction.contact_id
+                        = core.person(contact.contact_id, contact.merged_into)
+                        AND interaction.occurred_on > due.eligible_on
+                        AND interaction.occurred_on
+                        <= least(CAST(:through AS date), greatest(ends.step_on, ends.ladder_on))
+                ) AS done
+                    ON TRUE
+                GROUP BY seen.place
+            ) AS spent
+        ) AS back
+    CROSS JOIN
+        LATERAL (
+            SELECT array_agg(paid.cost ORDER BY paid.place) AS cost
+            FROM (
+                SELECT
+                    seen.place,
+                    coalesce(
+                        sum(
+                            outbox.cost(
+                                message.price,
+                                message.currency,
+                                message.expected_price,
+                                experiment.currency
+                            )
+                        ), 0
+                    ) AS cost
+                FROM (VALUES (1, ends.step_on), (2, ends.ladder_on)) AS seen (place, ends_on)
+                LEFT JOIN outbox.message AS message
+                    ON
+                        message.contact_id = due.contact_id
+                        AND outbox.went_out(message.accepted_at)
+                        AND message.as_of >= due.eligible_on
+                        AND message.as_of < seen.ends_on
+                GROUP BY seen.place
+            ) AS paid
         ) AS texts
     WHERE due.count_on <= CAST(:through AS date)
 ) AS counted
-WHERE eligible.contact_id = counted.contact_id AND eligible.salt = counted.salt;
+WHERE
+    eligible.contact_id = counted.contact_id
+    AND eligible.salt = counted.salt
+    AND eligible.draw = counted.draw;

@@ -3,7 +3,11 @@
 SELECT experiment.experiment
 FROM outcome.experiment AS experiment
 WHERE
-    experiment.salt IN (
-        SELECT eligible.salt FROM outcome.eligible AS eligible WHERE eligible.count_on IS NOT NULL
+    (experiment.salt, experiment.draw) IN (
+        SELECT
+            eligible.salt,
+            eligible.draw
+        FROM outcome.eligible AS eligible
+        WHERE eligible.count_on IS NOT NULL
     )
 ORDER BY experiment.experiment;

@@ -159,6 +159,7 @@ def decide_in(
                 new_contacts=new,
                 control_salt=policy.control.salt,
                 control_share=policy.control.share,
+                variants=policy.variants,
             )
         return counts(connection, as_of)
 
@@ -219,6 +220,8 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         "at": policy.last_instant(as_of),
         "ladder": policy.ladder,
         "caps_order": caps.order,
+        "control_salt": policy.control.salt,
+        "variants": policy.variants,
     }
     db.run(
         connection,
@@ -241,7 +244,6 @@ def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
         daily_cap=caps.per_day,
         warm_up_cap=_warm_up_cap(connection, caps.warm_up) if caps.warm_up else None,
         control_share=policy.control.share,
-        control_salt=policy.control.salt,
         policy_version=policy.version,
     ).rowcount
     db.analyze_grown(connection, cohort__decision=decided)

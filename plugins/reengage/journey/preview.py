@@ -24,7 +24,7 @@ from reengage.journey import cohort, gates
 from reengage.policy import Policy, remarks
 from reengage.texts.messages import Recipient, Templates
 
-# Beside them, the ids in the sources.
+# Beside them, the variant where steps have any, and the ids in the sources.
 AUDIENCE = (
     "contact_id",
     "dormant_since",
@@ -43,8 +43,9 @@ AUDIENCE = (
 @dataclass(frozen=True)
 class Plan:
     """A decided day. decisions: rows of step, action, reason, its label, contacts, in the order in
-    which the reasons are checked; texts: rows of step, country, encoding, texts, segments, money,
-    first_not_before, last_not_before; samples: a text by (step, its language), its codes hidden;
+    which the reasons are checked; texts: rows of step, variant, country, encoding, texts, segments,
+    money, first_not_before, last_not_before; samples: a text by (step or its version, its
+    language), its codes hidden;
     before: contacts written to by step on before_on, the last day that went out.
 
     ruling: what a run would do; done: what became of a day that is let go or stopped. remarks: what
@@ -148,11 +149,14 @@ def _write_audience(connection: Connection, policy: Policy, as_of: date, file: P
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
-            writer.writerow([*AUDIENCE, *spreadsheet.id_names(sources)])
+            version = ["variant"] if policy.variants else []
+            writer.writerow([*AUDIENCE, *version, *spreadsheet.id_names(sources)])
             for row in rows:
-                said = written_in(row.step, row.language, row.country) if row.encoding else None
+                of = row.step, row.variant or "", row.language, row.country
+                said = written_in(*of) if row.encoding else None
                 writer.writerow(
-                    [_written(value) for value in (*row[:-3], said)]
+                    [_written(value) for value in (*row[:-4], said)]
+                    + [row.variant for _ in version]
                     + spreadsheet.id_cells(row.source_ids, sources)
                 )
     except OSError as error:
@@ -164,32 +168,36 @@ def _written(value: Any) -> Any:
 
 
 def _samples(connection: Connection, policy: Policy, as_of: date) -> dict[tuple[str, str], str]:
-    """One text a step and language that it is written in, without what is only the contact's."""
+    """One text of each step, variant and language that it is written in, without what is only the
+    contact's.
+    """
     found: dict[tuple[str, str], str] = {}
     rows, written_in = (
         list(db.run(connection, "cohort/plan_samples", as_of=as_of)),
         _languages(policy),
     )
-    for step in policy.steps:
+    for step in policy.texts:
         for row in rows:
-            if row.step == step.name:
+            if (row.step, row.variant) == (step.name, step.variant):
                 body = row.body
                 for code in row.codes:
                     body = body.replace(code, "…")
-                found.setdefault(
-                    (step.name, written_in(step.name, row.language, row.country)), body
-                )
+                said = written_in(row.step, row.variant, row.language, row.country)
+                found.setdefault((step.title, said), body)
     return found
 
 
-def _languages(policy: Policy) -> Callable[[str, str | None, str | None], str]:
-    """Which language the text of a step is written in for a contact's language and country."""
-    texts, steps = Templates(policy, is_checked=False), {step.name: step for step in policy.steps}
+def _languages(policy: Policy) -> Callable[[str, str, str | None, str | None], str]:
+    """Which language the text of a step's variant is written in for a contact's language and
+    country.
+    """
+    texts = Templates(policy, is_checked=False)
+    steps = {(step.name, step.variant): step for step in policy.texts}
 
     @cache
-    def written_in(step: str, language: str | None, country: str | None) -> str:
+    def written_in(step: str, variant: str, language: str | None, country: str | None) -> str:
         recipient = Recipient(0, language=language, country=country)
-        known = steps.get(step)
+        known = steps.get((step, variant))
         return texts.language(known, recipient) if known else policy.brand.language
 
     return written_in
@@ -323,11 +331,15 @@ def _capped(plan: Plan, policy: Policy) -> str:
 
 
 def _costs(plan: Plan, shown: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Texts, segments and money: by step, by step and country, and all together."""
+    """Texts, segments and money: by step, by step and version, by step and country, and all
+    together.
+    """
     sums: dict[str, tuple[int, int, float]] = {}
     for step in shown:
         for row in plan.texts:
-            for name in (step, f"{step} {row.country}") if row.step == step else ():
+            version = [f"{step}, version {row.variant}"] if row.variant else []
+            names = [step, *version, f"{step} {row.country}"]
+            for name in names if row.step == step else ():
                 texts, segments, money = sums.get(name, (0, 0, 0.0))
                 sums[name] = (
                     texts + row.texts,

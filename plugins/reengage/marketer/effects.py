@@ -30,6 +30,7 @@ def add_effects(
     def effects(request: Request, experiment: str | None = None) -> Response:
         with reading(engine_factory) as connection:
             known = {row.experiment: row for row in db.run(connection, "marketer/experiments")}
+            groups = {name: Groups.of(row) for name, row in known.items()}
             if experiment is None:
                 experiment = next(iter(known), None)
             if experiment is None:
@@ -47,16 +48,18 @@ def add_effects(
             section="effects",
             known=known,
             chosen=chosen,
+            groups=groups,
+            named=groups[experiment],
             whole=whole,
             leads=[(row, lead(row, chosen)) for row in first],
             planned=[row for row in rows if row.dimension == "planned"],
-            picture=Picture.of(whole),
+            picture=Picture.of(whole, groups[experiment]),
             slices=[
                 (title, sorted(found, key=lambda row: (place(row.value), row.arm)))
                 for dimension, title in SLICES.items()
                 if len(found := _slice(rows, dimension)) > len({row.arm for row in found})
             ],
-            single_step=_single_step(rows),
+            single_step=_single_step(rows) if not chosen.draw else None,
             is_uneven=chosen.is_own and min(chosen.ratio_p, chosen.ratio_always_p) < UNEVEN,
             invented=invented,
         )
@@ -70,6 +73,51 @@ def _single_step(rows: Sequence[sa.Row[Any]]) -> str | None:
     """The step at which everybody was drawn, where there is one."""
     steps = {row.value for row in _slice(rows, "step")}
     return steps.pop() if len(steps) == 1 else None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What the groups of an experiment are called. title: the experiment; treated and control: the
+    columns; the_control, of_control: "the control group", "in the control group"; estimands: what
+    is compared. step: whose variants they are; "" where they are none.
+    """
+
+    title: str
+    treated: str
+    control: str
+    the_control: str
+    of_control: str
+    estimands: dict[str, str]
+    step: str = ""
+
+    @classmethod
+    def of(cls, experiment: sa.Row[Any]) -> "Groups":
+        if experiment.draw:
+            step, one, other = experiment.draw.split("/")
+            return cls(
+                f"{step.capitalize()}: version {other} against {one}, “{experiment.salt}”",
+                f"Version {other}",
+                f"Version {one}",
+                f"version {one}",
+                f"after version {one}",
+                {"ladder": "From this step to the end", "first_step": "This step"},
+                step,
+            )
+        if experiment.is_own:
+            return cls(
+                f"Control group “{experiment.salt}”",
+                "May be texted",
+                "Control group",
+                "the control group",
+                "in the control group",
+                {"ladder": "The whole ladder", "first_step": "The first step"},
+            )
+        control = experiment.control_arm
+        return cls(experiment.experiment, "Group", control, control, f"in {control}", {})
+
+    def of_row(self, row: sa.Row[Any]) -> str:
+        """What a line of the table compares."""
+        return self.estimands.get(row.estimand) or row.arm or "All groups together"
 
 
 @dataclass(frozen=True)
@@ -87,6 +135,8 @@ def lead(row: sa.Row[Any], experiment: sa.Row[Any]) -> Lead:
     low, high = (
         (row.always_low, row.always_high) if experiment.is_own else (row.ci_low, row.ci_high)
     )
+    if experiment.draw:
+        return _lead_of_variants(experiment, low, high)
     if low is None:
         return Lead(
             "It is too early to say what the texts bring: fewer than ten customers of one of the "
@@ -111,6 +161,33 @@ def lead(row: sa.Row[Any], experiment: sa.Row[Any]) -> Lead:
         "anything between."
     )
     return Lead(said, "unsure")
+
+
+def _lead_of_variants(experiment: sa.Row[Any], low: float | None, high: float | None) -> Lead:
+    """The same, of one variant of a step beside the other."""
+    step, one, other = experiment.draw.split("/")
+    if low is None or high is None:
+        return Lead(
+            f"It is too early to say which version of the {step} brings back more: fewer than ten "
+            "customers of one of them have come back so far, or not.",
+            "unsure",
+        )
+    many = _many(max(abs(low), abs(high)))
+    if low > 0 or high < 0:
+        better, worse, tone = (other, one, "good") if low > 0 else (one, other, "bad")
+        least, most = sorted((abs(low), abs(high)))
+        return Lead(
+            f"Version {better} of the {step} brings back more: of {many:,} customers, between "
+            f"{_count(least, many)} and {_count(most, many)} come back after it who would not "
+            f"after version {worse}.",
+            tone,
+        )
+    return Lead(
+        f"It cannot be told yet which version of the {step} brings back more. Of {many:,} "
+        f"customers, version {one} may bring back {_count(-low, many)} more, or version {other} "
+        f"{_count(high, many)} more, or anything between.",
+        "unsure",
+    )
 
 
 def _many(largest: float) -> int:
@@ -152,11 +229,11 @@ class Picture:
     width: int = WIDTH
 
     @classmethod
-    def of(cls, rows: Sequence[sa.Row[Any]]) -> "Picture | None":
+    def of(cls, rows: Sequence[sa.Row[Any]], groups: Groups) -> "Picture | None":
         """None where nothing can be drawn yet."""
         told: list[tuple[str, str, float, float, float]] = []
         for row in rows:
-            name = NAMES[row.estimand] + (f", {row.arm}" if row.estimand == "loaded" else "")
+            name = groups.of_row(row)
             if row.always_low is not None:
                 told.append(
                     (
@@ -185,9 +262,6 @@ class Picture:
         ]
         ticks = [(across(at * step), points(at * step)) for at in range(first, last + 1)]
         return cls(bars, ticks, across(0.0), LINE * len(bars) + 4)
-
-
-NAMES = {"ladder": "The whole ladder", "first_step": "The first step", "loaded": "The experiment"}
 
 
 def _tick(span: float) -> float:

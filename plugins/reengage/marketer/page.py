@@ -345,7 +345,7 @@ def create_page(
 
     @app.get("/effects.csv")
     def effects_csv() -> Response:
-        return as_csv("effects", "marketer/effects_csv")
+        return as_csv("effects", "marketer/effects", experiment=None)
 
     @app.get("/loads", response_class=HTMLResponse)
     def loads(request: Request) -> Response:

@@ -6,7 +6,7 @@ from reengage.policy.gates import Gates
 from reengage.policy.model import Policy
 from reengage.policy.reading import read_policy
 from reengage.policy.sending import Caps, ConsentClock, Hours, PlaceHours, WarmUp
-from reengage.policy.steps import Contest, CouponOffer, Question, Step
+from reengage.policy.steps import Contest, CouponOffer, Question, Step, Variant
 from reengage.policy.thresholds import Behaviour, Rhythm, Thresholds
 from reengage.policy.values import Country, Kind, TimeZone, Words, time_zone
 
@@ -30,6 +30,7 @@ __all__ = [
     "Step",
     "Thresholds",
     "TimeZone",
+    "Variant",
     "WarmUp",
     "Words",
     "contrast",

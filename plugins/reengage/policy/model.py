@@ -100,6 +100,11 @@ class Policy(Part):
         return next(step for step in self.steps if step.name == name)
 
     @property
+    def texts(self) -> tuple[Step, ...]:
+        """The steps, lowest first, once for each text: a step with variants as each of them."""
+        return tuple(text for step in self.steps for text in step.texts)
+
+    @property
     def behaviours(self) -> tuple[Behaviour, ...]:
         """The clocks that run for every contact: those of the policy, or one of all signals."""
         days = tuple(step.after_days for step in self.steps)
@@ -174,9 +179,38 @@ class Policy(Part):
         """How long a contact is watched from when it was first written to, or held back as control:
         to the end of the ladder, unless the policy says.
         """
-        climbs = [behaviour.days[-1] - behaviour.days[0] for behaviour in self.behaviours]
+        return self._horizon_from(0)
+
+    def _horizon_from(self, place: int) -> int:
+        """The same, from a step on; place: of the step, from 0."""
+        climbs = [behaviour.days[-1] - behaviour.days[place] for behaviour in self.behaviours]
         ladder = round(max(climbs) * self.thresholds.scale) + self.close_after_days
         return self.effect.horizon_days or ladder
+
+    @property
+    def variants(self) -> str | None:
+        """How the variants of steps are drawn, as a bind: a JSON array of {draw, step, variant,
+        from_share, to_share, control_arm, control_share, horizon_days}; None where no step has any.
+        """
+        rows: list[dict[str, Any]] = []
+        for place, step in enumerate(self.steps):
+            so_far = 0.0
+            for name, variant in step.template.items() if step.draw else ():
+                first, reached = next(iter(step.template)), so_far + (variant.share or 0)
+                rows.append(
+                    {
+                        "draw": step.draw,
+                        "step": step.name,
+                        "variant": name,
+                        "from_share": so_far,
+                        "to_share": reached if not so_far else 1,
+                        "control_arm": first,
+                        "control_share": step.template[first].share,
+                        "horizon_days": self._horizon_from(place),
+                    }
+                )
+                so_far = reached
+        return json.dumps(rows) if rows else None
 
     @property
     def returns(self) -> str:

@@ -107,8 +107,8 @@ def _promises(step: Step) -> Iterator[tuple[str, Words]]:
     """Where a step's words promise something."""
     if step.contest:
         yield "contest.prize", step.contest.prize
-    for name, offer in (("coupon", step.coupon), ("incentive", step.incentive)):
-        if offer and offer.where:
+    for name, offer in step.offers:
+        if offer.where:
             yield f"{name}.where", offer.where
 
 
@@ -131,8 +131,8 @@ def _amounts(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _tiny_percents(policy: Policy) -> Iterator[str]:
     for step in policy.steps:
-        for name, offer in (("coupon", step.coupon), ("incentive", step.incentive)):
-            if offer and offer.kind == "percent" and offer.value < 1:
+        for name, offer in step.offers:
+            if offer.kind == "percent" and offer.value < 1:
                 yield (
                     f"steps.{step.name}.{name}.value is {offer.value:g} percent, less than one: "
                     f"for {offer.value * 100:g} percent write {offer.value * 100:g}"

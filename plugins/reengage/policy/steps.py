@@ -1,10 +1,12 @@
 """The rungs of the ladder, and what their pages hold: coupons, questions, contests."""
 
+import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reengage.policy.values import (
     SHOP,
@@ -137,18 +139,82 @@ def _landing(value: str) -> str:
 Landing = Annotated[str, AfterValidator(_landing)]
 
 
+def _file(value: str) -> str:
+    """A text's file: survey is survey.txt."""
+    return value if PurePath(value).suffix else f"{value}.txt"
+
+
+class Variant(Part):
+    """One of the two texts or offers of a step that are held against each other.
+
+    share: of the contacts; None: what the other leaves, half where neither says. coupon: in this
+    text; None: the step's.
+    """
+
+    template: Annotated[str, AfterValidator(_file)] = Field(examples=["survey_short.txt"])
+    share: Annotated[float, Field(gt=0, lt=1, examples=["0.5"])] | None = None
+    coupon: CouponOffer | None = None
+
+    @model_validator(mode="after")
+    def _one_page(self) -> "Variant":
+        if self.coupon and self.coupon.where:
+            raise ValueError("the step has one page: write `where` in the step's own coupon")
+        return self
+
+
+def _variants(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"": {"template": value}}
+    if not isinstance(value, dict):
+        raise ValueError("write a text's name, like survey.txt, or two: {a: …, b: …}")
+    return {
+        name: {"template": said} if isinstance(said, str) else said for name, said in value.items()
+    }
+
+
+def _shared(variants: dict[str, Variant]) -> dict[str, Variant]:
+    if variants.keys() == {""}:
+        return variants
+    if len(variants) != 2 or "" in variants:
+        raise ValueError(
+            "write one text, like survey.txt, or two that are held against each other, each with "
+            "a name: {a: survey.txt, b: survey_short.txt}"
+        )
+    told = {name: one.share for name, one in variants.items()}
+    (first, one), (second, other) = told.items()
+    if one is None and other is None:
+        one = other = 0.5
+    elif one is None or other is None:
+        one, other = (one, 1 - one) if one is not None else (1 - (other or 0), other)
+    if not math.isclose((one or 0) + (other or 0), 1, abs_tol=1e-9):
+        raise ValueError(f"the shares of {first} and {second} must come to 1: write one of them")
+    return {
+        name: variant.model_copy(update={"share": share})
+        for (name, variant), share in zip(variants.items(), (one, other), strict=True)
+    }
+
+
 class Step(Part):
     """One rung of the ladder: reached after `after_days` without a signal.
 
-    template: the text, in include/templates/sms; landing: the page its link opens, in
-    include/templates/landing, without .html, or the https address of a page of the brand's own;
-    coupon: in the text; incentive: a coupon for whoever finishes the page; questions: what the page
-    asks; contest: what the page invites to.
+    template: the text, in include/templates/sms, or two, by the name of each variant ("": the only
+    one); landing: the page its link opens, in include/templates/landing, without .html, or the
+    https address of a page of the brand's own; coupon: in the text; incentive: a coupon for whoever
+    finishes the page; questions: what the page asks; contest: what the page invites to.
     """
 
     name: Name
     after_days: Days
-    template: str = Field(examples=["survey.txt"])
+    template: Annotated[
+        dict[
+            Annotated[
+                str, shaped("([a-z][a-z0-9_]*)?", "a name in small letters, digits and _, like b")
+            ],
+            Variant,
+        ],
+        BeforeValidator(_variants),
+        AfterValidator(_shared),
+    ] = Field(examples=["survey.txt"])
     # The page is named like the step, unless the step says another.
     landing: Landing = Field(default_factory=lambda said: said.get("name", ""))
     coupon: CouponOffer | None = None
@@ -164,6 +230,44 @@ class Step(Part):
         return self
 
     @property
+    def texts(self) -> "tuple[Step, ...]":
+        """The step once for each of its variants, with that one's text and coupon alone."""
+        return tuple(map(self.text, self.template))
+
+    def text(self, variant: str) -> "Step":
+        """The step as whoever was drawn into a variant ("": the only one) gets it."""
+        one = self.template[variant]
+        return self.model_copy(
+            update={"template": {variant: one}, "coupon": one.coupon or self.coupon}
+        )
+
+    @property
+    def variant(self) -> str:
+        """Of one of `texts`: which it is."""
+        (name,) = self.template
+        return name
+
+    @property
+    def title(self) -> str:
+        """Of one of `texts`, for people: survey, or survey, version b."""
+        return f"{self.name}, version {self.variant}" if self.variant else self.name
+
+    @property
+    def draw(self) -> str:
+        """What its variants are drawn by, beside the salt: survey/a/b; "" where it has one."""
+        return "" if len(self.template) == 1 else "/".join((self.name, *self.template))
+
+    @property
+    def offers(self) -> Iterator[tuple[str, CouponOffer]]:
+        """The step's coupons, each with the key that it stands at."""
+        for name, variant in self.template.items():
+            if variant.coupon:
+                yield f"template.{name}.coupon", variant.coupon
+        for key, offer in (("coupon", self.coupon), ("incentive", self.incentive)):
+            if offer:
+                yield key, offer
+
+    @property
     def words(self) -> Iterator[Words]:
         """All that the step's pages say in words of the policy."""
         for question in self.questions:
@@ -172,5 +276,4 @@ class Step(Part):
             yield from filter(None, (question.low, question.high))
         if self.contest:
             yield from filter(None, (self.contest.prize, self.contest.terms))
-        for offer in filter(None, (self.coupon, self.incentive)):
-            yield from filter(None, (offer.where,))
+        yield from (offer.where for _, offer in self.offers if offer.where)

@@ -246,8 +246,8 @@ def lines(connection: Connection, policy: Policy, pool: str = "") -> list[str]:
     """
     steps: dict[str, list[str]] = {}
     for step in policy.steps:
-        for what, offer in (("coupon", step.coupon), ("incentive", step.incentive)):
-            if offer and offer.pool:
+        for what, offer in step.offers:
+            if offer.pool:
                 steps.setdefault(offer.pool, []).append(f"{what} of {step.name}")
     rows = {row.pool: row for row in db.run(connection, "outbox/pools")}
     names = [name for name in sorted({*rows, *steps}) if pool in ("", name)]

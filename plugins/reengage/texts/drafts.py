@@ -46,7 +46,7 @@ def draft(
     rows = db.run(connection, "outbox/to_draft", as_of=as_of).all()
     stock = coupons.Stock(connection, _wanted(rows, policy))
     drawn = set(db.run(connection, "web/drawn").scalars())
-    named = {step.name: templates.names(step) for step in policy.steps}
+    named = {_text_of(step): templates.names(step) for step in policy.texts}
     told = progress(range(len(rows)), "texts", "messages", total=len(rows))
     while batch := [rows[place] for place in islice(told, RENDER_BATCH)]:
         items = _items(connection, batch, named, as_of)
@@ -76,6 +76,7 @@ DRAFTED = (
     "message_id",
     "dormant_since",
     "step",
+    "variant",
     "landing",
     "phone_hash",
     "body",
@@ -95,30 +96,38 @@ DRAFTED = (
 )
 
 
+def _text_of(row: sa.Row[Any] | Step) -> tuple[str, str]:
+    """Which text: the step's name, and the variant's."""
+    return (row.name if isinstance(row, Step) else row.step), row.variant
+
+
 def _id_of(row: sa.Row[Any], policy: Policy) -> uuid.UUID:
     return messages.message_id(row.contact_id, row.dormant_since, row.step, policy.consent.channel)
 
 
 def _wanted(rows: Sequence[sa.Row[Any]], policy: Policy) -> dict[str, list[uuid.UUID]]:
     """The messages that need a code of a pool, by pool."""
-    pools = {step.name: step.coupon.pool for step in policy.steps if step.coupon}
+    pools = {_text_of(step): step.coupon.pool for step in policy.texts if step.coupon}
     found: dict[str, list[uuid.UUID]] = {}
     for row in rows:
-        if pool := pools.get(row.step):
+        if pool := pools.get(_text_of(row)):
             found.setdefault(pool, []).append(_id_of(row, policy))
     return found
 
 
 def _items(
-    connection: Connection, rows: Sequence[sa.Row[Any]], named: Mapping[str, Set[str]], as_of: date
+    connection: Connection,
+    rows: Sequence[sa.Row[Any]],
+    named: Mapping[tuple[str, str], Set[str]],
+    as_of: date,
 ) -> Mapping[int, personal.About]:
     """What is personal to the contacts whose texts name it."""
-    asking = [row for row in rows if named[row.step] & {"item", "together"}]
+    asking = [row for row in rows if named[_text_of(row)] & {"item", "together"}]
     return personal.about(
         connection,
         [row.contact_id for row in asking],
         as_of,
-        with_together=any("together" in named[row.step] for row in asking),
+        with_together=any("together" in named[_text_of(row)] for row in asking),
     )
 
 
@@ -133,9 +142,9 @@ def _texts(
     link_base: str,
     result: Drafted,
 ) -> Iterator[tuple[Any, ...]]:
-    steps = {step.name: step for step in policy.steps}
+    steps = {_text_of(step): step for step in policy.texts}
     for row in rows:
-        step, message_id = steps[row.step], _id_of(row, policy)
+        step, message_id = steps[_text_of(row)], _id_of(row, policy)
         pool = step.coupon.pool if step.coupon else None
         code = messages.new_code()
         coupon = None
@@ -182,6 +191,7 @@ def _texts(
             message_id,
             row.dormant_since,
             row.step,
+            row.variant or None,
             step.landing,
             row.phone_hash,
             *text,

@@ -216,12 +216,25 @@ def _state(file: Path) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+_Key = tuple[str, str, str]  # of a text: its step, its variant, its language
+
+
+def _key(step: Step, language: str) -> _Key:
+    return step.name, step.variant, language
+
+
+def _named(step: Step) -> str:
+    """The file of a step's one text, as the policy names it."""
+    return step.template[step.variant].template
+
+
 _kept: dict[tuple[Any, ...], "Templates"] = {}  # those that were checked
 _MOST_KEPT = 8
 
 
 class Templates:
-    """The texts of a policy's steps, checked when they are loaded.
+    """The texts of a policy's steps, checked when they are loaded. A step that is asked for is one
+    of policy.texts: it has one text, which of two variants is that one's.
 
     They are in include/templates/sms, and first in the brand's own folder (REENGAGE_TEMPLATES).
     Where the policy names survey.txt, `survey.it.txt` is the text for contacts whose language is
@@ -249,18 +262,18 @@ class Templates:
         self._environment = _environment(self._folders)
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
-        self._templates: dict[tuple[str, str], Template] = {}
+        self._templates: dict[_Key, Template] = {}
         self._stencils: dict[tuple[Any, ...], str] = {}
-        self._names: dict[str, frozenset[str]] = {}
-        for step in policy.steps:
-            variants = {policy.brand.language: step.template}
+        self._names: dict[tuple[str, str], frozenset[str]] = {}
+        for step in policy.texts:
+            files = {policy.brand.language: _named(step)}
             for folder in reversed(self._folders):
-                variants |= self._variants(step, folder)
-            for language, name in variants.items():
-                self._templates[step.name, language] = self._load(name)
-        self._only_writes = {key for key in self._templates if self._read(*key).only_writes}
+                files |= self._files(step, folder)
+            for language, name in files.items():
+                self._templates[_key(step, language)] = self._load(name)
+        self._only_writes = {key for key in self._templates if self._read(key).only_writes}
         if is_checked:
-            for step in policy.steps:
+            for step in policy.texts:
                 for language in self.languages(step):
                     self.check(step, language)
 
@@ -281,9 +294,9 @@ class Templates:
             _kept[key] = made
         return _kept[key]
 
-    def _variants(self, step: Step, folder: Path) -> dict[str, str]:
+    def _files(self, step: Step, folder: Path) -> dict[str, str]:
         """The names of a step's files in a folder, by language."""
-        file = Path(step.template)
+        file = Path(_named(step))
         plain = {self._policy.brand.language: file.name} if (folder / file).is_file() else {}
         return plain | {
             other.suffixes[-2].removeprefix("."): other.name
@@ -292,28 +305,30 @@ class Templates:
 
     def languages(self, step: Step) -> list[str]:
         """The languages that a step has a template in."""
-        return [language for name, language in self._templates if name == step.name]
+        of = step.name, step.variant
+        return [language for (*text, language) in self._templates if tuple(text) == of]
 
     def file(self, step: Step, language: str) -> Path:
         """The file of a step's template in a language."""
-        return self._place(self._templates[step.name, language].name or "")
+        return self._place(self._templates[_key(step, language)].name or "")
 
     def _place(self, name: str) -> Path:
         """Where a file is; where it would be looked for first, if it is nowhere."""
         places = [folder / name for folder in self._folders]
         return next((place for place in places if place.is_file()), places[0])
 
-    def _read(self, step: str, language: str) -> _Source:
-        file = self._place(self._templates[step, language].name or "")
+    def _read(self, key: _Key) -> _Source:
+        file = self._place(self._templates[key].name or "")
         return _source(file.read_text(encoding="utf-8"))
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
-        if step.name not in self._names:
-            self._names[step.name] = frozenset().union(
-                *(self._read(step.name, language).names for language in self.languages(step))
+        of = step.name, step.variant
+        if of not in self._names:
+            self._names[of] = frozenset().union(
+                *(self._read(_key(step, language)).names for language in self.languages(step))
             )
-        return self._names[step.name]
+        return self._names[of]
 
     def render(
         self,
@@ -381,7 +396,7 @@ class Templates:
         """The language of a contact's text: their own, else their country's, else the brand's."""
         told = contact.language or self._countries.language_of(contact.country) or ""
         language = told[:2].lower()
-        return language if (step.name, language) in self._templates else self._policy.brand.language
+        return language if _key(step, language) in self._templates else self._policy.brand.language
 
     def _form(self, contact: Recipient, language: str) -> Form:
         key = self._country(contact), language
@@ -401,7 +416,7 @@ class Templates:
     ) -> str:
         """The text; where it was made for somebody who is told the same, by that one's stencil."""
         code = coupon.code if coupon else "-"
-        if (step.name, language) not in self._only_writes or not (
+        if _key(step, language) not in self._only_writes or not (
             _FITS.fullmatch(link) and _FITS.fullmatch(code)
         ):
             return self._made(step, language, contact, personal, link, coupon, now)
@@ -414,7 +429,7 @@ class Templates:
             contact.time_zone,
             now.astimezone(self._policy.brand.zone).date(),
         )
-        key = (step.name, language, contact.country, personal, terms)
+        key = (_key(step, language), contact.country, personal, terms)
         stencil = self._stencils.get(key)
         if stencil is None:
             general = replace(coupon, code=_HOLES["coupon_code"]) if coupon else None
@@ -452,7 +467,7 @@ class Templates:
             fields |= self._offer(coupon, contact, language, now)
         for name in fields.keys() & _MAY_LACK.keys():
             fields[name] = fields[name] or _Missing(name=name)
-        return plain(self._templates[step.name, language].render(fields))
+        return plain(self._templates[_key(step, language)].render(fields))
 
     def _offer(
         self, coupon: Coupon, contact: Recipient, language: str, now: datetime
@@ -507,7 +522,7 @@ class Templates:
         """See that a template can be rendered for everybody, says what every country with a rule
         requires, and is not too long for those in the brand's own. Raises ConfigurationError.
         """
-        template = self._templates[step.name, language]
+        template = self._templates[_key(step, language)]
         file = self.file(step, language)
         fields = _FIELDS | (_MAY_LACK.keys() - _OF_COUPON) | (_OF_COUPON if step.coupon else set())
         text = file.read_text(encoding="utf-8")

@@ -43,7 +43,8 @@ def add_routes(_: FastAPI, service: Service) -> None:
         return pages.show(name, visit, item=item, together=together, questions=())
 
     for step in policy.steps:
-        if step.coupon and not (step.questions or step.contest):
+        has_coupon = any(text.coupon for text in step.texts)
+        if has_coupon and not (step.questions or step.contest):
             service.views.setdefault(step.landing, view)
 
 

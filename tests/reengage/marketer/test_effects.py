@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import warnings
 from datetime import UTC, date, datetime, timedelta
@@ -25,14 +26,28 @@ CURRENCY = read_policy().brand.currency
 WEEK = timedelta(days=7)
 
 
-def begin(warehouse: sa.Engine, detect: float = 0.02) -> None:
+PAIR = [
+    {
+        "draw": "survey/a/b",
+        "step": "survey",
+        "variant": variant,
+        "control_arm": "a",
+        "control_share": 0.5,
+        "horizon_days": 90,
+    }
+    for variant in "ab"
+]
+
+
+def begin(warehouse: sa.Engine, detect: float = 0.02, variants: Any = None) -> None:
     with warehouse.begin() as connection:
         connection.execute(
             sa.text(
                 "INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id,"
-                " control_salt, control_share) VALUES (:as_of, 'p', :as_of, 0, 'spring', 0.1)"
+                " control_salt, control_share, variants)"
+                " VALUES (:as_of, 'p', :as_of, 0, 'spring', 0.1, CAST(:variants AS jsonb))"
             ),
-            {"as_of": BEGAN},
+            {"as_of": BEGAN, "variants": json.dumps(variants) if variants else None},
         )
         db.run(
             connection,
@@ -230,6 +245,42 @@ def test_the_csv_is_the_table(warehouse: sa.Engine) -> None:
     assert len(lines) == len(table)
     assert list(lines[0]) == list(table[0]._fields)
     assert {float(line["difference"]) for line in lines} == {row.difference for row in table}
+
+
+def test_versions_of_a_step_are_told_in_their_own_words(warehouse: sa.Engine) -> None:
+    begin(warehouse, variants=PAIR)
+    draw(warehouse, 60_000, {"control": 0.1, "treatment": 0.12})
+    with warehouse.begin() as connection:
+        # Of the same contacts; a third more of those who got version b come back.
+        connection.exec_driver_sql(
+            "INSERT INTO outcome.eligible SELECT contact_id, salt, dormant_since, arm, eligible_on,"
+            " step, behaviour, 0.5, lifecycle_class, language, purchases_before, spent_before,"
+            " CASE WHEN mod(contact_id, 4) <> 3 THEN returned_on END,"
+            " step_revenue, ladder_revenue, step_cost, ladder_cost, counted_on, count_on,"
+            " 'survey/a/b', CASE mod(contact_id, 2) WHEN 0 THEN 'b' ELSE 'a' END"
+            " FROM outcome.eligible WHERE arm = 'treatment'"
+        )
+        name = "salt:spring:survey/a/b"
+        effect.compare(connection, name, THROUGH, datetime(2026, 9, 2, tzinfo=UTC))
+    client = client_of(warehouse)
+    # The page leads with the control group, which is as it was.
+    shown = seen(client, "/effects").text
+    assert "came back because of the texts" in shown
+    assert "Survey: version b against a, “spring”" in shown
+    shown = seen(client, f"/effects?experiment={name}").text
+    row = rows(warehouse, f"experiment = '{name}' AND dimension = 'all' ORDER BY estimand")[0]
+    assert row.always_low > 0
+    low, high = (f"{100 * end:.1f}".removesuffix(".0") for end in (row.always_low, row.always_high))
+    assert (
+        f"Version b of the survey brings back more: of 100 customers, between {low} and {high} come"
+        " back after it who would not after version a." in shown
+    )
+    assert "chance drew each into one of its two versions" in shown
+    assert f"{row.treated:,} {row.treated_returned:,}" in shown
+    for of_the_control_group in ("Why this is less", "Control group ", "held back"):
+        assert of_the_control_group not in shown.replace("Control group “spring”", "")
+    assert "Version a" in shown
+    assert "as chance has it" in shown
 
 
 def test_a_loaded_experiment_is_shown_beside_our_own(warehouse: sa.Engine, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ MISTAKES = [
     ("share: 0.10", "share: 0,10", "write a number: 0.10 (it says 0,10)"),
     ("share: 0.10", "share: ten", "write a number, like 0.10 (it says ten)"),
     ("share: 0.10", "share: [0.1]", "write a number, like 0.10, not a list (it says [0.1])"),
-    ("share: 0.10", "share:", "control.share: is empty: write a number, like 0.10"),
+    ("share: 0.10\n", "share:\n", "control.share: is empty: write a number, like 0.10"),
     ("share: 0.10", "share: 1", "control.share: must be less than 1 (it says 1)"),
     ("max_opt_out_share: 0.10", "max_opt_out_share: 2.5", "as a part of 1: 0.025 (it says 2.5)"),
     ("after_days: 30", "after_days: 30 days", "steps.survey.after_days: write a whole number: 30"),
@@ -317,3 +317,31 @@ def test_a_contact_is_watched_to_the_end_of_the_ladder_unless_the_policy_says() 
     said = shipped.model_copy(update={"effect": own})
     assert said.horizon_days == 45
     assert json.loads(said.returns) == {"any": ["purchase"], "": ["purchase"]}
+
+
+def test_two_texts_of_a_step_share_its_contacts(tmp_path: Path) -> None:
+    def shares(template: str) -> dict[str, float | None]:
+        text = SHIPPED.read_text().replace("template: survey.txt", f"template: {template}")
+        path = tmp_path / f"{abs(hash(template))}.yaml"
+        path.write_text(text)
+        survey = read_policy(path).steps[0]
+        assert [text.title for text in survey.texts] == [
+            f"survey, version {name}" for name in survey.template
+        ]
+        return {name: variant.share for name, variant in survey.template.items()}
+
+    assert shares("{a: survey.txt, b: survey_short}") == {"a": 0.5, "b": 0.5}
+    assert shares("{old: survey, new: {template: short.txt, share: 0.3}}") == {
+        "old": 0.7,
+        "new": 0.3,
+    }
+    for wrong, said in (
+        ("{a: survey.txt}", "two that are held against each other"),
+        ("{a: survey.txt, b: short.txt, c: long.txt}", "two that are held against each other"),
+        ("{a: {template: survey.txt, share: 0.5}, b: {template: b.txt, share: 0.6}}", "come to 1"),
+        ("{a: survey.txt, b: {template: b.txt, share: 1.5}}", "share as a part of 1"),
+        ("{a: survey.txt, b: {text: b.txt}}", "no such key"),
+        ("[survey.txt, short.txt]", "or two: {a: …, b: …}"),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            shares(wrong)

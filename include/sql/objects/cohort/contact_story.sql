@@ -195,7 +195,7 @@ SELECT
     stage.on_day,
     stage.place,
     'message',
-    'Text of the ' || message.step || ': ' || CASE
+    'Text of the ' || message.step || coalesce(', version ' || message.variant, '') || ': ' || CASE
         WHEN stage.status = 'accepted' THEN 'handed to ' || coalesce(message.provider, 'the provider')
         ELSE lower(coalesce(word.label, stage.status))
     END,

@@ -1,6 +1,7 @@
 -- Who was drawn into which group of an experiment, and what became of them in its window: the contacts
 -- of the journey's own, by their first eligibility, and the rows of those loaded from files. A contact
--- drawn on a day without a control group was not drawn.
+-- drawn on a day without a control group was not drawn. arm: of the control group's draw, treatment or
+-- control; of a step's variants, which of them. variant: of the step at which they were drawn.
 -- Grain: experiment × estimand × unit. Reads: outcome.eligible, outcome.experiment,
 -- outcome.experiment_unit. is_over: the sources were complete through the window's end when it was
 -- counted; until then what became of the unit says nothing.
@@ -10,12 +11,13 @@ SELECT
     seen.estimand,
     CAST(eligible.contact_id AS text) AS unit,
     eligible.contact_id,
-    CAST(eligible.arm AS text) AS arm,
-    eligible.arm = 'control' AS is_control,
+    drawn.arm,
+    drawn.arm = experiment.control_arm AS is_control,
     eligible.eligible_on,
     eligible.eligible_on + seen.window_days AS matures_on,
     coalesce(eligible.counted_on >= eligible.eligible_on + seen.window_days, FALSE) AS is_over,
     eligible.step,
+    eligible.variant,
     eligible.lifecycle_class,
     eligible.language,
     eligible.control_share,
@@ -25,7 +27,16 @@ SELECT
     seen.revenue,
     seen.cost
 FROM outcome.eligible AS eligible
-INNER JOIN outcome.experiment AS experiment ON eligible.salt = experiment.salt
+INNER JOIN outcome.experiment AS experiment
+    ON eligible.salt = experiment.salt AND eligible.draw = experiment.draw
+CROSS JOIN
+    LATERAL (
+        SELECT
+            CASE
+                WHEN eligible.draw = '' THEN CAST(eligible.arm AS text)
+                ELSE eligible.variant
+            END AS arm
+    ) AS drawn
 CROSS JOIN
     LATERAL (
         VALUES
@@ -55,6 +66,7 @@ SELECT
     loaded.eligible_on,
     TRUE,
     loaded.step,
+    NULL,
     loaded.lifecycle_class,
     loaded.language,
     NULL,
