@@ -10,7 +10,7 @@ for their day.
 | task | why | what to do |
 |---|---|---|
 | any | the home plays the past (`make demo`): a run on today's clock would load everything since and end it | the message says how to go on: `make day`, or another `REENGAGE_HOME` |
-| `read` | a source's YAML is wrong, or the database is away | the message names file and key; mend it, clear the task |
+| `read` | a source's YAML is wrong, its connection is not there, or the database is away | the message names file and key; mend it, clear the task |
 | `validate` | a required source is missing or empty, or too many rows are bad | the message says which file, which rows; mend or redeliver the file, clear the run |
 | `take` | the database was away | clear the task: a load is in core once, or not at all |
 
@@ -67,11 +67,12 @@ def ingest() -> None:
     @task(map_index_template="{{ source }}")
     @told_plainly
     def read(source: str) -> int:
-        from reengage.airflow.runtime import current_run, warehouse
+        from reengage.airflow.runtime import access, current_run, warehouse
         from reengage.ingest.sources.load import load_named
 
         run = current_run()
-        return load_named(warehouse(), source, run.policy, run.as_of, run.clock).load_id
+        load = load_named(warehouse(), source, run.policy, run.as_of, run.clock, access)
+        return load.load_id
 
     @task
     @told_plainly

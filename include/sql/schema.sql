@@ -276,6 +276,10 @@ CREATE TABLE raw.file (
     newest_on date,
     problem text,  -- why the file as a whole could not be (fully) read
     is_complete boolean DEFAULT false NOT NULL,
+    -- of a database or an interface: from where on it was asked, as a time in UTC or a key; null:
+    -- all of it
+    reads_from text,
+    reads_to text,  -- and up to where, not included; null: all that there was
     CONSTRAINT file_pkey PRIMARY KEY (file_id)
 );
 CREATE INDEX file_by_path ON raw.file (source, path);
@@ -335,6 +339,14 @@ CREATE TABLE raw.load (
     -- taken yet.
     core_seconds double precision,
     tidied_at timestamp with time zone,  -- when what it replaced was emptied; null: not yet
+    -- of a database or an interface: from where on it was asked, as a time in UTC or a key; null:
+    -- all of it
+    reads_from text,
+    reads_to text,  -- up to where it was read: when the load asked, or the last key
+    -- how far the loads of earlier days have come, as a time in UTC or a key; null: not at all
+    cursor_before text,
+    -- how far it has come itself, and from where the next day goes on; null: not at all
+    cursor_after text,
     CONSTRAINT load_pkey PRIMARY KEY (load_id)
 );
 CREATE INDEX load_by_source ON raw.load (source, as_of);

@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections import deque
 from collections.abc import Callable
 from datetime import date
 from itertools import islice
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 LOCAL_PACKAGE = "reengage_local"
 LOCAL = f"{LOCAL_PACKAGE}.commands"
 MOST_TRIED = 10_000  # rows of each source's newest file that a check of the policy reads
+FEW_TRIED = 200  # the same of a database or an interface
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,7 +128,8 @@ def _policy(_: argparse.Namespace) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from reengage import hours
-    from reengage.ingest.sources import read_sources
+    from reengage.clock import wall_clock
+    from reengage.ingest.sources import read_sources, zone_of
     from reengage.ingest.sources.connectors import connect
     from reengage.ingest.sources.records import Notes
     from reengage.phones import numbers
@@ -156,14 +157,17 @@ def _policy(_: argparse.Namespace) -> None:
         sys.stdout.write(f"{settings().policy}: {remark}\n")
     wrong = []
     for source in read_sources():
-        connector = connect(source)
-        found = connector.parts()
-        said = f"{len(found):,} file(s)" if found else "no file there yet"
+        connector = connect(source, zone_of(source, policy))
+        most = FEW_TRIED if connector.is_live else MOST_TRIED
         try:
+            found = connector.parts(None, wall_clock())
+            said = f"{len(found):,} file(s)" if found else "no file there yet"
             for part in found[-1:]:
                 # To the end of a small one: of JSON the keys are known when its rows are.
-                deque(islice(connector.read(part, Notes()), MOST_TRIED), maxlen=0)
-        except SourceError as error:
+                rows = sum(1 for _ in islice(connector.read(part, Notes()), most))
+            if connector.is_live:
+                said = f"answers, with {rows:,} rows{' and more' if rows == most else ''}"
+        except (ConfigurationError, SourceError) as error:
             said = str(error)
             wrong.append(said)
         sys.stdout.write(f"{source.name}: {connector.where}: {said}\n")

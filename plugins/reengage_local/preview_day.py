@@ -3,6 +3,7 @@
 import os
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -82,11 +83,13 @@ def _unread(engine: sa.Engine, sources: list[Source]) -> list[str]:
             (row.source, row.path): (row.size_bytes, row.modified_at)
             for row in db.run(connection, "raw/last_readings")
         }
-    newer = []
+    newer, now = [], wall_clock()
     for source in sources:
-        connector = connect(source)
-        for part in connector.parts():
-            if known.get((source.source, part.address)) != connector.stamp(part):
+        connector = connect(source, ZoneInfo("UTC"))
+        if connector.is_live:  # there is always more
+            continue
+        for part in connector.parts(None, now):
+            if known.get((source.source, part.address)) != connector.stamp(part, now):
                 newer.append(f"{source.name}: {part.name}")
     if not newer:
         return []

@@ -1,7 +1,8 @@
 -- Say what a load came to. Rejects count where they are still in a current file: those of the
 -- load's own files, and those of unfinished loads before it whose file was not read again.
 -- Grain: one row. Reads: raw.file, raw.entity. Writes: raw.load. Parameters: load_id, source,
--- entity, paths, at. Twice: the same figures.
+-- entity, file_ids (as the source was read last), is_increment (it read only what is new since the loads
+-- before it, so that what is newest may be theirs), at. Twice: the same figures.
 WITH unfinished AS (
     SELECT load.load_id
     FROM raw.load AS load
@@ -12,28 +13,13 @@ WITH unfinished AS (
         AND load.load_id <= :load_id
 ),
 
--- As each file was read last, whoever read it: what a mended file said before counts no more.
-latest AS (
-    SELECT DISTINCT ON (file.path)
-        file.load_id,
+files AS (
+    SELECT
         file.rows_read,
         file.rows_rejected
     FROM raw.file AS file
-    INNER JOIN raw.load AS of_file ON file.load_id = of_file.load_id
-    WHERE
-        file.path = ANY(CAST(:paths AS text[]))
-        AND of_file.source = :source
-        AND of_file.entity = :entity
-        AND file.load_id <= :load_id
-    ORDER BY file.path ASC, file.file_id DESC
-),
-
-files AS (
-    SELECT
-        latest.rows_read,
-        latest.rows_rejected
-    FROM latest
-    INNER JOIN unfinished ON latest.load_id = unfinished.load_id
+    INNER JOIN unfinished ON file.load_id = unfinished.load_id
+    WHERE file.file_id = ANY(CAST(:file_ids AS bigint[]))
 ),
 
 read AS (
@@ -61,17 +47,20 @@ waiting AS (
 ),
 
 newest AS (
-    SELECT max(latest.newest_on) AS newest_on
+    SELECT max(said.newest_on) AS newest_on
     FROM (
-        SELECT DISTINCT ON (file.path) file.newest_on
+        SELECT file.newest_on
         FROM raw.file AS file
-        INNER JOIN raw.load AS of_file ON file.load_id = of_file.load_id
+        WHERE file.file_id = ANY(CAST(:file_ids AS bigint[]))
+        UNION ALL
+        SELECT before.newest_on
+        FROM raw.load AS before
         WHERE
-            file.source = :source
-            AND file.path = ANY(CAST(:paths AS text[]))
-            AND of_file.entity = :entity
-        ORDER BY file.path ASC, file.file_id DESC
-    ) AS latest
+            CAST(:is_increment AS boolean)
+            AND before.source = :source
+            AND before.entity = :entity
+            AND before.status = 'loaded'
+    ) AS said
 )
 
 UPDATE raw.load AS load

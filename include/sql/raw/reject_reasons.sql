@@ -1,22 +1,13 @@
 -- Why rows of a load were rejected, with an example's place: for the message to a person.
--- Grain: reason × file. Reads: raw.reject, raw.file. Parameters: source, paths.
-WITH current_file AS (
-    SELECT DISTINCT ON (file.path)
-        file.file_id,
-        file.path
-    FROM raw.file AS file
-    WHERE file.source = :source AND file.path = ANY(CAST(:paths AS text[]))
-    ORDER BY file.path ASC, file.file_id DESC
-)
-
+-- Grain: reason × file. Reads: raw.reject, raw.file. Parameters: file_ids.
 SELECT
-    current_file.path,
+    file.path,
     reject.reason,
     count(*) AS rows_rejected,
     min(reject.line) AS first_line
 FROM raw.reject AS reject
-INNER JOIN current_file ON reject.file_id = current_file.file_id
-WHERE reject.source = :source
-GROUP BY current_file.path, reject.reason
-ORDER BY rows_rejected DESC, current_file.path ASC, reject.reason ASC
+INNER JOIN raw.file AS file ON reject.file_id = file.file_id
+WHERE file.file_id = ANY(CAST(:file_ids AS bigint[]))
+GROUP BY file.path, reject.reason
+ORDER BY rows_rejected DESC, file.path ASC, reject.reason ASC
 LIMIT 20;

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
-from reengage import db
+from reengage import connections, db
 from reengage.clock import Clock, SimulatedClock, wall_clock
+from reengage.connections import Access
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.journey import simulation
 from reengage.policy import Policy, read_policy
@@ -187,6 +188,25 @@ def _connection(name: str) -> Any:
         return BaseHook.get_connection(name)
     except AirflowNotFoundException:
         return None
+
+
+def access(name: str) -> Access:
+    """The connection that a source names, of Airflow, else of the environment or the file that it
+    names. Raises ConfigurationError where there is none.
+    """
+    known = _connection(name)
+    if known is None:
+        return connections.of_environment(name)
+    return connections.access(
+        name,
+        known.conn_type,
+        known.host,
+        known.login,
+        known.password,
+        known.schema,
+        known.port,
+        known.extra_dejson,
+    )
 
 
 def warehouse() -> sa.Engine:

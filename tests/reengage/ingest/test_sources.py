@@ -1766,12 +1766,8 @@ def test_the_examples_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         read_sources(tmp_path)
     for file in (Path(__file__).parents[3] / "include/sources").glob("*.yaml.example"):
         (tmp_path / file.stem).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
-    assert [source.entity for source in read_sources(tmp_path)] == [
-        "contact",
-        "interaction",
-        "consent",
-        "product",
-    ]
+    entities = [source.entity for source in read_sources(tmp_path)]
+    assert list(dict.fromkeys(entities)) == ["contact", "interaction", "consent", "product"]
 
 
 def test_a_column_that_is_not_there_takes_nothing_back_and_mends(
@@ -1902,7 +1898,9 @@ def test_the_examples_explain_every_key_and_no_other() -> None:
         [entity] = re.findall(r"^entity: (\w+)", text, re.M)
         block = re.search(r"^columns:\n((?:  .*\n)+)", text, re.M)
         assert block
-        columns[entity] = set(re.findall(r"^  (?:# )?([a-z_]+): ", block[1], re.M))
+        columns.setdefault(entity, set()).update(
+            re.findall(r"^  (?:# )?([a-z_]+): ", block[1], re.M)
+        )
     assert keys == KEYS
     assert columns == {entity: set(names) for entity, names in COLUMNS.items()}
 

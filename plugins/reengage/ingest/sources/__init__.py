@@ -4,10 +4,11 @@ import codecs
 import hashlib
 import os
 import re
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +21,10 @@ from pydantic import (
 )
 
 from reengage.errors import ConfigurationError
-from reengage.ingest.sources import numerals
+from reengage.ingest.sources import connectors, numerals
 from reengage.ingest.sources.conditions import Conditions, Rule
-from reengage.policy import Kind, TimeZone
+from reengage.ingest.sources.places import KEYS, NEEDED, OTHERS, PLACES
+from reengage.policy import Kind, Policy, TimeZone
 from reengage.settings import settings
 from reengage.yaml_files.mistakes import explain
 from reengage.yaml_files.plain_yaml import Texts, Unquoted, as_read
@@ -200,8 +202,24 @@ def _formats(value: Any) -> Any:
     return value
 
 
+def _connector(name: str) -> str:
+    known = connectors.names()
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        meant = f"; you may mean {near[0]}" if near else ""
+        raise ValueError(f"write one of {', '.join(known)}{meant}")
+    return name
+
+
 class Source(_Part):
     """One source YAML.
+
+    connector: where the data lies, and with it which keys say more of that (places.KEYS).
+    connection: of Airflow. by_time: the column that says when a row was written or changed last, by
+    which only what is new is asked for; by_key: a number that grows with each new row; neither: all
+    of it, each time. start: the day from which on it is read. overlap_hours, overlap_keys: how much
+    of what was read before is read again, as some of it comes late. window_days: an interval is
+    read in pieces of so many days, each of which is read once.
 
     time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
     for it. broken_files: whether a file of a required source that is empty, cut or without a named
@@ -224,8 +242,19 @@ class Source(_Part):
     source: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
     entity: Entity
     kind: Kind | KindColumn | None = None
-    connector: Literal["files"]
-    path: Text
+    connector: Annotated[Text, AfterValidator(_connector)]
+    path: Text = ""
+    connection: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
+    table: Text | None = None
+    query: Text | None = None
+    function: Text | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    options: dict[str, Any] = {}
+    by_time: Text | None = None
+    by_key: Text | None = None
+    start: date | None = None
+    overlap_hours: float = Field(default=24, ge=0, le=24 * 366)
+    overlap_keys: int = Field(default=10_000, ge=0)
+    window_days: int | None = Field(default=None, ge=1)
     format: Literal["csv", "jsonl", "parquet"] | None = None
     delimiter: Annotated[str | None, BeforeValidator(_delimiter)] = None
     encoding: Annotated[Text, AfterValidator(_encoding)] | None = None
@@ -248,6 +277,37 @@ class Source(_Part):
     zero: Literal["signal", "nothing"] = "signal"
     decimal: Literal[".", ","] | None = None
     mapping_hash: str = ""
+
+    @model_validator(mode="after")
+    def _fits_connector(self) -> "Source":
+        name, said = self.connector, self.model_fields_set
+        for key in sorted(said & PLACES - KEYS.get(name, OTHERS)):
+            others = " and ".join(other for other in KEYS if key in KEYS[other])
+            raise ValueError(f"{key}: is a key of {others}, and this connector is {name}")
+        for key, what in NEEDED.get(name, {}).items():
+            if not getattr(self, key):
+                raise ValueError(f"{key}: the connector {name} needs it: {what}")
+        if name == "sql" and (self.table is None) == (self.query is None):
+            raise ValueError("table: say one of table and query")
+        if self.by_time and self.by_key:
+            raise ValueError("by_key: say one of by_time and by_key")
+        if not self.by_time and (only := said & {"start", "overlap_hours", "window_days"}):
+            raise ValueError(f"{min(only)}: goes with by_time")
+        if self.window_days and not self.start:
+            raise ValueError("window_days: needs start, the day from which on it is read")
+        if not self.by_key and "overlap_keys" in said:
+            raise ValueError("overlap_keys: goes with by_key")
+        is_new_alone = bool(self.by_time or self.by_key)
+        if is_new_alone and self.entity == "interaction" and "source_event_id" not in self.columns:
+            raise ValueError(
+                "columns: what is read again by by_time or by_key is known by its source_event_id"
+            )
+        if is_new_alone and self.table and self.lines is not None:
+            raise ValueError(
+                "lines: of an order only the lines that changed would be read: write a query whose "
+                "by_time is the order's, so that all of its lines come together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_entity(self) -> "Source":
@@ -354,6 +414,11 @@ class Source(_Part):
         )
 
 
+def zone_of(source: Source, policy: Policy) -> ZoneInfo:
+    """Of times that name none: the source's, or the brand's."""
+    return ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+
+
 def expand(text: str, where: str) -> str:
     """The text with ${NAME} filled in from the environment; REENGAGE_HOME is always known.
 
@@ -379,12 +444,12 @@ def read_source(file: Path) -> Source:
         )
     except ValidationError as error:
         raise ConfigurationError(f"The source {file} {explain(error, text, Source)}") from error
-    path = Path(expand(source.path, str(file)))
+    path = Path(expand(source.path, str(file))) if source.path else None
     marker = source.complete_marker and expand(source.complete_marker, str(file))
     return source.model_copy(
         update={
             # A relative path is relative to the YAML, wherever the command is typed.
-            "path": str(path if path.is_absolute() else file.parent / path),
+            "path": str(path if path.is_absolute() else file.parent / path) if path else "",
             "complete_marker": marker and str(file.parent / marker),
         }
     )

@@ -10,7 +10,6 @@ from datetime import date
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from reengage.ingest.sources import (
     MONEY,
@@ -22,6 +21,7 @@ from reengage.ingest.sources import (
     numerals,
     territories,
     times,
+    zone_of,
 )
 from reengage.ingest.sources.codes import spelled_out
 from reengage.ingest.sources.conditions import LONGEST_WORD, NOTHING, begins_anew, folded
@@ -196,7 +196,7 @@ class Cleaner:
         self.source = source
         self.brand = policy.brand
         self.consent = policy.consent
-        self.zone = ZoneInfo(source.time_zone) if source.time_zone else policy.brand.zone
+        self.zone = zone_of(source, policy)
         self.times = Times(source.time_format, self.zone, policy.brand.zone)
         self.hash_key = hash_key
         self._moments: dict[str, Moment | BadTime] = {}

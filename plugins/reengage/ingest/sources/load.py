@@ -21,8 +21,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from reengage import db
 from reengage.clock import Clock, wall_clock
+from reengage.connections import Accesses, of_environment
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.ingest.sources import ENTITIES, Source, read_sources
+from reengage.ingest.sources import ENTITIES, Source, read_sources, zone_of
 from reengage.ingest.sources.clean import (
     NO_FLAG,
     ROW_RULES,
@@ -35,6 +36,7 @@ from reengage.ingest.sources.clean import (
 )
 from reengage.ingest.sources.connectors import connect
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
+from reengage.ingest.sources.connectors.live import Live, utc
 from reengage.ingest.sources.records import Broken, Empty, Notes, Refused
 from reengage.ingest.sources.unmatched_rules import Past, Seen
 from reengage.phones import keys
@@ -57,6 +59,7 @@ STAGED = (
 
 # Rows of one file that may be one order: of a key that more rows share, something else is the key.
 MOST_LINES = 1_000
+_BOUNDS = {"reads_from", "reads_to"}
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,19 @@ class Load:
         return f"{self.source.name}: " + ", ".join(p for p in parts if not p.startswith("0 "))
 
 
-def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock) -> Load:
-    """Read what is new in a source into raw, for the day as_of.
+def load_source(
+    engine: Engine,
+    source: Source,
+    policy: Policy,
+    as_of: date,
+    clock: Clock,
+    accesses: Accesses = of_environment,
+) -> Load:
+    """Read what is new in a source into raw, for the day as_of. accesses: finds the connection that
+    a source names.
 
-    Twice: a file that was read whole is not read again, and no row is taken twice. Raises
+    Twice: a file that was read whole is not read again, a database is asked for the same interval
+    again, and no row is taken twice. Raises
     PastDayError for an as_of before the one that is loaded: what came after cannot be unseen.
     """
     lock = {"what": f"load {source.name}"}
@@ -103,16 +115,23 @@ def load_source(engine: Engine, source: Source, policy: Policy, as_of: date, clo
         keeper.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:what, 0))"), lock)
         keeper.commit()
         try:
-            return _Reader(engine, source, policy, as_of, clock).load()
+            return _Reader(engine, source, policy, as_of, clock, accesses).load()
         finally:
             keeper.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:what, 0))"), lock)
             keeper.commit()
 
 
-def load_named(engine: Engine, name: str, policy: Policy, as_of: date, clock: Clock) -> Load:
+def load_named(
+    engine: Engine,
+    name: str,
+    policy: Policy,
+    as_of: date,
+    clock: Clock,
+    accesses: Accesses = of_environment,
+) -> Load:
     """load_source for the source of that name, "shop (interaction)"; logs what it came to."""
     began = time.monotonic()
-    load = load_source(engine, _named(name), policy, as_of, clock)
+    load = load_source(engine, _named(name), policy, as_of, clock, accesses)
     log.info("%s, in %s", load.summary(), pace(load.rows_read, time.monotonic() - began))
     for note in load.notes:
         log.warning("%s", note)
@@ -153,12 +172,18 @@ def _named(name: str) -> Source:
 
 class _Reader:
     def __init__(
-        self, engine: Engine, source: Source, policy: Policy, as_of: date, clock: Clock
+        self,
+        engine: Engine,
+        source: Source,
+        policy: Policy,
+        as_of: date,
+        clock: Clock,
+        accesses: Accesses,
     ) -> None:
         self.began = time.monotonic()
         self.engine = engine
         self.source = source
-        self.connector: Connector = connect(source)
+        self.connector: Connector = connect(source, zone_of(source, policy), accesses)
         self.policy = policy
         self.as_of = as_of
         self.clock = clock
@@ -176,6 +201,8 @@ class _Reader:
         self.mapping_hash = f"{source.mapping_hash}-{self.cleaner.meaning}{words}"
         self.seen = Seen(source)
         self.notes: list[str] = []
+        self.parts = 0  # that there are
+        self.is_increment = False  # whether they are only what is new
         self.rows_read = 0  # of the file that is read, before lines of one order become one
         self.broken: list[str] = []  # files that could not be read whole
         self.unheard: list[str] = []  # those of them in which somebody may have withdrawn
@@ -192,26 +219,99 @@ class _Reader:
             load_id: int = db.run(
                 connection, "raw/begin_load", **self.who, as_of=self.as_of, at=self.clock()
             ).scalar_one()
-        found = self.connector.parts()
-        for part in found:
-            try:
-                stamp = self._stamp(part, self.connector.stamp(part))
-            except SourceError as error:
-                self._note(str(error), is_broken=True)
-                continue
-            with self.engine.begin() as connection:
-                same = db.run(
-                    connection, "raw/is_file_read", entity=self.source.entity, **stamp
-                ).scalar()
-                if not same:
-                    self._read(connection, part, stamp, load_id)
+        live = self.connector if isinstance(self.connector, Live) else None
+        file_ids = self._read_live(live, load_id) if live else self._read_files(load_id)
         if others := sorted(self.connector.left_out()):
             names = f"{', '.join(others[:3])}{' and others' if len(others) > 3 else ''}"
             text = f"left out of its folder, as the name says no format: {names} ({len(others):,})"
             self._note(text, is_broken=False)
             if self.source.entity == "consent":
                 self.unheard.append(text)
-        return self._finish(load_id, [part.address for part in found])
+        return self._finish(load_id, file_ids)
+
+    def _read_files(self, load_id: int) -> list[int]:
+        """Those that are new or changed; the ids of all as they were read last."""
+        found = self.connector.parts(None, self.clock())
+        self.parts = len(found)
+        for part in found:
+            try:
+                stamp = self._stamp(part, self.connector.stamp(part, self.clock()))
+            except SourceError as error:
+                self._note(str(error), is_broken=True)
+                continue
+            with self.engine.begin() as connection:
+                same = db.run(
+                    connection,
+                    "raw/is_file_read",
+                    entity=self.source.entity,
+                    **{name: said for name, said in stamp.items() if name not in _BOUNDS},
+                ).scalar()
+                if not same:
+                    self._read(connection, part, stamp, load_id)
+        with self.engine.connect() as connection:
+            return list(
+                db.run(
+                    connection,
+                    "raw/current_files",
+                    **self.who,
+                    paths=[part.address for part in found],
+                    load_id=load_id,
+                ).scalars()
+            )
+
+    def _read_live(self, live: Live, load_id: int) -> list[int]:
+        """What is new since the loads of earlier days, part after part up to one that cannot be
+        read; the ids of the readings.
+        """
+        with self.engine.connect() as connection:
+            before = db.run(
+                connection,
+                "raw/last_cursor",
+                **self.who,
+                as_of=self.as_of,
+                mapping_hash=self.mapping_hash,
+            ).scalar_one_or_none()
+        began = self.clock()
+        parts = live.parts(before, began)
+        self.parts, after, found = len(parts), before, []
+        for part in parts:
+            stamp = self._stamp(part, live.stamp(part, self.clock()))
+            with self.engine.begin() as connection:
+                file_id = self._part_read(connection, live, part)
+                if file_id is None:
+                    file_id = self._read(connection, part, stamp, load_id)
+            found.append(file_id)
+            if self.broken:
+                break
+            after = live.later(after, live.reached(part, stamp["modified_at"]))
+        self.is_increment = parts[0].begin is not None
+        with self.engine.begin() as connection:
+            db.run(
+                connection,
+                "raw/note_cursor",
+                load_id=load_id,
+                reads_from=parts[0].begin,
+                reads_to=after if self.source.by_key else utc(began),
+                cursor_before=before,
+                cursor_after=after,
+            )
+        return found
+
+    def _part_read(self, connection: Connection, live: Live, part: Part) -> int | None:
+        """The reading of a part with an end that a load of before has done, if there is one."""
+        if part.end is None:
+            return None
+        file_id: int | None = db.run(
+            connection,
+            "raw/part_read",
+            **self.who,
+            path=part.address,
+            mapping_hash=self.mapping_hash,
+            reads_from=part.begin,
+            reads_to=part.end,
+            settled_at=live.settled_at(part),
+        ).scalar_one_or_none()
+        return file_id
 
     def _stamp(self, part: Part, stamp: Stamp) -> dict[str, Any]:
         return {
@@ -220,6 +320,8 @@ class _Reader:
             "size_bytes": stamp.size_bytes,
             "modified_at": stamp.modified_at,
             "mapping_hash": self.mapping_hash,
+            "reads_from": part.begin,
+            "reads_to": part.end,
         }
 
     def _note(self, text: str, is_broken: bool) -> None:
@@ -227,12 +329,10 @@ class _Reader:
         if is_broken:
             self.broken.append(text)
 
-    def _read(
-        self, connection: Connection, part: Part, stamp: dict[str, Any], load_id: int
-    ) -> None:
-        """One part, in the caller's transaction: wholly in raw, or not at all."""
+    def _read(self, connection: Connection, part: Part, stamp: dict[str, Any], load_id: int) -> int:
+        """One part, in the caller's transaction: wholly in raw, or not at all. Its file_id."""
         entity, ids = self.source.entity, {"load_id": load_id, "source": self.source.source}
-        file_id = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
+        file_id: int = db.run(connection, "raw/begin_file", load_id=load_id, **stamp).scalar_one()
         db.run(connection, "raw/stage", self.table, TYPED[entity])
         notes, seen = Notes(), Seen(self.source)
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(part, notes, seen))
@@ -273,7 +373,7 @@ class _Reader:
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
         )
         db.run(connection, "raw/supersede", self.table, **ids, path=part.address)
-        if notes.problem is None:
+        if notes.problem is None and part.is_whole:
             db.run(
                 connection,
                 "raw/supersede_mapping",
@@ -303,6 +403,7 @@ class _Reader:
             self._note(text, is_broken=notes.problem is not None)
             if notes.problem and not notes.is_empty and entity == "consent":
                 self.unheard.append(text)
+        return file_id
 
     def _merge_lines(self, connection: Connection, part: Part) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
@@ -390,7 +491,7 @@ class _Reader:
             notes.is_refused = isinstance(error, Refused)
             notes.is_empty = isinstance(error, Empty)
 
-    def _finish(self, load_id: int, paths: list[str]) -> Load:
+    def _finish(self, load_id: int, file_ids: list[int]) -> Load:
         with self.engine.begin() as connection:
             ids = {"load_id": load_id, "source": self.source.source}
             db.run(connection, "raw/take_over", self.table, **ids, entity=self.source.entity)
@@ -403,19 +504,19 @@ class _Reader:
                 self.table,
                 **ids,
                 entity=self.source.entity,
-                paths=paths,
+                file_ids=file_ids,
+                is_increment=self.is_increment,
                 at=self.clock(),
             ).one()
             has_rows = db.run(
                 connection, "raw/ever_read", self.table, source=self.source.source
             ).scalar_one()
             if counts.rows_rejected:
-                reasons = db.run(
-                    connection, "raw/reject_reasons", source=self.source.source, paths=paths
-                )
+                reasons = db.run(connection, "raw/reject_reasons", file_ids=file_ids)
                 self.notes += [
                     f"{self.source.name}: {Path(r.path).name}: {r.rows_rejected:,} rows rejected, "
-                    f"the first in line {r.first_line:,}: {r.reason}{self._hint(r.reason)}"
+                    f"the first in {self.connector.place(r.first_line)}: "
+                    f"{r.reason}{self._hint(r.reason)}"
                     for r in reasons
                     if not (self.source.without_id and r.reason == WITHOUT_ID)
                     and r.reason != SAYS_NOTHING
@@ -423,7 +524,7 @@ class _Reader:
             if self.source.entity == "consent" and counts.fields_emptied:
                 self.notes += [
                     f"{self.source.name}: {Path(r.path).name}: {r.name} of {r.consents:,} rows "
-                    f"{r.what}; the first is line {r.first_line:,}"
+                    f"{r.what}; the first is {self.connector.place(r.first_line)}"
                     for r in db.run(connection, "raw/odd_withdrawals", load_id=load_id)
                 ]
             if counts.rows_read:
@@ -439,12 +540,12 @@ class _Reader:
                     f"{self.source.name}: {told}"
                     for told in past.unmatched(self.seen, is_new_mapping=is_new)
                 ]
-            if not paths and not has_rows and not self.source.required:
+            if not self.parts and not has_rows and not self.source.required:
                 self.notes.append(
                     f"{self.source.name}: there is no file at {self.connector.where}, and "
                     "there never was one: is it written so?"
                 )
-            problem = self._problem(paths, counts, has_rows) or self._reuse(connection, ids, counts)
+            problem = self._problem(counts, has_rows) or self._reuse(connection, ids, counts)
             db.run(
                 connection,
                 "raw/note_load",
@@ -457,7 +558,7 @@ class _Reader:
             load_id, self.source, **counts._mapping, problem=problem, notes=tuple(self.notes)
         )
 
-    def _problem(self, paths: list[str], counts: Any, has_rows: bool) -> str | None:
+    def _problem(self, counts: Any, has_rows: bool) -> str | None:
         """Why the day must stop, with what to do; None where it may go on."""
         name, most = self.source.name, self.policy.gates.max_rejected_share
         share = counts.rows_rejected / counts.rows_read if counts.rows_read else 0.0
@@ -468,6 +569,12 @@ class _Reader:
                 "source's YAML and run the day again; the rows are in raw.reject with their "
                 "reasons."
             )
+        if self.connector.is_live and self.broken and (self.source.required or self.unheard):
+            what = "whoever withdrew" if self.source.entity == "consent" else "who came back"
+            return (
+                f"{name} is not read to its end, so {what} could be texted. {self._told()} Run the "
+                "day again: what was read stays, and the rest is asked for again."
+            )
         if self.unheard and not self._may_warn():
             return (
                 f"{name}: a file of consents is not taken, or not wholly, so whoever withdrew in "
@@ -476,20 +583,20 @@ class _Reader:
             )
         if not self.source.required:
             return None
-        if not paths:
+        if not self.parts:
             return (
                 f"{name} is required, but there is no file at {self.connector.where}. Put it "
                 "there, or say `required: false`, and run the day again."
             )
-        if len(self.broken) >= len(paths):
+        if len(self.broken) >= self.parts:
             return (
-                f"{name} is required, but none of its {len(paths)} file(s) can be read whole. "
+                f"{name} is required, but none of its {self.parts} file(s) can be read whole. "
                 f"{self._told()} Deliver the file again, or mend the source's YAML, and run the "
                 "day again; what was loaded before stays."
             )
         if not has_rows:
             return (
-                f"{name} is required, but has no usable row in {len(paths)} file(s). "
+                f"{name} is required, but has no usable row in {self._many()}. "
                 f"{self._told()} Deliver it again and run the day again."
             )
         if self.broken and self.source.broken_files == "stop":
@@ -532,6 +639,9 @@ class _Reader:
         """Whether the YAML says itself that such a file stops nobody."""
         said = self.source.model_fields_set
         return "broken_files" in said and self.source.broken_files == "warn"
+
+    def _many(self) -> str:
+        return self.connector.where if self.connector.is_live else f"{self.parts} file(s)"
 
     def _told(self) -> str:
         """The first of the notes, for a message."""

@@ -10,10 +10,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
 from decimal import Decimal
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from reengage import db
 from reengage.errors import SourceError
@@ -264,3 +267,41 @@ def whole(row: dict[str, Any]) -> dict[str, str | None] | Broken:
     return Broken(
         f"{', '.join(long)} is longer than {LONGEST:,} characters", json.dumps(rest)[:2000]
     )
+
+
+def typed_text(value: Any, decimal: str | None = None) -> str | None:
+    """A typed value as its text, so that nothing else can be read in it: a number with the sign
+    that the source says for decimals, and never with just three of them, as 1.234 may be meant as
+    a thousand. Bytes that are no text are told apart by their hex.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        return _number(Decimal(repr(value)) if isinstance(value, float) else value, decimal)
+    if isinstance(value, int | UUID | timedelta):
+        return str(value)
+    if isinstance(value, datetime | date | clock_time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _bytes(bytes(value))
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _number(value: Decimal, decimal: str | None) -> str | None:
+    if not value.is_finite():  # how some tools write "nothing"
+        return None
+    whole_part, point, rest = format(value, "f").partition(".")
+    rest = rest.rstrip("0")
+    if not rest:
+        return "0" if whole_part == "-0" else whole_part
+    return f"{whole_part}{decimal or point}{rest}{'0' * (len(rest) == 3)}"
+
+
+def _bytes(value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
+    return text if text.isprintable() else value.hex()

@@ -1,12 +1,12 @@
 """How a provider is reached: the account in a connection."""
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from reengage.connections import parts_of
 from reengage.errors import ConfigurationError
 
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
@@ -36,13 +36,7 @@ def account_from_uri_or_json(value: str) -> Account:
     Raises ConfigurationError, without the value: it holds a key.
     """
     try:
-        if value.lstrip().startswith("{"):
-            parts = json.loads(value)
-            extra = parts.get("extra") or {}
-            parts["extra"] = json.loads(extra) if isinstance(extra, str) else extra
-        else:
-            parts = _uri_parts(value)
-        return account(**parts)
+        return account(**parts_of(value))
     except (ValueError, AttributeError, TypeError) as error:
         # Not chained: the parser's message would quote the value.
         raise ConfigurationError(
@@ -84,35 +78,6 @@ def account(
         password=password or "",
         extra=extra,
     )
-
-
-def _uri_parts(uri: str) -> dict[str, Any]:
-    """Airflow's URI form, type://login:password@host:port/schema?extra, also with a protocol
-    before the host (type://http://host).
-    """
-    kind, separator, rest = uri.strip().partition("://")
-    if not separator:
-        raise ValueError("no scheme")
-    protocol, separator, inner = rest.partition("://")
-    nested = separator and "?" not in protocol and "@" not in protocol
-    rest, protocol = (inner, f"{protocol}://") if nested else (rest, "")
-    parts = urlsplit(f"//{rest}", scheme=kind)
-    extra: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if "__extra__" in extra:
-        extra = dict(json.loads(extra["__extra__"]))
-    # Not .hostname: it may be a quoted http://127.0.0.1:8080, which has no lower case to take.
-    host = parts.netloc.rpartition("@")[2]
-    if parts.port is not None:
-        host = host.rpartition(":")[0]
-    return {
-        "conn_type": kind,
-        "host": protocol + unquote(host),
-        "login": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "schema": unquote(parts.path.strip("/")),
-        "port": parts.port,
-        "extra": extra,
-    }
 
 
 def host_of(url: str) -> str:

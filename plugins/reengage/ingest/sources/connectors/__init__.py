@@ -9,7 +9,12 @@ from typing import Any
 
 from reengage.errors import ConfigurationError
 
-OURS = {"files": "reengage.ingest.sources.connectors.files:Files"}
+_HERE = "reengage.ingest.sources.connectors"
+OURS = {
+    "files": f"{_HERE}.files:Files",
+    "sql": f"{_HERE}.sql:Sql",
+    "python": f"{_HERE}.function:Function",
+}
 GROUP = "reengage.connectors"
 
 
@@ -37,6 +42,8 @@ def connector_class(name: str) -> Any:
         ) from error
 
 
-def connect(source: Any) -> Any:
-    """The connector of a source, a `base.Connector`. Nothing is opened yet."""
-    return connector_class(source.connector)(source)
+def connect(source: Any, zone: Any, *accesses: Any) -> Any:
+    """The connector of a source, a `base.Connector`, by the arguments of that. Nothing is opened
+    yet. Raises ConfigurationError.
+    """
+    return connector_class(source.connector)(source, zone, *accesses)

@@ -10,7 +10,9 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from reengage.connections import Accesses, of_environment
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
@@ -36,14 +38,14 @@ NO_TABLES = {
 class Files(Connector):
     """The files that a source's path means; each is a part."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
+    def __init__(self, source: Source, zone: ZoneInfo, accesses: Accesses = of_environment) -> None:
+        super().__init__(source, zone, accesses)
         self.where = source.path
 
-    def parts(self) -> list[Part]:
+    def parts(self, before: str | None, now: datetime) -> list[Part]:
         return [Part(str(path), path.name) for path in folders.find(self.source)]
 
-    def stamp(self, part: Part) -> Stamp:
+    def stamp(self, part: Part, now: datetime) -> Stamp:
         try:
             stat = Path(part.address).stat()
         except OSError as error:  # it was there a moment ago
