@@ -199,6 +199,7 @@ def needed_growth(error: float, plan: Plan, level: float = LEVEL) -> float:
     return high
 
 
+@functools.cache
 def planned_size(base: float, share: float, plan: Plan, level: float = LEVEL) -> int:
     """How many contacts both groups must have together for the fixed interval.
 
