@@ -10,8 +10,8 @@
 --
 -- Grain: contact × salt × draw. Reads: cohort.decision, cohort.day, cohort.episode, core.*, outbox.message.
 -- Writes: outcome.eligible; gone with the transaction: the temporary table newly_drawn.
--- Parameters: as_of: decisions are looked at from the latest day known of to this one. Twice: who is
--- known stays.
+-- Parameters: as_of: decisions are looked at from the latest day known of to this one; contact_ids:
+-- of these alone, from the first day (NULL: of all). Twice: who is known stays.
 DROP TABLE IF EXISTS newly_drawn;
 
 CREATE TEMPORARY TABLE newly_drawn ON COMMIT DROP AS
@@ -26,8 +26,16 @@ WITH days AS (
         day.control_salt IS NOT NULL
         AND day.stopped_by IS NULL
         AND day.as_of <= :as_of
-        AND day.as_of >= coalesce(
-            (SELECT max(known.eligible_on) FROM outcome.eligible AS known), '-infinity'
+        AND (
+            CAST(:contact_ids AS bigint[]) IS NOT NULL
+            OR day.as_of >= coalesce(
+                (SELECT max(known.eligible_on) FROM outcome.eligible AS known), '-infinity'
+            )
+        )
+        AND day.as_of >= (
+            SELECT min(experiment.began_on)
+            FROM outcome.experiment AS experiment
+            WHERE experiment.salt IS NOT NULL
         )
 ),
 
@@ -46,7 +54,10 @@ drawn AS (
             PARTITION BY decision.contact_id, days.control_salt, put.draw ORDER BY decision.as_of
         ) AS place
     FROM days
-    INNER JOIN cohort.decision AS decision ON days.as_of = decision.as_of
+    INNER JOIN cohort.decision AS decision
+        ON
+            days.as_of = decision.as_of
+            AND coalesce(decision.contact_id = ANY(CAST(:contact_ids AS bigint[])), TRUE)
     CROSS JOIN
         LATERAL (
             SELECT

@@ -1,7 +1,8 @@
 """What is done once a week: the audit of the kept-up columns, and tidying.
 
-The daily path keeps core.contact_activity, cohort.dormancy and the episodes up from what a day
-brings. The audit makes them anew from everything that was ever recorded, and the two must agree.
+The daily path keeps core.contact_activity, cohort.dormancy, the episodes and who was drawn into
+which group (outcome.eligible) up from what a day brings. The audit makes them anew from everything
+that was ever recorded, and the two must agree.
 """
 
 import json
@@ -28,6 +29,7 @@ LEAST_ID, MOST_ID = -(2**63), 2**63 - 1
 
 INTERACTION, ACTIVITY = "core.interaction", "core.contact_activity"
 DORMANCY, EPISODE = "cohort.dormancy", "cohort.episode"
+ELIGIBLE = "outcome.eligible"
 
 # Replaced rows of raw are kept so long: what a source used to say is asked for within weeks.
 KEEP_DAYS = 90
@@ -54,6 +56,7 @@ TABLES = (
     "outbox.link",
     "outbox.hit",
     "outcome.contact_outcome",
+    "outcome.eligible",
 )
 
 
@@ -275,6 +278,8 @@ def _differences(
     yield from ((INTERACTION, row) for row in rows)
     rows = db.run(connection, "maintenance/audit_activity", **span, signals=rules.signals)
     yield from ((ACTIVITY, row) for row in rows)
+    rows = db.run(connection, "maintenance/audit_eligible", **span)
+    yield from ((ELIGIBLE, row) for row in rows)
     if not rules.has_ladder:
         return
     rows = db.run(
@@ -332,6 +337,13 @@ def _repair(engine: Engine, policy: Policy, wrong: _Wrong) -> None:
         anew = [row.anew for relation, row in left if relation == EPISODE]
         if anew:
             db.run(connection, "maintenance/mend_episodes", anew=json.dumps(anew))
+            left = _left(connection, rules, ids)
+        undrawn = sorted({row.contact_id for relation, row in left if relation == ELIGIBLE})
+        if undrawn:
+            through = db.run(
+                connection, "maintenance/forget_eligible", contact_ids=undrawn
+            ).scalar_one()
+            db.run(connection, "outcome/add_eligible", as_of=through, contact_ids=undrawn)
             left = _left(connection, rules, ids)
         if left:
             relation, row = left[0]

@@ -52,7 +52,7 @@ def write(connection: Connection, policy: Policy, through: date, now: datetime) 
         winsorise=plan.winsorise,
         base=plan.base,
     )
-    new = db.run(connection, "outcome/add_eligible", as_of=through).rowcount
+    new = db.run(connection, "outcome/add_eligible", as_of=through, contact_ids=None).rowcount
     db.analyze_grown(connection, outcome__eligible=new)
     running = db.run(connection, "outcome/salts_to_count").scalars().all()
     db.run(connection, "outcome/count_eligible", through=through, again_days=AGAIN_DAYS)
