@@ -52,6 +52,8 @@ def _engine(url: str) -> Engine:
     return sa.create_engine(
         address.difference_update_query(["options"]),
         pool_pre_ping=True,
+        # The session used last: it has its tables and plans at hand, where a new one begins anew.
+        pool_use_lifo=True,
         hide_parameters=True,  # an error would print its binds, and a bind may be a number
         connect_args={
             **{name: value for name, value in PATIENCE.items() if name not in address.query},

@@ -7,6 +7,7 @@
 -- A number is looked up in every spelling. Grain: message. Reads: core.*, cohort.episode,
 -- outbox.hit_of_episode, outbox.unread_reply.
 -- Writes: outbox.message.
+-- due: how many it looked at; more than are claimed, or a whole batch, and others may be left.
 -- Parameters: now, wall, provider, bulk_id, claimed_by, senders, sender, batch_size, max_age_days,
 -- today, purpose, clocks; is_refused: of those, or of the rest; contact_id: of this one alone (NULL:
 -- of anybody). Twice: what is claimed or cancelled is not queued any more.
@@ -234,4 +235,5 @@ RETURNING
     message.step,
     message.body,
     message.not_after,
-    judged.obstacle;
+    judged.obstacle,
+    (SELECT count(*) FROM due) AS due;

@@ -10,8 +10,9 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from queue import SimpleQueue
 
@@ -45,6 +46,18 @@ log = logging.getLogger(__name__)
 # Batches of one sender that are under way at once.
 LANES = 4
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """What is claimed at once: of whom nothing stands in the way, what became of the others, and
+    whether others may be left in the queue.
+    """
+
+    bulk_id: str
+    rows: list[Claimed]
+    sent: Sent
+    leaves_more: bool
 
 
 class Sender:
@@ -126,7 +139,7 @@ class Sender:
             claimed = self._claim(1, elsewhere, is_refused=elsewhere is None)
             if not claimed:
                 break
-            batch, answers = self._hand_over_claimed(keeper, *claimed)
+            batch, answers = self._hand_over_claimed(keeper, claimed)
             if any(a.is_unlisted and a.raw_code in codes for a in answers):
                 raise self.suspects.all_refused(answers[0].raw_code, self.clock())
             batch.add(self.suspects.clear())
@@ -147,24 +160,33 @@ class Sender:
 
     def _send_all(self, keeper: Connection, result: Sent, is_refused: bool) -> None:
         """Send in lanes: while one waits for the provider, another claims or records. Each claims
-        right before it sends, so a stop has as long as with one.
+        right before it sends, so a stop has as long as with one. A lane begins the next where it
+        leaves something in the queue: a run with little to send has one.
         """
-        lanes, over, told = max(1, LANES), threading.Event(), SimpleQueue[Sent | None]()
+        over, told = threading.Event(), SimpleQueue[Sent | int]()
+        begun: list[Future[None]] = []
+        beginning = threading.Lock()
+
+        def begin() -> None:
+            with beginning:
+                if len(begun) < max(1, LANES) and not over.is_set():
+                    told.put(1)  # before it can end
+                    begun.append(pool.submit(lane))
 
         def lane() -> None:
             try:
-                for batch in self._batches(keeper, over, is_refused):
+                for batch in self._batches(keeper, over, is_refused, begin):
                     told.put(batch)
             except BaseException:
                 over.set()  # the others end what they have begun
                 raise
             finally:
-                told.put(None)
+                told.put(-1)
 
-        with ThreadPoolExecutor(lanes, thread_name_prefix="sender") as pool:
+        with ThreadPoolExecutor(max(1, LANES), thread_name_prefix="sender") as pool:
             try:
-                running = [pool.submit(lane) for _ in range(lanes)]
-                for batch in progress(_until_all_ended(told, lanes), "sending", "batches"):
+                begin()
+                for batch in progress(_until_all_ended(told), "sending", "batches"):
                     result.add(batch)
             finally:
                 over.set()
@@ -172,16 +194,22 @@ class Sender:
         if streak.is_over and self.suspects:
             raise self.suspects.all_refused(streak.code, self.clock())
         result.add(self.suspects.clear())
-        for ended in running:
+        for ended in begun:
             ended.result()
 
     def _batches(
-        self, keeper: Connection, over: threading.Event, is_refused: bool
+        self,
+        keeper: Connection,
+        over: threading.Event,
+        is_refused: bool,
+        begin_another: Callable[[], None],
     ) -> Iterator[Sent]:
         """Claim, call, record; until nothing is due, or the provider takes nothing."""
         failures = 0
         while not over.is_set() and (claimed := self._claim(is_refused=is_refused)):
-            batch, answers = self._hand_over_claimed(keeper, *claimed)
+            if claimed.leaves_more:
+                begin_another()
+            batch, answers = self._hand_over_claimed(keeper, claimed)
             batch.add(self.suspects.clear(self.provider.streak.code))
             yield batch
             if self.provider.streak.is_over:
@@ -202,15 +230,14 @@ class Sender:
             time.sleep(BACK_OFF_SECONDS[failures])
             failures += 1
 
-    def _hand_over_claimed(
-        self, keeper: Connection, bulk_id: str, rows: list[Claimed], batch: Sent
-    ) -> tuple[Sent, list[Answer]]:
+    def _hand_over_claimed(self, keeper: Connection, claimed: Bulk) -> tuple[Sent, list[Answer]]:
         """Hand over what was claimed and may ring now. A bulk that is refused as a whole goes by
         halves, until one message is alone: each a bulk of its own, written down right before.
         """
         answers: list[Answer] = []
-        rows = self._defer(bulk_id, rows, batch)
-        parts = [(bulk_id, rows, False)] if rows else []
+        batch = claimed.sent
+        rows = self._defer(claimed.bulk_id, claimed.rows, batch)
+        parts = [(claimed.bulk_id, rows, False)] if rows else []
         try:
             while parts:
                 bulk_id, rows, is_part = parts.pop()
@@ -254,13 +281,13 @@ class Sender:
 
     def _claim(
         self, most: int | None = None, contact_id: int | None = None, *, is_refused: bool
-    ) -> tuple[str, list[Claimed], Sent] | None:
-        """A bulk of its own: of whom nothing stands in the way, and what became of the others.
+    ) -> Bulk | None:
+        """A bulk of its own; None where nothing is due.
 
         most: how many, if not a batch; contact_id: whose alone; is_refused: of those that were
         refused in a row with many others, or of the rest.
         """
-        bulk_id, now = uuid.uuid4().hex, self.clock()
+        bulk_id, now, size = uuid.uuid4().hex, self.clock(), most or self.batch_size
         # One at a time: a claim that waited for another's rows would come back without any, which
         # reads as "nothing is due", and two that wait for each other would fail.
         with self.engine.begin() as connection, db.exclusive(connection, "claim"):
@@ -274,7 +301,7 @@ class Sender:
                 provider=self.provider.name,
                 bulk_id=bulk_id,
                 claimed_by=self.claim,
-                batch_size=most or self.batch_size,
+                batch_size=size,
                 contact_id=contact_id,
                 is_refused=is_refused,
                 purpose=self.policy.consent.purpose,
@@ -298,7 +325,9 @@ class Sender:
             for row in rows
             if row.obstacle is None
         ]
-        return bulk_id, clear, Sent(cancelled=len(rows) - len(clear))
+        due = rows[0].due
+        leaves_more = due == size or due > len(rows)
+        return Bulk(bulk_id, clear, Sent(cancelled=len(rows) - len(clear)), leaves_more)
 
     def _defer(self, bulk_id: str, claimed: list[Claimed], batch: Sent) -> list[Claimed]:
         """Give back whom the clock has carried into their quiet hours, or would before the text is
@@ -370,11 +399,14 @@ class Sender:
         return min(claimed[0].not_after, evening)
 
 
-def _until_all_ended(told: "SimpleQueue[Sent | None]", lanes: int) -> Iterator[Sent]:
-    """What the lanes tell, until each has said its last word."""
-    while lanes:
-        batch = told.get()
-        if batch is None:
-            lanes -= 1
+def _until_all_ended(told: "SimpleQueue[Sent | int]") -> Iterator[Sent]:
+    """What the lanes tell, until as many have ended (-1) as have begun (1)."""
+    running = 0
+    while True:
+        word = told.get()
+        if isinstance(word, Sent):
+            yield word
         else:
-            yield batch
+            running += word
+            if not running:
+                return

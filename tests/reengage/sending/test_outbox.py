@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -465,6 +466,40 @@ def test_two_senders_of_the_same_contacts_share_the_work(
     assert (totals[0].accepted, mine.accepted) == (40, 20)
     assert totals[0].in_doubt == 20, "a live sender's claims are left alone"
     assert set(sandbox.accepted().values()) == {1}
+
+
+@pytest.mark.parametrize(("queued", "lanes"), [(0, 1), (1, 1), (7, outbox.LANES)])
+def test_no_more_lanes_are_begun_than_the_queue_has_batches_for(
+    queued: int,
+    lanes: int,
+    warehouse: sa.Engine,
+    sandbox: Sandbox,
+    clock: SimulatedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each costs a session and a claim. Where there is enough, all of them are at work at once."""
+    contact_ids = range(1, queued + 1)
+    if queued:
+        people(warehouse, *contact_ids)
+        queue(warehouse, *contact_ids)
+    at_work: set[int] = set()
+    claimed_by: set[int] = set()
+    claim = Sender._claim
+
+    def noted(self: Sender, *args: Any, **kwargs: Any) -> Any:
+        claimed_by.add(threading.get_ident())
+        return claim(self, *args, **kwargs)
+
+    def send(*args: Any, **kwargs: Any) -> list[Answer]:
+        at_work.add(threading.get_ident())
+        in_time(lambda: len(at_work) == lanes, "every lane has a batch")
+        return sandbox.provider().send(*args, **kwargs)
+
+    monkeypatch.setattr(Sender, "_claim", noted)
+    one = sender(warehouse, Scripted(sandbox.provider(), send=send), clock, batch_size=2)
+    assert one.run().accepted == queued
+    assert len(claimed_by) == lanes
+    assert sandbox.accepted() == Counter(str(key_of(i)) for i in contact_ids)
 
 
 @pytest.mark.usefixtures("one_lane")
