@@ -1,6 +1,6 @@
--- Quiet contacts who may be written to, each with a text that is queued, from one number on.
--- Grain: contact. Writes: core.contact, core.contact_activity, core.consent, cohort.episode,
--- outbox.message. Parameters: first, last (contact ids), quiet_on, as_of, now, not_after.
+-- Quiet contacts who may be written to, each with a draft of a day that was let go, from one number
+-- on. Grain: contact. Writes: core.contact, core.contact_activity, core.consent, cohort.day,
+-- cohort.episode, outbox.message. Parameters: first, last (contact ids), quiet_on, as_of, now, not_after.
 -- Twice: refused by the primary keys; it runs in a database of its own.
 INSERT INTO core.contact (
     contact_id, phone_e164, phone_hash, first_name, language, country, time_zone, first_source,
@@ -54,6 +54,10 @@ SELECT
 FROM core.contact AS contact
 WHERE contact.contact_id BETWEEN :first AND :last;
 
+INSERT INTO cohort.day (as_of, policy_version, decided_at, last_load_id, released_at)
+VALUES (:as_of, 'bench', :now, 0, :now)
+ON CONFLICT (as_of) DO NOTHING;
+
 INSERT INTO outbox.message (
     contact_id, message_id, dormant_since, step, channel, as_of, phone_hash, body, encoding,
     segments, not_before, not_after, status, status_at
@@ -73,7 +77,7 @@ SELECT
     1,
     :now,
     :not_after,
-    'queued',
+    'draft',
     :now
 FROM core.contact AS contact
 WHERE contact.contact_id BETWEEN :first AND :last;

@@ -140,6 +140,8 @@ class _World:
                 "cohort.episode",
                 "outbox.message",
             )
+            # After that, as on a real day: the planner knows of no text that is queued.
+            db.run(connection, "outbox/release", as_of=AS_OF, step="survey", at=NOW)
         return range(first, first + count)
 
     def texts(self, contacts: range) -> list[dict[str, str]]:
