@@ -1,6 +1,8 @@
 """Connections as Airflow writes them: where something is, and what opens it."""
 
+import ipaddress
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reengage.errors import ConfigurationError
 from reengage.settings import given
+
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,28 @@ def _uri_parts(uri: str) -> dict[str, Any]:
         "port": parts.port,
         "extra": extra,
     }
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Unasked(logging.Filter):
+    """Keeps the queries of our requests out of urllib3's debug lines: they may hold numbers, or
+    what opens the next page.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_Unasked())

@@ -37,6 +37,7 @@ from reengage.ingest.sources.connectors import files
 from reengage.ingest.sources.connectors.files import folders, json_lists
 from reengage.ingest.sources.connectors.files.parquet import WIDE_GROUP
 from reengage.ingest.sources.load import Load, load_source
+from reengage.ingest.sources.places import Paging, Request
 from reengage.ingest.sources.records import LONGEST, Broken, Notes
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy, read_policy
@@ -1920,6 +1921,8 @@ def test_the_documentation_explains_every_key_and_no_other() -> None:
     for entity, names in COLUMNS.items():
         [head] = [head for head in named if re.fullmatch(rf"`columns` of an? {entity}", head)]
         assert sorted(named[head]) == sorted(names)
+    assert set(named["`request`"]) == set(Request.model_fields)
+    assert set(named["`paging`"]) == set(Paging.model_fields)
     contents = text[: text.index("\n## ")]
     assert set(re.findall(r"`(\w+)`", contents.split("\n- ", 1)[1])) == KEYS
 

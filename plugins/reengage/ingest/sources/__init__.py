@@ -23,7 +23,7 @@ from pydantic import (
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import connectors, numerals
 from reengage.ingest.sources.conditions import Conditions, Rule
-from reengage.ingest.sources.places import KEYS, NEEDED, OTHERS, PLACES
+from reengage.ingest.sources.places import KEYS, NEEDED, OTHERS, PLACES, Request
 from reengage.policy import Kind, Policy, TimeZone
 from reengage.settings import settings
 from reengage.yaml_files.mistakes import explain
@@ -247,6 +247,7 @@ class Source(_Part):
     connection: Text | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
     table: Text | None = None
     query: Text | None = None
+    request: Request | None = None
     function: Text | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     options: dict[str, Any] = {}
     by_time: Text | None = None
@@ -297,6 +298,12 @@ class Source(_Part):
             raise ValueError("window_days: needs start, the day from which on it is read")
         if not self.by_key and "overlap_keys" in said:
             raise ValueError("overlap_keys: goes with by_key")
+        if self.request and bool(self.request.since) != bool(self.by_time):
+            raise ValueError(
+                "by_time: the field of a record that `since` in the request is about: say both"
+            )
+        if self.request and self.window_days and not self.request.until:
+            raise ValueError("request.until: window_days needs the parameter that says an end")
         is_new_alone = bool(self.by_time or self.by_key)
         if is_new_alone and self.entity == "interaction" and "source_event_id" not in self.columns:
             raise ValueError(

@@ -336,6 +336,9 @@ class _Reader:
         db.run(connection, "raw/stage", self.table, TYPED[entity])
         notes, seen = Notes(), Seen(self.source)
         db.copy(connection, "staged", (*STAGED, *TYPED[entity]), self._staged(part, notes, seen))
+        if self.connector.void:
+            first, last = zip(*self.connector.void, strict=True)
+            db.run(connection, "raw/leave_out", first_lines=[*first], last_lines=[*last])
         past = Past(connection, self.source)
         missed = None if notes.is_refused else past.missed(notes.absent, notes.withdrawing)
         if missed:

@@ -1,15 +1,12 @@
 """How a provider is reached: the account in a connection."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from reengage.connections import parts_of
+from reengage.connections import is_loopback, parts_of
 from reengage.errors import ConfigurationError
-
-LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,3 @@ def account(
 
 def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
-
-
-def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,6 +1,5 @@
 """HTTP to a provider: how long is waited, and what lies under an error."""
 
-import logging
 import ssl
 
 import requests
@@ -18,20 +17,6 @@ HOLD_SECONDS = 1.0
 AWAY_SECONDS = 2.0
 
 MOST_HOLD_SECONDS = 60.0
-
-
-class _Unasked(logging.Filter):
-    """Keeps the queries of our requests out of urllib3's debug lines: they may hold numbers."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
-            )
-        return True
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_Unasked())
 
 
 def hold_seconds_of(answer: requests.Response) -> float:

@@ -13,6 +13,7 @@ _HERE = "reengage.ingest.sources.connectors"
 OURS = {
     "files": f"{_HERE}.files:Files",
     "sql": f"{_HERE}.sql:Sql",
+    "rest": f"{_HERE}.rest:Rest",
     "python": f"{_HERE}.function:Function",
 }
 GROUP = "reengage.connectors"

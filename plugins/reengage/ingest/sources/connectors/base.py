@@ -45,8 +45,9 @@ class Connector(ABC):
     """One source, wherever it lies. Nothing is opened before `parts` is asked.
 
     where: that place, for a message; without a secret. newest: how far the part that was read last
-    goes, as Part.end says it; None: nothing in it says. zone: of times that name none. is_live:
-    whether the place is asked again for what is new there (live.py), rather than kept as it was.
+    goes, as Part.end says it; None: nothing in it says. void: the numbers, first and last, of its
+    records whose place later ones of it have taken. zone: of times that name none. is_live: whether
+    the place is asked again for what is new there (live.py), rather than kept as it was.
     """
 
     is_live: ClassVar[bool] = False
@@ -57,6 +58,7 @@ class Connector(ABC):
         self.source = source
         self.zone = zone
         self.accesses = accesses
+        self.void: list[tuple[int, int]] = []
 
     @abstractmethod
     def parts(self, before: str | None, now: datetime) -> list[Part]:
