@@ -354,6 +354,7 @@ def create_page(
                 request,
                 "loads.html",
                 section="loads",
+                words=read_words(connection),
                 sources=db.run(connection, "marketer/sources").all(),
                 loads=db.run(connection, "marketer/loads", row_limit=50).all(),
                 rejects=db.run(connection, "marketer/rejects").all(),

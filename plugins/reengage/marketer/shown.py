@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from reengage import db
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.marketer import story
-from reengage.marketer.words import ACTIONS, ENDS, Words
+from reengage.marketer.words import ENDS, Words
 from reengage.policy import Policy
 
 
@@ -30,8 +30,8 @@ class Cell(BaseModel):
 
     def check(self, words: Words) -> None:
         """Raises Missing for an action or reason that does not exist."""
-        known = words["cohort.reason"]
-        if self.action not in {None, *ACTIONS} or self.reason not in {None, *known}:
+        actions, reasons = words["cohort.action"], words["cohort.reason"]
+        if self.action not in {None, *actions} or self.reason not in {None, *reasons}:
             raise Missing("There is no such action or reason. Start from Days.")
 
     @property

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reengage.clock import day_text
-from reengage.marketer.words import ACTIONS, ARMS, ENDS, GATES, LOADS, STATUSES, TONES
+from reengage.marketer.words import ENDS, TONES
 from reengage.settings import templates
 
 
@@ -85,13 +85,5 @@ def environment_of_pages() -> Environment:
         change=_change,
         points=points,
     )
-    environment.globals.update(
-        ACTIONS=ACTIONS,
-        STATUSES=STATUSES,
-        LOADS=LOADS,
-        ARMS=ARMS,
-        GATES=GATES,
-        TONES=TONES,
-        ENDS=ENDS,
-    )
+    environment.globals.update(TONES=TONES, ENDS=ENDS)
     return environment

@@ -1,11 +1,33 @@
 -- What the words of the enums mean, for somebody who never saw the database. Views, the page and
 -- the terminal read them here, so that each sentence lives once. The rows of core.word are those of
 -- this file, and no others: what is changed in the table alone is changed back.
--- Grain: enum and value. outcome.ending and core.suppression_source are no enums: words of pages alone
--- (outcome.ended, cohort.contact_story).
+-- Grain: enum and value. outcome.ending, core.suppression_source and cohort.gate are no enums: words
+-- of pages alone (outcome.ended, cohort.contact_story, the page of a day).
 -- Writes: core.word. Twice: the same rows.
 WITH said (about, word, label, sentence) AS (
     VALUES
+    ('cohort.action', 'send', 'Send', NULL),
+    ('cohort.action', 'hold', 'Held back', NULL),
+    ('cohort.action', 'skip', 'Skipped', NULL),
+    ('cohort.arm', 'treatment', 'May be texted', NULL),
+    ('cohort.arm', 'control', 'Control group', NULL),
+    ('cohort.gate', 'size', 'How many', NULL),
+    ('cohort.gate', 'unsubscribes', 'Who leaves', NULL),
+    ('cohort.gate', 'budget', 'Budget', NULL),
+    ('cohort.gate', 'approval', 'Approval', NULL),
+    ('core.contact_status', 'active', 'Active', NULL),
+    -- Of who is only resting, the word of the suppression is shown.
+    ('core.contact_status', 'unsubscribed', 'Said stop', NULL),
+    ('core.contact_status', 'erased', 'Erased on request', NULL),
+    (
+        'raw.load_status', 'running', 'Not finished',
+        'Still being read, or interrupted; the next load takes it over.'
+    ),
+    ('raw.load_status', 'loaded', 'Arrived', 'Everything that could be read is in.'),
+    (
+        'raw.load_status', 'stopped', 'Stopped',
+        'Read, but not used: a check found too much wrong with it.'
+    ),
     (
         'cohort.reason', 'opened', 'Clicked an earlier text',
         'They clicked the link in a text of this quiet spell, so they get no further ones.'
