@@ -1,7 +1,10 @@
 """What a task gets from Airflow: its day, its clock, and the guards of every send."""
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -277,3 +280,42 @@ def test_the_journey_follows_an_ingest_for_its_day_but_no_simulated_one(
     (asset,) = take.outlets
     take.python_callable([], outlet_events={asset: SimpleNamespace(add_partitions=told.append)})
     assert told == partitions
+
+
+def test_the_days_task_reads_a_database_by_a_connection_of_airflow(
+    monkeypatch: pytest.MonkeyPatch, warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from reengage.settings import PROJECT
+
+    file = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(file)) as shop:
+        shop.execute("CREATE TABLE orders (id, who, at, changed_at)")
+        shop.execute("INSERT INTO orders VALUES (1, 'C1', '1997-09-30', '1997-09-30 10:00')")
+        shop.commit()
+    (tmp_path / "shop.yaml").write_text(
+        "{source: shop, entity: interaction, kind: visit, connector: sql, connection: shop_db, "
+        "table: orders, by_time: changed_at, columns: {source_event_id: id, "
+        "source_contact_id: who, occurred_at: at}}"
+    )
+    known = SimpleNamespace(conn_type="sqlite", host=str(file), login=None, password=None)
+    known.schema, known.port, known.extra_dejson = None, None, {}
+    monkeypatch.setenv("REENGAGE_SOURCES", str(tmp_path))
+    monkeypatch.setattr(runtime, "_connection", {"shop_db": known}.get)
+    monkeypatch.setattr(runtime, "warehouse", lambda: warehouse)
+    monkeypatch.setattr(runtime, "current_run", a_run)
+    bag = DagBag(str(PROJECT / "dags" / "ingest.py"))
+    task = bag.dags["reengage_ingest"].get_task("read")
+    load_id = task.python_callable("shop (interaction)")
+    with warehouse.connect() as connection:
+        found = connection.execute(
+            sa.text("SELECT load_id, rows_loaded, newest_on::text, problem FROM raw.load")
+        ).all()
+    assert [tuple(row) for row in found] == [(load_id, 1, "1997-09-30", None)]
+    monkeypatch.setattr(runtime, "_connection", lambda name: None)
+    with pytest.raises(AirflowFailException, match="There is no connection shop_db"):
+        task.python_callable("shop (interaction)")
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", '{"conn_type": "sqlite", "host": "/none/x"}')
+    assert runtime.access("shop_db").host == "/none/x"

@@ -38,7 +38,7 @@ class Shop(Feed):
         self.waits: list[float] = []
         self.api: Api
 
-    def order(self, key: Any, changed_at: str = "2024-03-30T11:00:00Z", **more: Any) -> None:
+    def order(self, key: Any, changed_at: Any = "2024-03-30T11:00:00Z", **more: Any) -> None:
         said = {"id": key, "who": f"C{key}", "at": "2024-03-30T10:00:00Z", "total": 5.1}
         self.orders.append(said | {"changed_at": changed_at} | more)
 
@@ -219,6 +219,7 @@ def test_what_does_not_pass_ends_the_load_and_moves_nothing_on(shop: Shop) -> No
         (Reply({"orders": {}}), "gives no list at orders"),
         (Reply({}, 429, {"Retry-After": "90000"}), "is to be asked again in 90,000 seconds"),
         (Reply({"orders": []}), "has no row"),
+        (Reply(b"<html>Log in</html>"), "its answer is no whole JSON, 6 times"),
         (Reply({"orders": [{"id": 1, "who": 2, "at": "2024-03-30"}]}), "no record has changed_at"),
     ],
 )
@@ -235,6 +236,14 @@ def test_a_record_dated_in_the_future_carries_nothing_ahead(shop: Shop) -> None:
     shop.now += timedelta(days=1)
     shop.take(DAY + timedelta(days=1))
     assert loaded(shop).keys() == {"1", "2"}
+
+
+@pytest.mark.parametrize("changed_at", [1711796400, 1711796400_000, "2024-03-30T12:00:00+01:00"])
+def test_how_far_it_came_is_told_by_a_time_in_any_form(shop: Shop, changed_at: Any) -> None:
+    shop.order(1, changed_at)
+    shop.api.answers = lambda _: Reply({"orders": shop.orders})
+    shop.take()
+    assert shop.cursor() == "2024-03-30T11:00:00.000000+00:00"
 
 
 def test_windows_that_were_read_are_not_asked_for_again(shop: Shop) -> None:

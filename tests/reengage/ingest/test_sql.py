@@ -1,6 +1,9 @@
 """From a database to raw: nothing is lost that is written late, changed, or without a time."""
 
 import json
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from test_sources import POLICY, Feed, loaded
 
+from reengage.cli import main
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import read_source
 from reengage.ingest.sources.load import Load, load_source
@@ -203,7 +207,7 @@ def test_values_are_what_the_database_means_by_them(pg: Shop) -> None:
         "columns": pg.said["columns"] | {"currency": "currency", "product_id": "sku"},
         "table": None,
         "query": "SELECT o.*, 'JPY' AS currency, decode('00ff10', 'hex') AS sku, 1 AS \"a:b\" "
-        "FROM shop.orders AS o WHERE who <> ' :x' -- all of them",
+        "FROM shop.orders AS o WHERE who <> ' :x' AND who LIKE 'C%' -- all of them",
     }
     pg.said = {key: value for key, value in pg.said.items() if value is not None}
     for key, total in ((1, "50.000"), (2, "1234.500"), (3, "NaN"), (4, "-0.001"), (5, None)):
@@ -403,6 +407,11 @@ def test_a_stopped_day_is_asked_for_again_until_it_is_mended(shop: Shop) -> None
     assert len(loaded(shop)) == 6
 
 
+def test_a_column_that_is_always_empty_is_told(shop: Shop) -> None:
+    shop.order(1, None)
+    assert "no row has a value in changed_at, so all are read each time" in shop.take().notes[0]
+
+
 def test_a_table_that_is_empty_where_it_never_was_stops_the_day(shop: Shop) -> None:
     del shop.said["by_time"]
     shop.order(1, None)
@@ -440,7 +449,7 @@ def test_no_secret_is_in_what_is_told_or_kept(
         ({"by_time": None, "window_days": 3}, "window_days: goes with by_time"),
         ({"window_days": 3}, "window_days: needs start"),
         ({"lines": "sum"}, "write a query whose by_time is the order's"),
-        ({"connector": "sqll"}, "write one of files, sql, python; you may mean sql"),
+        ({"connector": "sqll"}, "write one of files, sql, rest, python; you may mean sql"),
     ],
 )
 def test_a_wrong_yaml_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], told: str) -> None:
@@ -458,3 +467,58 @@ def test_the_keys_of_an_interval_want_the_ids_of_events(tmp_path: Path) -> None:
     file.write_text(json.dumps(shop.said), encoding="utf-8")
     with pytest.raises(ConfigurationError, match="is known by its source_event_id"):
         read_source(file)
+
+
+def test_a_check_of_the_policy_asks_for_a_few_rows(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in range(300):
+        shop.order(key, "2024-03-30 11:00:00+00:00")
+    folder = shop.folder
+    assert shop.source
+    (folder / "_source.yaml").rename(folder / "shop.yaml")
+    monkeypatch.setenv("REENGAGE_SOURCES", str(folder))
+    monkeypatch.setattr("reengage_local.stack.existing_warehouse", lambda: None)
+    assert main(["policy"]) == 0
+    where = f"shop_db, table {shop.said['table']}"
+    assert (
+        f"shop (interaction): {where}: answers, with 200 rows and more" in capsys.readouterr().out
+    )
+    monkeypatch.delenv("AIRFLOW_CONN_SHOP_DB")
+    assert main(["policy"]) == 1
+    assert "There is no connection shop_db" in capsys.readouterr().out
+
+
+def test_memory_does_not_grow_with_the_table(pg: Shop) -> None:
+    """In a process of its own, for its memory."""
+    probe = textwrap.dedent("""
+        import re, sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from zoneinfo import ZoneInfo
+        from reengage.ingest.sources import read_source
+        from reengage.ingest.sources.connectors import connect
+        from reengage.ingest.sources.records import Notes
+        sql = connect(read_source(Path(sys.argv[1])), ZoneInfo("UTC"))
+        [part] = sql.parts(None, datetime.now(UTC))
+        print(sum(1 for _ in sql.read(part, Notes())))
+        print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+    """)
+    del pg.said["table"]
+    peaks = []
+    for size in (20_000, 400_000):
+        pg.said["query"] = (
+            "SELECT n AS id, 'C' || n AS who, date '2024-03-30' AS at, 5 AS total, now() AS "
+            f"changed_at FROM generate_series(1, {size}) AS n"
+        )
+        assert pg.source
+        said = subprocess.run(
+            [sys.executable, "-c", probe, str(pg.folder / "_source.yaml")],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        ).stdout.split()
+        assert int(said[0]) == size
+        peaks.append(int(said[1]))
+    assert peaks[1] < peaks[0] * 1.15

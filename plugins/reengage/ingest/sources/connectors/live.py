@@ -149,8 +149,13 @@ class Documents:
         return whole({name: typed_text(said.get(name), decimal) for name in self.columns})
 
     def end(self) -> None:
-        """Raises Refused where a name that is needed is none of the records'."""
+        """Raises Refused where a name that is needed is none of the records', and SourceError where
+        none says when it was changed last.
+        """
         self.keys.tell(self.notes)
+        by_time = self.live.source.by_time
+        if by_time and self.keys.records and self.live.newest is None:
+            raise SourceError(f"{self.live.where}: no record has {by_time}, which by_time names.")
 
 
 _MISSING: Any = object()

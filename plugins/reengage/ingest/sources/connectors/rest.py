@@ -87,6 +87,11 @@ class Rest(Live):
                     first = number * ROWS_A_PAGE + index + 1
                     for row in self._rows(record, documents):
                         index += 1
+                        if index == ROWS_A_PAGE:
+                            raise SourceError(
+                                f"{self.where} gives more than {ROWS_A_PAGE:,} rows a page. Ask "
+                                "for smaller pages (paging.size)."
+                            )
                         yield number * ROWS_A_PAGE + index, row
                     self._replace(record, first, number * ROWS_A_PAGE + index)
             if not shifts or not missed:
@@ -96,10 +101,6 @@ class Rest(Live):
                 f"{self.where}: {MOST_PASSES} times over its pages brought each time what was not "
                 "there before, so some of it may be skipped. Ask for shorter pieces (window_days), "
                 "or page by cursor, next or link if it can."
-            )
-        if self.source.by_time and documents.keys.records and self.newest is None:
-            raise SourceError(
-                f"{self.where}: no record has {self.source.by_time}, which by_time names."
             )
         documents.end()
 
@@ -142,6 +143,13 @@ class Rest(Live):
             yield documents.row({"record": record})
         if self.source.by_time and not is_missing(at := within(record, self.source.by_time)):
             self._see(at)
+
+    def _moment(self, value: Any) -> datetime:
+        """Also seconds or milliseconds since 1970."""
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            with suppress(ValueError, OverflowError, OSError):
+                value = datetime.fromtimestamp(float(value) / (1000 if value > 10**11 else 1), UTC)
+        return super()._moment(value)
 
     # --- pages
 
@@ -205,8 +213,6 @@ class Rest(Live):
             raise SourceError(
                 f"{self.where} gives no list {at}: say in request.records where the records stand."
             )
-        if len(found) >= ROWS_A_PAGE:
-            raise SourceError(f"{self.where} gives more than {ROWS_A_PAGE:,} records a page.")
         return found
 
     def _interval(self, part: Part) -> dict[str, str]:
@@ -286,7 +292,9 @@ class Client:
                     told = self._told_to_wait(answer, wait)
             except (requests.RequestException, _Cut) as error:
                 # Not chained: the request's address and headers are in it.
-                why, told = f"the connection is cut ({type(error).__name__})", wait
+                why, told = "its answer is no whole JSON", wait
+                if not isinstance(error, _Cut):
+                    why = f"the connection is cut ({type(error).__name__})"
             tries += 1
             if tries < MOST_TRIES:
                 self._wait(told)

@@ -94,6 +94,8 @@ class Sql(Live):
                     yield number, whole(dict(zip(columns, texts, strict=True)))
                     if cursor_name and values[-1] is not None:
                         last = values[-1]
+        if number and cursor_name and last is None:
+            notes.told.append(f"no row has a value in {cursor_name}, so all are read each time")
         self._see(last)  # they come in this order
 
     def _from(self) -> Any:
