@@ -323,6 +323,33 @@ def test_an_order_that_changes_while_it_is_read_counts_once(shop: Shop) -> None:
     assert loaded(shop) == {"1": 25}
 
 
+def test_orders_without_an_id_take_no_others_place(shop: Shop) -> None:
+    shop.said["request"] |= {"each": "lines"}
+    shop.said |= {"lines": "sum"}
+    shop.said["columns"] = {
+        "source_event_id": "record.id",
+        "source_contact_id": "record.who",
+        "occurred_at": "record.at",
+        "amount": "price",
+    }
+    for key in (1, None, "", None, 2):
+        shop.order(key, lines=[{"price": 3}])
+    shop.read()
+    rejects = shop.rows("SELECT line % 1000000, reason FROM raw.reject ORDER BY line")
+    assert rejects == [(line, "source_event_id is missing") for line in (2, 3, 4)]
+    assert loaded_raw(shop) == {"1": 3, "2": 3}
+
+
+def test_an_object_that_says_a_key_twice_is_no_record(shop: Shop) -> None:
+    row = b'{"id": 1, "id": 2, "who": "C", "at": "2024-03-30", "changed_at": "2024-03-30"}'
+    shop.order(3)
+    good = json.dumps(shop.orders[0]).encode()
+    shop.api.answers = lambda _: Reply(b'{"orders": [' + row + b", " + good + b"]}")
+    shop.read()
+    assert shop.rows("SELECT reason FROM raw.reject") == [("says id twice",)]
+    assert shop.rows("SELECT record_key FROM raw.interaction") == [("3",)]
+
+
 def test_where_a_bad_row_stands_is_told(shop: Shop) -> None:
     shop.said["request"]["paging"] = STYLES["next"]
     shop.api.answers = paged(shop)

@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
@@ -305,3 +305,27 @@ def _bytes(value: bytes) -> str:
     except UnicodeDecodeError:
         return value.hex()
     return text if text.isprintable() else value.hex()
+
+
+class Twice(dict[str, Any]):
+    """A JSON object that says some of its keys twice."""
+
+    twice: frozenset[str]
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What a JSON object is read as; a Twice where it says a key twice."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    odd = Twice(found)
+    odd.twice = frozenset(
+        name for name, times in Counter(name for name, _ in pairs).items() if times > 1
+    )
+    return odd
+
+
+def said_twice(said: Mapping[str, Any], columns: Iterable[str]) -> str:
+    """Why an object is no record, as it says one of these twice; else nothing."""
+    twice = said.twice & {*columns} if isinstance(said, Twice) else ()
+    return f"says {', '.join(sorted(twice))} twice" if twice else ""

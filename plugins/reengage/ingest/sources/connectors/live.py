@@ -15,7 +15,16 @@ from typing import Any, ClassVar
 
 from reengage.errors import SourceError
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
-from reengage.ingest.sources.records import Empty, Keys, Notes, Row, typed_text, whole
+from reengage.ingest.sources.records import (
+    Broken,
+    Empty,
+    Keys,
+    Notes,
+    Row,
+    said_twice,
+    typed_text,
+    whole,
+)
 
 
 class Live(Connector):
@@ -140,6 +149,8 @@ class Documents:
 
     def row(self, record: Mapping[str, Any]) -> Any:
         """A record as a row, or why it is none."""
+        if twice := said_twice(record, self.columns):
+            return Broken(twice, "")
         said = dict(record)
         for name in self._nested:
             if name not in said and (found := within(said, name)) is not _MISSING:

@@ -30,7 +30,7 @@ from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.base import Part
 from reengage.ingest.sources.connectors.live import Documents, Live, instant, is_missing, within
 from reengage.ingest.sources.places import Request
-from reengage.ingest.sources.records import Broken, Notes, Row
+from reengage.ingest.sources.records import Broken, Notes, Row, object_of
 
 TIMEOUT = (10.0, 60.0)  # seconds: to connect, and of silence
 LONGEST_ANSWER = 300.0  # seconds
@@ -120,7 +120,10 @@ class Rest(Live):
         name = self.source.named_columns.get("source_event_id", "")
         if not self.request.each or not name.startswith("record."):
             return
-        mark = _digest(within(record, name.removeprefix("record.")))
+        key = within(record, name.removeprefix("record."))
+        if is_missing(key) or key in (None, ""):
+            return
+        mark = _digest(key)
         if before := self._lines_of.get(mark):
             self.void.append(before)
         self._lines_of[mark] = first, last
@@ -389,7 +392,7 @@ class Client:
     def _parsed(self, content: bytes) -> Any:
         """JSON with its numbers as they are. What is none may be an answer that was cut."""
         try:
-            return json.loads(content, parse_float=Decimal)
+            return json.loads(content, parse_float=Decimal, object_pairs_hook=object_of)
         except (ValueError, RecursionError):
             raise _Cut from None
 

@@ -1,34 +1,23 @@
 """JSON: an object a line, or the rows of a document."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.files.text import without_lines
-from reengage.ingest.sources.records import Broken, Guessed, Keys, Notes, Row, text_of
+from reengage.ingest.sources.records import (
+    Broken,
+    Guessed,
+    Keys,
+    Notes,
+    Row,
+    object_of,
+    said_twice,
+    text_of,
+)
 
-
-class _Object(dict[str, Any]):
-    """A JSON object that says some of its keys twice."""
-
-    twice: frozenset[str]
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    odd = _Object(found)
-    odd.twice = frozenset(
-        name for name, times in Counter(name for name, _ in pairs).items() if times > 1
-    )
-    return odd
-
-
-_loads = json.JSONDecoder(parse_float=str, parse_int=str, object_pairs_hook=_object).decode
+_loads = json.JSONDecoder(parse_float=str, parse_int=str, object_pairs_hook=object_of).decode
 
 
 def objects_of(
@@ -56,8 +45,8 @@ def objects_of(
             yield number, Broken("is no JSON object", line)
             continue
         keys.look(said)
-        if isinstance(said, _Object) and (twice := said.twice & {*columns}):
-            yield number, Broken(f"says {', '.join(sorted(twice))} twice", line)
+        if twice := said_twice(said, columns):
+            yield number, Broken(twice, line)
             continue
         try:
             row = {name: text_of(said.get(name)) for name in columns}
