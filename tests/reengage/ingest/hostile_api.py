@@ -4,8 +4,9 @@ cuts its answers, changes under the reader, and wants what is not its own.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,12 +24,15 @@ class Asked:
 
 @dataclass
 class Reply:
-    """cut: bytes of the body after which the connection ends, though more was announced."""
+    """cut: bytes of the body after which the connection ends, though more was announced. drip:
+    seconds between each two of its bytes.
+    """
 
     said: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    drip: float = 0
 
 
 @dataclass
@@ -59,7 +63,11 @@ def serving(answers: Callable[[Asked], Reply]) -> Iterator[Api]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(said[: reply.cut])
+            with suppress(ConnectionError):
+                for byte in said if reply.drip else ():
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(reply.drip)
+                self.wfile.write(said[: reply.cut] if not reply.drip else b"")
             if reply.cut is not None:
                 self.close_connection = True
 

@@ -454,6 +454,14 @@ def test_no_password_goes_out_unencrypted(shop: Shop, monkeypatch: pytest.Monkey
         shop.read()
 
 
+def test_an_answer_that_drips_keeps_nobody_for_ever(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "LONGEST_ANSWER", 0.2)
+    shop.api.answers = lambda _: Reply(b" " * 50, drip=0.05)
+    assert "it gives its answer too slowly, 6 times" in shop.problem()
+
+
 def test_an_answer_without_end_is_left_in_little_memory(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

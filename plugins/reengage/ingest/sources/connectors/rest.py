@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from reengage.clock import wall_clock
 from reengage.connections import Access, Accesses, is_loopback, of_environment
@@ -293,11 +294,11 @@ class Client:
                         return self._parsed(content), answer.links.get("next", {}).get("url", "")
                     why = f"it answers {answer.status_code}"
                     told = self._told_to_wait(answer, wait)
-            except (requests.RequestException, _Cut) as error:
+            except (requests.RequestException, HTTPError, _Cut) as error:
                 # Not chained: the request's address and headers are in it.
-                why, told = "its answer is no whole JSON", wait
-                if not isinstance(error, _Cut):
-                    why = f"the connection is cut ({type(error).__name__})"
+                why, told = f"the connection is cut ({type(error).__name__})", wait
+                if isinstance(error, _Cut):
+                    why = str(error)
             tries += 1
             if tries < MOST_TRIES:
                 self._wait(told)
@@ -350,7 +351,7 @@ class Client:
             stream=True,
         ) as answer:
             if answer.status_code >= 500:
-                raise _Cut
+                raise _Cut(f"{self.request.token_path} answers {answer.status_code}")
             if answer.status_code != 200:
                 raise SourceError(
                     f"{self.where}: no token, as {self.request.token_path} answers "
@@ -378,7 +379,8 @@ class Client:
     def _content(self, answer: requests.Response) -> bytes:
         """The body, of bounded size and time. Raises _Cut where it ends early."""
         began, found = time.monotonic(), bytearray()
-        for piece in answer.iter_content(1 << 16):
+        # As it comes: a server that gives a byte a minute keeps nobody for ever.
+        while piece := answer.raw.read1(1 << 16, decode_content=True):
             found += piece
             if len(found) > MOST_BYTES:
                 raise SourceError(
@@ -386,7 +388,7 @@ class Client:
                     "smaller pages (paging.size)."
                 )
             if time.monotonic() - began > LONGEST_ANSWER:
-                raise _Cut
+                raise _Cut("it gives its answer too slowly")
         return bytes(found)
 
     def _parsed(self, content: bytes) -> Any:
@@ -394,7 +396,7 @@ class Client:
         try:
             return json.loads(content, parse_float=Decimal, object_pairs_hook=object_of)
         except (ValueError, RecursionError):
-            raise _Cut from None
+            raise _Cut("its answer is no whole JSON") from None
 
     def _told_to_wait(self, answer: requests.Response, least: float) -> float:
         """https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
