@@ -1115,6 +1115,19 @@ CREATE TABLE outcome.effect (
     cost_per_incremental_return double precision,
     cost_low double precision,  -- 95 %, Fieller; null: it has no bounds
     cost_high double precision,  -- 95 %, Fieller; null: it has no bounds
+    -- of all of them, what coupons took off their orders
+    treated_discount numeric DEFAULT 0 NOT NULL,
+    -- of all of them, what coupons took off their orders
+    control_discount numeric DEFAULT 0 NOT NULL,
+    -- a contact, less what coupons took off, cut down at revenue_cap; null: from before it was
+    -- counted
+    net_revenue_difference double precision,
+    net_revenue_low double precision,  -- 95 %, Welch, of a single look
+    net_revenue_high double precision,  -- 95 %, Welch, of a single look
+    -- as cost_per_incremental_return, of texts and of what coupons took off
+    outlay_per_incremental_return double precision,
+    outlay_low double precision,  -- 95 %, Fieller; null: it has no bounds
+    outlay_high double precision,  -- 95 %, Fieller; null: it has no bounds
     CONSTRAINT effect_pkey PRIMARY KEY (experiment, estimand, arm, dimension, value),
     CONSTRAINT effect_dimension_check CHECK ((dimension = ANY (ARRAY['all'::text, 'planned'::text, 'step'::text, 'class'::text, 'language'::text, 'month'::text])))
 );
@@ -1147,6 +1160,9 @@ CREATE TABLE outcome.eligible (
     -- what was drawn: '', the control group; survey/a/b, the variants of a step
     draw text DEFAULT ''::text NOT NULL,
     variant text,  -- of the step, by that decision; null: it has one text
+    -- what coupons of theirs took off their orders in the first step's window
+    step_discount numeric DEFAULT 0 NOT NULL,
+    ladder_discount numeric DEFAULT 0 NOT NULL,  -- the same, in the ladder's window
     CONSTRAINT eligible_pkey PRIMARY KEY (contact_id, salt, draw)
 );
 CREATE INDEX eligible_by_day ON outcome.eligible (eligible_on);
@@ -1191,7 +1207,10 @@ CREATE TABLE outcome.experiment (
     counted_at timestamp with time zone,
     -- what was drawn: '', the control group; survey/a/b, the variants of a step
     draw text DEFAULT ''::text NOT NULL,
+    -- what an order's amount is: paid, a coupon is off it already; full: before its coupon
+    amounts text DEFAULT 'paid'::text NOT NULL,
     CONSTRAINT experiment_pkey PRIMARY KEY (experiment),
+    CONSTRAINT experiment_amounts_check CHECK ((amounts = ANY (ARRAY['paid'::text, 'full'::text]))),
     CONSTRAINT experiment_attribution_days_check CHECK ((attribution_days > 0)),
     CONSTRAINT experiment_horizon_days_check CHECK ((horizon_days > 0)),
     CONSTRAINT experiment_salt_draw_key UNIQUE (salt, draw)
@@ -1263,6 +1282,7 @@ CREATE TABLE history.return_curve (
 \ir objects/history/card_version.sql
 \ir objects/history/interaction_version.sql
 \ir objects/outbox/cost.sql
+\ir objects/outbox/discount.sql
 \ir objects/outbox/drawing.sql
 \ir objects/outbox/is_touch.sql
 \ir objects/outbox/leads_away.sql

@@ -111,6 +111,7 @@ def _begin(connection: Connection) -> None:
         power=PLAN.power,
         winsorise=0,
         base=BASE,
+        amounts="paid",
     )
 
 
@@ -121,9 +122,9 @@ def _drawn(dice: np.random.Generator, size: int, caused: float) -> dict[str, lis
     base = np.where(is_italian, BASES["it"], BASES["en"]) + np.where(is_control, 0, caused)
     is_back = dice.random(size) < base
     return {
-        "is_control": is_control.tolist(),
-        "is_italian": is_italian.tolist(),
-        "is_back": is_back.tolist(),
+        "held_back": is_control.tolist(),
+        "italian": is_italian.tolist(),
+        "came_back": is_back.tolist(),
     }
 
 

@@ -12,7 +12,7 @@ from reengage import db
 from reengage.cli import main
 from reengage.errors import ConfigurationError
 from reengage.settings import settings
-from reengage_local.bench import DATABASE, journey, run_bench, send
+from reengage_local.bench import DATABASE, effect, journey, run_bench, send
 from reengage_local.bench.measure import Stopwatch, undone
 from reengage_local.postgres import EmbeddedServer
 
@@ -66,6 +66,28 @@ def test_the_journey_is_measured_and_its_figures_are_kept_beside_the_others(
     assert "grown to 239,430" in said
     assert "cohort/decide" in said and "bench/decide" in said and "bench/recompute" in said
     assert set(said.split()) >= JOURNEY
+    assert DATABASE not in databases(server), "dropped at the end"
+
+
+def test_an_evening_of_the_effect_is_measured_beside_bare_sql(
+    kept: Path, statements: Path, server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--only", "effect", "--size", "0.003", "--verbose"]) == 0
+    figures = json.loads(kept.read_text(encoding="utf-8"))
+    names = {"effect_evening_ratio_to_bare", "effect_page_ms"}
+    assert figures.keys() == {*names, "send_messages_a_second"}
+    assert all(figures[name] > 0 for name in names)
+    said = capsys.readouterr().out
+    assert "1,500 drawn" in said and "outcome/count_eligible" in said and set(said.split()) >= names
+    # It fails where the two do not count the same.
+    file = statements / "bench" / "effect.sql"
+    text = file.read_text(encoding="utf-8")
+    right = "eligible.eligible_on + seen.days <= :as_of"
+    assert right in text
+    file.write_text(text.replace(right, right.replace("<=", "<")), encoding="utf-8")
+    db._statements.cache_clear()
+    with pytest.raises(effect.DifferentEffects, match="do not count the same"):
+        run_bench("effect", 0.003)
     assert DATABASE not in databases(server), "dropped at the end"
 
 

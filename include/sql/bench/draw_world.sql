@@ -1,5 +1,5 @@
 -- The contacts of a simulated world, drawn one after another over so many days, and already counted.
--- Grain: contact. Writes: outcome.eligible. Parameters: is_control, is_italian, is_back (of each, in the
+-- Grain: contact. Writes: outcome.eligible. Parameters: held_back, italian, came_back (of each, in the
 -- order of their draws), salt, share, first_day, days, through. Twice: refused by the primary key.
 INSERT INTO outcome.eligible (
     contact_id, salt, dormant_since, arm, eligible_on, step, behaviour, control_share, language,
@@ -21,7 +21,7 @@ SELECT
     CAST(:through AS date)
 FROM
     unnest(
-        CAST(:is_control AS boolean[]), CAST(:is_italian AS boolean[]), CAST(:is_back AS boolean[])
+        CAST(:held_back AS boolean[]), CAST(:italian AS boolean[]), CAST(:came_back AS boolean[])
     ) WITH ORDINALITY AS drawn (is_control, is_italian, is_back, place)
 CROSS JOIN
     LATERAL (
@@ -29,6 +29,6 @@ CROSS JOIN
             CAST(:first_day AS date)
             + CAST(
                 (drawn.place - 1) * CAST(:days AS integer)
-                / cardinality(CAST(:is_control AS boolean[])) AS integer
+                / cardinality(CAST(:held_back AS boolean[])) AS integer
             ) AS on_day
     ) AS seen;

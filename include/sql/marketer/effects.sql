@@ -40,7 +40,15 @@ SELECT
     effect.control_cost,
     effect.cost_per_incremental_return,
     effect.cost_low,
-    effect.cost_high
+    effect.cost_high,
+    effect.treated_discount,
+    effect.control_discount,
+    effect.net_revenue_difference,
+    effect.net_revenue_low,
+    effect.net_revenue_high,
+    effect.outlay_per_incremental_return,
+    effect.outlay_low,
+    effect.outlay_high
 FROM outcome.effect AS effect
 WHERE effect.experiment = :experiment OR CAST(:experiment AS text) IS NULL
 ORDER BY effect.experiment, effect.estimand, effect.arm, effect.dimension, effect.value;

@@ -14,6 +14,7 @@ SELECT
     experiment.detect,
     experiment.power,
     experiment.winsorise,
+    experiment.amounts,
     experiment.base,
     experiment.planned_units,
     experiment.planned_through,

@@ -1,10 +1,10 @@
 -- An experiment begins with each word that draws a control group, and with each pair of variants that
 -- it draws: what it looks for is written down.
 -- Grain: experiment. Reads: cohort.day. Writes: outcome.experiment. Parameters: currency,
--- horizon_days, attribution_days, returns, detect, power, winsorise, base. Twice: the first stands.
+-- horizon_days, attribution_days, returns, detect, power, winsorise, base, amounts. Twice: the first stands.
 INSERT INTO outcome.experiment (
     experiment, salt, draw, control_arm, began_on, currency, horizon_days, attribution_days, returns,
-    detect, power, winsorise, base
+    detect, power, winsorise, base, amounts
 )
 SELECT
     concat_ws(':', 'salt', begun.salt, nullif(begun.draw, '')),
@@ -19,7 +19,8 @@ SELECT
     :detect,
     :power,
     :winsorise,
-    CAST(:base AS double precision)
+    CAST(:base AS double precision),
+    :amounts
 FROM (
     SELECT
         day.control_salt AS salt,

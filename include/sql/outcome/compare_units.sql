@@ -28,7 +28,12 @@ WITH cell AS (
         sum(money.cut * money.before) AS cut_with_before,
         sum(money.cost) AS cost,
         sum(money.cost * money.cost) AS cost_squared,
-        coalesce(sum(money.cost) FILTER (WHERE unit.is_returned), 0) AS cost_returned
+        coalesce(sum(money.cost) FILTER (WHERE unit.is_returned), 0) AS cost_returned,
+        sum(money.net) AS net,
+        sum(money.net * money.net) AS net_squared,
+        sum(money.outlay) AS outlay,
+        sum(money.outlay * money.outlay) AS outlay_squared,
+        coalesce(sum(money.outlay) FILTER (WHERE unit.is_returned), 0) AS outlay_returned
     FROM outcome.unit AS unit
     LEFT JOIN
         jsonb_to_recordset(CAST(:caps AS jsonb)) AS cap (estimand outcome.estimand, most numeric)
@@ -39,7 +44,9 @@ WITH cell AS (
                 CAST(unit.revenue AS double precision) AS revenue,
                 CAST(least(unit.revenue, cap.most) AS double precision) AS cut,
                 CAST(unit.spent_before AS double precision) AS before,
-                CAST(unit.cost AS double precision) AS cost
+                CAST(unit.cost AS double precision) AS cost,
+                CAST(least(unit.net_revenue, cap.most) AS double precision) AS net,
+                CAST(unit.cost + unit.discount AS double precision) AS outlay
         ) AS money
     WHERE
         unit.experiment = :experiment
@@ -104,7 +111,12 @@ summed AS (
         sum(sided.cut_with_before) AS cut_with_before,
         sum(sided.cost) AS cost,
         sum(sided.cost_squared) AS cost_squared,
-        sum(sided.cost_returned) AS cost_returned
+        sum(sided.cost_returned) AS cost_returned,
+        sum(sided.net) AS net,
+        sum(sided.net_squared) AS net_squared,
+        sum(sided.outlay) AS outlay,
+        sum(sided.outlay_squared) AS outlay_squared,
+        sum(sided.outlay_returned) AS outlay_returned
     FROM sided
     GROUP BY
         GROUPING SETS (
@@ -133,6 +145,9 @@ SELECT
     summed.cut / summed.size AS revenue_mean,
     summed.before / summed.size AS before_mean,
     summed.cost / summed.size AS cost_mean,
+    summed.net / summed.size AS net_mean,
+    summed.outlay / summed.size AS outlay_mean,
+    summed.outlay - summed.cost AS discount,
     -- Of one unit alone nothing is known of how far they are apart.
     greatest(
         0, coalesce((summed.cut_squared - summed.cut * summed.cut / summed.size) / freedom.of, 0)
@@ -146,6 +161,18 @@ SELECT
     greatest(
         0, coalesce((summed.cost_squared - summed.cost * summed.cost / summed.size) / freedom.of, 0)
     ) AS cost_variance,
+    greatest(
+        0, coalesce((summed.net_squared - summed.net * summed.net / summed.size) / freedom.of, 0)
+    ) AS net_variance,
+    greatest(
+        0,
+        coalesce(
+            (summed.outlay_squared - summed.outlay * summed.outlay / summed.size) / freedom.of, 0
+        )
+    ) AS outlay_variance,
+    coalesce(
+        (summed.outlay_returned - summed.outlay * summed.returned / summed.size) / freedom.of, 0
+    ) AS outlay_with_returned,
     coalesce(
         (summed.cut_with_before - summed.cut * summed.before / summed.size) / freedom.of, 0
     ) AS revenue_with_before,

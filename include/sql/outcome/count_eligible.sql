@@ -1,11 +1,13 @@
 -- What became of those whose window ends, or has ended lately: a return is the first signal after they
 -- were drawn, of the kinds that the experiment takes; revenue is what they spent from then on, or from
 -- their first purchase, less what they gave back, and never less than nothing; cost is of the texts
--- decided in the window. A contact that was merged came back where the one that is left did.
+-- decided in the window; discount is what coupons of theirs took off their own orders, where the
+-- order's amount tells. A contact that was merged came back where the one that is left did.
 --
 -- Each is counted when the shorter and the longer window end, and again_days more, for what is late.
 --
--- Grain: contact × salt × draw. Reads: outcome.experiment, core.*, outbox.message. Writes: outcome.eligible.
+-- Grain: contact × salt × draw. Reads: outcome.experiment, core.*, outbox.message,
+-- outbox.coupon. Writes: outcome.eligible.
 -- Parameters: through (the day through which the sources are complete), again_days. Twice: the same.
 UPDATE outcome.eligible AS eligible
 SET
@@ -14,6 +16,8 @@ SET
     ladder_revenue = counted.ladder_revenue,
     step_cost = counted.step_cost,
     ladder_cost = counted.ladder_cost,
+    step_discount = counted.step_discount,
+    ladder_discount = counted.ladder_discount,
     counted_on = CAST(:through AS date),
     count_on = CASE
         WHEN CAST(:through AS date) < counted.shorter_on + CAST(:again_days AS integer)
@@ -33,7 +37,9 @@ FROM (
         back.revenue[1] AS step_revenue,
         back.revenue[2] AS ladder_revenue,
         texts.cost[1] AS step_cost,
-        texts.cost[2] AS ladder_cost
+        texts.cost[2] AS ladder_cost,
+        coupons.discount[1] AS step_discount,
+        coupons.discount[2] AS ladder_discount
     FROM outcome.eligible AS due
     INNER JOIN outcome.experiment AS experiment
         ON due.salt = experiment.salt AND due.draw = experiment.draw
@@ -121,6 +127,52 @@ FROM (
                 GROUP BY seen.place
             ) AS paid
         ) AS texts
+    -- The rows of one moment that name the code are one order, as in outbox.redemption.
+    CROSS JOIN
+        LATERAL (
+            SELECT array_agg(taken.discount ORDER BY taken.place) AS discount
+            FROM (
+                SELECT
+                    seen.place,
+                    coalesce(
+                        sum(
+                            outbox.discount(
+                                used.kind, used.value, used.amount, experiment.amounts
+                            )
+                        ), 0
+                    ) AS discount
+                FROM (VALUES (1, ends.step_on), (2, ends.ladder_on)) AS seen (place, ends_on)
+                LEFT JOIN (
+                    SELECT
+                        coupon.kind,
+                        coupon.value,
+                        interaction.occurred_on,
+                        sum(interaction.amount) AS amount
+                    FROM outbox.coupon AS coupon
+                    INNER JOIN core.interaction AS interaction
+                        ON
+                            interaction.coupon_code IS NOT NULL
+                            AND coupon.redeemed_at = interaction.occurred_at
+                            AND outbox.code_keys(interaction.coupon_code) @> ARRAY[coupon.code_key]
+                    WHERE
+                        coupon.contact_id
+                        IN (due.contact_id, core.person(contact.contact_id, contact.merged_into))
+                        AND coupon.redeemed_at IS NOT NULL
+                        AND coalesce(coupon.currency, experiment.currency) = experiment.currency
+                        AND interaction.contact_id
+                        = core.person(contact.contact_id, contact.merged_into)
+                        AND interaction.occurred_on > due.eligible_on
+                        AND interaction.occurred_on
+                        <= least(CAST(:through AS date), greatest(ends.step_on, ends.ladder_on))
+                        AND interaction.currency = experiment.currency
+                        AND interaction.is_settled IS NOT TRUE
+                        AND core.is_order(interaction.kind)
+                    GROUP BY coupon.code, interaction.source, interaction.occurred_on
+                ) AS used
+                    ON seen.ends_on >= used.occurred_on
+                GROUP BY seen.place
+            ) AS taken
+        ) AS coupons
     WHERE due.count_on <= CAST(:through AS date)
 ) AS counted
 WHERE

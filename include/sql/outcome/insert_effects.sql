@@ -8,7 +8,9 @@ INSERT INTO outcome.effect (
     incremental_returns, treated_revenue, control_revenue, revenue_cap, revenue_difference,
     revenue_low, revenue_high, revenue_adjusted_difference, revenue_adjusted_low,
     revenue_adjusted_high, incremental_revenue, treated_cost, control_cost,
-    cost_per_incremental_return, cost_low, cost_high
+    cost_per_incremental_return, cost_low, cost_high, treated_discount, control_discount,
+    net_revenue_difference, net_revenue_low, net_revenue_high, outlay_per_incremental_return,
+    outlay_low, outlay_high
 )
 SELECT
     given.experiment,
@@ -48,7 +50,15 @@ SELECT
     given.control_cost,
     given.cost_per_incremental_return,
     given.cost_low,
-    given.cost_high
+    given.cost_high,
+    given.treated_discount,
+    given.control_discount,
+    given.net_revenue_difference,
+    given.net_revenue_low,
+    given.net_revenue_high,
+    given.outlay_per_incremental_return,
+    given.outlay_low,
+    given.outlay_high
 FROM
     jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
         experiment text,
@@ -88,6 +98,14 @@ FROM
         control_cost numeric,
         cost_per_incremental_return double precision,
         cost_low double precision,
-        cost_high double precision
+        cost_high double precision,
+        treated_discount numeric,
+        control_discount numeric,
+        net_revenue_difference double precision,
+        net_revenue_low double precision,
+        net_revenue_high double precision,
+        outlay_per_incremental_return double precision,
+        outlay_low double precision,
+        outlay_high double precision
     )
 ON CONFLICT (experiment, estimand, arm, dimension, value) DO NOTHING;

@@ -208,10 +208,13 @@ WIDTH, LEFT, LINE = 420, 14, 62  # of the picture, in its own units
 
 @dataclass(frozen=True)
 class Bar:
-    """One comparison in the picture: its dot, the ends of its line, and the words beside it."""
+    """One comparison in the picture: its dot, the ends of its line, the words beside it, and what
+    it shows for whoever does not see it.
+    """
 
     label: str
     detail: str
+    said: str
     y: int
     dot: float
     low: float
@@ -257,7 +260,15 @@ class Picture:
             return round(LEFT + (WIDTH - 2 * LEFT - 8) * (value - first * step) / span, 1)
 
         bars = [
-            Bar(label, detail, 38 + LINE * place, across(dot), across(low), across(high))
+            Bar(
+                label,
+                detail,
+                f"{label}, {detail}: {points(dot)}, between {points(low)} and {points(high)}.",
+                38 + LINE * place,
+                across(dot),
+                across(low),
+                across(high),
+            )
             for place, (label, detail, dot, low, high) in enumerate(told)
         ]
         ticks = [(across(at * step), points(at * step)) for at in range(first, last + 1)]

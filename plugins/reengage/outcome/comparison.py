@@ -16,7 +16,8 @@ from reengage.outcome.intervals import Interval, Plan, Sample
 class Group:
     """What is known of a group: how many, how many came back; means, variances and covariances (of
     a sample) of what each one spent (the largest cut down, where the plan says so), spent in the
-    time before, and cost.
+    time before, and cost; net: what each one spent less what coupons took off; outlay: what each
+    one's texts cost, and what coupons took off.
     """
 
     size: int
@@ -29,6 +30,11 @@ class Group:
     cost_mean: float = 0
     cost_variance: float = 0
     cost_with_returned: float = 0
+    net_mean: float = 0
+    net_variance: float = 0
+    outlay_mean: float = 0
+    outlay_variance: float = 0
+    outlay_with_returned: float = 0
 
     @property
     def share(self) -> float:
@@ -48,6 +54,14 @@ class Group:
     def cost(self) -> Sample:
         return Sample(self.size, self.cost_mean, self.cost_variance)
 
+    @property
+    def net(self) -> Sample:
+        return Sample(self.size, self.net_mean, self.net_variance)
+
+    @property
+    def outlay(self) -> Sample:
+        return Sample(self.size, self.outlay_mean, self.outlay_variance)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -65,6 +79,10 @@ class Comparison:
     incremental_revenue: float
     cost_per_return: float | None
     cost_per_return_interval: Interval | None
+    net_revenue_difference: float
+    net_revenue: Interval | None
+    outlay_per_return: float | None
+    outlay_per_return_interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,8 @@ def compare(treated: Group, control: Group, plan: Plan | None = None) -> Compari
     difference = treated.share - control.share
     spent = treated.revenue_mean - control.revenue_mean
     cost = treated.cost_mean - control.cost_mean
+    outlay = treated.outlay_mean - control.outlay_mean
+    returned = treated.returns.error + control.returns.error
     return Comparison(
         treated,
         control,
@@ -101,8 +121,19 @@ def compare(treated: Group, control: Group, plan: Plan | None = None) -> Compari
             cost,
             difference,
             treated.cost.error + control.cost.error,
-            treated.returns.error + control.returns.error,
+            returned,
             treated.cost_with_returned / treated.size + control.cost_with_returned / control.size,
+        ),
+        treated.net_mean - control.net_mean,
+        intervals.welch(treated.net, control.net),
+        outlay / difference if difference > 0 else None,
+        intervals.fieller(
+            outlay,
+            difference,
+            treated.outlay.error + control.outlay.error,
+            returned,
+            treated.outlay_with_returned / treated.size
+            + control.outlay_with_returned / control.size,
         ),
     )
 

@@ -51,6 +51,7 @@ def write(connection: Connection, policy: Policy, through: date, now: datetime) 
         power=plan.power,
         winsorise=plan.winsorise,
         base=plan.base,
+        amounts=plan.amounts,
     )
     new = db.run(connection, "outcome/add_eligible", as_of=through, contact_ids=None).rowcount
     db.analyze_grown(connection, outcome__eligible=new)
@@ -98,6 +99,7 @@ class Side:
     to_as_of: date
     revenue: float
     cost: float
+    discount: float
     cap: float | None
 
 
@@ -127,8 +129,15 @@ def _sides(connection: Connection, experiment: Row[Any], through: date | None) -
             row.cost_mean,
             row.cost_variance,
             row.cost_with_returned,
+            row.net_mean,
+            row.net_variance,
+            row.outlay_mean,
+            row.outlay_variance,
+            row.outlay_with_returned,
         )
-        side = Side(group, row.from_as_of, row.to_as_of, row.revenue, row.cost, row.cap)
+        side = Side(
+            group, row.from_as_of, row.to_as_of, row.revenue, row.cost, row.discount, row.cap
+        )
         found[row.estimand, row.dimension, row.value][row.arm, row.is_control] = side
     return found
 
@@ -166,6 +175,8 @@ def _rows(
                 "control_revenue": control.revenue,
                 "treated_cost": treated.cost,
                 "control_cost": control.cost,
+                "treated_discount": treated.discount,
+                "control_discount": control.discount,
                 "revenue_cap": treated.cap if treated.cap is not None else control.cap,
             }
 
@@ -205,6 +216,10 @@ def _figures(
         "incremental_revenue": found.incremental_revenue,
         "cost_per_incremental_return": found.cost_per_return,
         **_ends("cost", found.cost_per_return_interval),
+        "net_revenue_difference": found.net_revenue_difference,
+        **_ends("net_revenue", found.net_revenue),
+        "outlay_per_incremental_return": found.outlay_per_return,
+        **_ends("outlay", found.outlay_per_return_interval),
     }
 
 

@@ -26,6 +26,7 @@ BENCHMARKS = {
     "journey": "reengage_local.bench.journey",
     "send": "reengage_local.bench.send",
     "web": "reengage_local.bench.web",
+    "effect": "reengage_local.bench.effect",
     "first_week": "reengage_local.bench.first_week",
 }
 DATABASE = "reengage_bench"

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from test_marketer import client_of, seen
 
 from reengage import db
+from reengage.marketer.written import points
 from reengage.outcome import effect, experiments
 from reengage.policy import read_policy
 
@@ -60,6 +61,7 @@ def begin(warehouse: sa.Engine, detect: float = 0.02, variants: Any = None) -> N
             power=0.8,
             winsorise=0.001,
             base=0.1,
+            amounts="paid",
         )
 
 
@@ -283,6 +285,33 @@ def test_versions_of_a_step_are_told_in_their_own_words(warehouse: sa.Engine) ->
     assert "as chance has it" in shown
 
 
+def test_what_coupons_took_off_is_told_beside_the_texts(warehouse: sa.Engine) -> None:
+    shown = page_of(warehouse, 20_000, 0.10, 0.14).text
+    assert "With what coupons took off" not in shown
+    for amounts, said in (
+        ("paid", "so the discounts are off it already"),
+        ("full", "so the discounts come off it"),
+    ):
+        with warehouse.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE outcome.experiment SET amounts = :amounts"), {"amounts": amounts}
+            )
+            connection.exec_driver_sql(
+                "UPDATE outcome.eligible SET ladder_discount = 2.5"
+                " WHERE arm = 'treatment' AND ladder_revenue > 0"
+            )
+            effect.compare(connection, "salt:spring", THROUGH, datetime(2026, 9, 2, tzinfo=UTC))
+        shown = seen(client_of(warehouse), "/effects").text
+        row = rows(warehouse, "dimension = 'all' AND estimand = 'ladder'")[0]
+        assert said in shown
+        assert f"{row.treated_discount:,.2f} 0.00" in shown
+        assert row.outlay_per_incremental_return > row.cost_per_incremental_return
+        assert f"{row.outlay_per_incremental_return:.2f} {row.outlay_low:.2f} to" in shown
+        is_less = row.net_revenue_difference < row.revenue_difference
+        assert is_less is (amounts == "full")
+        assert f"{row.net_revenue_difference:+.2f}" in shown.replace("−", "-")
+
+
 def test_a_loaded_experiment_is_shown_beside_our_own(warehouse: sa.Engine, tmp_path: Path) -> None:
     page_of(warehouse, 2000, 0.10, 0.14)
     file = tmp_path / "mails.csv"
@@ -316,6 +345,11 @@ def test_every_line_of_the_picture_is_within_it(warehouse: sa.Engine) -> None:
     draw(warehouse, 30_000, {"control": 0.10, "treatment": 0.14})
     html = client_of(warehouse).get("/effects").text
     svg = html[html.index("<svg class") : html.index("</svg>")]
+    told = svg[svg.index("<desc id") : svg.index("</desc>")]
+    assert 'aria-labelledby="differences-title"' in svg and "<title id=" in svg
+    for row in rows(warehouse, "dimension = 'all'"):
+        ends = (row.difference, row.always_low, row.always_high)
+        assert all(points(end) in told for end in ends)
     width = float(re.search(r'viewBox="0 0 (\d+)', svg)[1])  # type: ignore[index]
     reach = re.findall(r'class="reach" x1="([\d.]+)" x2="([\d.]+)"', svg)
     assert len(reach) == 2

@@ -14,7 +14,7 @@ from world import START, Load, World, small_policy
 
 from reengage import db
 from reengage.journey import cohort
-from reengage.outcome import intervals, outcomes
+from reengage.outcome import effect, intervals, outcomes
 from reengage.outcome.intervals import Plan
 from reengage.policy import Effect, Policy
 
@@ -365,6 +365,77 @@ def test_money_is_of_one_currency_and_the_largest_is_cut_down(warehouse: sa.Engi
     )
 
 
+@pytest.mark.parametrize("amounts", ["paid", "full"])
+def test_what_coupons_took_off_is_a_cost_beside_the_texts(
+    warehouse: sa.Engine, amounts: str
+) -> None:
+    """By percent and by value; not of an order that was given back."""
+    world = World(
+        warehouse,
+        policy(
+            ladder={"coupon": 3},
+            control_share=0.4,
+            effect=Effect(winsorise=0, detect=0.2, base=0.3, amounts=amounts),
+        ),
+    )
+    people = range(1, 61)
+    world.load(START, lambda load: quiet(load, world, people))
+    world.decide(START)
+    world.write(START)
+    back = START + timedelta(days=1)
+    texted = [who for who in people if not in_control(world.policy, who)]
+    world.load(back, lambda load: [load.interaction(who, back) for who in people] and None)
+    # Each spent 7, of whom: a third by a coupon of 20 percent, a third by one of 3, a third none.
+    world.sql("UPDATE outbox.message SET accepted_at = status_at")
+    for who in texted:
+        kind, value = {0: ("percent", 20), 1: ("value", 3)}.get(who % 3, (None, None))
+        if kind:
+            world.sql(
+                "UPDATE core.interaction SET coupon_code = (SELECT code FROM outbox.coupon WHERE"
+                " contact_id = :who) WHERE contact_id = :who AND occurred_on = :back",
+                who=who,
+                back=back,
+            )
+            world.sql(
+                "UPDATE outbox.coupon SET kind = CAST(:kind AS outbox.coupon_kind), value = :value,"
+                " redeemed_at = (SELECT occurred_at FROM core.interaction WHERE contact_id = :who"
+                " AND occurred_on = :back) WHERE contact_id = :who",
+                who=who,
+                kind=kind,
+                value=value,
+                back=back,
+            )
+    given_back = next(who for who in texted if who % 3 == 1)
+    world.sql(
+        "UPDATE core.interaction SET is_settled = TRUE WHERE contact_id = :who"
+        " AND occurred_on = :back",
+        who=given_back,
+        back=back,
+    )
+    end = START + timedelta(days=10)
+    world.load(end)
+    world.decide(end)
+    world.write(end)
+    off = {0: 7 * 0.25 if amounts == "paid" else 7 * 0.2, 1: 3.0, 2: 0.0}
+    took_off = sum(off[who % 3] for who in texted if who != given_back)
+    told = effects(world)["ladder"]
+    assert float(told.treated_discount) == pytest.approx(took_off)
+    assert told.control_discount == 0
+    each = took_off / len(texted)
+    net = told.revenue_difference - (each if amounts == "full" else 0)
+    assert told.net_revenue_difference == pytest.approx(net)
+    assert told.net_revenue_low < told.net_revenue_difference < told.net_revenue_high
+    # Everybody came back: nobody because of the texts, so no return has a cost.
+    assert told.outlay_per_incremental_return is None
+    world.sql("UPDATE outcome.eligible SET returned_on = NULL WHERE arm = 'control'")
+    with world.engine.begin() as connection:
+        effect.compare(connection, "salt:spring", end, world.clock())
+    told = effects(world)["ladder"]
+    more = told.outlay_per_incremental_return - told.cost_per_incremental_return
+    assert more == pytest.approx(each)
+    assert told.outlay_low < told.outlay_per_incremental_return < told.outlay_high
+
+
 def test_days_from_before_the_word_was_kept_count_where_their_policy_is_known(
     new_warehouse: Callable[..., AbstractContextManager[sa.Engine]],
 ) -> None:
@@ -426,3 +497,35 @@ def test_days_from_before_the_word_was_kept_count_where_their_policy_is_known(
                 "SELECT contact_id, CAST(arm AS text) FROM outcome.eligible ORDER BY contact_id"
             )
             assert [tuple(row) for row in rows] == [(3, "treatment"), (4, "control")]
+
+
+def test_what_was_told_before_discounts_were_counted_stays(
+    new_warehouse: Callable[..., AbstractContextManager[sa.Engine]],
+) -> None:
+    with new_warehouse("0051") as engine:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO outcome.experiment (experiment, salt, control_arm, began_on,"
+                    " currency, horizon_days, attribution_days, detect, power, winsorise)"
+                    " VALUES ('salt:spring', 'spring', 'control', :day, 'USD', 9, 2, 0.2, 0.8, 0)"
+                ),
+                {"day": START},
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO outcome.effect (experiment, estimand, arm, step, dimension, value,"
+                    " from_as_of, to_as_of, treated, control, treated_returned, control_returned,"
+                    " difference, ci_low, ci_high, wald_low, wald_high, incremental_returns,"
+                    " treated_revenue, control_revenue, revenue_difference, incremental_revenue,"
+                    " treated_cost, control_cost) VALUES ('salt:spring', 'ladder', 'treatment', '',"
+                    " 'planned', '', :day, :day, 9, 1, 3, 0, 0.3, 0, 1, 0, 1, 3, 0, 0, 0, 0, 0, 0)"
+                ),
+                {"day": START},
+            )
+        db.migrate(engine)
+        with engine.connect() as connection:
+            (row,) = connection.exec_driver_sql("SELECT * FROM outcome.effect").all()
+            assert (row.treated, row.treated_discount, row.net_revenue_difference) == (9, 0, None)
+            amounts = connection.exec_driver_sql("SELECT amounts FROM outcome.experiment")
+            assert amounts.scalar_one() == "paid"

@@ -1,7 +1,8 @@
 -- Who was drawn into which group of an experiment, and what became of them in its window: the contacts
 -- of the journey's own, by their first eligibility, and the rows of those loaded from files. A contact
 -- drawn on a day without a control group was not drawn. arm: of the control group's draw, treatment or
--- control; of a step's variants, which of them. variant: of the step at which they were drawn.
+-- control; of a step's variants, which of them. variant: of the step at which they were drawn. discount: what coupons took off the
+-- revenue, or, as the experiment says of amounts, have taken off it already; net_revenue: without it.
 -- Grain: experiment × estimand × unit. Reads: outcome.eligible, outcome.experiment,
 -- outcome.experiment_unit. is_over: the sources were complete through the window's end when it was
 -- counted; until then what became of the unit says nothing.
@@ -25,7 +26,11 @@ SELECT
     eligible.spent_before,
     coalesce(eligible.returned_on <= eligible.eligible_on + seen.window_days, FALSE) AS is_returned,
     seen.revenue,
-    seen.cost
+    seen.cost,
+    seen.discount,
+    CASE experiment.amounts
+        WHEN 'full' THEN seen.revenue - seen.discount ELSE seen.revenue
+    END AS net_revenue
 FROM outcome.eligible AS eligible
 INNER JOIN outcome.experiment AS experiment
     ON eligible.salt = experiment.salt AND eligible.draw = experiment.draw
@@ -44,15 +49,17 @@ CROSS JOIN
             CAST('ladder' AS outcome.estimand),
             experiment.horizon_days,
             eligible.ladder_revenue,
-            eligible.ladder_cost
+            eligible.ladder_cost,
+            eligible.ladder_discount
         ),
         (
             CAST('first_step' AS outcome.estimand),
             experiment.attribution_days,
             eligible.step_revenue,
-            eligible.step_cost
+            eligible.step_cost,
+            eligible.step_discount
         )
-    ) AS seen (estimand, window_days, revenue, cost)
+    ) AS seen (estimand, window_days, revenue, cost, discount)
 WHERE eligible.control_share > 0
 UNION ALL
 SELECT
@@ -74,6 +81,8 @@ SELECT
     0,
     loaded.returned,
     loaded.revenue,
-    loaded.cost
+    loaded.cost,
+    0,
+    loaded.revenue
 FROM outcome.experiment_unit AS loaded
 INNER JOIN outcome.experiment AS experiment ON loaded.experiment = experiment.experiment;
