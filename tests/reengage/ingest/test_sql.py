@@ -1,6 +1,7 @@
 """From a database to raw: nothing is lost that is written late, changed, or without a time."""
 
 import json
+import random
 import subprocess
 import sys
 import textwrap
@@ -143,6 +144,31 @@ def test_what_commits_late_ties_or_has_no_time_is_not_lost(shop: Shop) -> None:
     shop.now += timedelta(days=1)
     shop.take(DAY + timedelta(days=1))
     assert loaded(shop) == {"1": 5, "2": 5, "3": 5, "4": 5}
+
+
+def test_whatever_comes_late_within_the_overlap_core_has_what_the_shop_has(shop: Shop) -> None:
+    """Orders and changes with times up to 23 hours before the load that could not see them yet."""
+    rnd, has = random.Random(5), dict[str, float]()
+    for day in range(5):
+        last, shop.now = shop.now, NOW + timedelta(days=day)
+        for _ in range(20):
+            at = last - timedelta(hours=23) + rnd.random() * (shop.now - last + timedelta(hours=23))
+            said = at.strftime("%Y-%m-%d %H:%M:%S+00:00")
+            key = str(rnd.randrange(60))
+            total = rnd.randrange(1, 900) / 4
+            if key in has:
+                shop.does(
+                    f"UPDATE {shop.said['table']} SET total = :total, changed_at = :at"
+                    " WHERE id = :key",
+                    total=total,
+                    at=said,
+                    key=int(key),
+                )
+            else:
+                shop.order(int(key), said, total=total)
+            has[key] = total
+        shop.take(DAY + timedelta(days=day))
+        assert loaded(shop) == has
 
 
 def test_a_row_that_is_dated_in_the_future_carries_nothing_ahead(shop: Shop) -> None:

@@ -90,7 +90,10 @@ class Sql(Live):
             for rows in result.partitions():
                 for values in rows:
                     number += 1
-                    texts = [typed_text(value, decimal) for value in values[: len(columns)]]
+                    texts = [
+                        value if type(value) is str else typed_text(value, decimal)
+                        for value in values[: len(columns)]
+                    ]
                     yield number, whole(dict(zip(columns, texts, strict=True)))
                     if cursor_name and values[-1] is not None:
                         last = values[-1]
