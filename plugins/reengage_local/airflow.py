@@ -1,6 +1,7 @@
 """Airflow on this machine: its environment, its metadata, and its DAGs run in this process."""
 
 import base64
+import functools
 import hashlib
 import os
 import subprocess
@@ -88,9 +89,12 @@ class Dags:
     """The project's DAGs, loaded once, run in this process: real runs, without a scheduler."""
 
     def __init__(self) -> None:
-        from airflow.dag_processing.dagbag import DagBag
+        from airflow.dag_processing import dagbag
 
-        self._bag = DagBag(str(PROJECT / "dags"))
+        # For each run, a DAG's test() would read all files and write all DAGs to the metadata anew.
+        dagbag.BundleDagBag = functools.cache(dagbag.BundleDagBag)
+        dagbag.sync_bag_to_db = functools.cache(dagbag.sync_bag_to_db)
+        self._bag = dagbag.DagBag(str(PROJECT / "dags"))
         if self._bag.import_errors:
             raise RunFailed("\n".join(self._bag.import_errors.values()))
 
