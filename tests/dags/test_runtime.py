@@ -16,11 +16,18 @@ from reengage.journey.simulation import PlaysThePast
 from reengage.policy import read_policy
 from reengage.settings import SANDBOX_VARIABLE
 
-runtime = pytest.importorskip("reengage.airflow.runtime")
+runtime: Any
+
+
+@pytest.fixture(autouse=True, scope="module")
+def airflow() -> None:
+    """Imported where it is used: every worker collects these tests, and one runs them."""
+    global runtime
+    runtime = pytest.importorskip("reengage.airflow.runtime")
 
 
 @pytest.fixture(autouse=True)
-def present(monkeypatch: pytest.MonkeyPatch) -> None:
+def present(airflow: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warehouse whose home lives in the present, of which no test but one asks more."""
     monkeypatch.setattr(runtime, "warehouse", lambda: None)
     monkeypatch.setattr("reengage.phones.keys.check", lambda engine: None)

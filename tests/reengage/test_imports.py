@@ -1,6 +1,7 @@
 """Who may import whom: CONTRIBUTING's table, held to every module."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -42,6 +43,7 @@ def package_of(module: str) -> str:
     return root if root != "reengage" else (rest or [""])[0]
 
 
+@functools.cache
 def imported(module: str) -> set[str]:
     """The modules that one imports anywhere in it, in a function and for types, too."""
     found = set()
@@ -55,9 +57,6 @@ def imported(module: str) -> set[str]:
                 inner = f"{node.module}.{alias.name}"
                 found.add(inner if inner in MODULES else node.module)
     return found - {module}
-
-
-IMPORTED = {module: imported(module) for module in MODULES}
 
 
 def test_the_table_names_every_package_and_nothing_else() -> None:
@@ -77,7 +76,7 @@ def test_a_package_imports_what_the_table_says(package: str) -> None:
         package_of(other)
         for module in MODULES
         if package_of(module) == package
-        for other in IMPORTED[module]
+        for other in imported(module)
         if other in MODULES
     } - {"", package}
     allowed = MAY_IMPORT.get(package, frozenset())
@@ -86,7 +85,7 @@ def test_a_package_imports_what_the_table_says(package: str) -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    ours = {module: others & MODULES.keys() for module, others in IMPORTED.items()}
+    ours = {module: imported(module) & MODULES.keys() for module in MODULES}
     try:
         tuple(TopologicalSorter(ours).static_order())
     except CycleError as error:
@@ -97,8 +96,8 @@ def test_no_modules_import_each_other() -> None:
 def test_a_library_is_imported_where_the_table_says(library: str) -> None:
     users = {
         module
-        for module, others in IMPORTED.items()
-        if library in {other.split(".")[0] for other in others}
+        for module in MODULES
+        if library in {other.split(".")[0] for other in imported(module)}
     }
     homes = LIBRARIES[library]
     assert {m for m in users if not any(f"{m}.".startswith(f"{home}.") for home in homes)} == set()

@@ -1,14 +1,15 @@
-"""Intervals and splits, held against what others have published and against simulated worlds."""
+"""Intervals and splits, held against what others have published and against simulated worlds.
+
+What takes long to import is imported by the test that needs it: every worker collects them all.
+"""
 
 import math
 from importlib.metadata import distribution
+from statistics import NormalDist
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
-from statsmodels.stats.weightstats import CompareMeans
 
 from reengage.outcome import intervals
 from reengage.outcome.intervals import Plan, Sample
@@ -41,6 +42,8 @@ def thornton() -> tuple[int, int, int, int]:
     """Thornton 2008 (American Economic Review 98, 1829-1863): whoever drew some money for coming
     back for the result of a test, and who drew none.
     """
+    import pandas as pd
+
     folder = "causaldata/thornton_hiv/thornton_hiv.dta"
     rows = pd.read_stata(str(distribution("causaldata").locate_file(folder)))
     drawn = rows[rows["any"].notna() & rows["got"].notna()]
@@ -70,6 +73,8 @@ def test_a_planned_experiment_is_as_large_as_the_textbook_says() -> None:
 
 
 def test_welch_is_what_statsmodels_makes_of_the_contacts_themselves() -> None:
+    from statsmodels.stats.weightstats import CompareMeans
+
     dice = np.random.default_rng(1)
     treated, control = dice.gamma(0.1, 200, 400), dice.gamma(0.1, 100, 90)
     found = intervals.welch(*(Sample(len(s), s.mean(), s.var(ddof=1)) for s in (treated, control)))
@@ -85,7 +90,7 @@ def test_fieller_has_bounds_only_where_the_returns_are_some() -> None:
     # At either bound, what the texts cost is what its returns would have cost, just within reach.
     for ratio in (found.low, found.high):
         reach = (2.0 - ratio * 0.5) / math.sqrt(0.01 + ratio**2 * 0.0025)
-        assert abs(reach) == pytest.approx(stats.norm.isf(0.025))
+        assert abs(reach) == pytest.approx(NormalDist().inv_cdf(0.975))
     assert intervals.fieller(2.0, 0.05, 0.01, 0.0025, 0.0) is None
 
 
@@ -149,7 +154,7 @@ def test_daily_looks_at_the_fixed_interval_find_what_is_not_there() -> None:
     difference = returned / treated - control_returned / control
     shares = (returned / treated, treated), (control_returned / control, control)
     error = sum(share * (1 - share) / size for share, size in shares)
-    wrong = np.abs(difference[:, 10:]) > stats.norm.isf(0.025) * np.sqrt(error[:, 10:])
+    wrong = np.abs(difference[:, 10:]) > NormalDist().inv_cdf(0.975) * np.sqrt(error[:, 10:])
     assert wrong.any(axis=1).mean() > 0.2
     assert wrong[:, -1].mean() < 0.065
 

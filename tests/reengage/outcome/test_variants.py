@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from model import in_control
-from scipy import stats
 from test_effect import EFFECT, LONG_AGO, policy, quiet
 from world import START, World
 
@@ -82,6 +81,8 @@ def test_the_draw_is_the_rule_whatever_group_chance_gives(warehouse: sa.Engine) 
 @pytest.mark.parametrize("share", [0.5, 0.3, 0.05])
 def test_variants_are_independent_of_the_control_group_and_as_large_as_said(share: float) -> None:
     """By the rule, which the test before holds the statement to."""
+    from scipy import stats
+
     control = policy()
     counted = Counter((in_control(control, who), drawn(who, share)) for who in range(1, 60_001))
     table = [[counted[held, variant] for variant in "ab"] for held in (True, False)]
