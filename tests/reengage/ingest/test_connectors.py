@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_sources import POLICY, Feed, loaded
 
-from conftest import NewWarehouse
 from reengage import connections, db
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import connectors, numerals
@@ -256,7 +255,7 @@ def test_a_connection_is_read_in_both_forms(
 
 
 def test_a_warehouse_of_before_knows_its_files_and_reads_no_other(
-    new_warehouse: NewWarehouse, tmp_path: Path
+    new_warehouse: Any, tmp_path: Path
 ) -> None:
     with new_warehouse("0050") as engine:
         feed = Feed(engine, tmp_path)
