@@ -15,6 +15,8 @@ from psycopg.errors import ObjectInUse
 
 import homes
 
+gc.disable()  # what is imported and collected is no garbage: to look for some takes a sixth of it
+
 # Before anything imports airflow: the tests' state is never the developer's.
 HOME = homes.folder("reengage-test-")
 os.environ["REENGAGE_HOME"] = str(HOME)
@@ -91,6 +93,7 @@ def pytest_collection_finish() -> None:
     """What is imported and collected by now stays, and is not looked through again for garbage."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
