@@ -60,7 +60,7 @@ class Tally:
         db.run(
             connection,
             "bench/draw_world",
-            **_drawn(dice, size, self.effect),
+            contacts=_drawn(dice, size, self.effect),
             salt=SALT,
             share=SHARE,
             first_day=FIRST,
@@ -115,17 +115,14 @@ def _begin(connection: Connection) -> None:
     )
 
 
-def _drawn(dice: np.random.Generator, size: int, caused: float) -> dict[str, list[bool]]:
-    """Who is held back, who reads Italian, and who comes back, in the order of their draws."""
+def _drawn(dice: np.random.Generator, size: int, caused: float) -> str:
+    """A digit a contact, in the order of their draws, as bench/draw_world reads it."""
     is_control = dice.random(size) < SHARE
     is_italian = dice.random(size) < 0.5
     base = np.where(is_italian, BASES["it"], BASES["en"]) + np.where(is_control, 0, caused)
     is_back = dice.random(size) < base
-    return {
-        "held_back": is_control.tolist(),
-        "italian": is_italian.tolist(),
-        "came_back": is_back.tolist(),
-    }
+    digits = is_control + 2 * is_italian + 4 * is_back
+    return "".join(map(str, digits.tolist()))
 
 
 @dataclass

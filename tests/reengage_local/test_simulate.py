@@ -12,6 +12,9 @@ from reengage.outcome import comparison, intervals
 from reengage_local import simulate
 from reengage_local.simulate import NotHonest, run_simulation
 
+# Whoever comes after it finds the run's server where they look for it.
+pytestmark = pytest.mark.usefixtures("server")
+
 
 def test_what_is_said_of_an_effect_is_true_as_often_as_it_says(
     capsys: pytest.CaptureFixture[str],
