@@ -91,6 +91,7 @@ ELSEWHERE = {
     "schema": "of the code",
     "requirements": "asks a package index",
     "bench": "tests of its own",
+    "simulate": "tests of its own: a thousand worlds take many minutes",
     "psql": "waits for a person",
     "help": "no command of ours",
     "down": "the fixture",
