@@ -145,7 +145,8 @@ class World:
                 "raw.interaction",
                 **who,
                 load_id=load_id,
-                paths=[],
+                file_ids=[],
+                is_increment=False,
                 at=self.clock(),
             )
         self.vacuum("VACUUM (ANALYZE) raw.interaction")
