@@ -64,7 +64,7 @@ _HEADINGS = frozenset(
 
 
 HEADER_SAMPLE = 1000  # codes that a first line is compared with
-TITLE_LINES = 5
+TITLE_LINES = 5  # among which a header is looked for
 
 
 @dataclass
@@ -167,7 +167,7 @@ def _codes(lines: Iterator[str], result: Upload) -> Iterator[tuple[int, str]]:
         result.rows += 1
         if len(found) > 1:
             result.refused.append((number, f"{len(found)} columns, and one is wanted"))
-        elif not found or not _CODE.fullmatch(found[0]):
+        elif not _is_code(found):
             result.refused.append(
                 (number, "no code: 4 to 40 letters (A to Z) and digits, with - _ . between them")
             )
