@@ -31,7 +31,15 @@ from reengage.ingest.sources.names import makes_sense
 from reengage.ingest.sources.numerals import BadValue, Money
 from reengage.ingest.sources.placeholders import is_no_email, is_no_id, joins_nobody
 from reengage.ingest.sources.records import Guessed
-from reengage.ingest.sources.times import BadTime, Moment, Times, UnreadableTime, how_to_read
+from reengage.ingest.sources.times import (
+    LAST_YEAR,
+    BadTime,
+    Moment,
+    Times,
+    UnreadableTime,
+    how_to_read,
+    impossible,
+)
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy, time_zone
 from reengage.spreadsheet import unquoted
@@ -437,7 +445,7 @@ class Cleaner:
         contact_id = self._contact_id(values) if has_contact else None
         occurred, moment = get("occurred_at"), None
         if occurred is not None:
-            moment = self._moment(occurred, "occurred_at")
+            moment = self._fact(occurred, "occurred_at")
         elif not may_lack:
             raise BadValue("occurred_at is missing")
         amount, currency = self._money(values, "amount", problems, self._no_currency)
@@ -515,7 +523,7 @@ class Cleaner:
                 raise BadValue(UNKNOWN_FLAG) from None
         value = values.get("granted_at")
         try:
-            return self._moment(value, "granted_at") if value else None
+            return self._fact(value, "granted_at") if value else None
         except BadValue:
             if value and (NO_DAY.fullmatch(value[:LONGEST_FIELD]) or _says_no(value)):
                 raise BadValue(SAYS_NOTHING) from None
@@ -668,9 +676,18 @@ class Cleaner:
             raise BadValue(f"{name} {known}")
         return known
 
+    def _fact(self, value: str, name: str = "it") -> Moment:
+        """When something came about. Raises BadValue where no clock will ever say so: it would wait
+        for its day for good.
+        """
+        found = self._moment(value, name)
+        if found.on.year > LAST_YEAR:
+            raise BadValue(f"{name} {impossible(found.on.year)}")
+        return found
+
     def _creation(self, value: str) -> Moment:
         """When a card was made. Raises BadValue for what programs write where nobody knows."""
-        found = self._moment(value)
+        found = self._fact(value)
         if found.on in UNKNOWN_DAYS or not found.at.timestamp():
             raise BadValue("is no day (1900-01-01 or 1970-01-01), so nobody is quiet since")
         return found

@@ -365,7 +365,7 @@ class _Reader:
             allowed.append(WITHOUT_ID)
         if entity == "consent" and self._is_unsaid_allowed(connection, part, rows_read):
             allowed.append(SAYS_NOTHING)
-        db.run(
+        finished = db.run(
             connection,
             "raw/finish_file",
             file_id=file_id,
@@ -374,7 +374,13 @@ class _Reader:
             rows_read=rows_read,
             allowed_reasons=allowed,
             today=max(self.as_of, wall_clock().astimezone(self.policy.brand.zone).date()),
-        )
+        ).one()
+        if finished.rows_ahead:
+            self._note(
+                f"{part.name}: {finished.rows_ahead:,} rows are dated more than a year ahead, the"
+                f" last on {finished.last_on}: each waits for its day. Is `time_format` right?",
+                is_broken=False,
+            )
         db.run(connection, "raw/supersede", self.table, **ids, path=part.address)
         if notes.problem is None and part.is_whole:
             db.run(

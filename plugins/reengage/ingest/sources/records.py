@@ -104,10 +104,15 @@ class Notes:
 
 
 def name_of(text: str) -> str:
-    """A column's name as it is compared: a line break or a hard space in it is a space, and an
-    accent is one with its letter.
+    """A column's name as it is compared: a line break or a hard space in it is a space, an accent
+    is one with its letter, and what nobody sees is nothing.
     """
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
+    seen = text if text.isascii() else "".join(filter(_is_seen, text))
+    return " ".join(unicodedata.normalize("NFC", seen).split())
+
+
+def _is_seen(sign: str) -> bool:
+    return unicodedata.category(sign) != "Cf"
 
 
 def alike(name: str, others: Iterable[str]) -> list[str]:

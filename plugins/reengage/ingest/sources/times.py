@@ -76,11 +76,25 @@ _LIKE_A_DAY = re.compile(
     r"(?:[ T]\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)?",
     re.ASCII,
 )
+# The end of a day, as ISO 8601 may write it: the next one's beginning.
+_MIDNIGHT = re.compile(
+    r"(\d{4}-\d\d-\d\d[T ])24(:00(?::00(?:[.,]0+)?)?(?:Z|[+-]\d\d:?\d\d)?)", re.ASCII
+)
 _DAY_NUMBER = re.compile(r"[2-6]\d{4}(?:[.,]\d+)?", re.ASCII)
+
+
+LAST_YEAR = 2200  # in which anything of a retailer's can have been
+BUDDHIST = 543  # years that the Thai calendar is ahead
 
 
 class BadTime(ValueError):
     """Why a value is no time. Never holds the value."""
+
+
+def impossible(year: int) -> str:
+    """What is said of a time of a year in which nothing of a retailer's can have been."""
+    thai = f", which {year - BUDDHIST} is in the Thai calendar" if 2500 < year < 2600 else ""
+    return f"is no time that can be true (year {year}{thai})"
 
 
 class UnreadableTime(BadTime):
@@ -97,7 +111,7 @@ def how_to_read(value: str) -> str:
     value = value.strip()
     if _DAY_NUMBER.fullmatch(value):
         return ": it looks like a spreadsheet's number of a day: have the column written as dates"
-    formats = _formats_of(value) if len(value) <= 50 else []
+    formats = [one for one in _formats_of(value) if _reads(one, value)] if len(value) <= 50 else []
     example = f", like {value}" if formats or _LIKE_A_DAY.fullmatch(value) else ""
     if not formats:
         return f"{example}: say how it is written as `time_format`, in strptime's letters"
@@ -132,6 +146,18 @@ def _clock_format(clock: re.Match[str]) -> str:
             blank + ("%z" if clock["ahead"] else "%Z") if zone else "",
         )
     )
+
+
+def _reads(format: str, value: str) -> bool:
+    """Whether a value can be read as a source that says the format would."""
+    utc = ZoneInfo("UTC")
+    try:
+        Times(format, utc, utc)(value)
+    except UnreadableTime:
+        return False
+    except BadTime:
+        return True  # a zone that is not known is told of, once the format is said
+    return True
 
 
 def _fits(text: str, format: str) -> bool:
@@ -173,7 +199,7 @@ class Times:
         except (ValueError, OverflowError):
             raise UnreadableTime from None
         if not 1900 <= at.year <= 9000:
-            raise BadTime(f"is no time that can be true (year {at.year})")
+            raise BadTime(impossible(at.year))
         if is_day:
             midnight = datetime.combine(at.date(), time.min, self._brand)
             return Moment(midnight.astimezone(UTC), at.date())
@@ -191,6 +217,8 @@ class Times:
         if match := WITH_ZONE.fullmatch(value):
             at = datetime.fromisoformat(match[1])
             return self._in_zone(at, match[2]), False
+        if match := _MIDNIGHT.fullmatch(value):
+            return datetime.fromisoformat(f"{match[1]}00{match[2]}") + timedelta(days=1), False
         return datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", value)), False
 
     def _formatted(self, value: str) -> tuple[datetime, bool]:
