@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forks
-from depth import examples
+from depth import IS_SOAK, examples
 from patience import in_time
 from reengage import db
 from reengage.clock import Clock, SimulatedClock, wall_clock
@@ -357,6 +357,8 @@ def test_senders_killed_at_any_moment_send_each_message_once(
         Faults(error_share=0.3, error_status=500, drop_answer_share=0.3, reject_share=0.2),
         Faults(log_error_share=0.5, drop_answer_share=0.3, slow_seconds=0.02, reject_share=0.2),
     ]
+    if not IS_SOAK:  # each that died is waited for until the log can prove what it did
+        faults = faults[kind == "twilio" :: 2]
     killed = in_doubt = 0
     sending = "SELECT count(*) FROM outbox.message WHERE status = 'sending'"
     for fault in faults:
@@ -383,7 +385,7 @@ def test_senders_killed_at_any_moment_send_each_message_once(
                 killed += 1
             process.join()
         in_doubt += fetch(warehouse, sending)[0][0]
-    assert killed >= 6
+    assert killed >= len(faults)
     assert in_doubt > 0, "no kill hit a hand-over: the test shows nothing"
 
     sandbox.app.state.faults = Faults(reject_share=0.2, **given)
