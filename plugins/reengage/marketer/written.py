@@ -29,19 +29,24 @@ def _time(value: datetime | None, zone: ZoneInfo) -> str:
     return f"{_day(local.date())}, {local:%H:%M}"
 
 
+def _minus(said: str) -> str:
+    """A number as it is set in print."""
+    return said.replace("-", "−")
+
+
 def _number(value: int | Decimal | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return "–" if value is None else _minus(f"{value:,.0f}")
 
 
 def _money(value: Decimal | None) -> str:
-    return "–" if value is None else f"{value:,.2f}"
+    return "–" if value is None else _minus(f"{value:,.2f}")
 
 
 def _change(now: int, before: int | None) -> str:
     """The difference to the day before, with its sign; nothing where there is none to compare."""
     if before is None:
         return ""
-    return f"{now - before:+,}".replace("-", "−") if now != before else "±0"
+    return _minus(f"{now - before:+,}") if now != before else "±0"
 
 
 def _share(part: int | Decimal, whole: int | Decimal) -> str:
@@ -59,7 +64,7 @@ def points(share: float | None) -> str:
     value = 100 * share
     digits = 1 if abs(value) >= 1 or value == 0 else 2
     said = f"{value:+.{digits}f}"
-    return (said if float(said) else f"{0:.{digits}f}").replace("-", "−")
+    return _minus(said if float(said) else f"{0:.{digits}f}")
 
 
 def _query(values: dict[str, Any]) -> str:

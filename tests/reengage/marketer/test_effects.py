@@ -6,6 +6,7 @@ import json
 import re
 import warnings
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from test_marketer import client_of, seen
 
 from reengage import db
-from reengage.marketer.written import points
+from reengage.marketer.written import environment_of_pages, points
 from reengage.outcome import effect, experiments
 from reengage.policy import read_policy
 
@@ -358,3 +359,15 @@ def test_every_line_of_the_picture_is_within_it(warehouse: sa.Engine) -> None:
     ladder = rows(warehouse, "dimension = 'all' ORDER BY estimand")
     # A line is beyond zero in the picture as in the table.
     assert [float(low) > zero for low, _ in reach] == [row.always_low > 0 for row in ladder]
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "written"),
+    [
+        ("number", -115, "−115"),
+        ("money", Decimal("-1234.5"), "−1,234.50"),
+        ("points", -0.0077, "−0.77"),
+    ],
+)
+def test_every_number_has_one_minus(how: str, value: Any, written: str) -> None:
+    assert environment_of_pages().filters[how](value) == written
