@@ -205,7 +205,9 @@ CREATE TABLE raw.consent (
     withdrawn_at timestamp with time zone,
     wording text,
     language text,
-    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
+    stood_as raw.row_status,  -- until it was superseded; null: it stands, or not known
+    -- its source had it no more when the load superseded_by looked
+    is_deleted boolean DEFAULT false NOT NULL
 );
 CREATE INDEX consent_by_load ON raw.consent (load_id);
 CREATE UNIQUE INDEX consent_current ON raw.consent (source, record_key) WHERE (status <> 'superseded'::raw.row_status);
@@ -249,7 +251,9 @@ CREATE TABLE raw.contact (
     -- What kind of number a contact has, so that nothing is sent to a landline. NULL: not judged
     -- yet.
     phone_kind text,
-    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
+    stood_as raw.row_status,  -- until it was superseded; null: it stands, or not known
+    -- its source had it no more when the load superseded_by looked
+    is_deleted boolean DEFAULT false NOT NULL
 );
 -- The load's own rows, from which core is kept up.
 CREATE INDEX contact_by_load ON raw.contact (load_id);
@@ -304,7 +308,9 @@ CREATE TABLE raw.interaction (
     currency text,
     product_id text,
     coupon_code text,
-    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
+    stood_as raw.row_status,  -- until it was superseded; null: it stands, or not known
+    -- its source had it no more when the load superseded_by looked
+    is_deleted boolean DEFAULT false NOT NULL
 );
 CREATE INDEX interaction_by_load ON raw.interaction (load_id);
 CREATE UNIQUE INDEX interaction_current ON raw.interaction (source, record_key) WHERE (status <> 'superseded'::raw.row_status);
@@ -347,6 +353,10 @@ CREATE TABLE raw.load (
     cursor_before text,
     -- how far it has come itself, and from where the next day goes on; null: not at all
     cursor_after text,
+    rows_changed bigint,  -- rows of before that say another thing now; null: not counted
+    -- rows that were facts and are none any more: excluded now, or gone; null: not counted
+    rows_taken_back bigint,
+    rows_deleted bigint,  -- those of them that their source has no more; null: not counted
     CONSTRAINT load_pkey PRIMARY KEY (load_id)
 );
 CREATE INDEX load_by_source ON raw.load (source, as_of);
@@ -373,7 +383,9 @@ CREATE TABLE raw.product (
     price numeric,
     currency text,
     available boolean,
-    stood_as raw.row_status  -- until it was superseded; null: it stands, or not known
+    stood_as raw.row_status,  -- until it was superseded; null: it stands, or not known
+    -- its source had it no more when the load superseded_by looked
+    is_deleted boolean DEFAULT false NOT NULL
 );
 CREATE INDEX product_by_load ON raw.product (load_id);
 CREATE UNIQUE INDEX product_current ON raw.product (source, record_key) WHERE (status <> 'superseded'::raw.row_status);

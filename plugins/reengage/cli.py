@@ -129,7 +129,7 @@ def _policy(_: argparse.Namespace) -> None:
 
     from reengage import hours
     from reengage.clock import wall_clock
-    from reengage.ingest.sources import read_sources, zone_of
+    from reengage.ingest.sources import deletions, read_sources, zone_of
     from reengage.ingest.sources.connectors import connect
     from reengage.ingest.sources.records import Notes
     from reengage.phones import numbers
@@ -171,6 +171,8 @@ def _policy(_: argparse.Namespace) -> None:
             said = str(error)
             wrong.append(said)
         sys.stdout.write(f"{source.name}: {connector.where}: {said}\n")
+        if unseen := deletions.remark(source):
+            sys.stdout.write(f"{source.name}: {unseen}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
 

@@ -183,6 +183,7 @@ def report(engine: sa.Engine, as_of: date, notes: list[str]) -> list[str]:
     lines += [
         f"  {f'{row.source} ({row.entity})':<26}{row.rows_loaded:>9,} rows taken"
         + (f", {row.rows_rejected:,} rejected" if row.rows_rejected else "")
+        + (f", {row.rows_taken_back:,} taken back" if row.rows_taken_back else "")
         + (f", {row.fields_emptied:,} fields emptied" if row.fields_emptied else "")
         + (f", {row.rows_waiting:,} wait for their day" if row.rows_waiting else "")
         for row in loads

@@ -90,7 +90,8 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
     """Prepare each statement of a file; what it makes for itself is made for it first."""
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     driver = connection.connection.driver_connection
-    if any(table in text for table in ("staged", "drafted", "corrected", "arrived", "told_code")):
+    made = ("staged", "drafted", "corrected", "arrived", "told_code", "FROM missing")
+    if any(table in text for table in made):
         make(driver, "raw/stage", f"raw.{entity}", TYPED[entity])
         make(driver, "outbox/stage_drafts")
         make(driver, "core/begin_corrected")
@@ -109,6 +110,8 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
             make(driver, f"core/{needed}")
     if "refusal" in text:
         make(driver, "core/hear_load")
+    if "FROM missing" in text:
+        make(driver, "raw/find_missing", f"raw.{entity}")
     if "counted_day" in text:
         make(driver, "outcome/count_days")
     if "staged_unit" in text:

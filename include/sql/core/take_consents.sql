@@ -69,6 +69,8 @@ INNER JOIN core.consent AS known
         AND row.record_key = known.record_key
 WHERE
     row.superseded_by = :load_id
+    -- What is deleted there is withdrawn from now on: core/withdraw_deleted.
+    AND NOT row.is_deleted
     AND known.load_id <> :load_id
     AND known.granted_at IS NOT NULL
     AND NOT EXISTS (

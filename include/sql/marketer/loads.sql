@@ -10,6 +10,8 @@ SELECT
     rows_read,
     rows_loaded,
     rows_waiting,
+    rows_changed,
+    rows_taken_back,
     rows_rejected,
     fields_emptied,
     rows_unknown,

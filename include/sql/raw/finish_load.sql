@@ -40,6 +40,27 @@ own AS (
     WHERE row.load_id = :load_id
 ),
 
+-- What stood when this load began, and says something else now, or nothing.
+replaced AS (
+    SELECT
+        count(DISTINCT old.record_key) FILTER (WHERE present.status <> 'excluded') AS rows_changed,
+        count(DISTINCT old.record_key) FILTER (
+            WHERE coalesce(present.status = 'excluded', TRUE)
+        ) AS rows_taken_back,
+        count(DISTINCT old.record_key) FILTER (WHERE old.is_deleted AND present.status IS NULL)
+            AS rows_deleted
+    FROM raw.entity AS old
+    LEFT JOIN raw.entity AS present
+        ON
+            old.source = present.source
+            AND old.record_key = present.record_key
+            AND present.status <> 'superseded'
+    WHERE
+        old.superseded_by = :load_id
+        AND old.load_id <> :load_id
+        AND old.stood_as IN ('loaded', 'waiting')
+),
+
 waiting AS (
     SELECT count(*) AS rows_waiting
     FROM raw.entity AS row
@@ -70,11 +91,15 @@ SET
     rows_new = own.rows_new,
     rows_loaded = own.rows_loaded,
     rows_waiting = waiting.rows_waiting,
+    rows_changed = replaced.rows_changed,
+    rows_taken_back = replaced.rows_taken_back,
+    rows_deleted = replaced.rows_deleted,
     fields_emptied = own.fields_emptied,
     newest_on = newest.newest_on,
     finished_at = :at
 FROM read
 CROSS JOIN own
+CROSS JOIN replaced
 CROSS JOIN waiting
 CROSS JOIN newest
 WHERE load.load_id = :load_id
@@ -84,5 +109,8 @@ RETURNING
     load.rows_loaded,
     load.rows_waiting,
     load.rows_rejected,
+    load.rows_changed,
+    load.rows_taken_back,
+    load.rows_deleted,
     load.fields_emptied,
     load.newest_on;

@@ -5,6 +5,7 @@ SELECT
     load.entity,
     max(load.rows_loaded) AS rows_loaded,
     max(load.rows_rejected) AS rows_rejected,
+    coalesce(max(load.rows_taken_back), 0) AS rows_taken_back,
     max(load.fields_emptied) AS fields_emptied,
     min(load.rows_waiting) AS rows_waiting,
     max(load.rows_unknown) AS rows_unknown

@@ -5,6 +5,8 @@ CREATE TEMPORARY TABLE staged ON COMMIT DROP AS
 SELECT
     row.line,
     CAST(NULL AS text) AS reason,
+    -- Of a row that is rejected: what it is about, if that can be read.
+    CAST(NULL AS text) AS named_key,
     row.record_key,
     row.record_hash,
     row.dated_on,

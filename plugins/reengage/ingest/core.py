@@ -85,6 +85,7 @@ def take(
             db.analyze_grown(connection, core__consent=rows)
             db.run(connection, "core/hear_load", load_id=load_id, at=at)
             _refuse(connection, source, load_id, at)
+            _withdraw_deleted(connection, source, load_id, at)
         seconds = time.monotonic() - began
         db.run(connection, "raw/set_load_status", load_id=load_id, status="loaded", seconds=seconds)
     log.info("%s: %s rows into core in %s", source.name, f"{rows:,}", pace(rows, seconds))
@@ -118,6 +119,15 @@ def _refuse(connection: Connection, source: Source, load_id: int, at: datetime) 
             "%s: %s consents withdrawn by rows that are excluded, or say no",
             source.name,
             f"{refused:,}",
+        )
+
+
+def _withdraw_deleted(connection: Connection, source: Source, load_id: int, at: datetime) -> None:
+    """Withdraw what was granted by rows that their source has no more."""
+    gone = db.run(connection, "core/withdraw_deleted", load_id=load_id, at=at).rowcount
+    if gone:
+        log.warning(
+            "%s: %s consents withdrawn, as their rows are deleted there", source.name, f"{gone:,}"
         )
 
 

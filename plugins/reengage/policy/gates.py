@@ -44,6 +44,7 @@ class Budget(Part):
 class Gates(Part):
     max_rejected_share: Share
     max_unknown_share: Share = 0.2
+    max_deleted_share: Share = 0.05
     size: SizeGate = SizeGate()
     unsubscribes: UnsubscribeGate = UnsubscribeGate()
     budget: Budget = Budget()

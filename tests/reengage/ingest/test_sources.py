@@ -71,6 +71,7 @@ class Feed:
             "connector": "files",
             "path": str(self.folder),
             "time_zone": "UTC",
+            "deletes": "unseen",
             "columns": {
                 "source_event_id": "id",
                 "source_contact_id": "who",

@@ -237,6 +237,9 @@ class Source(_Part):
     first, and different ones are told. zero: whether an order of 0 is a sign of life. decimal: the
     sign before the decimals of amounts, where it is a comma or cannot be told from thousands.
     complete_marker: a file whose content is the date through which an event feed is complete.
+    deletes: how it shows that a row is deleted there: what is read is all that there is (of files,
+    the newest one), so that what is not in it is gone (snapshot); the row stays, with a mark that
+    `exclude` names (marked); or not at all (unseen). Not said, it is unseen, and told.
     """
 
     source: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -264,6 +267,7 @@ class Source(_Part):
     required: bool = False
     broken_files: Literal["warn", "stop"] = "warn"
     complete_marker: Text | None = None
+    deletes: Literal["snapshot", "marked", "unseen"] | None = None
     columns: dict[Text, Annotated[Text | Constant | Multiplied, BeforeValidator(_named)]]
     exclude: dict[Text, Conditions] = {}
     identities: dict[Literal["loyalty_card_id", "shop_account_id"], str] = {
@@ -346,6 +350,18 @@ class Source(_Part):
         compared = [c for rule in self.exclude.values() for c in rule if not isinstance(c, str)]
         if self.decimal is not None and not (MONEY & self.columns.keys() or compared):
             raise ValueError("decimal: is the sign in amounts and prices, and there are none")
+        return self
+
+    @model_validator(mode="after")
+    def _shows_deletions(self) -> "Source":
+        if self.deletes == "snapshot" and (self.by_time or self.by_key):
+            raise ValueError(
+                "deletes: snapshot is of what is read whole, and by_time and by_key read only what "
+                "is new: say marked or unseen"
+            )
+        says_no = self.entity == "consent" and {"withdrawn_at", "subscribed"} & self.columns.keys()
+        if self.deletes == "marked" and not (self.exclude or says_no):
+            raise ValueError("deletes: marked needs the mark of a deleted row in `exclude`")
         return self
 
     @property

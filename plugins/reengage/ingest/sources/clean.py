@@ -100,6 +100,12 @@ UNKNOWN_PURPOSE = "is no purpose that is known: what is taken back is taken back
 UNREADABLE = "cannot be read: read as withdrawn"
 MARKS = ("=", "'", '"')  # with which a spreadsheet says that a cell is text
 IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
+# What names a row, by its entity: its record_key.
+KEYS_OF_ROWS = {
+    "contact": "source_contact_id",
+    "interaction": "source_event_id",
+    "product": "source_product_id",
+}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
 
@@ -178,12 +184,14 @@ class Good(NamedTuple):
 
 class Bad(NamedTuple):
     """A row that cannot be loaded, and why. record: JSON. refusal: what it takes back all the same,
-    if its source had said yes of this person.
+    if its source had said yes of this person. key: the record_key of what it is about, if that can
+    be read: it is there, and not deleted.
     """
 
     reason: str
     record: str
     refusal: Good | None = None
+    key: str | None = None
 
 
 class _Verdict(NamedTuple):
@@ -326,7 +334,7 @@ class Cleaner:
                 return None
             reason = UNDATED if has_status and str(error) == SAYS_NOTHING else str(error)
         if reason not in TAKES_BACK:
-            return Bad(reason, said)
+            return Bad(reason, said, key=self._key(values))
         is_fact = False
         return Bad(reason, said, good(*self._refusal(values, problems)))
 
@@ -620,6 +628,14 @@ class Cleaner:
         return product_id, None, typed
 
     # --- values -----------------------------------------------------------------------------------
+
+    def _key(self, values: dict[str, str | None]) -> str | None:
+        """The id of a row of its own, if it has one that can be read."""
+        try:
+            name = KEYS_OF_ROWS.get(self.source.entity)
+            return self._id(values, name) if name in values else None
+        except BadValue:
+            return None
 
     def _id(self, values: dict[str, str | None], name: str) -> str:
         value = values.get(name)

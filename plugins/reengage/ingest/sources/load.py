@@ -23,7 +23,7 @@ from reengage import db
 from reengage.clock import Clock, wall_clock
 from reengage.connections import Accesses, of_environment
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.ingest.sources import ENTITIES, Source, read_sources, zone_of
+from reengage.ingest.sources import ENTITIES, Source, deletions, read_sources, zone_of
 from reengage.ingest.sources.clean import (
     NO_FLAG,
     ROW_RULES,
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 STAGED = (
     "line",
     "reason",
+    "named_key",
     "record_key",
     "record_hash",
     "dated_on",
@@ -66,7 +67,9 @@ _BOUNDS = {"reads_from", "reads_to"}
 class Load:
     """What one load of one source came to.
 
-    Counts are rows. problem: why the day cannot go on, or None. notes: what a person should know
+    Counts are rows. rows_changed: that say another thing than before; rows_taken_back: that were
+    facts, and are none any more, as they are excluded now, or (rows_deleted, of them) not there any
+    more. problem: why the day cannot go on, or None. notes: what a person should know
     of single files and of rejected rows (reason, how many, where the first one is).
     """
 
@@ -77,6 +80,9 @@ class Load:
     rows_loaded: int
     rows_waiting: int
     rows_rejected: int
+    rows_changed: int
+    rows_taken_back: int
+    rows_deleted: int
     fields_emptied: int
     newest_on: date | None
     problem: str | None
@@ -89,6 +95,7 @@ class Load:
             f"{self.rows_loaded:,} taken",
             f"{self.rows_waiting:,} waiting for their day",
             f"{self.rows_rejected:,} rejected",
+            f"{self.rows_taken_back:,} taken back",
             f"{self.fields_emptied:,} fields emptied",
         ]
         return f"{self.source.name}: " + ", ".join(p for p in parts if not p.startswith("0 "))
@@ -151,6 +158,9 @@ def recall(engine: Engine, load_ids: list[int], policy: Policy) -> list[Load]:
             row.rows_loaded,
             row.rows_waiting,
             row.rows_rejected,
+            row.rows_changed,
+            row.rows_taken_back,
+            row.rows_deleted,
             row.fields_emptied,
             row.newest_on,
             row.problem,
@@ -206,6 +216,7 @@ class _Reader:
         self.rows_read = 0  # of the file that is read, before lines of one order become one
         self.broken: list[str] = []  # files that could not be read whole
         self.unheard: list[str] = []  # those of them in which somebody may have withdrawn
+        self.shrunk: str | None = None  # why so much that is missing is not taken for deleted
 
     def load(self) -> Load:
         with self.engine.begin() as connection:
@@ -359,6 +370,8 @@ class _Reader:
         elif entity == "interaction":
             db.run(connection, "raw/put_off_refunds", **ids, path=part.address, as_of=self.as_of)
             self._merge_lines(connection, part)
+        if self.source.deletes == "snapshot" and self.parts == 1:
+            self._put_aside(connection, part, stamp, notes, load_id)
         allowed = []  # reasons of rejects that stop no day
         if self.source.without_id:
             self._part_guests(connection, part)
@@ -413,6 +426,43 @@ class _Reader:
             if notes.problem and not notes.is_empty and entity == "consent":
                 self.unheard.append(text)
         return file_id
+
+    def _put_aside(
+        self, connection: Connection, part: Part, stamp: dict[str, Any], notes: Notes, load_id: int
+    ) -> None:
+        """Put aside what was read before and is not in a part that says all that there is. Only
+        where it was read whole, and did not change meanwhile.
+        """
+        if notes.problem is None and not self.connector.is_live:
+            notes.problem = self._moved(part, stamp)
+        if notes.problem is not None:
+            return
+        found = deletions.of_snapshot(
+            connection,
+            self.source,
+            part.name,
+            load_id,
+            self.as_of,
+            self.cleaner.meaning,
+            self.policy,
+        )
+        if found.note:
+            self._note(found.note, is_broken=False)
+        if found.problem:
+            notes.problem = self.shrunk = found.problem
+
+    def _moved(self, part: Part, stamp: dict[str, Any]) -> str | None:
+        """Why a part is not what it was when it was begun to be read; None: it is."""
+        try:
+            is_same = self._stamp(part, self.connector.stamp(part, self.clock())) == stamp
+        except SourceError as error:
+            return str(error)
+        if is_same:
+            return None
+        return (
+            f"{part.name} changed while it was read, so what it has no more is not known: it is "
+            "read again. Write it under another name, and rename it when it is whole"
+        )
 
     def _merge_lines(self, connection: Connection, part: Part) -> None:
         """Make one row of an order that stands in several, and tell what may be meant otherwise."""
@@ -485,12 +535,13 @@ class _Reader:
                     continue
                 self.rows_read += 1
                 if not isinstance(row, Good):
-                    bad = (line, row.reason, None, None, None, False, False, None, row.record)
+                    key = row.key if isinstance(row, Bad) else None
+                    bad = (line, row.reason, key, None, None, None, False, False, None, row.record)
                     yield (*bad, *nothing)
                     row = row.refusal if isinstance(row, Bad) else None
                 while row is not None:
                     problems = json.dumps(row.problems) if row.problems else None
-                    said = (line, row.lacks, row.record_key, row.record_hash, row.dated_on)
+                    said = (line, row.lacks, None, row.record_key, row.record_hash, row.dated_on)
                     flags = (row.is_excluded, row.has_status)
                     yield (*said, *flags, problems, row.record, *row.typed)
                     row = row.also
@@ -520,6 +571,15 @@ class _Reader:
             has_rows = db.run(
                 connection, "raw/ever_read", self.table, source=self.source.source
             ).scalar_one()
+            if counts.rows_deleted:
+                what = "withdrawn" if self.source.entity == "consent" else "taken back"
+                self.notes.append(
+                    f"{self.source.name}: {counts.rows_deleted:,} rows that were there before are "
+                    f"there no more: deleted, and {what}"
+                )
+            if remark := deletions.remark(self.source):
+                is_told = db.run(connection, "raw/was_told", **self.who, text=remark).scalar_one()
+                self.notes += [] if is_told else [f"{self.source.name}: {remark}"]
             if counts.rows_rejected:
                 reasons = db.run(connection, "raw/reject_reasons", file_ids=file_ids)
                 self.notes += [
@@ -578,6 +638,8 @@ class _Reader:
                 "source's YAML and run the day again; the rows are in raw.reject with their "
                 "reasons."
             )
+        if self.shrunk:
+            return f"{name}: {self.shrunk}"
         if self.connector.is_live and self.broken and (self.source.required or self.unheard):
             what = "whoever withdrew" if self.source.entity == "consent" else "who came back"
             return (

@@ -43,7 +43,10 @@ class Files(Connector):
         self.where = source.path
 
     def parts(self, before: str | None, now: datetime) -> list[Part]:
-        return [Part(str(path), path.name) for path in folders.find(self.source)]
+        found = folders.find(self.source)
+        if self.source.deletes == "snapshot":
+            found = found[-1:]  # which says all that there is
+        return [Part(str(path), path.name) for path in found]
 
     def stamp(self, part: Part, now: datetime) -> Stamp:
         try:

@@ -1,0 +1,65 @@
+-- Append the withdrawals that deleted rows are: their source says no more that somebody agreed. As of
+-- the load, so that only a later grant grants again; not where another row of the same source still
+-- says yes.
+-- Grain: a withdrawal for each contact, source, channel and purpose. Reads: raw.consent,
+-- core.contact_identity. Writes: core.consent, the temporary table deleted_grant.
+-- Parameters: load_id; at: when. Twice: a load is taken once, and another withdrawal of the same time
+-- says the same.
+DROP TABLE IF EXISTS deleted_grant;
+
+CREATE TEMPORARY TABLE deleted_grant ON COMMIT DROP AS
+SELECT
+    identity.contact_id,
+    row.source,
+    row.record_key,
+    row.channel,
+    row.purpose,
+    row.granted_at
+FROM raw.consent AS row
+INNER JOIN core.contact_identity AS identity
+    ON
+        row.contact_source = identity.source
+        AND row.source_contact_id = identity.source_contact_id
+WHERE
+    row.superseded_by = :load_id
+    AND row.is_deleted
+    AND row.stood_as = 'loaded'
+    AND row.granted_at IS NOT NULL
+    AND coalesce(row.withdrawn_at < row.granted_at, TRUE);
+
+ANALYZE deleted_grant;
+
+INSERT INTO core.consent (
+    contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
+)
+SELECT DISTINCT ON (gone.contact_id, gone.source, gone.channel, gone.purpose)
+    gone.contact_id,
+    gone.source,
+    gone.record_key,
+    gone.channel,
+    gone.purpose,
+    CAST(:at AS timestamptz),
+    CAST(:at AS timestamptz),
+    :load_id
+FROM deleted_grant AS gone
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM core.consent AS said
+        INNER JOIN raw.consent AS present
+            ON said.source = present.source AND said.record_key = present.record_key
+        WHERE
+            said.contact_id = gone.contact_id
+            AND said.source = gone.source
+            AND said.channel = gone.channel
+            AND said.purpose = gone.purpose
+            AND present.status = 'loaded'
+            AND present.granted_at IS NOT NULL
+            AND coalesce(present.withdrawn_at < present.granted_at, TRUE)
+    )
+ORDER BY
+    gone.contact_id ASC,
+    gone.source ASC,
+    gone.channel ASC,
+    gone.purpose ASC,
+    gone.granted_at DESC;

@@ -1,0 +1,85 @@
+-- Find the rows that a source had and that are not in what was just read of it, where that is all
+-- that there is. A row that is there and cannot be read is not missing, nor is an order of which only
+-- what will be given back is said. Of a feed of days (has_days) only what is dated after its oldest
+-- hundredth and up to its newest day is looked at: an export of the last months does not say that what
+-- is older is deleted, nor one of last week what is newer.
+-- Refusals stay (hears_refusals): whoever said no has not agreed once that is deleted.
+-- Grain: one row: rows_known (that were looked at), rows_missing, rows_unlike (of those: read by
+-- another mapping, under which they may have had another key), rows_there, rows_unnamed (rejected rows
+-- that nobody can tell the key of). Reads: staged, raw.entity. Writes: the temporary table missing.
+-- Parameters: source, as_of, meaning (of the mapping: how the hashes of its rows begin), has_days,
+-- hears_refusals. Twice: the same rows.
+DROP TABLE IF EXISTS present_key;
+
+CREATE TEMPORARY TABLE present_key ON COMMIT DROP AS
+SELECT staged.record_key
+FROM staged
+WHERE staged.record_key IS NOT NULL
+UNION
+SELECT staged.named_key
+FROM staged
+WHERE staged.named_key IS NOT NULL
+UNION
+SELECT raw.refunded_key(staged.record_key)
+FROM staged
+WHERE raw.refunded_key(staged.record_key) IS NOT NULL;
+
+ANALYZE present_key;
+
+DROP TABLE IF EXISTS looked_at;
+
+CREATE TEMPORARY TABLE looked_at ON COMMIT DROP AS
+SELECT
+    old.record_key,
+    left(old.record_hash, 8) <> CAST(:meaning AS text) AS is_unlike,
+    present_key.record_key IS NULL AS is_missing
+FROM raw.entity AS old
+LEFT JOIN present_key ON old.record_key = present_key.record_key
+WHERE
+    old.source = :source
+    AND old.status <> 'superseded'
+    AND (old.status <> 'excluded' OR NOT CAST(:hears_refusals AS boolean))
+    AND (
+        NOT CAST(:has_days AS boolean)
+        OR old.dated_on > (
+            SELECT percentile_disc(0.01) WITHIN GROUP (ORDER BY staged.dated_on)
+            FROM staged
+            WHERE staged.record_key IS NOT NULL
+        )
+        AND old.dated_on <= (
+            SELECT max(staged.dated_on)
+            FROM staged
+            WHERE staged.record_key IS NOT NULL AND staged.dated_on <= CAST(:as_of AS date)
+        )
+    );
+
+DROP TABLE IF EXISTS missing;
+
+CREATE TEMPORARY TABLE missing ON COMMIT DROP AS
+SELECT
+    looked_at.record_key,
+    looked_at.is_unlike
+FROM looked_at
+WHERE looked_at.is_missing;
+
+ANALYZE missing;
+
+SELECT
+    looked.rows_known,
+    looked.rows_missing,
+    looked.rows_unlike,
+    present.rows_there,
+    unnamed.rows_unnamed
+FROM (
+    SELECT
+        count(*) AS rows_known,
+        count(*) FILTER (WHERE looked_at.is_missing) AS rows_missing,
+        count(*) FILTER (WHERE looked_at.is_missing AND looked_at.is_unlike) AS rows_unlike
+    FROM looked_at
+) AS looked
+CROSS JOIN (SELECT count(*) AS rows_there FROM present_key) AS present
+CROSS JOIN (
+    SELECT count(*) AS rows_unnamed
+    FROM staged
+    WHERE staged.record_key IS NULL AND staged.named_key IS NULL
+) AS unnamed;

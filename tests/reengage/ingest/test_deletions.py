@@ -1,0 +1,468 @@
+"""What is deleted where it came from is taken back, and nothing else is."""
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hostile_api import Reply
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_connectors import RECORDS, Tills, order, tills  # noqa: F401
+from test_core import CARD, CARD_HEAD, DIFFERENCES
+from test_rest import Shop as Api
+from test_rest import shop as api  # noqa: F401
+from test_sources import POLICY, Feed, correcting, loaded
+from test_sql import Shop, meddle, pg, shop  # noqa: F401
+
+from depth import examples
+from reengage import db
+from reengage.errors import ConfigurationError
+from reengage.ingest import core
+from reengage.ingest.sources.connectors.files import Files
+from reengage.ingest.sources.load import Load, load_source
+from reengage.policy import Policy
+
+DAY = date(2024, 3, 31)
+NOW = datetime(2024, 4, 1, 4, tzinfo=UTC)
+CONSENT = {
+    "entity": "consent",
+    "kind": None,
+    "columns": {"source_contact_id": "id", "granted_at": "granted"},
+}
+PRODUCT = {
+    "entity": "product",
+    "kind": None,
+    "columns": {"source_product_id": "sku", "name": "name", "available": "there"},
+}
+
+
+def letting_go(policy: Policy) -> Policy:
+    """One that lets any share of the rows be deleted."""
+    gates = policy.gates.model_copy(update={"max_deleted_share": 1.0})
+    return policy.model_copy(update={"gates": gates})
+
+
+FREE = letting_go(correcting(POLICY))
+
+
+@dataclass
+class Days:
+    """Loads of a feed, a day after the other, each by a file of its own."""
+
+    feed: Feed
+    number: int = 0
+    now: datetime = field(default=NOW)
+
+    def write(self, rows: list[Any], header: str) -> None:
+        self.number += 1
+        self.now = NOW + timedelta(days=self.number)
+        file = self.feed.write(f"{self.number:03}.csv", rows, header)
+        os.utime(file, (self.number, self.number))
+
+    def take(self, policy: Policy = FREE) -> Load:
+        as_of = DAY + timedelta(days=self.number)
+        source = self.feed.source
+        load = load_source(self.feed.engine, source, policy, as_of, lambda: self.now)
+        assert load.problem is None, load.problem
+        core.take(self.feed.engine, source, load.load_id, as_of, policy, lambda: self.now)
+        return load
+
+
+def emptied(engine: sa.Engine) -> None:
+    """The warehouse as it was before any load."""
+    with engine.begin() as connection:
+        for table in ("raw.load", "raw.file", "raw.interaction", "raw.consent", "raw.seen"):
+            connection.exec_driver_sql(f"TRUNCATE {table}")
+        for table in ("contact", "contact_identity", "contact_activity", "interaction", "consent"):
+            connection.exec_driver_sql(f"TRUNCATE core.{table}")
+
+
+# --- against a plain model -----------------------------------------------------------------------
+
+ORDERS = st.dictionaries(
+    st.integers(1, 12).map(str),
+    st.tuples(st.sampled_from("abc"), st.integers(2, 29), st.integers(1, 9), st.booleans()),
+    max_size=12,
+)
+
+
+@settings(max_examples=examples(30))
+@given(st.lists(st.tuples(ORDERS, st.booleans()), min_size=2, max_size=5))
+def test_core_has_what_the_newest_file_says_whatever_came_before(
+    warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any]
+) -> None:
+    """Orders come, late ones too, change, move to others, are cancelled, vanish and come back."""
+    emptied(warehouse)
+    folder = tmp_path_factory.mktemp("shop")
+    feed = Feed(warehouse, folder, deletes="snapshot", exclude={"state": ["cancelled"]})
+    runs = Days(feed)
+    before: set[str] = set()
+    for orders, is_twice in days:
+        rows = [
+            (key, who, f"2024-03-{on:02}", total, "cancelled" if is_cancelled else "")
+            for key, (who, on, total, is_cancelled) in orders.items()
+        ]
+        # Between these two, all is looked at.
+        ends = [("first", "z", "2024-03-01", 1, ""), ("last", "z", "2024-03-31", 1, "")]
+        runs.write([*ends, *rows], "id,who,at,total,state")
+        load = runs.take()
+        if is_twice:
+            again = runs.take()
+            assert (again.rows_new, again.rows_taken_back, again.rows_changed) == (0, 0, 0)
+        stands = {row[0]: float(row[3]) for row in rows if not row[4]}
+        assert loaded(feed) == {**stands, "first": 1, "last": 1}
+        assert feed.rows(DIFFERENCES) == []
+        assert load.rows_taken_back == len(before - stands.keys())
+        assert load.rows_deleted == len(before - orders.keys())
+        before = {*stands}
+
+
+GRANTS = st.sets(st.tuples(st.sampled_from("ab"), st.integers(-3, 6)), max_size=5)
+
+
+@settings(max_examples=examples(30))
+@given(st.lists(GRANTS, min_size=2, max_size=6))
+def test_a_consent_stands_while_its_source_says_it_and_again_only_by_a_later_one(
+    warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any]
+) -> None:
+    emptied(warehouse)
+    feed = Feed(warehouse, tmp_path_factory.mktemp("crm"), **CONSENT, deletes="snapshot")
+    runs = Days(feed)
+    known: set[Any] = set()
+    granted: dict[str, datetime] = {"z": NOW}
+    withdrawn: dict[str, datetime] = {}
+    for number, said in enumerate(days, 1):
+        # Nobody agrees tomorrow.
+        there = {(who, NOW + timedelta(days=min(at, number), hours=-1)) for who, at in said}
+        runs.write([("z", NOW), *sorted(there)], "id,granted")
+        runs.take()
+        for who, at in there:
+            granted[who] = max(granted.get(who, at), at)
+        for who in {who for who, _ in known - there} - {who for who, _ in there}:
+            withdrawn[who] = runs.now
+        known = there
+        agreed = {
+            row[0]
+            for row in feed.rows(
+                "SELECT contact.first_source_contact_id FROM core.consent_record"
+                " INNER JOIN core.contact USING (contact_id) GROUP BY 1"
+                " HAVING core.has_consent(max(granted_at), max(withdrawn_at))"
+            )
+        }
+        assert agreed == {
+            who for who, at in granted.items() if who not in withdrawn or at > withdrawn[who]
+        }
+
+
+# --- a database, an interface, a function --------------------------------------------------------
+
+
+def test_an_order_that_is_deleted_in_a_table_is_taken_back_and_comes_back(shop: Shop) -> None:  # noqa: F811
+    del shop.said["by_time"]
+    shop.said["deletes"] = "snapshot"
+    for key, at in ((1, "2024-03-01"), (2, "2024-03-10"), (3, "2024-03-30")):
+        shop.order(key, None, at=f"{at} 10:00")
+    shop.take()
+    table = shop.said["table"]
+    shop.does(f"DELETE FROM {table} WHERE id = 2")
+    load = shop.take()
+    assert (load.rows_taken_back, load.rows_deleted) == (1, 1)
+    assert loaded(shop) == {"1": 5, "3": 5}
+    assert "1 rows that were there before are there no more" in load.notes[0]
+    assert shop.take().rows_taken_back == 0, "once"
+    shop.order(2, None, at="2024-03-10 10:00")
+    assert (shop.take().rows_deleted, loaded(shop)) == (0, {"1": 5, "2": 5, "3": 5})
+    assert shop.rows(
+        "SELECT status, is_deleted, superseded_by IS NULL FROM raw.interaction"
+        " WHERE record_key = '2' ORDER BY load_id"
+    ) == [("superseded", True, False), ("loaded", False, True)]
+
+
+def test_without_the_word_nothing_is_deleted_and_that_is_told_once(shop: Shop) -> None:  # noqa: F811
+    del shop.said["by_time"], shop.said["deletes"]
+    shop.order(1, None)
+    shop.order(2, None)
+    [note] = shop.take().notes
+    assert "keeps its customer from looking quiet. Say `deletes: snapshot`" in note
+    shop.does(f"DELETE FROM {shop.said['table']} WHERE id = 2")
+    assert shop.take().notes == ()
+    assert loaded(shop) == {"1": 5, "2": 5}
+    shop.said["deletes"] = "unseen"
+    assert shop.take(DAY + timedelta(days=1)).notes == ()
+
+
+def test_a_table_that_breaks_off_takes_nothing_back(pg: Shop) -> None:  # noqa: F811
+    del pg.said["by_time"]
+    pg.said["deletes"] = "snapshot"
+    pg.does(
+        "INSERT INTO shop.orders SELECT n, 'C' || n, timestamp '2024-03-01' + n * interval '5 min',"
+        " 5 FROM generate_series(1, 5000) AS n"
+    )
+    pg.take()
+
+    def cut() -> None:
+        pg.does(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'FETCH%' AND pid <> pg_backend_pid()"
+            " AND datname = current_database()"
+        )
+
+    assert meddle(pg, cut).problem is not None
+    assert pg.rows("SELECT count(*) FROM raw.interaction WHERE status = 'loaded'") == [(5000,)]
+    pg.does("DELETE FROM shop.orders WHERE id = 4000")
+    load = pg.take()
+    assert (load.rows_deleted, len(loaded(pg))) == (1, 4999)
+
+
+def test_a_load_that_is_killed_after_it_has_read_is_taken_over(pg: Shop) -> None:  # noqa: F811
+    del pg.said["by_time"]
+    pg.said["deletes"] = "snapshot"
+    for key, on in ((1, "01"), (2, "10"), (3, "30")):
+        pg.order(key, None, at=f"2024-03-{on} 10:00")
+    pg.take()
+    pg.does("DELETE FROM shop.orders WHERE id = 2")
+    pg.read()  # and core never sees it
+    assert loaded(pg).keys() == {"1", "2", "3"}
+    load = pg.take()
+    assert (load.rows_deleted, loaded(pg).keys()) == (1, {"1", "3"})
+
+
+def test_what_an_interface_answers_no_more_is_taken_back(api: Api) -> None:  # noqa: F811
+    del api.said["by_time"], api.said["request"]["since"]
+    api.said["deletes"] = "snapshot"
+    for key, on in ((1, "01"), (2, "10"), (3, "30")):
+        api.order(key, at=f"2024-03-{on}T10:00:00Z")
+    api.take()
+    gone = api.orders.pop(1)
+    api.api.answers = lambda _: Reply({"orders": []})
+    api.problem()
+    assert loaded(api).keys() == {"1", "2", "3"}, "an empty answer deletes nothing"
+    api.api.answers = lambda asked: Reply({"orders": api.since(asked)})
+    load = api.take()
+    assert (load.rows_deleted, loaded(api).keys()) == (1, {"1", "3"})
+    api.orders.append(gone)
+    api.take()
+    assert loaded(api).keys() == {"1", "2", "3"}
+
+
+def test_a_function_that_fails_takes_nothing_back(tills: Tills) -> None:  # noqa: F811
+    del tills.said["by_time"]
+    tills.said["deletes"] = "snapshot"
+    for key, on in ((1, 1), (2, 10), (3, 30)):
+        RECORDS.append(order(key, at=datetime(2024, 3, on, tzinfo=UTC)))
+    tills.take()
+    second = RECORDS.pop(1)
+    RECORDS.append(ValueError("away"))
+    assert tills.read().problem is not None
+    assert tills.rows("SELECT count(*) FROM raw.interaction WHERE is_deleted") == [(0,)]
+    RECORDS.pop()
+    assert tills.take().rows_deleted == 1
+    RECORDS.insert(1, second)
+    tills.take()
+    assert loaded(tills).keys() == {"1", "2", "3"}
+
+
+# --- what is not taken for deleted ---------------------------------------------------------------
+
+
+@pytest.fixture
+def days(warehouse: sa.Engine, tmp_path: Path) -> Iterator[Days]:
+    yield Days(Feed(warehouse, tmp_path, deletes="snapshot"))
+
+
+HEAD = "id,who,at,total"
+THREE = [("1", "a", "2024-03-01", 5), ("2", "b", "2024-03-10", 5), ("3", "c", "2024-03-30", 5)]
+
+
+def test_an_export_of_the_last_days_takes_nothing_older_or_newer_back(days: Days) -> None:
+    days.write(THREE, HEAD)
+    days.take()
+    days.write([("2", "b", "2024-03-10", 5), ("4", "d", "2024-03-20", 5)], HEAD)
+    assert days.take().rows_deleted == 0
+    assert loaded(days.feed).keys() == {"1", "2", "3", "4"}
+
+
+def test_a_row_that_cannot_be_read_is_not_deleted(days: Days) -> None:
+    days.write([*THREE, ("4", "d", "2024-03-12", 5)], HEAD)
+    days.take()
+    days.write([THREE[0], ("2", "b", "soon", 5), THREE[2]], HEAD)
+    assert days.take().rows_deleted == 1
+    assert loaded(days.feed).keys() == {"1", "2", "3"}
+    days.write([THREE[0], ("", "b", "2024-03-10", 5), THREE[2]], HEAD)
+    load = days.take()
+    assert load.rows_deleted == 0, "which row that is, nobody can tell"
+    assert "they may be those, so nothing is taken for deleted" in load.notes[0]
+
+
+def test_a_guest_s_order_that_was_somebody_s_is_not_deleted(days: Days) -> None:
+    days.feed.said["without_id"] = "leave_out"
+    days.write(THREE, HEAD)
+    days.take()
+    days.write([THREE[0], ("2", "", "2024-03-10", 5), THREE[2]], HEAD)
+    days.take()
+    assert loaded(days.feed).keys() == {"1", "2", "3"}
+
+
+def test_a_refund_that_is_still_to_come_leaves_its_order(days: Days) -> None:
+    days.write(THREE, HEAD)
+    days.take()
+    days.write([THREE[0], ("2", "b", "2024-04-03", -5), THREE[2]], HEAD)
+    assert days.take().rows_deleted == 0
+    assert loaded(days.feed).keys() == {"1", "2", "3"}
+    days.write([THREE[0], ("2", "b", "2024-04-03", -5), THREE[2]], HEAD)
+    days.take()
+    assert loaded(days.feed).keys() == {"1", "3"}, "its day has come"
+
+
+def test_a_file_that_changes_while_it_is_read_takes_nothing_back(
+    days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days.write(THREE, HEAD)
+    days.take()
+    days.write([THREE[0], THREE[2]], HEAD)
+    file = days.feed.folder / "002.csv"
+    read = Files.read
+
+    def growing(self: Files, *given: Any) -> Iterator[Any]:
+        yield from read(self, *given)
+        with file.open("a", encoding="utf-8") as more:
+            csv.writer(more).writerow(THREE[1])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "read", growing)
+        load = days.take()
+    assert "002.csv changed while it was read" in load.notes[0]
+    assert loaded(days.feed).keys() == {"1", "2", "3"}
+    assert days.take().rows_deleted == 0, "and it is read again"
+
+
+def test_older_files_are_not_read_where_the_newest_says_all(days: Days) -> None:
+    days.write([*THREE, ("4", "d", "2024-03-11", 5)], HEAD)
+    days.take()
+    days.write(THREE, HEAD)
+    days.take()
+    days.feed.said["zero"] = "nothing"  # another mapping: files are read anew
+    assert days.take().rows_read == 3
+    assert loaded(days.feed).keys() == {"1", "2", "3"}
+
+
+def test_another_mapping_gives_other_keys_and_nobody_has_withdrawn(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    """Of rows that are read under other names nothing is deleted, and no share is missing."""
+    feed = Feed(warehouse, tmp_path, "crm", **CONSENT, deletes="snapshot")
+    runs = Days(feed)
+    rows = [(f"K{n}", "2024-01-02T10:00:00Z") for n in range(30)]
+    runs.write(rows, "id,granted")
+    runs.take(POLICY)
+    feed.said["columns"] |= {"purpose": {"value": "news"}}
+    runs.write(rows, "id,granted")
+    load = runs.take(POLICY)
+    assert (load.rows_deleted, load.rows_new) == (0, 30)
+    assert feed.rows("SELECT purpose, count(granted_at) FROM core.consent_record GROUP BY 1") == [
+        ("marketing", 0),
+        ("news", 30),
+    ]
+    assert feed.rows("SELECT count(*) FROM core.consent WHERE withdrawn_at > '2024-02-01'") == [
+        (0,)
+    ]
+
+
+# --- what it does --------------------------------------------------------------------------------
+
+
+def test_a_card_that_is_deleted_says_nothing_any_more(warehouse: sa.Engine, tmp_path: Path) -> None:
+    feed = Feed(warehouse, tmp_path, "crm", **CARD, deletes="snapshot")
+    runs = Days(feed)
+    cards = [("k1", "2125550123", "Ann", "", "", ""), ("k2", "2125550124", "Bea", "", "", "")]
+    runs.write(cards, CARD_HEAD)
+    runs.take()
+    runs.write(cards[:1], CARD_HEAD)
+    assert runs.take().rows_deleted == 1
+    phones = "SELECT first_source_contact_id, phone_e164 FROM core.contact ORDER BY 1"
+    assert feed.rows(phones) == [("k1", "+12125550123"), ("k2", None)]
+    assert feed.rows(
+        "SELECT source_contact_id, known_until - known_from FROM history.card_version"
+        " WHERE known_until IS NOT NULL"
+    ) == [("k2", 1)]
+    runs.write(cards, CARD_HEAD)
+    runs.take()
+    assert feed.rows(phones) == [("k1", "+12125550123"), ("k2", "+12125550124")]
+
+
+def test_a_product_that_is_deleted_keeps_its_name_and_cannot_be_had(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    feed = Feed(warehouse, tmp_path, **PRODUCT, deletes="snapshot")
+    runs = Days(feed)
+    names = "SELECT source_product_id, name, is_available FROM core.product ORDER BY 1"
+    rows = [(f"s{n:02}", f"Tea {n}", "yes") for n in range(30)]
+    runs.write(rows, "sku,name,there")
+    runs.take(POLICY)
+    runs.write(rows[:1], "sku,name,there")
+    assert runs.take(POLICY).rows_deleted == 29, "a list may shrink as it likes"
+    assert feed.rows(names)[:2] == [("s00", "Tea 0", True), ("s01", "Tea 1", False)]
+    runs.write(rows, "sku,name,there")
+    runs.take(POLICY)
+    assert feed.rows(names)[1] == ("s01", "Tea 1", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"deletes": "marked"}, "needs the mark of a deleted row in `exclude`"),
+        ({"deletes": "gone"}, "snapshot"),
+    ],
+)
+def test_a_wrong_word_says_what_is_wrong(tmp_path: Path, said: dict[str, Any], told: str) -> None:
+    feed = Feed(None, tmp_path, **said)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=told):
+        assert feed.source
+
+
+def test_a_snapshot_is_read_whole(tmp_path: Path) -> None:
+    table = Shop(None, tmp_path, None, "orders", deletes="snapshot")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="by_time and by_key read only what is new"):
+        assert table.source
+
+
+def test_a_warehouse_of_before_goes_on_and_has_counted_nothing(
+    new_warehouse: Callable[..., AbstractContextManager[sa.Engine]], tmp_path: Path
+) -> None:
+    with new_warehouse("0058") as engine:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO raw.load (source, entity, as_of, status, started_at) VALUES"
+                " ('shop', 'interaction', '2024-03-30', 'loaded', '2024-03-31Z')"
+            )
+            for key, on in (("1", "2024-03-01"), ("2", "2024-03-10"), ("3", "2024-03-29")):
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO raw.interaction (load_id, file_id, line, source, record_key,"
+                        " record_hash, dated_on, status, record, contact_source, source_contact_id,"
+                        " kind, occurred_at) VALUES (1, 1, 1, 'shop', :key, :hash,"
+                        " CAST(:on AS date), 'loaded',"
+                        " '{}', 'shop', 'a', 'purchase', CAST(:on AS date))"
+                    ),
+                    {"key": key, "hash": "x" * 40, "on": on},
+                )
+        db.migrate(engine)
+        db.migrate(engine)
+        feed = Feed(engine, tmp_path, deletes="snapshot")
+        feed.write("a.csv", [("1", "a", "2024-03-01", 5), ("3", "a", "2024-03-29", 5)])
+        load = feed.take()
+        assert (load.rows_changed, load.rows_taken_back, load.rows_deleted) == (2, 1, 0)
+        assert feed.rows("SELECT rows_changed, rows_deleted FROM raw.load ORDER BY load_id") == [
+            (None, None),
+            (2, 0),
+        ]
+        assert feed.rows(
+            "SELECT record_key, status FROM raw.interaction WHERE status <> 'superseded' ORDER BY 1"
+        ) == [("1", "loaded"), ("3", "loaded")]
