@@ -85,13 +85,14 @@ def _local() -> ModuleType | None:
 
 def _warehouse() -> "Engine":
     """The warehouse of this installation, at the newest schema."""
-    from reengage import db
+    from reengage import db, objects
 
     if (local := _local()) is not None:
         engine: Engine = local.warehouse()
         return engine
     engine = db.engine()
-    db.migrate(engine)
+    if not objects.follow(engine):
+        db.migrate(engine)
     return engine
 
 

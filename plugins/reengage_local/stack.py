@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 
-from reengage import db, progress
+from reengage import db, objects, progress
 from reengage.clock import Clock
 from reengage.errors import ConfigurationError, ReengageError
 from reengage.phones import keys
@@ -44,7 +44,8 @@ def warehouse(*, hashes: bool = False) -> sa.Engine:
     if not given(WAREHOUSE_VARIABLE):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
-    db.migrate(engine)
+    if not objects.follow(engine):
+        db.migrate(engine)
     if hashes:
         keys.check(engine)
     return engine

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from reengage import db, objects
 from reengage.errors import ConfigurationError
+from reengage.settings import SQL
 from reengage_local import schema
 from reengage_local.postgres import EmbeddedServer
 
@@ -194,15 +196,38 @@ def test_nothing_is_made_again_when_nothing_has_changed(warehouse: sa.Engine, ow
     assert not apply(warehouse, own)
 
 
-def test_what_a_role_may_do_is_granted_by_every_migrate(warehouse: sa.Engine) -> None:
+@pytest.mark.parametrize("migrate", [db.migrate, objects.follow])
+def test_what_a_role_may_do_is_granted_by_every_migrate(
+    warehouse: sa.Engine, migrate: Callable[[sa.Engine], object]
+) -> None:
     """It may have been made after the first one, or have lost its grants with a restored dump."""
     with warehouse.begin() as connection:
         granted = rows(connection, GRANTS)
         connection.exec_driver_sql("REVOKE ALL ON outbox.hit, core.contact FROM reengage_web")
         assert rows(connection, GRANTS) != granted
-    db.migrate(warehouse)
+    migrate(warehouse)
     with warehouse.connect() as connection:
         assert rows(connection, GRANTS) == granted
+
+
+def test_a_warehouse_to_which_a_revision_is_new_is_left_to_the_migrations(
+    new_warehouse: NewWarehouse,
+) -> None:
+    newest = ScriptDirectory(str(SQL / "migrations")).get_current_head()
+    assert objects.newest_revision() == newest
+    for revision, is_newest in (("0034", False), (newest, True)):
+        with new_warehouse(revision) as made, made.connect() as connection:
+            before = definitions(connection)
+            connection.rollback()
+            assert objects.follow(made) is is_newest
+            assert (definitions(connection) != before) is is_newest
+
+
+def test_an_empty_database_is_left_to_the_migrations(new_warehouse: NewWarehouse) -> None:
+    with new_warehouse("0001") as made:
+        with made.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE reengage_migrations")
+        assert not objects.follow(made)
 
 
 def test_two_migrations_at_once_follow_each_other(new_warehouse: NewWarehouse) -> None:
