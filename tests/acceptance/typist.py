@@ -7,6 +7,7 @@ alone}; answers on stdout, a JSON object a line: its exit code and what it said.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,13 @@ class Typist:
         """Type a command, and see how it comes out."""
         self.begin(*arguments, **environment)
         return self.end()
+
+    def most_memory(self) -> int:
+        """The most that the process has had so far, in bytes."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) * 1024
 
     def leave(self) -> None:
         """Nothing more is typed."""

@@ -12,8 +12,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy import special
-
 LEVEL = 0.95
 
 
@@ -56,6 +54,8 @@ class Plan:
 @functools.cache
 def _quantile(share: float) -> float:
     """Of the standard normal distribution."""
+    from scipy import special
+
     return float(special.ndtri(share))
 
 
@@ -101,6 +101,8 @@ def welch(treated: Sample, control: Sample, level: float = LEVEL) -> Interval | 
     """Of the difference of two means whose variances differ (Welch 1947). None: a group of fewer
     than two says nothing of how far apart its members are.
     """
+    from scipy import special
+
     if min(treated.size, control.size) < 2:
         return None
     error = treated.error + control.error
@@ -222,6 +224,8 @@ def power_of(difference: float, error: float, level: float = LEVEL) -> float:
     """How often the fixed interval leaves out zero where the difference is this, and `error` is the
     variance of what is seen of it.
     """
+    from scipy import special
+
     reach, seen = _quantile((1 + level) / 2), difference / math.sqrt(error)
     return float(special.ndtr(seen - reach) + special.ndtr(-seen - reach))
 
@@ -254,6 +258,8 @@ def ratio_p(treated: int, control: int, expected_control: float) -> float:
 
     expected_control: of all of them, by the policy's share at each one's draw.
     """
+    from scipy import special
+
     size = treated + control
     if not 0 < expected_control < size:
         return 1.0
@@ -269,6 +275,8 @@ def ratio_always_p(drawn: Iterable[tuple[float, int, int]]) -> float:
     drawn: (share of the control group, treated, control), a line for each share that the policy
     had. The least of all looks' is the one to judge by.
     """
+    from scipy import special
+
     lines = [line for line in drawn if 0 < line[0] < 1 and line[1] + line[2]]
     if not lines:
         return 1.0

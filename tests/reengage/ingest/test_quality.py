@@ -1,5 +1,6 @@
 """What stops a day before it is decided, what only warns, and how a person is told."""
 
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -153,3 +154,14 @@ def test_a_row_that_is_told_anew_is_not_new(warehouse: sa.Engine, tmp_path: Path
     assert shop.day(second).stopped is None
     sources = read_sources(tmp_path / "sources")
     assert quality.strangers(warehouse, sources, second) == []
+
+
+def test_what_is_put_off_is_there_once_it_is_used() -> None:
+    sys.modules.pop("colorsys", None)
+    with quality._put_off("colorsys", "json"):
+        import colorsys
+        import json
+    assert json is sys.modules["json"]  # it was there already
+    assert "colorsys" not in sys.modules
+    assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    assert "colorsys" in sys.modules

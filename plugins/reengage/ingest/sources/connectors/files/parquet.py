@@ -77,6 +77,8 @@ def rows_of(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
                 f"{file.name} breaks off after row {number:,} ({type(error).__name__}): is it cut?"
             )
             raise SourceError(why) from error
+        finally:
+            pa.default_memory_pool().release_unused()  # it would be kept for another file
 
 
 def _has_long_words(once: Any, group: int, texts: list[str]) -> bool:
