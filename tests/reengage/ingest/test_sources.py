@@ -1876,7 +1876,7 @@ def test_of_an_unknown_header_only_names_that_resemble_the_wanted_are_told(
 
 @pytest.mark.parametrize(
     ("begins", "told"),
-    [(b"PK\x03\x04", "a zip or a workbook"), (b"\xd0\xcf\x11\xe0", "a workbook")],
+    [(b"PK\x03\x04", "is not a zip file"), (b"\xd0\xcf\x11\xe0", "save it as .xlsx")],
 )
 def test_a_workbook_says_what_to_do(tmp_path: Path, begins: bytes, told: str) -> None:
     feed = Feed(None, tmp_path)  # type: ignore[arg-type]

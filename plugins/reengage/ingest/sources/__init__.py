@@ -224,7 +224,8 @@ class Source(_Part):
     time_zone: of timestamps without a zone; none given, the brand's. required: the journey waits
     for it. broken_files: whether a file of a required source that is empty, cut or without a named
     column stops the day; the good rows load either way. One of consents that lacks a name does,
-    unless `warn` is written. encoding: of text files that are not UTF-8.
+    unless `warn` is written. encoding: of text files that are not UTF-8. sheet: of a workbook of
+    Excel; none given, the first that is shown.
     time_format: as of strptime, where times are not ISO 8601; of several the first that fits.
     exclude: rows that are no facts, by column and conditions. identities: whose ids
     loyalty_card_id and shop_account_id are. verified: columns by which a card joins one of another
@@ -259,7 +260,8 @@ class Source(_Part):
     overlap_hours: float = Field(default=24, ge=0, le=24 * 366)
     overlap_keys: int = Field(default=10_000, ge=0)
     window_days: int | None = Field(default=None, ge=1)
-    format: Literal["csv", "jsonl", "parquet"] | None = None
+    format: Literal["csv", "jsonl", "parquet", "excel"] | None = None
+    sheet: Text | None = None
     delimiter: Annotated[str | None, BeforeValidator(_delimiter)] = None
     encoding: Annotated[Text, AfterValidator(_encoding)] | None = None
     time_zone: Annotated[TimeZone, BeforeValidator(_text)] | None = None

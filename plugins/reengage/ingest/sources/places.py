@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # The keys that say where the data of a source lies, by the connector whose they are.
 INTERVAL = frozenset({"by_time", "start", "overlap_hours", "window_days"})
 KEYS: dict[str, frozenset[str]] = {
-    "files": frozenset({"path", "format", "delimiter", "encoding", "broken_files"}),
+    "files": frozenset({"path", "format", "sheet", "delimiter", "encoding", "broken_files"}),
     "sql": frozenset({"connection", "table", "query", "by_key", "overlap_keys"}) | INTERVAL,
     "rest": frozenset({"connection", "request"}) | INTERVAL,
     "python": frozenset({"connection", "function", "options"}) | INTERVAL,

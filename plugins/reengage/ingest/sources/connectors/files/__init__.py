@@ -1,4 +1,4 @@
-"""Files: rows out of CSV, JSON and Parquet, gz too, one at a time.
+"""Files: rows out of CSV, JSON, Parquet and Excel, one at a time.
 
 Nothing here gives up on a file because of a row: what cannot be split into a record comes out as a
 Broken row with its reason, and the reading goes on after it. Memory does not grow with the file,
@@ -6,7 +6,6 @@ nor with a line, a value or what a small file unpacks to. A file whose names are
 YAML is refused whole: what it says, read without one of them, would be something else.
 """
 
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,21 +15,16 @@ from reengage.connections import Accesses, of_environment
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
-from reengage.ingest.sources.connectors.files import folders, objects, parquet
+from reengage.ingest.sources.connectors.files import excel, folders, objects, parquet
+from reengage.ingest.sources.connectors.files.packed import BROKEN, SUFFIXES, opened
 from reengage.ingest.sources.connectors.files.table import Table
-from reengage.ingest.sources.connectors.files.text import (
-    decoded,
-    is_document,
-    lines_of,
-    opened,
-    pieces_of,
-)
+from reengage.ingest.sources.connectors.files.text import decoded, is_document, lines_of, pieces_of
 from reengage.ingest.sources.records import Empty, Notes, Refused, Row
 
 # What is often delivered as a table, and is none, by the bytes that it begins with.
 NO_TABLES = {
-    b"PK\x03\x04": "a zip or a workbook of Excel: unpack it, or save the sheet as CSV UTF-8",
-    b"\xd0\xcf\x11\xe0": "a workbook of Excel: save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel, or one with a password: save it as .xlsx, "
+    "without one",
     b"%PDF": "a PDF: export the data as CSV",
 }
 
@@ -88,12 +82,16 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
         if what := next((what for sign, what in NO_TABLES.items() if begins.startswith(sign)), ""):
             raise SourceError(f"{file.name} is {what}.")
         if kind is None:
+            opened(file).close()  # an archive says better what is wrong
             raise SourceError(
-                f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl or "
-                "parquet in the source."
+                f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl, "
+                "parquet or excel in the source."
             )
         if kind == "parquet":
             yield from parquet.rows_of(file, source, notes)
+            return
+        if kind == "excel":
+            yield from Table(excel.lines_of(file, source, notes), file, source, notes, ",").rows()
             return
         with opened(file) as raw, decoded(raw, source.encoding) as text:
             if kind == "csv":
@@ -106,7 +104,7 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
                 yield from objects.objects_of(
                     lines_of(text, raw, file, source, notes), file, source, notes
                 )
-    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+    except (OSError, *BROKEN) as error:
         raise SourceError(f"{file.name} cannot be read: {error}.") from error
 
 
@@ -124,10 +122,7 @@ def about_rows(file: Path, source: Source) -> int | None:
         with file.open("rb") as raw:
             head = raw.read(1 << 16)
         lines = head.count(b"\n")
-        return (
-            None
-            if head[:2] == b"\x1f\x8b" or not lines
-            else (file.stat().st_size * lines // len(head))
-        )
+        is_packed = file.suffix.lower() in SUFFIXES or b"\0" in head
+        return None if is_packed or not lines else file.stat().st_size * lines // len(head)
     except (OSError, ValueError):
         return None  # whoever reads it says why

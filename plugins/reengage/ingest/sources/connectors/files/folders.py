@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from reengage.ingest.sources import Source
+from reengage.ingest.sources.connectors.files import packed
 
 FORMATS = {
     ".csv": "csv",
@@ -24,6 +25,8 @@ FORMATS = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
 }
 
 # Tables in a form that is not read: whoever reads a folder says so.
@@ -43,7 +46,7 @@ PACKED = {
         ".gpg",
         ".pgp",
     ),
-    *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".avro", ".orc", ".feather", ".arrow"),
+    *(".xls", ".xlsb", ".ods", ".numbers", ".avro", ".orc", ".feather", ".arrow"),
 }
 # What lies beside tables and is none.
 NOTES = {
@@ -159,9 +162,10 @@ def _is_in(path: Path, home: str) -> bool:
 
 
 def format_of(file: Path, source: Source) -> str | None:
-    """csv, jsonl or parquet: as the source says, else as the file's name does; None: neither."""
-    suffixes = [s.lower() for s in file.suffixes if s.lower() != ".gz"]
-    return source.format or (FORMATS.get(suffixes[-1]) if suffixes else None)
+    """csv, jsonl, parquet or excel: as the source says, else as the name of the file does, or of
+    what is packed in it; None: none of them.
+    """
+    return source.format or FORMATS.get(Path(packed.name_within(file)).suffix.lower())
 
 
 def _is_table(file: Path, source: Source) -> bool:

@@ -61,13 +61,18 @@ class Table:
     """A CSV file: its header, and the rows under it."""
 
     def __init__(
-        self, lines: Iterator[str | Broken], file: Path, source: Source, notes: Notes
+        self,
+        lines: Iterator[str | Broken],
+        file: Path,
+        source: Source,
+        notes: Notes,
+        delimiter: str | None = None,
     ) -> None:
         self.lines = _Lines(lines)
         self.file = file
         self.source = source
         self.notes = notes
-        self.delimiter = source.delimiter
+        self.delimiter = delimiter or source.delimiter
         self.line = 1  # of the file, that comes next
         self._read_header()
 

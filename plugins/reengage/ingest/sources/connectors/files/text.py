@@ -3,10 +3,8 @@ file, nor with a line or what a small file unpacks to.
 """
 
 import codecs
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +14,7 @@ from typing import IO
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.files import json_lists
+from reengage.ingest.sources.connectors.files.packed import BROKEN
 from reengage.ingest.sources.records import LONGEST, Broken, Empty, Notes, Refused, resembling
 
 # What a file may unpack to: so many bytes and lines in any case, else so many times its own size.
@@ -26,12 +25,6 @@ NOT_DECODED = re.compile("[\udc80-\udcff]")
 
 class Bomb(SourceError):
     """A file that unpacks to far more than there can be in it."""
-
-
-def opened(file: Path) -> IO[bytes]:
-    with file.open("rb") as probe:
-        zipped = probe.read(2) == b"\x1f\x8b"
-    return gzip.open(file, "rb") if zipped else file.open("rb")  # type: ignore[return-value]
 
 
 def decoded(raw: IO[bytes], encoding: str | None) -> io.TextIOWrapper:
@@ -108,7 +101,7 @@ def is_document(text: io.TextIOWrapper, source: Source) -> bool:
     """Whether JSON is anything but one object a line. The text is then at its beginning again."""
     try:
         return json_lists.is_document(text, source.all_columns, LONGEST)
-    except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile):
+    except BROKEN:
         return False  # the lines before it are read as such
     finally:
         text.seek(0)
@@ -124,7 +117,7 @@ def _breaking_off(file: Path, notes: Notes, place: Callable[[], str]) -> Iterato
             f"{file.name} is left after {place()}: it unpacks to more than {MOST_TIMES} "
             "times its size, or to blank lines alone. Deliver it again, or unpacked."
         )
-    except (EOFError, zlib.error, UnicodeError, gzip.BadGzipFile) as error:
+    except BROKEN as error:
         notes.problem = f"{file.name} breaks off after {place()} ({error}): is it cut?"
 
 

@@ -1,0 +1,173 @@
+"""Workbooks of Excel (.xlsx): a sheet's rows, as lines of CSV, for whoever reads those.
+
+A cell is what it holds, not how it is shown: a number with all its digits, a day as one. Only the
+zeros that a format puts before a number are kept, as an id may begin with them.
+"""
+
+import csv
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, time
+from pathlib import Path
+from typing import IO, Any
+
+from reengage.errors import SourceError
+from reengage.ingest.sources import Source
+from reengage.ingest.sources.connectors.files.text import MOST_TIMES
+from reengage.ingest.sources.records import LONGEST, Broken, Empty, Notes, Refused, typed_text
+
+# What Excel itself can hold.
+MOST_ROWS = 1_048_576
+# Bytes that the parts of a workbook may unpack to that are held at once: all but the sheets.
+MOST_HELD = 64 << 20
+# The same of a sheet, in any case; else so many times its packed size.
+SMALL_SHEET = 256 << 20
+LONGEST_ROW = 16 << 20  # bytes, of a row as it is written in the sheet
+# What is in no sheet of Excel's: a document type, which may unpack without end, and a cell beyond
+# the last column, XFD, up to which a row would be filled.
+_NEVER = re.compile(
+    rb"""<!(?:DOCTYPE|ENTITY)
+    |<(?:\w{1,20}:)?c\s[^>]{0,200}?\br=["'](?:[A-Z]{4}|[YZ][A-Z][A-Z]|X[G-Z][A-Z]|XF[E-Z])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BEGINS = (b"<", b"\xef\xbb\xbf<")  # in UTF-8, as which it is looked through
+_ROW = b"</row>"
+_ZEROS = re.compile("0{2,40}")
+_TIME = re.compile(r"[hHsS]")
+
+
+def lines_of(file: Path, source: Source, notes: Notes) -> Iterator[str | Broken]:
+    """A line for each row of the sheet that the source names, or of the first that is shown; its
+    number is the row's. Raises SourceError for a file that is no workbook, or too much of one.
+    """
+    import openpyxl
+
+    with _reading(file), file.open("rb") as raw:  # of whatever name
+        _check(file)
+        book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
+        try:
+            sheet = _sheet(file, source, book, notes)
+            sheet.reset_dimensions()  # what a program wrote of them may be less than there is
+            formats = source.time_format
+            shown = formats if isinstance(formats, str) else next(iter(formats or ()), None)
+            for number, cells in enumerate(sheet.iter_rows(), 1):
+                if number > MOST_ROWS:
+                    raise SourceError(f"{file.name} has more than {MOST_ROWS:,} rows.")
+                yield _line([_text(cell, source.decimal, shown) for cell in cells])
+        finally:
+            book.close()
+
+
+def _sheet(file: Path, source: Source, book: Any, notes: Notes) -> Any:
+    """Raises Refused where there is none of the source's name."""
+    if source.sheet:
+        named = [one for one in book.worksheets if one.title.strip() == source.sheet.strip()]
+        if not named:
+            raise Refused(
+                f"{file.name} has no sheet {source.sheet}: it has {len(book.worksheets)} others. "
+                "Mend the source's `sheet`, or the workbook."
+            )
+        return named[0]
+    shown = [one for one in book.worksheets if one.sheet_state == "visible"]
+    if not shown:
+        raise Empty(f"{file.name} has no sheet that is shown.")
+    if shown[1:]:
+        notes.told.append(
+            f"the first of its {len(shown)} sheets is read: another is named as `sheet`"
+        )
+    return shown[0]
+
+
+def _text(cell: Any, decimal: str | None, shown: str | None) -> str | None:
+    """A cell's value. shown: how the source says that its times are written."""
+    value = cell.value
+    if isinstance(value, datetime):
+        if shown:
+            return value.strftime(shown)
+        # Whether a time is shown tells a day from its midnight.
+        is_day = value.time() == time() and not _TIME.search(str(cell.number_format))
+        return value.date().isoformat() if is_day else value.isoformat()
+    text = typed_text(value, decimal)
+    if text and isinstance(value, int | float) and _ZEROS.fullmatch(str(cell.number_format)):
+        return text.zfill(len(cell.number_format))
+    return text
+
+
+def _line(cells: list[str | None]) -> str:
+    """A row as one line, whatever its cells hold."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(
+        [" ".join(cell.splitlines()) if cell else "" for cell in cells]
+    )
+    return out.getvalue()
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Whatever is found in a broken workbook, as what it means for its reader."""
+    from xml.etree.ElementTree import ParseError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles, validations and dates that cannot be
+            yield
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        ParseError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        NotImplementedError,
+        EOFError,
+    ) as error:
+        # Not chained: what was found there may be quoted.
+        raise SourceError(
+            f"{file.name} is no whole workbook of Excel ({type(error).__name__}): is it cut? Save "
+            "it again, or its sheet as CSV UTF-8."
+        ) from None
+
+
+def _check(file: Path) -> None:
+    """Raises SourceError where a workbook would take more memory, or time, than there can be in it
+    to read.
+    """
+    held = 0
+    with zipfile.ZipFile(file) as parts:
+        for part in parts.infolist():
+            is_sheet = part.filename.startswith("xl/worksheets/")
+            held += 0 if is_sheet or part.filename.startswith("xl/media/") else part.file_size
+            most = max(SMALL_SHEET, MOST_TIMES * part.compress_size) if is_sheet else MOST_HELD
+            if part.file_size > most or held > MOST_HELD:
+                raise SourceError(
+                    f"{file.name} unpacks to more than is read of a workbook. Save its sheet as "
+                    "CSV UTF-8."
+                )
+            if part.filename.endswith((".xml", ".rels")):
+                with parts.open(part) as xml:
+                    _check_xml(file, xml, is_sheet=is_sheet)
+
+
+def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> None:
+    before, since_row, is_first = b"", 0, True
+    while piece := xml.read(LONGEST):
+        is_other = is_first and not piece.startswith(_BEGINS)
+        is_first = False
+        if is_other or _NEVER.search(before + piece):
+            raise SourceError(f"{file.name} holds what no workbook of Excel does: it is not read.")
+        if is_sheet:
+            last = piece.rfind(_ROW)
+            longest = since_row + (piece.find(_ROW) if last >= 0 else len(piece))
+            since_row = len(piece) - last if last >= 0 else longest
+            if longest > LONGEST_ROW:
+                raise SourceError(
+                    f"{file.name} has a row of more than {LONGEST_ROW >> 20} MiB. Save its sheet "
+                    "as CSV UTF-8."
+                )
+        before = piece[-256:]
