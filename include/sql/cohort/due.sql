@@ -235,14 +235,17 @@ WITH fact AS (
     -- By contact: joined as a whole, the view would be worked out for everybody.
     CROSS JOIN
         LATERAL (
-            SELECT max(stop.stopped_at) AS stopped_at
+            -- FILTER, as in outbox/claim.
+            SELECT
+                max(stop.stopped_at) FILTER (
+                    WHERE core.stands_at(stop.stopped_at, stop.ended_at, :at)
+                ) AS stopped_at
             FROM core.stop_elsewhere AS stop
             WHERE
                 stop.contact_id = due.contact_id
                 AND NOT stop.is_by_number
                 AND stop.channel = :channel
                 AND coalesce(stop.purpose = :purpose, TRUE)
-                AND core.stands_at(stop.stopped_at, stop.ended_at, :at)
         ) AS elsewhere
     WHERE elsewhere.stopped_at IS NOT NULL
     UNION ALL

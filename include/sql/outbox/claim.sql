@@ -191,13 +191,16 @@ judged AS MATERIALIZED (
             AND message.dormant_since = opened.dormant_since
     -- By contact: joined as a whole, the view would be worked out for everybody.
     CROSS JOIN LATERAL (
-        SELECT max(stop.stopped_at) AS stopped_at
+        -- FILTER: of a bare max() the planner plans the whole view a second time, in order.
+        SELECT
+            max(stop.stopped_at) FILTER (
+                WHERE core.stands_at(stop.stopped_at, stop.ended_at, :now)
+            ) AS stopped_at
         FROM core.stop_elsewhere AS stop
         WHERE
             stop.contact_id = message.contact_id
             AND stop.channel = message.channel
             AND coalesce(stop.purpose = :purpose, TRUE)
-            AND core.stands_at(stop.stopped_at, stop.ended_at, :now)
     ) AS elsewhere
 )
 
