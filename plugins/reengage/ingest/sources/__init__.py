@@ -23,7 +23,15 @@ from pydantic import (
 from reengage.errors import ConfigurationError
 from reengage.ingest.sources import connectors, numerals
 from reengage.ingest.sources.conditions import Conditions, Rule
-from reengage.ingest.sources.places import KEYS, NEEDED, OTHERS, PLACES, Request
+from reengage.ingest.sources.places import (
+    KEYS,
+    NEEDED,
+    OTHERS,
+    PLACES,
+    Request,
+    check_path,
+    is_address,
+)
 from reengage.policy import Kind, Policy, TimeZone
 from reengage.settings import settings
 from reengage.yaml_files.mistakes import explain
@@ -294,6 +302,8 @@ class Source(_Part):
         for key, what in NEEDED.get(name, {}).items():
             if not getattr(self, key):
                 raise ValueError(f"{key}: the connector {name} needs it: {what}")
+        if name == "files":
+            check_path(self.path, has_connection=bool(self.connection))
         if name == "sql" and (self.table is None) == (self.query is None):
             raise ValueError("table: say one of table and query")
         if self.by_time and self.by_key:
@@ -469,14 +479,16 @@ def read_source(file: Path) -> Source:
         )
     except ValidationError as error:
         raise ConfigurationError(f"The source {file} {explain(error, text, Source)}") from error
-    path = Path(expand(source.path, str(file))) if source.path else None
+    path = expand(source.path, str(file))
+    try:
+        check_path(path, has_connection=bool(source.connection and source.path))
+    except ValueError as error:
+        raise ConfigurationError(f"The source {file}: {error}.") from None
+    if path and not is_address(path):
+        path = str(file.parent / path)  # relative to the YAML, wherever the command is typed
     marker = source.complete_marker and expand(source.complete_marker, str(file))
     return source.model_copy(
-        update={
-            # A relative path is relative to the YAML, wherever the command is typed.
-            "path": str(path if path.is_absolute() else file.parent / path) if path else "",
-            "complete_marker": marker and str(file.parent / marker),
-        }
+        update={"path": path, "complete_marker": marker and str(file.parent / marker)}
     )
 
 

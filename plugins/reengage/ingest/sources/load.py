@@ -216,6 +216,7 @@ class _Reader:
         self.rows_read = 0  # of the file that is read, before lines of one order become one
         self.broken: list[str] = []  # files that could not be read whole
         self.unheard: list[str] = []  # those of them in which somebody may have withdrawn
+        self.is_unlisted = False  # whether what there is to read could not be asked for
         self.shrunk: str | None = None  # why so much that is missing is not taken for deleted
 
     def load(self) -> Load:
@@ -242,7 +243,14 @@ class _Reader:
 
     def _read_files(self, load_id: int) -> list[int]:
         """Those that are new or changed; the ids of all as they were read last."""
-        found = self.connector.parts(None, self.clock())
+        try:
+            found = self.connector.parts(None, self.clock())
+        except SourceError as error:  # of a place elsewhere
+            self.is_unlisted = True
+            self._note(str(error), is_broken=True)
+            if self.source.entity == "consent":
+                self.unheard.append(str(error))
+            return []
         self.parts = len(found)
         for part in found:
             try:
@@ -609,7 +617,8 @@ class _Reader:
                     f"{self.source.name}: {told}"
                     for told in past.unmatched(self.seen, is_new_mapping=is_new)
                 ]
-            if not self.parts and not has_rows and not self.source.required:
+            is_nothing = not self.parts and not self.is_unlisted and not has_rows
+            if is_nothing and not self.source.required:
                 self.notes.append(
                     f"{self.source.name}: there is no file at {self.connector.where}, and "
                     "there never was one: is it written so?"
@@ -640,7 +649,8 @@ class _Reader:
             )
         if self.shrunk:
             return f"{name}: {self.shrunk}"
-        if self.connector.is_live and self.broken and (self.source.required or self.unheard):
+        is_partly = self.is_unlisted or (self.connector.is_live and bool(self.broken))
+        if is_partly and (self.source.required or self.unheard):
             what = "whoever withdrew" if self.source.entity == "consent" else "who came back"
             return (
                 f"{name} is not read to its end, so {what} could be texted. {self._told()} Run the "

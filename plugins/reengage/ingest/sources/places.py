@@ -1,13 +1,17 @@
 """What a source's YAML says of where its data lies: the keys of each connector."""
 
+import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # The keys that say where the data of a source lies, by the connector whose they are.
 INTERVAL = frozenset({"by_time", "start", "overlap_hours", "window_days"})
 KEYS: dict[str, frozenset[str]] = {
-    "files": frozenset({"path", "format", "sheet", "delimiter", "encoding", "broken_files"}),
+    "files": frozenset(
+        {"path", "connection", "format", "sheet", "delimiter", "encoding", "broken_files"}
+    ),
     "sql": frozenset({"connection", "table", "query", "by_key", "overlap_keys"}) | INTERVAL,
     "rest": frozenset({"connection", "request"}) | INTERVAL,
     "python": frozenset({"connection", "function", "options"}) | INTERVAL,
@@ -24,6 +28,34 @@ NEEDED = {
     },
     "python": {"function": "a function of yours, like my_package.orders:read"},
 }
+
+
+def is_address(path: str) -> bool:
+    """Whether a path says a place beyond this machine: s3://bucket/orders."""
+    return "://" in path
+
+
+def check_path(path: str, *, has_connection: bool) -> None:
+    """Raises ValueError for an address that holds what opens it, as it stands in logs and tables,
+    or is none.
+    """
+    if not is_address(path):
+        if has_connection:
+            raise ValueError(
+                "connection: of files it goes with an address, like s3://bucket/orders"
+            )
+        return
+    parts = urlsplit(path)
+    if "::" in path or parts.scheme in ("file", "local"):
+        raise ValueError("path: write one address (s3://bucket/orders), or a path of this machine")
+    if "@" in parts.netloc or (
+        parts.scheme in ("http", "https") and _SECRET.search(parts.query.casefold())
+    ):
+        raise ValueError("path: what opens it goes into an Airflow connection, named as connection")
+
+
+# A parameter that opens an address.
+_SECRET = re.compile(r"(?:^|&)[^=&]*(?:sig|token|key|secret|passw|auth|cred)[^=&]*=")
 
 
 class _Part(BaseModel):

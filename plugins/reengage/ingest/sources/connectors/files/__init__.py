@@ -17,8 +17,10 @@ from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
 from reengage.ingest.sources.connectors.files import excel, folders, objects, parquet
 from reengage.ingest.sources.connectors.files.packed import BROKEN, SUFFIXES, opened
+from reengage.ingest.sources.connectors.files.remote import Remote
 from reengage.ingest.sources.connectors.files.table import Table
 from reengage.ingest.sources.connectors.files.text import decoded, is_document, lines_of, pieces_of
+from reengage.ingest.sources.places import is_address
 from reengage.ingest.sources.records import Empty, Notes, Refused, Row
 
 # What is often delivered as a table, and is none, by the bytes that it begins with.
@@ -30,19 +32,24 @@ NO_TABLES = {
 
 
 class Files(Connector):
-    """The files that a source's path means; each is a part."""
+    """The files that a source's path means, here or elsewhere; each is a part."""
 
     def __init__(self, source: Source, zone: ZoneInfo, accesses: Accesses = of_environment) -> None:
         super().__init__(source, zone, accesses)
         self.where = source.path
+        self._elsewhere = Remote(source, accesses) if is_address(source.path) else None
 
     def parts(self, before: str | None, now: datetime) -> list[Part]:
-        found = folders.find(self.source)
-        if self.source.deletes == "snapshot":
-            found = found[-1:]  # which says all that there is
-        return [Part(str(path), path.name) for path in found]
+        if self._elsewhere:
+            found = self._elsewhere.find()
+        else:
+            found = [Part(str(path), path.name) for path in folders.find(self.source)]
+        # The newest of snapshots says all that there is.
+        return found[-1:] if self.source.deletes == "snapshot" else found
 
     def stamp(self, part: Part, now: datetime) -> Stamp:
+        if self._elsewhere:
+            return self._elsewhere.stamp(part, now)
         try:
             stat = Path(part.address).stat()
         except OSError as error:  # it was there a moment ago
@@ -50,12 +57,18 @@ class Files(Connector):
         return Stamp(stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
 
     def read(self, part: Part, notes: Notes) -> Iterator[Row]:
-        return read(Path(part.address), self.source, notes)
+        if self._elsewhere is None:
+            yield from read(Path(part.address), self.source, notes)
+            return
+        with self._elsewhere.here(part) as file:
+            yield from read(file, self.source, notes)
 
     def about_rows(self, part: Part) -> int | None:
-        return about_rows(Path(part.address), self.source)
+        return None if self._elsewhere else about_rows(Path(part.address), self.source)
 
     def left_out(self) -> list[str]:
+        if self._elsewhere:
+            return self._elsewhere.left_out
         return [path.name for path in folders.left_out(self.source)]
 
 

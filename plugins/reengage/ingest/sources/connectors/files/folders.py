@@ -108,7 +108,7 @@ def find(source: Source) -> list[Path]:
     home, parts = _home(source)
     found = _matching(home, parts, os.path.realpath(home))
     if parts == ALL:
-        found = (file for file in found if file.is_dir() or _is_table(file, source))
+        found = (file for file in found if file.is_dir() or is_table(file, source))
     return sorted(dict.fromkeys(found), key=_age)
 
 
@@ -121,10 +121,13 @@ def left_out(source: Source) -> list[Path]:
     return [
         file
         for file in found
-        if file.is_file()
-        and not _is_table(file, source)
-        and file.suffix.lower() not in {"", *NOTES}
+        if file.is_file() and not is_table(file, source) and may_be_table(file)
     ]
+
+
+def may_be_table(file: Path) -> bool:
+    """Whether a name that says no format may yet be a table's."""
+    return file.suffix.lower() not in {"", *NOTES}
 
 
 def leads_out(file: Path, source: Source) -> Path | None:
@@ -168,7 +171,8 @@ def format_of(file: Path, source: Source) -> str | None:
     return source.format or FORMATS.get(Path(packed.name_within(file)).suffix.lower())
 
 
-def _is_table(file: Path, source: Source) -> bool:
+def is_table(file: Path, source: Source) -> bool:
+    """Whether a name in a folder is of a table, be it one that is not read."""
     return format_of(file, source) is not None or file.suffix.lower() in PACKED
 
 
@@ -208,12 +212,12 @@ def _matching(
             return
         yield from _matching(base, rest or ["*"], home)
         for name in names:
-            if (base / name).is_dir() and not _is_tools(name, "*"):
+            if (base / name).is_dir() and not is_tools(name, "*"):
                 yield from _matching(base / name, parts, home, above | {real})
         return
     for name in names:
         fits = fnmatchcase(name, part) or fnmatchcase(name, part.replace("[", "[[]"))
-        if fits and not _is_tools(name, part):
+        if fits and not is_tools(name, part):
             yield from _down(base / name, rest, home, above)
 
 
@@ -224,7 +228,7 @@ def _down(path: Path, rest: list[str], home: str, above: frozenset[str]) -> Iter
         yield path
 
 
-def _is_tools(name: str, pattern: str) -> bool:
+def is_tools(name: str, pattern: str) -> bool:
     """Whether a name is a tool's, and the pattern does not ask for such names itself."""
     if TOOLS.match(name) and not pattern.startswith(name[0]):
         return True
