@@ -13,10 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from reengage.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -291,6 +287,8 @@ def warehouse_url() -> str:
     names, else the embedded server of this home. Raises ConfigurationError where neither is there.
     """
     if address := given(WAREHOUSE_VARIABLE):
+        from sqlalchemy.exc import ArgumentError
+
         try:
             return _address_of(address)
         except (ValueError, AttributeError, ArgumentError) as error:
@@ -313,6 +311,8 @@ def warehouse_url() -> str:
 
 def _address_of(said: str) -> str:
     """The address in what AIRFLOW_CONN_REENGAGE_WAREHOUSE holds."""
+    from sqlalchemy.engine import make_url
+
     if said.startswith("{"):
         parts = json.loads(said)
         extra = parts.get("extra") or {}
@@ -345,6 +345,9 @@ def warehouse_address(
     (sslmode, sslrootcert, options, …); what libpq does not know is Airflow's own. A connection
     without a password takes that of REENGAGE_WAREHOUSE_PASSWORD (or …_FILE).
     """
+    import psycopg
+    from sqlalchemy.engine import URL
+
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
     return URL.create(
         "postgresql+psycopg",

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import sqlalchemy as sa
 
@@ -29,7 +29,9 @@ from reengage.settings import (
     settings,
 )
 from reengage_local.postgres import EmbeddedServer
-from reengage_local.serving import RunningServer, serve
+
+if TYPE_CHECKING:
+    from reengage_local.serving import RunningServer
 
 SEED = "larkfield"
 # Which provider the sandbox is taken for: infobip, twilio or mailup.
@@ -88,7 +90,7 @@ class Services:
     """
 
     def __init__(self, engine: sa.Engine, policy: Policy, clock: Clock) -> None:
-        from reengage.web import create_app
+        from reengage.web.app import create_app
         from reengage.web.http_server import options
         from reengage.web.webhooks import providers_of_environment
         from reengage_local.sandbox import create_sandbox
@@ -121,7 +123,9 @@ def _key() -> str:
     return secret("sandbox")
 
 
-def _on_kept_port(name: str, app: object, **options: Any) -> RunningServer:
+def _on_kept_port(name: str, app: object, **options: Any) -> "RunningServer":
+    from reengage_local.serving import serve  # with uvicorn, which most commands need not wait for
+
     file = settings().home / "ports" / name
     if file.exists():
         with contextlib.suppress(ConfigurationError, ValueError):

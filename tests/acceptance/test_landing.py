@@ -27,7 +27,7 @@ from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
-from reengage.web import create_app
+from reengage.web.app import create_app
 from reengage_local.landing import samples
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)

@@ -26,7 +26,7 @@ CORE = (
     "reengage.web",
     "reengage_local.sandbox",
 )
-HEAVY = {"pandas", "great_expectations", "pyarrow", "phonenumbers", "alembic"}
+HEAVY = {"pandas", "great_expectations", "pyarrow", "phonenumbers", "alembic", "requests"}
 
 
 def python(code: str, **environment: str) -> str:

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from model import Consent, Contact, Interaction, Model, Reply, Suppression
 
-from reengage import db, web
+from reengage import db
 from reengage.clock import SimulatedClock
 from reengage.journey import cohort, release
 from reengage.outcome import outcomes
 from reengage.policy import Caps, Policy, Step, read_policy
 from reengage.texts.messages import message_id
+from reengage.web import app
 
 # A rule for each verdict.
 RULES = {"human": "confirmed", "machine": "crawler", "unsure": "no_sign"}
@@ -59,7 +60,7 @@ SHIPPED = read_policy(Path("include/journey.yaml").resolve())
 
 def create_app(engine: sa.Engine, *given: Any, **more: Any) -> FastAPI:
     """The link service of a warehouse, with the login that it has on servers."""
-    return web.create_app(as_service(engine), *given, **more)
+    return app.create_app(as_service(engine), *given, **more)
 
 
 def as_service(engine: sa.Engine) -> sa.Engine:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from airflow.sdk import Param, get_current_context
@@ -22,7 +22,6 @@ from reengage.connections import Access
 from reengage.errors import ConfigurationError, ProviderError, ReengageError, SendRefused
 from reengage.journey import simulation
 from reengage.policy import Policy, read_policy
-from reengage.sending.providers import Account, Provider, account_from_uri_or_json, provider_for
 from reengage.settings import (
     LINKS_VARIABLE,
     SANDBOX_VARIABLE,
@@ -31,6 +30,9 @@ from reengage.settings import (
     warehouse_address,
     warehouse_url,
 )
+
+if TYPE_CHECKING:  # with them comes a client of HTTP that no DAG file needs
+    from reengage.sending.providers import Account, Provider
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +229,7 @@ def warehouse() -> sa.Engine:
     return engine
 
 
-def _account() -> Account | None:
+def _account() -> "Account | None":
     """The account of the connection reengage_sms, of the file that holds it, else of the local
     sandbox, if any is there.
     """
@@ -236,11 +238,13 @@ def _account() -> Account | None:
         from reengage.airflow.hooks import account_from_connection
 
         return account_from_connection(known)
+    from reengage.sending.providers import account_from_uri_or_json
+
     said = given(SMS_VARIABLE) or os.environ.get(SANDBOX_VARIABLE)
     return account_from_uri_or_json(said) if said else None
 
 
-def _refuse_real(account: Account) -> None:
+def _refuse_real(account: "Account") -> None:
     """A simulated time never meets people who can really be texted."""
     if not account.is_sandbox:
         raise SendRefused(
@@ -250,7 +254,7 @@ def _refuse_real(account: Account) -> None:
         )
 
 
-def _check_mode(policy: Policy, account: Account) -> None:
+def _check_mode(policy: Policy, account: "Account") -> None:
     """A rehearsal texts nobody, and what texts nobody is no campaign."""
     if policy.mode == "sandbox" and not account.is_sandbox:
         raise SendRefused(
@@ -267,7 +271,7 @@ def _check_mode(policy: Policy, account: Account) -> None:
         )
 
 
-def _check_replies(policy: Policy, provider: Provider) -> None:
+def _check_replies(policy: Policy, provider: "Provider") -> None:
     """Nobody is asked to reply where no reply is heard."""
     from reengage.texts.countries import is_number  # with it come tables that no DAG file needs
 
@@ -279,7 +283,7 @@ def _check_replies(policy: Policy, provider: Provider) -> None:
         )
 
 
-def provider(run: Run) -> Provider:
+def provider(run: Run) -> "Provider":
     """The provider: the connection reengage_sms, else the local sandbox.
 
     The guards of every send are here, and of every poll: who rehearses would take away replies
@@ -289,6 +293,8 @@ def provider(run: Run) -> Provider:
     real people, for a policy whose mode is not the provider's, for texts that ask for replies that
     the provider does not tell, and where there is no provider.
     """
+    from reengage.sending.providers import provider_for
+
     if run.is_backfill:
         raise SendRefused(
             "This run is a backfill, and a backfill texts nobody. To see what would have been "

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
 from markupsafe import Markup
+from starlette.responses import HTMLResponse
 
 from reengage.errors import ConfigurationError
 from reengage.policy import CouponOffer, Policy, Step

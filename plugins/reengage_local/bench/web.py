@@ -132,7 +132,7 @@ def _serve_path(listener: socket.socket, url: str, home: str) -> None:
     import uvicorn
 
     from reengage.clock import wall_clock
-    from reengage.web import create_app
+    from reengage.web.app import create_app
     from reengage.web.http_server import options
 
     app = create_app(db.engine(url), read_policy(INCLUDE / "journey.yaml"), wall_clock, {})

@@ -15,7 +15,8 @@ from patience import in_time
 from reengage.clock import SimulatedClock
 from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
-from reengage.web import create_app, http_server
+from reengage.web import http_server
+from reengage.web.app import create_app
 
 
 @pytest.fixture(scope="module")
