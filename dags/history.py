@@ -1,12 +1,17 @@
 """
 ### History: past days, replayed in one pass
 
-For past days, how many contacts reached each step of the policy's ladder, how many stood there, and
-how many came back by themselves. It reads `core.interaction`, writes `history`, and never sends.
+For past days, whom a policy would have written to, what held the others back, what the texts would
+have cost, and how many came back by themselves. It decides as the journey does, in tables of its own;
+it writes `history` alone, and never sends.
 
-Trigger it with `{"from": "1997-01-01", "to": "1997-12-31"}` for any number of days in one pass, or
-backfill it for single days: `airflow backfill create --dag-id reengage_history --from-date … --to-date …`.
-On its own schedule it adds the day before.
+Trigger it with `{"from": "1997-01-01", "to": "1997-12-31"}` for any number of days at once. Beside
+these the configuration takes `"policy"` (another file than the installation's, on the worker),
+`"name"` (of the scenario; else the file's), `"audience": true` (keep who was due in
+`history.audience`) and `"begin"` (the day on which the scenario's journey begins). Or backfill it for
+single days: `airflow backfill create --dag-id reengage_history --from-date … --to-date …`; each day
+lives the months before it again, so that many days are quicker at once. On its own schedule it adds the
+day before. docs/history.md says what is followed, and what is left out.
 
 **When it fails**: the days asked for are not loaded yet (the message says through when the data
 goes), or the database was away. Clear the task; a replay replaces what it wrote before.
@@ -37,11 +42,19 @@ def history() -> None:
     @task
     @told_plainly
     def replay() -> int:
-        from reengage.airflow.runtime import current_span, warehouse
+        from reengage.airflow.runtime import current_replay, warehouse
         from reengage.history import replays
 
-        policy, first, last = current_span()
-        return replays.replay(warehouse(), policy, first, last)
+        asked = current_replay()
+        return replays.replay(
+            warehouse(),
+            asked.policy,
+            asked.first,
+            asked.last,
+            scenario=replays.scenario_of(asked.file, asked.name),
+            begin=asked.begin,
+            with_audience=asked.with_audience,
+        ).days
 
     replay()
 

@@ -1243,14 +1243,40 @@ CREATE TABLE outcome.experiment_unit (
     CONSTRAINT experiment_unit_pkey PRIMARY KEY (experiment, unit)
 );
 
+-- Kept on request.
+CREATE TABLE history.audience (
+    contact_id bigint NOT NULL,
+    scenario text NOT NULL,
+    as_of date NOT NULL,
+    step text NOT NULL,
+    reason cohort.reason NOT NULL,  -- `due`: would have been written to; others: why not
+    CONSTRAINT audience_pkey PRIMARY KEY (contact_id, scenario, as_of)
+);
+CREATE INDEX audience_by_day ON history.audience (scenario, as_of);
+
 -- entered: contacts that reached the step's threshold on as_of; dormant: contacts at the step.
 CREATE TABLE history.cohort_day (
     scenario text NOT NULL,
     as_of date NOT NULL,
     step text NOT NULL,
-    entered bigint NOT NULL,
-    dormant bigint NOT NULL,
+    entered bigint NOT NULL,  -- came to stand at the step on that day
+    dormant bigint NOT NULL,  -- stand at the step at the end of the day
+    due bigint,  -- decided on that day; null: replayed before this was kept
+    would_send bigint,  -- of those due, who would have been written to
+    segments bigint,  -- of their texts; a text that cannot be made has none
+    cost numeric,  -- of the segments, by the policy's prices, in the brand's currency
+    policy_version text,
     CONSTRAINT cohort_day_pkey PRIMARY KEY (scenario, as_of, step)
+);
+
+CREATE TABLE history.cohort_reason (
+    scenario text NOT NULL,
+    as_of date NOT NULL,
+    step text NOT NULL,
+    action cohort.action NOT NULL,
+    reason cohort.reason NOT NULL,
+    contacts bigint NOT NULL,  -- of the day's due, for whom it was decided so
+    CONSTRAINT cohort_reason_pkey PRIMARY KEY (scenario, as_of, step, reason)
 );
 
 -- Of the contacts that reached inactive_days, those that came back within so many days more,

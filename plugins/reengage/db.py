@@ -114,9 +114,52 @@ def split(text: str) -> list[str]:
 _COLUMNS = re.compile(r"\b(?:(\w+)\.)?entity_columns\b")
 
 
+# What stands in for what: (a table or view, the name of a temporary one).
+StandIns = tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def stand_in(connection: Connection, stand_ins: StandIns) -> Iterator[None]:
+    """Let the statements that run on a connection read and write temporary tables and views in the
+    place of others: what they do is of a world of its own. To others than those they may not write
+    (ConfigurationError); what else they read is the warehouse's.
+    """
+    connection.execution_options(stand_ins=stand_ins)
+    try:
+        yield
+    finally:
+        connection.execution_options(stand_ins=())
+
+
+def _stand_ins(connection: Connection) -> StandIns:
+    found: StandIns = connection.get_execution_options().get("stand_ins", ())
+    return found
+
+
+def renamed(statement: str, stand_ins: StandIns) -> str:
+    """A statement (or the text of a view) over the tables and views that stand in."""
+    places = dict(stand_ins)
+    return _QUALIFIED.sub(lambda found: places.get(found[0], found[0]), statement)
+
+
+_QUALIFIED = re.compile(r"\b[a-z_]+\.[a-z_]+\b(?!\.)")
+_WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|TRUNCATE)\s+(\w+\.\w+)")
+
+
+def _among_stand_ins(name: str, statement: str, stand_ins: StandIns) -> str:
+    if not stand_ins:
+        return statement
+    found = renamed(statement, stand_ins)
+    if written := _WRITES.search(found):
+        raise ConfigurationError(
+            f"{name}.sql would write to {written[1]}, for which nothing stands in here."
+        )
+    return found
+
+
 @functools.cache
 def _statements(
-    name: str, table: str | None, columns: tuple[str, ...] = ()
+    name: str, table: str | None, columns: tuple[str, ...] = (), stand_ins: StandIns = ()
 ) -> tuple[tuple[sa.TextClause, frozenset[str]], ...]:
     file = SQL / f"{name}.sql"
     if not file.is_file():
@@ -128,7 +171,10 @@ def _statements(
         raise ConfigurationError(f"{name}.sql: columns are given where entity_columns is, only.")
     clauses = [
         sa.text(
-            _COLUMNS.sub(partial(_named, columns), statement.replace("raw.entity", table or ""))
+            _COLUMNS.sub(
+                partial(_named, columns),
+                _among_stand_ins(name, statement, stand_ins).replace("raw.entity", table or ""),
+            )
         )
         for statement in bare
     ]
@@ -157,7 +203,7 @@ def run(
     file of several statements runs in the caller's transaction. A bind that the file does not use
     is a mistake (ConfigurationError), as is a missing one.
     """
-    statements = _statements(name, table, columns)
+    statements = _statements(name, table, columns, _stand_ins(connection))
     used = frozenset().union(*(names for _, names in statements))
     if used != binds.keys():
         raise ConfigurationError(f"{name}.sql takes {sorted(used)}, but was given {sorted(binds)}.")
@@ -172,7 +218,7 @@ def stream(
     """The rows of include/sql/<name>.sql, one statement, some at a time: memory stays flat. Others
     may run in the same transaction meanwhile.
     """
-    ((clause, _),) = _statements(name, None)
+    ((clause, _),) = _statements(name, None, (), _stand_ins(connection))
     options = {"stream_results": True, "max_row_buffer": rows_at_once}
     with connection.execute(clause, binds, execution_options=options) as result:
         yield from result.partitions(rows_at_once)
@@ -252,7 +298,10 @@ def analyze_grown(connection: Connection, **written: int) -> None:
     what the planner knows of, by the rows given: a fraction of a second each, which an ordinary day
     need not pay.
     """
-    grown = {name.replace("__", "."): rows for name, rows in written.items() if rows}
+    stand_ins = _stand_ins(connection)
+    grown = {
+        renamed(name.replace("__", "."), stand_ins): rows for name, rows in written.items() if rows
+    }
     if not grown:
         return
     known = connection.execute(

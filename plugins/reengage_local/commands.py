@@ -43,7 +43,20 @@ def add(command: Command) -> None:
     command("demo", _demo)
     command("day", _day, "as-of", "approve", approve="")
     command("preview", _preview, "as-of", "csv", csv="")
-    command("replay", _replay, "from", "to")
+    replay = command(
+        "replay",
+        _replay,
+        "from",
+        "to",
+        "policy",
+        "audience",
+        "begin",
+        policy="",
+        audience="",
+        begin="",
+    )
+    replay.add_argument("--name", default="")
+    command("compare", _compare, "a", "b", "from", "to", a="default", **{"from": "", "to": ""})
     command("up", _up)
     command("down", _down)
     command("clean", _clean)
@@ -96,11 +109,29 @@ def _preview(given: argparse.Namespace) -> None:
 
 
 def _replay(given: argparse.Namespace) -> None:
-    """past days in one pass; nothing is sent"""
+    """whom a policy would have written to on past days; nothing is sent"""
     from reengage.cli import parse_day
     from reengage_local.replay import run_replay
 
-    run_replay(parse_day(getattr(given, "from")), parse_day(given.to))
+    run_replay(
+        parse_day(getattr(given, "from")),
+        parse_day(given.to),
+        file=Path(given.policy) if given.policy else None,
+        name=given.name or None,
+        begin=parse_day(given.begin) if given.begin else None,
+        with_audience=given.audience.lower() in ("1", "yes", "true"),
+    )
+
+
+def _compare(given: argparse.Namespace) -> None:
+    """replayed scenarios beside each other"""
+    from reengage.cli import parse_day
+    from reengage.history import compare
+    from reengage.policy import read_policy
+
+    first, last = (parse_day(text) if text else None for text in (getattr(given, "from"), given.to))
+    names = [given.a or "default", *filter(None, (name.strip() for name in given.b.split(",")))]
+    print("\n".join(compare.lines(warehouse(), read_policy(), names, first, last)))
 
 
 def _up(_: argparse.Namespace) -> None:

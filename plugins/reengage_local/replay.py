@@ -1,23 +1,41 @@
-"""`make replay`: past days in one pass, through the history DAG; nothing is sent."""
+"""`make replay`: past days under a policy, through the history DAG; nothing is sent."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from reengage import db
 from reengage.history import replays
+from reengage.policy import Policy, read_policy
 from reengage_local.day import DayRunner, day_runner
 from reengage_local.stack import Screen
 
 
-def run_replay(first: date, last: date) -> None:
-    """Replay the days first to last and show what they held. Where nothing was ever decided in this
-    home, what is not loaded yet is loaded first. Raises ReengageError.
+def run_replay(
+    first: date,
+    last: date,
+    *,
+    file: Path | None = None,
+    name: str | None = None,
+    begin: date | None = None,
+    with_audience: bool = False,
+) -> None:
+    """Replay the days first to last under the policy of `file` (None: this installation's), as the
+    scenario `name` (None: the file's), and show what they held. Where nothing was ever decided in
+    this home, what is not loaded yet is loaded first. Raises ReengageError.
     """
+    policy = read_policy(file)
+    scenario = replays.scenario_of(file, name)
+    conf = {"from": first.isoformat(), "to": last.isoformat(), "name": scenario}
+    conf |= {"policy": str(file.resolve())} if file else {}
+    conf |= {"begin": begin.isoformat()} if begin else {}
+    conf |= {"audience": "yes"} if with_audience else {}
     with day_runner("replay", last) as (runner, screen):
         _load(runner, screen, last)
-        runner.dag("reengage_history", **{"from": first.isoformat(), "to": last.isoformat()})
-        for line in _report(runner.engine, first, last):
+        runner.dag("reengage_history", **conf)
+        for line in _report(runner.engine, policy, scenario, first, last):
             screen.say(line)
 
 
@@ -33,25 +51,46 @@ def _load(runner: DayRunner, screen: Screen, last: date) -> None:
         runner.dag("reengage_ingest", as_of=last.isoformat(), now=runner.clock().isoformat())
 
 
-def _report(engine: sa.Engine, first: date, last: date) -> list[str]:
-    same = {"scenario": replays.DEFAULT_SCENARIO, "from_day": first, "to_day": last}
+def _report(
+    engine: sa.Engine, policy: Policy, scenario: str, first: date, last: date
+) -> Iterator[str]:
+    span = {"from_day": first, "to_day": last}
     with engine.connect() as connection:
-        steps = db.run(connection, "history/steps", **same).all()
-        curve = db.run(connection, "history/curve", scenario=replays.DEFAULT_SCENARIO).all()
+        steps = db.run(connection, "history/steps", scenario=scenario, **span).all()
+        reasons = db.run(connection, "history/reasons", scenarios=[scenario], **span).all()
+        curve = db.run(connection, "history/curve", scenario=scenario).all()
     days = (last - first + timedelta(1)).days
-    lines = [f"{days:,} days, {first} to {last}, replayed; nothing was sent.", ""]
-    lines += ["  step        entered   at the step on an average day"]
-    lines += [f"  {r.step:<10}{r.entered:>9,}{r.dormant:>12,.0f}" for r in steps]
+    yield f"{scenario}: {days:,} days, {first} to {last}, replayed; nothing was sent."
+    yield ""
+    yield (
+        f"  {'step':<10}{'reached it':>12}{'on an average day':>19}{'due':>10}{'texts':>10}"
+        f"{'segments':>10}{f'cost ({policy.brand.currency})':>14}"
+    )
+    for row in steps:
+        yield (
+            f"  {row.step:<10}{row.entered:>12,}{row.dormant:>19,.0f}{row.due:>10,}"
+            f"{row.would_send:>10,}{row.segments:>10,}{row.cost:>14,.2f}"
+        )
+    yield ""
+    yield "  Of those who were due, day by day:"
+    for row in reasons:
+        yield f"    {row.label:<38}{row.contacts:>10,}"
     if curve:
-        lines += ["", "  Who came back without any message, of those who were quiet for"]
+        yield ""
+        yield "  Who came back without any message, of those who were quiet for"
         spans = sorted({r.within_days for r in curve})
-        lines += ["    days" + "".join(f"{f'in {n} days':>12}" for n in spans)]
+        yield "    days" + "".join(f"{f'in {n} days':>12}" for n in spans)
         for quiet in sorted({r.inactive_days for r in curve}):
-            row = {r.within_days: r for r in curve if r.inactive_days == quiet}
+            of_quiet = {r.within_days: r for r in curve if r.inactive_days == quiet}
             shares = (
-                f"{row[n].returned / row[n].at_risk:>12.1%}" if row[n].at_risk else f"{'-':>12}"
+                f"{of_quiet[n].returned / of_quiet[n].at_risk:>12.1%}"
+                if of_quiet[n].at_risk
+                else f"{'-':>12}"
                 for n in spans
             )
-            lines += [f"    {quiet:>4}" + "".join(shares)]
-    lines += ["", "The tables: history.cohort_day, history.return_curve (make psql)."]
-    return lines
+            yield f"    {quiet:>4}" + "".join(shares)
+    yield ""
+    yield "  Left out:"
+    yield from (f"  - {what}" for what in replays.LEFT_OUT)
+    yield ""
+    yield f"Beside another: make compare A={replays.DEFAULT_SCENARIO} B=… (make psql: history.*)."

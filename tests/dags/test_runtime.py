@@ -183,13 +183,29 @@ def test_without_a_connection_the_sandbox_is_used(monkeypatch: pytest.MonkeyPatc
     assert runtime.provider(a_run(is_simulated=True)).is_sandbox
 
 
-def test_a_span_of_days_is_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_is_asked_for_by_its_days_and_policy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31"})
-    _, first, last = runtime.current_span()
-    assert (first, last) == (date(1997, 1, 1), date(1997, 12, 31))
+    asked = runtime.current_replay()
+    assert (asked.first, asked.last) == (date(1997, 1, 1), date(1997, 12, 31))
+    assert (asked.file, asked.name, asked.begin, asked.with_audience) == (None, None, None, False)
+    assert asked.policy == runtime.read_policy()
+    file = tmp_path / "slow.yaml"
+    shipped = Path("include/journey.yaml").read_text(encoding="utf-8")
+    file.write_text(shipped.replace("after_days: 30", "after_days: 45", 1), encoding="utf-8")
+    more = {"policy": str(file), "name": "late", "begin": "1996-07-01", "audience": True}
+    in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31", **more})
+    asked = runtime.current_replay()
+    assert asked.policy.steps[0].after_days == 45
+    assert (asked.file, asked.name, asked.begin) == (file, "late", date(1996, 7, 1))
+    assert asked.with_audience
     in_run(monkeypatch, conf={"from": "1997-01-01"})
     with pytest.raises(ConfigurationError, match="takes both days"):
-        runtime.current_span()
+        runtime.current_replay()
+    in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31", "begin": "July"})
+    with pytest.raises(ConfigurationError, match="Write begin as a day"):
+        runtime.current_replay()
 
 
 def test_a_day_that_is_not_over_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,9 @@ def check(connection: sa.Connection, name: str, entity: str) -> None:
         for needed, tables in EPISODE_TABLES.items():
             if re.search(rf"\b({'|'.join(tables)})\b", text):
                 make(driver, needed)
+    if name.startswith("history/") and name != "history/begin_past":
+        make(driver, "history/begin_past")
+        make(driver, "episode/close")
     if "uploaded_code" in text:
         make(driver, "outbox/stage_codes")
     given = (
@@ -149,7 +152,7 @@ def make(
     """The temporary table of a file, empty of meaning but of the right shape."""
     for clause, _ in db._statements(name, table, columns):
         sql = re.sub(r":\b(?<!::)\w+", "NULL", str(clause))
-        if sql.startswith("CREATE UNIQUE INDEX"):
+        if sql.startswith(("CREATE UNIQUE INDEX", "CREATE INDEX", "CREATE TEMPORARY VIEW")):
             driver.execute(sql)
         elif sql.startswith(("DROP", "CREATE")):
             table = re.search(r"TABLE (IF EXISTS )?(\w+)", sql)

@@ -52,6 +52,8 @@ TABLES = (
     "outcome.effect",
     "history.cohort_day",
     "history.return_curve",
+    "history.cohort_reason",
+    "history.audience",
 )
 
 

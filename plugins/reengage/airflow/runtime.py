@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -135,22 +136,44 @@ def _in_time(clock: Clock, policy: Policy, as_of: date | None, *, is_simulated: 
     return clock
 
 
-def current_span() -> tuple[Policy, date, date]:
-    """The policy and the days, first and last, that a replay is asked for: the conf's `from` and
-    `to`, else the run's own day. Raises ConfigurationError.
+@dataclass(frozen=True)
+class Asked:
+    """A replay that is asked for: its days, first and last, and its policy, of a file (None: the
+    installation's); name: of the scenario; begin: when its journey begins. None: not said.
+    """
+
+    policy: Policy
+    file: Path | None
+    first: date
+    last: date
+    name: str | None
+    begin: date | None
+    with_audience: bool
+
+
+def current_replay() -> Asked:
+    """The replay that the run's conf asks for: `from` and `to`, else the run's own day; `policy`, a
+    file; `name`, `begin`, and `audience`. Raises ConfigurationError.
     """
     context: Any = get_current_context()
-    conf, policy = context["dag_run"].conf or {}, read_policy()
+    conf = context["dag_run"].conf or {}
+    file = Path(conf["policy"]) if conf.get("policy") else None
+    policy = read_policy(file)
     if "from" not in conf and "to" not in conf:
-        as_of = current_run().as_of
-        return policy, as_of, as_of
+        first = last = current_run().as_of
+    else:
+        try:
+            first, last = date.fromisoformat(conf["from"]), date.fromisoformat(conf["to"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(
+                'A replay takes both days: {"from": "1997-01-01", "to": "1997-12-31"}.'
+            ) from error
     try:
-        first, last = date.fromisoformat(conf["from"]), date.fromisoformat(conf["to"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(
-            'A replay takes both days: {"from": "1997-01-01", "to": "1997-12-31"}.'
-        ) from error
-    return policy, first, last
+        begin = date.fromisoformat(conf["begin"]) if conf.get("begin") else None
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError('Write begin as a day: {"begin": "1997-01-01"}.') from error
+    is_kept = conf.get("audience") in (True, "yes", "true")
+    return Asked(policy, file, first, last, conf.get("name") or None, begin, is_kept)
 
 
 def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:

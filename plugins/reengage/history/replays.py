@@ -1,18 +1,41 @@
-"""Replays of past days: what the ladder would have found, and who came back by themselves."""
+"""Replays of past days: whom a policy would have written to, and who came back by themselves."""
 
 import logging
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from reengage import db
 from reengage.errors import ConfigurationError
+from reengage.history import past, texts
 from reengage.policy import Policy
+from reengage.progress import progress
 
 log = logging.getLogger(__name__)
 
 DEFAULT_SCENARIO = "default"
+MOST_NAME = 60
 WITHIN_DAYS = (7, 14, 30, 60, 90)
+
+# What a replay does not follow, for people.
+LEFT_OUT = (
+    "what a text would have changed: nobody clicks, answers, comes back, says stop or is given up "
+    "for it, and everybody goes on as they did by themselves",
+    "gates, approval, the budget, stocks of codes, and replies that wait to be read",
+    "what a card, its phone and its merges said on the day: they are as they are known now",
+    "orders that were taken back whole later: they are none from the start",
+    "in texts, what somebody last bought or looked at",
+)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """days: written to history; begun_on: when the scenario's journey began."""
+
+    days: int
+    begun_on: date
 
 
 def loaded_through(engine: Engine) -> date | None:
@@ -21,35 +44,103 @@ def loaded_through(engine: Engine) -> date | None:
         return db.run(connection, "history/loaded_span").one().through
 
 
-def replay(engine: Engine, policy: Policy, first: date, last: date) -> int:
-    """Replay the policy's ladder over the days first to last, both included, in one pass.
+def scenario_of(file: Path | None, name: str | None) -> str:
+    """How a scenario is called: by the name given, else by its policy's file; without one it is the
+    installation's own. Raises ConfigurationError for a name that none can have.
+    """
+    scenario = name or (file.stem if file else DEFAULT_SCENARIO)
+    if file and scenario == DEFAULT_SCENARIO:
+        raise ConfigurationError(
+            f"{DEFAULT_SCENARIO} is what this installation's own policy is replayed as: give the "
+            "scenario another name (NAME=…)."
+        )
+    if "," in scenario or len(scenario) > MOST_NAME:
+        raise ConfigurationError(
+            f"The name of a scenario has no comma, and {MOST_NAME} characters at most (NAME=…)."
+        )
+    return scenario
 
-    Returns the number of days written to history.cohort_day; for a span of days (not for a single
-    one) the return curve is made anew as well. Nothing is sent, and no contact changes. Twice: the
-    same figures. Raises ConfigurationError where the days are not loaded.
+
+def begins_on(policy: Policy, first: date) -> date:
+    """When the journey of a scenario begins whose first day is `first`, unless somebody says: so
+    long before that whoever was quiet then has the whole ladder behind them, and no step of it is
+    repeated too soon.
+    """
+    longest = max(clock.days[-1] for clock in policy.behaviours) * policy.thresholds.scale
+    return first - timedelta(days=round(longest) + policy.repeat_after_days)
+
+
+def replay(
+    engine: Engine,
+    policy: Policy,
+    first: date,
+    last: date,
+    *,
+    scenario: str = DEFAULT_SCENARIO,
+    begin: date | None = None,
+    with_audience: bool = False,
+) -> Replayed:
+    """Replay a policy over the days first to last, both included, as a scenario.
+
+    Writes history.cohort_day and history.cohort_reason of these days, with_audience who was due in
+    history.audience, and for a span of days (not for a single one) the return curve. begin: when
+    its journey begins (begins_on); days before the data are left out. Nothing is sent, and nothing
+    but history changes. Twice: the same figures. Raises ConfigurationError where the days are not
+    loaded.
     """
     if first > last:
         raise ConfigurationError(f"The replay's first day {first} is after its last day {last}.")
-    with engine.begin() as connection, db.exclusive(connection, "history"):
+    if begin is not None and begin > first:
+        raise ConfigurationError(
+            f"The journey of a scenario begins on its first day or before, and {begin} is after "
+            f"{first}."
+        )
+    with engine.connect() as connection:
         span = db.run(connection, "history/loaded_span").one()
-        if span.through is None or last > span.through:
-            raise ConfigurationError(
-                f"The data goes through {span.through or 'no day at all'}, so {last} cannot be "
-                f"replayed yet. Load it first: make day AS_OF={last}."
+    if span.through is None or last > span.through:
+        raise ConfigurationError(
+            f"The data goes through {span.through or 'no day at all'}, so {last} cannot be "
+            f"replayed yet. Load it first: make day AS_OF={last}."
+        )
+    begin = begin or min(first, max(begins_on(policy, first), span.first_day or first))
+    same = {"scenario": scenario, "from_day": first, "to_day": last}
+    with past.past(engine, policy, begin, last) as session:
+        days = past.live(session, policy, begin, last)
+        for _ in progress(days, "replay", "days", total=(last - begin).days + 1):
+            pass
+        connection = session.connection
+        with connection.begin(), db.exclusive(connection, "history"):
+            said = texts.cost(connection, policy, first, last)
+            db.copy(
+                connection,
+                "past_cost",
+                ("as_of", "step", "segments", "cost"),
+                ((*of_day, *sums) for of_day, sums in said.days.items()),
             )
-        same = {"scenario": DEFAULT_SCENARIO, "from_day": first, "to_day": last}
-        ladder, signals = policy.plain_ladder, list(policy.signals)
-        db.run(connection, "history/replay", **same, **ladder, signals=signals)
-        if last > first:
             db.run(
                 connection,
-                "history/return_curve",
+                "history/keep_days",
                 **same,
-                through=span.through,
-                step_days=ladder["step_days"],
-                within_days=list(WITHIN_DAYS),
-                signals=signals,
+                ladder=policy.ladder,
+                policy_version=policy.version,
+                with_audience=with_audience,
             )
-    days = (last - first).days + 1
-    log.info("replayed %s days, %s to %s", f"{days:,}", first, last)
-    return days
+            if last > first:
+                db.run(
+                    connection,
+                    "history/return_curve",
+                    **same,
+                    through=span.through,
+                    step_days=policy.plain_ladder["step_days"],
+                    within_days=list(WITHIN_DAYS),
+                    signals=list(policy.signals),
+                )
+    replayed = Replayed((last - first).days + 1, begin)
+    if said.unwritable:
+        log.warning(
+            "%s texts could not be made, and are counted without segments. For example: %s",
+            f"{said.unwritable:,}",
+            said.example,
+        )
+    log.info("%s: replayed %s days, %s to %s", scenario, f"{replayed.days:,}", first, last)
+    return replayed

@@ -124,7 +124,7 @@ def decide_in(
                 contacts = db.run(connection, "cohort/count_contacts").scalar_one()
             db.run(connection, "core/lift_pauses", as_of=as_of, at=begun)
             new = episode.catch_up(connection, policy, as_of, clock)
-            _decide(connection, policy, as_of)
+            judge(connection, policy, as_of)
             drafted = drafts.draft(connection, policy, as_of, clock(), link_base)
             if drafted.failed:
                 _hold(connection, as_of, "template", drafted.failed)
@@ -212,7 +212,10 @@ def counts(connection: Connection, as_of: date) -> DayCounts:
     return DayCounts(as_of, {(r.step, r.action, r.reason): r.contacts for r in rows})
 
 
-def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
+def judge(connection: Connection, policy: Policy, as_of: date) -> None:
+    """Open the episodes that have reached the first step, and decide all that are due, in the
+    caller's transaction, which goes on to `episode.advance`. Twice: nothing is left to decide.
+    """
     episode.open_due(connection, policy, as_of)
     consent, caps = policy.consent, policy.caps
     day = {

@@ -1,0 +1,133 @@
+"""Days of the past, lived again by the journey's own statements, in tables that stand in for its.
+
+Everything that a day of the journey reads of people and writes is a temporary table of the session,
+into which what came to pass comes day by day; its views are made anew over them. So no rule of the
+journey is written twice, and nothing of the warehouse changes.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy.engine import Connection, Engine
+
+from reengage import db, objects
+from reengage.journey import cohort, episode
+from reengage.policy import Policy
+
+TABLES = (
+    "core.contact",
+    "core.contact_activity",
+    "core.consent",
+    "core.interaction",
+    "core.suppression",
+    "cohort.day",
+    "cohort.dormancy",
+    "cohort.episode",
+    "cohort.decision",
+    "outbox.message",
+    "outbox.hit",
+    "outbox.verdict",
+    "outbox.reply",
+    "outcome.contact_outcome",
+)
+# Those that what came before the first day fills at once.
+_FILLED = ("core.contact", "core.contact_activity", "core.consent", "core.suppression")
+_VIEW = re.compile(r"CREATE OR REPLACE VIEW\b")
+_QUALIFIED = re.compile(r"\w+\.\w+")
+
+
+@dataclass(frozen=True)
+class Past:
+    """A session with its stand-ins (db.stand_in)."""
+
+    connection: Connection
+    stand_ins: db.StandIns
+
+
+@contextmanager
+def past(engine: Engine, policy: Policy, begin: date, last: date) -> Iterator[Past]:
+    """A session in which the days begin to last can be lived. It ends with all that it made."""
+    connection = engine.connect()
+    try:
+        # Every day drops tables that are not there yet.
+        connection.exec_driver_sql("SET client_min_messages = warning")
+        db.run(
+            connection,
+            "history/begin_past",
+            begin_day=begin,
+            to_day=last,
+            time_zone=policy.brand.time_zone,
+        )
+        db.run(connection, "history/interaction_so_far")
+        stand_ins = {name: _temporary(name) for name in TABLES}
+        for made in objects.in_order():
+            named = set(_QUALIFIED.findall(" ".join(db.split(made.text))))
+            if _VIEW.search(made.text) and stand_ins.keys() & named:
+                stand_ins[made.name] = _temporary(made.name)
+                text = db.renamed(made.text, tuple(stand_ins.items()))
+                db.run_script(connection, _VIEW.sub("CREATE TEMPORARY VIEW", text))
+        connection.commit()
+        yield Past(connection, tuple(stand_ins.items()))
+    finally:
+        connection.invalidate()
+        connection.close()
+
+
+def _temporary(name: str) -> str:
+    return name.replace(".", "__")
+
+
+def live(session: Past, policy: Policy, first: date, last: date) -> Iterator[date]:
+    """Live the days first to last, each in its transaction, as a journey would that begins with the
+    first: who is quiet then is due then, however long they have been. Each day when it is done.
+
+    Whom a day would have written to counts as texted; nobody clicks, answers or says stop for it.
+    """
+    connection = session.connection
+    after = None
+    for day in range((last - first).days + 1):
+        as_of = first + timedelta(days=day)
+        # Temporary tables of a day are locked to the end of their transaction: one a day.
+        with connection.begin():
+            db.run(
+                connection,
+                "history/arrive",
+                as_of=as_of,
+                after_day=after,
+                load_id=as_of.toordinal(),
+            )
+            with db.stand_in(connection, session.stand_ins):
+                _decide(connection, policy, as_of, is_first=after is None)
+        yield as_of
+        after = as_of
+
+
+def _decide(connection: Connection, policy: Policy, as_of: date, *, is_first: bool) -> None:
+    at, load_id = policy.last_instant(as_of), as_of.toordinal()
+    signals = list(policy.signals)
+    db.run(connection, "core/add_activity", load_id=load_id, signals=signals)
+    if is_first:
+        db.run(connection, "core/redo_activity", load_id=load_id, signals=signals)
+        db.analyze(connection, *(_temporary(name) for name in _FILLED))
+    new = episode.catch_up(connection, policy, as_of, lambda: at)
+    db.run(connection, "history/note_quiet", as_of=as_of, load_id=load_id)
+    cohort.judge(connection, policy, as_of)
+    db.run(connection, "history/would_send", as_of=as_of, at=at, channel=policy.consent.channel)
+    episode.advance(connection, policy, as_of)
+    db.run(
+        connection,
+        "cohort/record_day",
+        as_of=as_of,
+        policy_version=policy.version,
+        at=at,
+        last_load_id=load_id,
+        contacts=new,
+        new_contacts=0,
+        control_salt=policy.control.salt,
+        control_share=policy.control.share,
+        variants=policy.variants,
+    )
+    cohort.let_go(connection, as_of, at)
