@@ -11,7 +11,7 @@ for their day.
 |---|---|---|
 | any | the home plays the past (`make demo`): a run on today's clock would load everything since and end it | the message says how to go on: `make day`, or another `REENGAGE_HOME` |
 | `read` | a source's YAML is wrong, its connection is not there, or the database is away | the message names file and key; mend it, clear the task |
-| `validate` | a required source is missing or empty, or too many rows are bad | the message says which file, which rows; mend or redeliver the file, clear the run |
+| `validate` | a required source is missing or empty, too many rows are bad, or so many are there no more that a file may be cut (`deletes`, `sweep`) | the message says which file, which rows; mend or redeliver the file, clear the run |
 | `take` | the database was away | clear the task: a load is in core once, or not at all |
 
 Safe to run twice and to be killed anywhere. A day that was missed is caught up by the next run.

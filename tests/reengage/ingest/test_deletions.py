@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hostile_api import Reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_connectors import RECORDS, Tills, order, tills  # noqa: F401
+from test_connectors import ASKED, RECORDS, Tills, order, tills  # noqa: F401
 from test_core import CARD, CARD_HEAD, DIFFERENCES
 from test_rest import Shop as Api
 from test_rest import shop as api  # noqa: F401
@@ -23,20 +23,21 @@ from test_sql import Shop, meddle, pg, shop  # noqa: F401
 
 from depth import examples
 from reengage import db
-from reengage.errors import ConfigurationError
+from reengage.errors import ConfigurationError, SourceError
 from reengage.ingest import core
 from reengage.ingest.sources.connectors.files import Files
+from reengage.ingest.sources.connectors.sql import Sql
 from reengage.ingest.sources.load import Load, load_source
 from reengage.policy import Policy
 
 DAY = date(2024, 3, 31)
 NOW = datetime(2024, 4, 1, 4, tzinfo=UTC)
-CONSENT = {
+CONSENT: dict[str, Any] = {
     "entity": "consent",
     "kind": None,
     "columns": {"source_contact_id": "id", "granted_at": "granted"},
 }
-PRODUCT = {
+PRODUCT: dict[str, Any] = {
     "entity": "product",
     "kind": None,
     "columns": {"source_product_id": "sku", "name": "name", "available": "there"},
@@ -269,6 +270,281 @@ def test_a_function_that_fails_takes_nothing_back(tills: Tills) -> None:  # noqa
     assert loaded(tills).keys() == {"1", "2", "3"}
 
 
+# --- a sweep --------------------------------------------------------------------------------------
+
+
+def test_what_the_ids_of_the_last_days_do_not_name_is_taken_back(shop: Shop) -> None:  # noqa: F811
+    del shop.said["deletes"]
+    shop.said["sweep"] = 30
+    for key, on in ((1, "2024-01-10"), (2, "2024-03-20"), (3, "2024-03-30")):
+        shop.order(key, f"{on} 11:00:00+00:00", at=f"{on} 10:00")
+    assert shop.take().notes == ()
+    shop.does(f"DELETE FROM {shop.said['table']} WHERE id < 3")
+    shop.order(4, "2024-04-01 11:00:00+00:00", at="2024-03-31 10:00")
+    shop.now += timedelta(days=1)
+    load = shop.take(DAY + timedelta(days=1))
+    assert (load.rows_new, load.rows_deleted) == (1, 1)
+    assert loaded(shop).keys() == {"1", "3", "4"}, "what is older than the sweep stays"
+    assert shop.take(DAY + timedelta(days=1)).rows_deleted == 0
+    shop.said["sweep"] = "all"
+    shop.take(DAY + timedelta(days=1))
+    assert loaded(shop).keys() == {"3", "4"}
+    shop.order(2, "2024-04-01 12:00:00+00:00", at="2024-03-20 10:00")
+    shop.take(DAY + timedelta(days=1))
+    assert loaded(shop).keys() == {"2", "3", "4"}
+
+
+def test_a_row_that_moves_out_of_the_days_of_a_sweep_is_not_deleted(shop: Shop) -> None:  # noqa: F811
+    shop.said |= {"sweep": 30, "deletes": "marked", "exclude": {"who": ["X"]}}
+    for key in (1, 2, 3):
+        shop.order(key, "2024-03-30 11:00:00+00:00", at="2024-03-29 10:00")
+    shop.take()
+    table = shop.said["table"]
+    shop.does(f"UPDATE {table} SET changed_at = '2023-03-30 11:00:00+00:00' WHERE id = 1")
+    shop.does(f"UPDATE {table} SET changed_at = NULL WHERE id = 2")
+    shop.does(f"DELETE FROM {table} WHERE id = 3")
+    shop.now += timedelta(days=1)
+    assert shop.take(DAY + timedelta(days=1)).rows_deleted == 1
+    assert loaded(shop).keys() == {"1", "2"}
+
+
+def test_news_of_an_old_order_is_swept_too(shop: Shop) -> None:  # noqa: F811
+    del shop.said["deletes"]
+    shop.said["sweep"] = 30
+    shop.order(1, "2024-03-30 11:00:00+00:00")
+    shop.take()
+    shop.order(2, "2024-03-31 11:00:00+00:00", at="2023-05-01 10:00")
+    shop.now += timedelta(days=1)
+    shop.take(DAY + timedelta(days=1))
+    shop.does(f"DELETE FROM {shop.said['table']} WHERE id = 2")
+    shop.now += timedelta(days=1)
+    assert shop.take(DAY + timedelta(days=2)).rows_deleted == 1
+    assert loaded(shop).keys() == {"1"}
+
+
+def test_by_a_key_all_ids_are_swept(shop: Shop) -> None:  # noqa: F811
+    del shop.said["by_time"]
+    shop.said |= {"by_key": "id", "overlap_keys": 1, "sweep": "all"}
+    del shop.said["deletes"]
+    for key in range(20):
+        shop.order(key, None)
+    shop.take()
+    shop.does(f"DELETE FROM {shop.said['table']} WHERE id = 3")
+    assert shop.take(DAY + timedelta(days=1)).rows_deleted == 1
+    assert len(loaded(shop)) == 19
+
+
+def test_what_is_written_while_it_is_swept_is_not_lost(pg: Shop) -> None:  # noqa: F811
+    del pg.said["deletes"]
+    pg.said["sweep"] = 30
+    for key in (1, 2, 3):
+        pg.order(key, "2024-03-30 11:00:00+00:00", at="2024-03-29 10:00")
+    pg.take()
+    real = Sql.ids
+
+    def busy(self: Sql, *given: Any) -> Iterator[Any]:
+        pg.order(4, "2024-04-02 03:59:00+00:00", at="2024-03-31 10:00")
+        pg.does("DELETE FROM shop.orders WHERE id = 1")
+        pg.does("UPDATE shop.orders SET changed_at = '2024-04-02 03:59+00', total = 7 WHERE id = 2")
+        yield from real(self, *given)
+
+    pg.now += timedelta(days=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sql, "ids", busy)
+        assert pg.take(DAY + timedelta(days=1)).rows_deleted == 1
+    pg.now += timedelta(days=1)
+    pg.take(DAY + timedelta(days=2))
+    assert loaded(pg) == {"2": 7, "3": 5, "4": 5}
+
+
+def test_a_sweep_that_breaks_off_or_names_too_few_takes_nothing_back(pg: Shop) -> None:  # noqa: F811
+    del pg.said["deletes"]
+    pg.said["sweep"] = "all"
+    pg.does(
+        "INSERT INTO shop.orders SELECT n, 'C' || n, '2024-03-30', 5, '2024-03-30 11:00+00'"
+        " FROM generate_series(1, 100) AS n"
+    )
+    pg.take()
+
+    def away(self: Sql, *_: Any) -> Iterator[Any]:
+        yield 1, {"id": "1"}
+        raise SourceError("the database is away")
+
+    pg.does("DELETE FROM shop.orders WHERE id > 90")
+    pg.now += timedelta(days=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sql, "ids", away)
+        problem = pg.read(DAY + timedelta(days=1)).problem
+    assert problem is not None
+    assert "what is deleted there is not known: the database is away" in problem
+    problem = pg.read(DAY + timedelta(days=1)).problem
+    assert problem is not None
+    assert "all ids has 10 of 100 rows that were there before no more (10.0%" in problem
+    assert pg.rows("SELECT count(*) FROM raw.interaction WHERE is_deleted") == [(0,)]
+    load = pg.take(DAY + timedelta(days=1), FREE)
+    assert (load.rows_deleted, len(loaded(pg))) == (10, 90)
+
+
+def test_a_refund_that_is_still_to_come_outlives_a_sweep(shop: Shop) -> None:  # noqa: F811
+    del shop.said["deletes"]
+    shop.said["sweep"] = "all"
+    shop.order(1, "2024-03-30 11:00:00+00:00", at="2024-03-29 10:00")
+    shop.take()
+    table = shop.said["table"]
+    shop.does(f"UPDATE {table} SET total = -5, at = '2024-04-03', changed_at = '2024-03-31 11:00Z'")
+    shop.take()
+    assert shop.take().rows_deleted == 0
+    assert shop.rows("SELECT status FROM raw.interaction ORDER BY status") == [
+        ("waiting",),
+        ("loaded",),
+    ]
+
+
+def test_the_ids_of_an_interface_are_swept(api: Api) -> None:  # noqa: F811
+    del api.said["deletes"]
+    api.said["sweep"] = 30
+    for key in (1, 2, 3):
+        api.order(key)
+    api.take()
+    api.orders.pop(0)
+    api.now += timedelta(days=1)
+    load = api.take(DAY + timedelta(days=1))
+    assert (load.rows_deleted, loaded(api).keys()) == (1, {"2", "3"})
+    api.orders.clear()
+    api.take(DAY + timedelta(days=1))
+    assert loaded(api).keys() == {"2", "3"}, "an empty answer deletes nothing"
+
+
+def test_a_function_is_told_that_ids_are_enough(tills: Tills) -> None:  # noqa: F811
+    del tills.said["deletes"]
+    tills.said["sweep"] = 10
+    RECORDS.extend([order(1), order(2)])
+    tills.take()
+    asked = [(one.is_sweep, one.since) for one in ASKED]
+    assert asked == [(False, None), (True, NOW - timedelta(days=10))]
+    ASKED.clear()
+    tills.now += timedelta(days=1)
+
+    def read(asked: Any) -> Iterator[Any]:
+        ASKED.append(asked)
+        yield from [{"id": 2}] if asked.is_sweep else [order(2)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("test_connectors.read", read)
+        load = tills.take(DAY + timedelta(days=1))
+    assert (load.rows_deleted, loaded(tills).keys()) == (1, {"2"})
+    assert [(asked.is_sweep, asked.since) for asked in ASKED] == [
+        (False, datetime(2024, 3, 29, 11, tzinfo=UTC)),
+        (True, NOW - timedelta(days=9)),
+        (True, None),
+    ], "what is missing is looked for among all"
+
+
+def test_consents_and_cards_are_swept_by_all_their_ids(pg: Shop) -> None:  # noqa: F811
+    pg.does(
+        "CREATE TABLE shop.consents (id text, granted timestamptz, no text, changed_at timestamptz)"
+    )
+    for name in ("a", "b", "c"):
+        pg.does(
+            "INSERT INTO shop.consents VALUES (:name, '2024-01-01Z', NULL, '2024-01-01Z')",
+            name=name,
+        )
+    pg.said |= CONSENT | {"table": "shop.consents", "sweep": "all"}
+    del pg.said["kind"], pg.said["deletes"]
+    pg.said["columns"] = {**CONSENT["columns"], "withdrawn_at": "no"}
+    pg.take()
+    pg.does("DELETE FROM shop.consents WHERE id = 'a'")
+    pg.does("UPDATE shop.consents SET no = '2024-03-31', changed_at = '2024-03-31Z' WHERE id = 'b'")
+    pg.now += timedelta(days=1)
+    assert pg.take(DAY + timedelta(days=1)).rows_deleted == 1
+    pg.does("DELETE FROM shop.consents WHERE id = 'b'")
+    pg.now += timedelta(days=1)
+    pg.take(DAY + timedelta(days=2))
+    assert pg.rows(
+        "SELECT first_source_contact_id, core.has_consent(max(granted_at), max(withdrawn_at))"
+        " FROM core.consent_record INNER JOIN core.contact USING (contact_id) GROUP BY 1 ORDER BY 1"
+    ) == [("a", False), ("b", False), ("c", True)]
+    assert pg.rows("SELECT count(*) FROM core.consent WHERE withdrawn_at > '2024-04-01Z'") == [(1,)]
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["insert", "update", "delete", "backdate", "late"]),
+        st.integers(1, 9),
+        st.integers(1, 80),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=examples(30))
+@given(st.lists(CHANGES, min_size=2, max_size=5), st.sampled_from([20, "all"]))
+def test_after_a_sweep_core_has_what_the_source_has(
+    warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any], sweep: Any
+) -> None:
+    """Of the days that are swept: what is older and deleted may stay."""
+    emptied(warehouse)
+    tills = Tills(warehouse, tmp_path_factory.mktemp("tills"), sweep=sweep)  # noqa: F811
+    del tills.said["deletes"]
+    has: dict[str, Any] = {"0": order("0", changed_at=NOW)}
+    for number, changes in enumerate(days, 1):
+        tills.now = NOW + timedelta(days=number)
+        for what, key, back in changes:
+            key = str(key)
+            at = tills.now - timedelta(days=back + 2)
+            before = tills.now - timedelta(hours=1)
+            late = tills.now - timedelta(hours=20)
+            if what in ("insert", "late") and key not in has:
+                has[key] = order(key, at=at, changed_at=before if what == "insert" else late)
+            elif what == "update" and key in has:
+                has[key] = {**has[key], "total": back, "changed_at": before}
+            elif what == "backdate" and key in has:
+                has[key] = {**has[key], "changed_at": tills.now - timedelta(days=90)}
+            elif what == "delete" and key in has:
+                del has[key]
+
+        def read(asked: Any) -> Iterator[Any]:
+            for record in has.values():
+                if asked.since is None or record["changed_at"] >= asked.since:
+                    yield record
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("test_connectors.read", read)
+            tills.take(DAY + timedelta(days=number), FREE)
+        core_has = loaded(tills)
+        # What has gone back in time before anybody read it is no news.
+        old = {key for key, one in has.items() if one["changed_at"] < NOW - timedelta(days=80)}
+        assert has.keys() - old - {"0"} <= core_has.keys()
+        if sweep == "all":
+            assert core_has.keys() <= has.keys()
+        else:
+            since = (tills.now - timedelta(days=20)).date()
+            left = tills.rows(
+                "SELECT source_event_id FROM core.interaction WHERE occurred_on > :since",
+                since=since,
+            )
+            assert {row[0] for row in left} <= has.keys()
+        assert tills.rows(DIFFERENCES) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"sweep": 30, "deletes": "unseen"}, "finds what is deleted, and deletes says unseen"),
+        ({"sweep": 30, "by_time": None}, "goes with by_time or by_key; where all is read"),
+        ({"sweep": 30, "by_time": None, "by_key": "id"}, "a number of days goes with by_time"),
+        ({"sweep": 30} | CONSENT, "a consent that is deleted today may be years old: say all"),
+        ({"sweep": "none"}, "sweep"),
+    ],
+)
+def test_a_wrong_sweep_says_what_is_wrong(tmp_path: Path, said: dict[str, Any], told: str) -> None:
+    table = Shop(None, tmp_path, None, "orders")  # type: ignore[arg-type]
+    del table.said["deletes"]
+    table.said = {key: one for key, one in (table.said | said).items() if one is not None}
+    with pytest.raises(ConfigurationError, match=told):
+        assert table.source
+
+
 # --- what is not taken for deleted ---------------------------------------------------------------
 
 
@@ -362,7 +638,7 @@ def test_another_mapping_gives_other_keys_and_nobody_has_withdrawn(
     rows = [(f"K{n}", "2024-01-02T10:00:00Z") for n in range(30)]
     runs.write(rows, "id,granted")
     runs.take(POLICY)
-    feed.said["columns"] |= {"purpose": {"value": "news"}}
+    feed.said["columns"] = {**CONSENT["columns"], "purpose": {"value": "news"}}
     runs.write(rows, "id,granted")
     load = runs.take(POLICY)
     assert (load.rows_deleted, load.rows_new) == (0, 30)
@@ -373,6 +649,23 @@ def test_another_mapping_gives_other_keys_and_nobody_has_withdrawn(
     assert feed.rows("SELECT count(*) FROM core.consent WHERE withdrawn_at > '2024-02-01'") == [
         (0,)
     ]
+
+
+def test_a_no_that_is_deleted_is_a_no(warehouse: sa.Engine, tmp_path: Path) -> None:
+    """A grant from before it, that comes late, grants nothing."""
+    no = {"exclude": {"status": ["no"]}, "deletes": "snapshot"}
+    runs = Days(Feed(warehouse, tmp_path, "crm", **CONSENT, **no))
+    header = "id,granted,status"
+    runs.write([("z", "2024-01-01", ""), ("a", "", "no")], header)
+    runs.take()
+    runs.write([("z", "2024-01-01", "")], header)
+    runs.take()
+    runs.write([("z", "2024-01-01", ""), ("a", "2024-02-01", "")], header)
+    runs.take()
+    assert runs.feed.rows(
+        "SELECT first_source_contact_id, core.has_consent(max(granted_at), max(withdrawn_at))"
+        " FROM core.consent_record INNER JOIN core.contact USING (contact_id) GROUP BY 1 ORDER BY 1"
+    ) == [("a", False), ("z", True)]
 
 
 # --- what it does --------------------------------------------------------------------------------

@@ -97,7 +97,12 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "consent": ("source_contact_id",),
     "product": ("source_product_id",),
 }
-
+# What names a row of each, where one column does.
+KEY = {
+    "contact": "source_contact_id",
+    "interaction": "source_event_id",
+    "product": "source_product_id",
+}
 
 # What takes somebody out, or says what a row means: a row without it would be read as another.
 GUARDING = {"withdrawn_at", "channel", "purpose", "contact_source"}
@@ -248,7 +253,9 @@ class Source(_Part):
     complete_marker: a file whose content is the date through which an event feed is complete.
     deletes: how it shows that a row is deleted there: what is read is all that there is (of files,
     the newest one), so that what is not in it is gone (snapshot); the row stays, with a mark that
-    `exclude` names (marked); or not at all (unseen). Not said, it is unseen, and told.
+    `exclude` names (marked); or not at all (unseen). Not said, it is unseen, and told. sweep: where
+    only what is new is read, the ids of so many days, or all, are asked for besides, and what is
+    not among them is gone.
     """
 
     source: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -278,6 +285,7 @@ class Source(_Part):
     broken_files: Literal["warn", "stop"] = "warn"
     complete_marker: Text | None = None
     deletes: Literal["snapshot", "marked", "unseen"] | None = None
+    sweep: Annotated[int, Field(ge=1, le=3660)] | Literal["all"] | None = None
     columns: dict[Text, Annotated[Text | Constant | Multiplied, BeforeValidator(_named)]]
     exclude: dict[Text, Conditions] = {}
     identities: dict[Literal["loyalty_card_id", "shop_account_id"], str] = {
@@ -369,12 +377,28 @@ class Source(_Part):
         if self.deletes == "snapshot" and (self.by_time or self.by_key):
             raise ValueError(
                 "deletes: snapshot is of what is read whole, and by_time and by_key read only what "
-                "is new: say marked or unseen"
+                "is new: say sweep, marked or unseen"
             )
+        if self.sweep is not None:
+            self._check_sweep()
         says_no = self.entity == "consent" and {"withdrawn_at", "subscribed"} & self.columns.keys()
         if self.deletes == "marked" and not (self.exclude or says_no):
             raise ValueError("deletes: marked needs the mark of a deleted row in `exclude`")
         return self
+
+    def _check_sweep(self) -> None:
+        if self.deletes in ("snapshot", "unseen"):
+            raise ValueError(f"sweep: finds what is deleted, and deletes says {self.deletes}")
+        if not (self.by_time or self.by_key):
+            raise ValueError(
+                "sweep: goes with by_time or by_key; where all is read, say deletes: snapshot"
+            )
+        if self.sweep != "all" and not self.by_time:
+            raise ValueError("sweep: a number of days goes with by_time: say all")
+        if self.sweep != "all" and self.entity != "interaction":
+            raise ValueError(
+                f"sweep: a {self.entity} that is deleted today may be years old: say all"
+            )
 
     @property
     def name(self) -> str:
@@ -400,6 +424,14 @@ class Source(_Part):
         factors = [name for product in self.products.values() for name in product.factors]
         named = self.named_columns.values()
         return list(dict.fromkeys([*named, *factors, *self.exclude, *kind]))
+
+    @property
+    def key_columns(self) -> list[str]:
+        """The columns that say which row it is: of a consent it takes all of them."""
+        name = KEY.get(self.entity)
+        if name is None or name not in self.named_columns:
+            return self.all_columns
+        return [self.named_columns[name]]
 
     @property
     def value_rules(self) -> dict[str, tuple[str, ...]]:

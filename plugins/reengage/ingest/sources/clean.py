@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from reengage.ingest.sources import (
+    KEY,
     MONEY,
     Constant,
     KindColumn,
@@ -100,12 +101,6 @@ UNKNOWN_PURPOSE = "is no purpose that is known: what is taken back is taken back
 UNREADABLE = "cannot be read: read as withdrawn"
 MARKS = ("=", "'", '"')  # with which a spreadsheet says that a cell is text
 IDS = {"source_event_id", "source_contact_id", "source_product_id", "product_id"}
-# What names a row, by its entity: its record_key.
-KEYS_OF_ROWS = {
-    "contact": "source_contact_id",
-    "interaction": "source_event_id",
-    "product": "source_product_id",
-}
 LONGEST_ID = 200  # of what names a row: longer ones are no ids, and no index holds them
 quoted = json.encoder.encode_basestring_ascii
 
@@ -337,6 +332,21 @@ class Cleaner:
             return Bad(reason, said, key=self._key(values))
         is_fact = False
         return Bad(reason, said, good(*self._refusal(values, problems)))
+
+    def keys(self, record: dict[str, str | None]) -> list[str]:
+        """The record_keys of a record of which the source's `key_columns` are known; none, where
+        they cannot be told.
+        """
+        name = KEY.get(self.source.entity)
+        theirs = self.source.named_columns.get(name) if name else None
+        if theirs is None:
+            row = self(record)
+            row = row.refusal if isinstance(row, Bad) else row
+            return [one.record_key for one in (row, row and row.also) if one]
+        value = (record[theirs] or "").strip()
+        value = unquoted(value) if value[:1] in MARKS else value
+        key = self._key({str(name): None if value in NOTHING else value})
+        return [key] if key else []
 
     def _said(self, record: dict[str, str | None]) -> str:
         """The record as JSON, about twice as fast as json.dumps."""
@@ -632,7 +642,7 @@ class Cleaner:
     def _key(self, values: dict[str, str | None]) -> str | None:
         """The id of a row of its own, if it has one that can be read."""
         try:
-            name = KEYS_OF_ROWS.get(self.source.entity)
+            name = KEY.get(self.source.entity)
             return self._id(values, name) if name in values else None
         except BadValue:
             return None

@@ -23,7 +23,7 @@ from reengage import db
 from reengage.clock import Clock, wall_clock
 from reengage.connections import Accesses, of_environment
 from reengage.errors import ConfigurationError, PastDayError, SourceError
-from reengage.ingest.sources import ENTITIES, Source, deletions, read_sources, zone_of
+from reengage.ingest.sources import ENTITIES, Source, read_sources, zone_of
 from reengage.ingest.sources.clean import (
     NO_FLAG,
     ROW_RULES,
@@ -37,6 +37,7 @@ from reengage.ingest.sources.clean import (
 from reengage.ingest.sources.connectors import connect
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
 from reengage.ingest.sources.connectors.live import Live, utc
+from reengage.ingest.sources.deletions import Deletions, Missing, remark
 from reengage.ingest.sources.records import Broken, Empty, Notes, Refused
 from reengage.ingest.sources.unmatched_rules import Past, Seen
 from reengage.phones import keys
@@ -314,6 +315,8 @@ class _Reader:
                 cursor_before=before,
                 cursor_after=after,
             )
+        if self.source.sweep is not None and not self.broken:
+            self._sweep(live, load_id)
         return found
 
     def _part_read(self, connection: Connection, live: Live, part: Part) -> int | None:
@@ -445,24 +448,37 @@ class _Reader:
             notes.problem = self._moved(part, stamp)
         if notes.problem is not None:
             return
-        found = deletions.of_snapshot(
-            connection,
-            self.source,
-            part.name,
-            load_id,
-            self.as_of,
-            self.cleaner.meaning,
-            self.policy,
-        )
+        found = self._deletions(load_id).of_snapshot(connection, part.name)
         if found.note:
             self._note(found.note, is_broken=False)
         if found.problem:
             notes.problem = self.shrunk = found.problem
 
+    def _sweep(self, live: Live, load_id: int) -> None:
+        """Put aside what a place does not name any more, after all that is new of it was read: what
+        is written meanwhile is named, and what is deleted meanwhile is missed the next time.
+        """
+        try:
+            with self.engine.begin() as connection:
+                found = self._deletions(load_id).of_sweep(connection, live, self.clock())
+        except SourceError as error:
+            found = Missing(note=f"what is deleted there is not known: {error}")
+            self.broken.append(str(error))
+            if self.source.entity == "consent":
+                self.unheard.append(str(error))
+        self.shrunk = found.problem
+        if said := found.note or found.problem:
+            self._note(said, is_broken=False)
+
+    def _deletions(self, load_id: int) -> Deletions:
+        return Deletions(self.source, self.policy, self.cleaner, load_id, self.as_of)
+
     def _moved(self, part: Part, stamp: dict[str, Any]) -> str | None:
         """Why a part is not what it was when it was begun to be read; None: it is."""
         try:
-            is_same = self._stamp(part, self.connector.stamp(part, self.clock())) == stamp
+            # Of what has no time of its own, this is as good as any.
+            now = self.connector.stamp(part, stamp["modified_at"])
+            is_same = self._stamp(part, now) == stamp
         except SourceError as error:
             return str(error)
         if is_same:
@@ -585,9 +601,9 @@ class _Reader:
                     f"{self.source.name}: {counts.rows_deleted:,} rows that were there before are "
                     f"there no more: deleted, and {what}"
                 )
-            if remark := deletions.remark(self.source):
-                is_told = db.run(connection, "raw/was_told", **self.who, text=remark).scalar_one()
-                self.notes += [] if is_told else [f"{self.source.name}: {remark}"]
+            if told := remark(self.source):
+                is_told = db.run(connection, "raw/was_told", **self.who, text=told).scalar_one()
+                self.notes += [] if is_told else [f"{self.source.name}: {told}"]
             if counts.rows_rejected:
                 reasons = db.run(connection, "raw/reject_reasons", file_ids=file_ids)
                 self.notes += [

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # The keys that say where the data of a source lies, by the connector whose they are.
-INTERVAL = frozenset({"by_time", "start", "overlap_hours", "window_days"})
+INTERVAL = frozenset({"by_time", "start", "overlap_hours", "window_days", "sweep"})
 KEYS: dict[str, frozenset[str]] = {
     "files": frozenset(
         {"path", "connection", "format", "sheet", "delimiter", "encoding", "broken_files"}

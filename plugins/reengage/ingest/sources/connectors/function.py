@@ -26,13 +26,15 @@ class Asked:
 
     since, until: the interval, in UTC, the end not included; None: without a bound. Records outside
     it do no harm; one within it that is left out is lost. options: as the YAML says them. access:
-    the connection that it names; None: it names none.
+    the connection that it names; None: it names none. is_sweep: it is asked which records there are
+    (`sweep`): of each its id is enough.
     """
 
     since: datetime | None
     until: datetime | None
     options: Mapping[str, Any]
     access: Access | None
+    is_sweep: bool = False
 
 
 class Function(Live):
@@ -42,24 +44,32 @@ class Function(Live):
         super().__init__(source, zone, accesses)
         self.where = str(source.function)
 
+    def ids(self, begin: str | None, notes: Notes) -> Iterator[Row]:
+        return self._asked(self._part(begin, None), notes, is_sweep=True)
+
     def _read(self, part: Part, notes: Notes) -> Iterator[Row]:
+        return self._asked(part, notes, is_sweep=False)
+
+    def _asked(self, part: Part, notes: Notes, *, is_sweep: bool) -> Iterator[Row]:
         read, name = self._function(), self.source.connection
         access = self.accesses(name) if name else None
-        since, until = (at and instant(at) for at in (part.begin, part.end))
+        since, until = (instant(at) if at else None for at in (part.begin, part.end))
         documents = Documents(self, notes)
-        for number, record in enumerate(self._told(read, since, until, access), 1):
+        asked = Asked(since, until, self.source.options, access, is_sweep)
+        for number, record in enumerate(self._told(read, asked), 1):
             if not isinstance(record, Mapping):
                 yield number, Broken(f"is no mapping but {type(record).__name__}", "")
                 continue
             yield number, documents.row(record)
             if self.source.by_time and not is_missing(at := within(record, self.source.by_time)):
                 self._see(at)
-        documents.end()
+        if not is_sweep:
+            documents.end()
 
-    def _told(self, read: Any, since: Any, until: Any, access: Access | None) -> Iterator[Any]:
+    def _told(self, read: Any, asked: Asked) -> Iterator[Any]:
         """Its records, and what it raises as an error of the source's."""
         try:
-            yield from read(Asked(since, until, self.source.options, access))
+            yield from read(asked)
         except ReengageError:
             raise
         except Exception as error:

@@ -68,6 +68,12 @@ class Live(Connector):
     def _read(self, part: Part, notes: Notes) -> Iterator[Row]:
         """As `read`; sets `newest`."""
 
+    def ids(self, begin: str | None, notes: Notes) -> Iterator[Row]:
+        """As `read`, of all that was written or changed since begin (None: of all there is): rows
+        of which the source's `key_columns` are enough.
+        """
+        return self._read(self._part(begin, None), notes)
+
     def place(self, line: int) -> str:
         return f"row {line:,}"
 

@@ -62,21 +62,28 @@ class Sql(Live):
         )
 
     def _read(self, part: Part, notes: Notes) -> Iterator[Row]:
+        return self._asked(part, notes, self.source.all_columns)
+
+    def ids(self, begin: str | None, notes: Notes) -> Iterator[Row]:
+        return self._asked(self._part(begin, None), notes, self.source.key_columns)
+
+    def _asked(self, part: Part, notes: Notes, columns: list[str]) -> Iterator[Row]:
         engine = engine_of(self.accesses(str(self.source.connection)))
         try:
             with engine.connect() as connection:
                 if engine.dialect.name == "postgresql":
                     connection.execution_options(postgresql_readonly=True)
-                yield from self._rows(connection, part, notes)
+                yield from self._rows(connection, part, notes, columns)
         except sa.exc.SQLAlchemyError as error:
             # Not chained: what lies under it may quote rows.
             raise SourceError(f"{self.where} cannot be read: {_plainly(error)}") from None
         finally:
             engine.dispose()
 
-    def _rows(self, connection: Connection, part: Part, notes: Notes) -> Iterator[Row]:
+    def _rows(
+        self, connection: Connection, part: Part, notes: Notes, columns: list[str]
+    ) -> Iterator[Row]:
         theirs = self._names(connection, notes)
-        columns = self.source.all_columns
         cursor_name = self.source.by_time or self.source.by_key
         named = [*columns, *([cursor_name] if cursor_name else [])]
         wanted: list[Any] = [sa.column(theirs[name_of(name)]) for name in named]
