@@ -83,6 +83,10 @@ draw: $(READY)  ## draw a contest after its close: make draw CONTEST=welcome_bac
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
 
+.PHONY: source-check
+source-check: $(READY)  ## what a source would come to, column by column: make source-check NAME=shop [ROWS=…]
+	@$(REENGAGE) source-check --name "$(NAME)" --rows "$(or $(ROWS),10000)"
+
 .PHONY: templates
 templates: $(READY)  ## check the texts in every language and country: segments, costs, what breaks
 	@$(REENGAGE) templates

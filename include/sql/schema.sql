@@ -1305,6 +1305,7 @@ CREATE TABLE history.return_curve (
 \ir objects/core/is_by_reply.sql
 \ir objects/core/is_order.sql
 \ir objects/core/key_prefix.sql
+\ir objects/core/known_id.sql
 \ir objects/core/last_on.sql
 \ir objects/core/may_be_mobile.sql
 \ir objects/core/one_number.sql

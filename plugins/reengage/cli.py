@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         return one
 
     command("policy", _policy)
+    command("source-check", _source_check, "name", "rows", rows="10000")
     command("coupons", _coupons, "pool", "csv", pool="", csv="")
     command("draw", _draw, "contest")
     command("experiment", _experiment, "name", "csv", "control")
@@ -176,6 +177,40 @@ def _policy(_: argparse.Namespace) -> None:
             sys.stdout.write(f"{source.name}: {unseen}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
+
+
+def _source_check(given: argparse.Namespace) -> None:
+    """what a source would come to, column by column; nothing is loaded"""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from reengage.clock import wall_clock
+    from reengage.ingest.sources import read_sources, trial, zone_of
+    from reengage.ingest.sources.connectors import connect
+    from reengage.policy import read_policy
+
+    policy, sources = read_policy(), read_sources()
+    wanted = [source for source in sources if given.name in (source.source, source.entity)]
+    if not wanted:
+        names = ", ".join(dict.fromkeys(source.source for source in sources))
+        raise ConfigurationError(
+            f"There is no source {given.name or 'without a name'}: make source-check NAME=… with "
+            f"one of {names}."
+        )
+    longest = max(step.after_days for step in policy.steps)
+    engine = _existing_warehouse()
+    for source in wanted:
+        connector = connect(source, zone_of(source, policy))
+        tried = trial.Trial(connector, policy, wall_clock(), int(given.rows))
+        unknown = None
+        if engine is not None and tried.named:
+            try:
+                with engine.connect() as connection:
+                    unknown = tried.unknown(connection)
+            except SQLAlchemyError as error:
+                why = f"the warehouse could not be asked who is known ({type(error).__name__})"
+                tried.told.append(why)
+        for line in trial.report(tried, unknown, longest):
+            sys.stdout.write(f"{line}\n")
 
 
 def _coupons(given: argparse.Namespace) -> None:

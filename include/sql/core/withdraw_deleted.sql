@@ -2,7 +2,7 @@
 -- the load, so that only a later grant grants again; not where another row of the same source still
 -- says yes.
 -- Grain: a withdrawal for each contact, source, channel and purpose. Reads: raw.consent,
--- core.contact_identity. Writes: core.consent, the temporary table deleted_grant.
+-- core.contact_identity. Writes: core.consent, the temporary tables deleted_grant, standing_grant.
 -- Parameters: load_id; at: when. Twice: a load is taken once, and another withdrawal of the same time
 -- says the same.
 DROP TABLE IF EXISTS deleted_grant;
@@ -29,6 +29,28 @@ WHERE
 
 ANALYZE deleted_grant;
 
+DROP TABLE IF EXISTS standing_grant;
+
+CREATE TEMPORARY TABLE standing_grant ON COMMIT DROP AS
+SELECT DISTINCT
+    said.contact_id,
+    said.source,
+    said.channel,
+    said.purpose
+FROM deleted_grant AS gone
+INNER JOIN core.consent AS said
+    ON
+        gone.contact_id = said.contact_id
+        AND gone.source = said.source
+        AND gone.channel = said.channel
+        AND gone.purpose = said.purpose
+INNER JOIN raw.consent AS present
+    ON said.source = present.source AND said.record_key = present.record_key
+WHERE
+    present.status = 'loaded'
+    AND present.granted_at IS NOT NULL
+    AND coalesce(present.withdrawn_at < present.granted_at, TRUE);
+
 INSERT INTO core.consent (
     contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id
 )
@@ -42,21 +64,13 @@ SELECT DISTINCT ON (gone.contact_id, gone.source, gone.channel, gone.purpose)
     CAST(:at AS timestamptz),
     :load_id
 FROM deleted_grant AS gone
-WHERE
-    NOT EXISTS (
-        SELECT 1
-        FROM core.consent AS said
-        INNER JOIN raw.consent AS present
-            ON said.source = present.source AND said.record_key = present.record_key
-        WHERE
-            said.contact_id = gone.contact_id
-            AND said.source = gone.source
-            AND said.channel = gone.channel
-            AND said.purpose = gone.purpose
-            AND present.status = 'loaded'
-            AND present.granted_at IS NOT NULL
-            AND coalesce(present.withdrawn_at < present.granted_at, TRUE)
-    )
+LEFT JOIN standing_grant AS standing
+    ON
+        gone.contact_id = standing.contact_id
+        AND gone.source = standing.source
+        AND gone.channel = standing.channel
+        AND gone.purpose = standing.purpose
+WHERE standing.contact_id IS NULL
 ORDER BY
     gone.contact_id ASC,
     gone.source ASC,

@@ -2,7 +2,7 @@
 -- no contact that a card describes. A row that says anew what was there before counts no more.
 -- Grain: source × whether its first load brought them (is_first). example_id, path, line: the first unknown
 -- row's; known_id: an id of the same load that is known. Reads: raw.entity, raw.contact, raw.file,
--- core.contact_identity, core.card_id. Writes: raw.load (rows_unknown). Parameters: entity, as_of,
+-- core.known_id. Writes: raw.load (rows_unknown). Parameters: entity, as_of,
 -- after_load_id. Twice: the same counts, for as long as no card comes.
 WITH begun AS (
     SELECT
@@ -52,25 +52,11 @@ named AS (
 judged AS (
     SELECT
         named.*,
-        EXISTS (
-            SELECT 1
-            FROM core.contact_identity AS identity
-            INNER JOIN core.contact_identity AS theirs ON identity.contact_id = theirs.contact_id
-            INNER JOIN raw.contact AS card
-                ON theirs.source = card.source AND theirs.source_contact_id = card.record_key
+        EXISTS(
+            SELECT 1 FROM core.known_id AS known
             WHERE
-                identity.source = named.contact_source
-                AND identity.source_contact_id = named.source_contact_id
-                AND card.status IN ('loaded', 'excluded')
-        )
-        -- An id that several cards hold is joined to none of them, and known all the same.
-        OR EXISTS (
-            SELECT 1
-            FROM core.card_id AS held
-            WHERE
-                held.id_source = named.contact_source
-                AND held.id = named.source_contact_id
-                AND held.hold = 'whole'
+                known.source = named.contact_source
+                AND known.source_contact_id = named.source_contact_id
         ) AS is_known
     FROM named
 ),
