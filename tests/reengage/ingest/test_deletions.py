@@ -23,6 +23,7 @@ from test_sql import Shop, meddle, pg, shop  # noqa: F401
 
 from depth import examples
 from reengage import db
+from reengage.cli import main
 from reengage.errors import ConfigurationError, SourceError
 from reengage.ingest import core
 from reengage.ingest.sources.connectors.files import Files
@@ -197,6 +198,27 @@ def test_without_the_word_nothing_is_deleted_and_that_is_told_once(shop: Shop) -
     assert loaded(shop) == {"1": 5, "2": 5}
     shop.said["deletes"] = "unseen"
     assert shop.take(DAY + timedelta(days=1)).notes == ()
+
+
+def test_a_check_of_the_policy_tells_what_would_not_be_noticed(
+    pg: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("REENGAGE_SOURCES", str(pg.folder))
+    monkeypatch.setattr("reengage_local.stack.existing_warehouse", lambda: None)
+    told = "shop (interaction): an order that is deleted there keeps its customer"
+    pg.order(1, "2024-03-30 11:00:00+00:00")
+    for said, is_told in (({}, True), ({"deletes": "unseen"}, False), ({"sweep": 30}, False)):
+        del pg.said["deletes"]
+        pg.said |= said
+        assert pg.source
+        (pg.folder / "_source.yaml").rename(pg.folder / "shop.yaml")
+        assert main(["policy"]) == 0
+        said_of_it = capsys.readouterr().out
+        assert (told in said_of_it) == is_told
+        assert ("Say `sweep: 30` so that the ids there are looked through" in said_of_it) == is_told
+        pg.said.setdefault("deletes", "unseen")
 
 
 def test_a_table_that_breaks_off_takes_nothing_back(pg: Shop) -> None:  # noqa: F811
