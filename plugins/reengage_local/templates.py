@@ -13,7 +13,8 @@ from reengage.errors import ConfigurationError, TextError
 from reengage.policy import Policy, Step, read_policy
 from reengage.settings import WAREHOUSE_VARIABLE, given, settings
 from reengage.texts.countries import countries
-from reengage.texts.messages import Recipient, Templates
+from reengage.texts.messages import Templates
+from reengage.texts.recipients import Recipient
 from reengage.texts.segments import GSM_BASIC, Encoding, segments
 from reengage.texts.wording import ITEM_LENGTH, NAME_LENGTH, first_name
 from reengage_local.stack import warehouse

@@ -9,7 +9,8 @@ from reengage import settings
 from reengage.errors import ConfigurationError
 from reengage.policy import Policy, Variant, read_policy
 from reengage.settings import INCLUDE, TEMPLATES, given, secret, warehouse_url
-from reengage.texts.messages import Recipient, Templates
+from reengage.texts.messages import Templates
+from reengage.texts.recipients import Recipient
 from reengage.web.pages import Pages
 from reengage.web.webhooks import providers_of_environment
 

@@ -20,7 +20,8 @@ from reengage.settings import INCLUDE
 from reengage.texts import wording
 from reengage.texts.countries import Countries, countries, read_countries
 from reengage.texts.coupons import Coupon
-from reengage.texts.messages import Recipient, Templates, locale_of
+from reengage.texts.messages import Templates
+from reengage.texts.recipients import Recipient, locale_of
 from reengage.texts.segments import is_gsm, segments
 from reengage.texts.uploads import upload
 from reengage_local.templates import Names, lint, read_codes, read_names, table

@@ -22,7 +22,8 @@ from reengage.clock import Clock
 from reengage.errors import ReengageError
 from reengage.journey import cohort, gates
 from reengage.policy import Policy, remarks
-from reengage.texts.messages import Recipient, Templates
+from reengage.texts.messages import Templates
+from reengage.texts.recipients import Recipient
 
 # Beside them, the variant where steps have any, and the ids in the sources.
 AUDIENCE = (

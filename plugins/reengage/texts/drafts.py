@@ -16,6 +16,7 @@ from reengage.policy import Contest, CouponOffer, Policy, Step
 from reengage.progress import progress
 from reengage.texts import coupons, messages, personal
 from reengage.texts.coupons import Coupon
+from reengage.texts.recipients import Recipient
 
 RENDER_BATCH = 5_000
 
@@ -170,7 +171,7 @@ def _texts(
                     continue
                 coupon = replace(coupon, code=own)
             about = items.get(row.contact_id)
-            contact = messages.Recipient(
+            contact = Recipient(
                 row.contact_id,
                 row.first_name,
                 row.last_name,

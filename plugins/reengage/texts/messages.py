@@ -7,35 +7,23 @@ import re
 import traceback
 import unicodedata
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from babel import Locale, UnknownLocaleError
-from jinja2 import (
-    FileSystemLoader,
-    StrictUndefined,
-    Template,
-    TemplateError,
-    TemplateNotFound,
-    TemplateSyntaxError,
-    meta,
-    nodes,
-)
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 
 from reengage.errors import ConfigurationError, TextError
 from reengage.policy import Policy, Step
 from reengage.settings import templates as template_folders
 from reengage.texts.countries import Form, countries
 from reengage.texts.coupons import Coupon, drawn
+from reengage.texts.recipients import Personal, Recipient, locale_of
 from reengage.texts.segments import Encoding, plain, segments
-from reengage.texts.wording import day, first_name, item_name, moment, money, zone_of
-
-# --------------------------------------------------------------------------------- templates
+from reengage.texts.templating import Missing, Parsed, environment, parsed, state
+from reengage.texts.wording import day, moment, money, zone_of
 
 _LINK = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
 
@@ -43,35 +31,6 @@ _LINK = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz"
 def new_code() -> str:
     """A link's code: 9 random characters of 56 (2^52 codes), not guessable, not sequential."""
     return drawn(_LINK, 9)
-
-
-@lru_cache(maxsize=256)
-def locale_of(language: str, country: str | None) -> Locale:
-    """The locale of a language in a country; where no such is known, of the language alone."""
-    for name in (f"{language}_{country}", language):
-        try:
-            return Locale.parse(name)
-        except (UnknownLocaleError, ValueError):
-            continue
-    return Locale.parse("en")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Who a text is for: language is ISO 639-1, country ISO 3166-1 alpha-2, time_zone IANA.
-
-    item: what they last viewed or bought (item_kind); together: what is often bought with it.
-    """
-
-    contact_id: int
-    first_name: str | None = None
-    last_name: str | None = None
-    language: str | None = None
-    country: str | None = None
-    time_zone: str | None = None
-    item: str | None = None
-    item_kind: str | None = None
-    together: tuple[str, ...] | None = None
 
 
 class Text(NamedTuple):
@@ -89,55 +48,6 @@ class Fitted(NamedTuple):
     dropped: tuple[str, ...]
 
 
-class _Missing(StrictUndefined):
-    """What is not known of a contact: false in a condition, but an error in a text."""
-
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:  # type: ignore[override]
-        return False
-
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
-        return self is other
-
-    def __ne__(self, other: object) -> bool:  # type: ignore[override]
-        return self is not other
-
-
-class _Personal(NamedTuple):
-    """What a text says of its contact alone, cleaned."""
-
-    name: str | None
-    item: str | None
-    item_kind: str | None
-    together: tuple[str, ...]
-
-    @classmethod
-    def of(cls, contact: Recipient) -> "_Personal":
-        together = filter(None, map(item_name, contact.together or ()))
-        return cls(
-            first_name(contact.first_name),
-            item_name(contact.item),
-            contact.item_kind,
-            tuple(together),
-        )
-
-    def shorter(self) -> Iterator[tuple[tuple[str, ...], "_Personal"]]:
-        """This, and what is left of it, each after what was left out: the item, the name, both."""
-        yield (), self
-        no_item = self._replace(item=None, item_kind=None, together=())
-        seen = {self}
-        for dropped, personal in (
-            (("item",), no_item),
-            (("name",), self._replace(name=None)),
-            (("item", "name"), no_item._replace(name=None)),
-        ):
-            # Of a contact without an item, leaving it out leaves out nothing.
-            if personal not in seen:
-                seen.add(personal)
-                yield dropped, personal
-
-
 # A template can count on these.
 _FIELDS = {"brand", "opening", "link", "opt_out", "item_kind", "together"}
 # These may be missing; how a template writes them.
@@ -152,6 +62,7 @@ _OF_COUPON = {"coupon_code", "coupon_value", "coupon_expires", "coupon_minimum",
 # What differs in every text. A template that only writes them is rendered once for all who are told
 # the same, with a hole for each: a character that no text has, as names and items lose it.
 _HOLES = {"link": "\ue000", "coupon_code": "\ue001"}
+_LAST = frozenset(_HOLES)
 # What can be put into a hole afterwards: `plain` would leave it as it is.
 _FITS = re.compile(r"[!-_a-~]+")
 _MOST_STENCILS = 10_000
@@ -164,56 +75,6 @@ _SAMPLES = (
     Recipient(0, "Maximilian"),
     Recipient(0),
 )
-
-
-def _only_writes(tree: nodes.Template, names: Collection[str]) -> bool:
-    """Whether a template writes these fields where it names them, and does nothing else by them."""
-    written = {id(part) for output in tree.find_all(nodes.Output) for part in output.nodes}
-    reworked = (
-        nodes.FilterBlock,
-        nodes.AssignBlock,
-        nodes.CallBlock,
-        nodes.Macro,
-        nodes.Block,
-        nodes.Extends,
-        nodes.Include,
-        nodes.Import,
-        nodes.FromImport,
-    )
-    return not any(map(tree.find, reworked)) and all(
-        id(node) in written for node in tree.find_all(nodes.Name) if node.name in names
-    )
-
-
-class _Source(NamedTuple):
-    """What a template's text says, whatever the policy. tree: nobody changes it; names: the fields
-    that it names; only_writes: see _only_writes, of what is put in last.
-    """
-
-    tree: nodes.Template
-    names: frozenset[str]
-    only_writes: bool
-
-
-@lru_cache(maxsize=256)
-def _source(text: str) -> _Source:
-    """A template, parsed: half of what the check of a policy's texts takes."""
-    tree = SandboxedEnvironment().parse(text)
-    names = frozenset(meta.find_undeclared_variables(tree))
-    return _Source(tree, names, _only_writes(tree, _HOLES.keys()))
-
-
-@lru_cache(maxsize=8)
-def _environment(folders: tuple[Path, ...]) -> SandboxedEnvironment:
-    """Kept, as compiling is half of the loading; a changed file is compiled anew."""
-    return SandboxedEnvironment(
-        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False
-    )
-
-
-def _state(file: Path) -> tuple[int, int, int]:
-    found = file.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 _Key = tuple[str, str, str]  # of a text: its step, its variant, its language
@@ -259,7 +120,7 @@ class Templates:
     ) -> None:
         self._policy = policy
         self._folders = (folder,) if folder else template_folders("sms")
-        self._environment = _environment(self._folders)
+        self._environment = environment(self._folders)
         self._countries = countries()
         self._forms: dict[tuple[str, str], Form] = {}
         self._templates: dict[_Key, Template] = {}
@@ -286,7 +147,7 @@ class Templates:
             if folder.is_dir()
             for file in sorted(folder.iterdir())
         ]
-        key = policy.model_dump_json(), *((str(file), *_state(file)) for file in files)
+        key = policy.model_dump_json(), *((str(file), *state(file)) for file in files)
         if key not in _kept:
             made = cls(policy)
             if len(_kept) >= _MOST_KEPT:
@@ -317,9 +178,9 @@ class Templates:
         places = [folder / name for folder in self._folders]
         return next((place for place in places if place.is_file()), places[0])
 
-    def _read(self, key: _Key) -> _Source:
+    def _read(self, key: _Key) -> Parsed:
         file = self._place(self._templates[key].name or "")
-        return _source(file.read_text(encoding="utf-8"))
+        return parsed(file.read_text(encoding="utf-8"), _LAST)
 
     def names(self, step: Step) -> frozenset[str]:
         """The fields that a step's texts name, in any language."""
@@ -359,7 +220,7 @@ class Templates:
         """
         language, limit = self.language(step, contact), self.limit(step, contact)
         try:
-            for dropped, personal in _Personal.of(contact).shorter():
+            for dropped, personal in Personal.of(contact).shorter():
                 body = self._render(step, language, contact, personal, link, coupon, now)
                 size = segments(body)
                 fitted = Fitted(Text(body, size.encoding, size.segments), dropped)
@@ -409,7 +270,7 @@ class Templates:
         step: Step,
         language: str,
         contact: Recipient,
-        personal: _Personal,
+        personal: Personal,
         link: str,
         coupon: Coupon | None,
         now: datetime,
@@ -447,7 +308,7 @@ class Templates:
         step: Step,
         language: str,
         contact: Recipient,
-        personal: _Personal,
+        personal: Personal,
         link: str,
         coupon: Coupon | None,
         now: datetime,
@@ -466,7 +327,7 @@ class Templates:
         if coupon:
             fields |= self._offer(coupon, contact, language, now)
         for name in fields.keys() & _MAY_LACK.keys():
-            fields[name] = fields[name] or _Missing(name=name)
+            fields[name] = fields[name] or Missing(name=name)
         return plain(self._templates[_key(step, language)].render(fields))
 
     def _offer(
@@ -526,7 +387,7 @@ class Templates:
         file = self.file(step, language)
         fields = _FIELDS | (_MAY_LACK.keys() - _OF_COUPON) | (_OF_COUPON if step.coupon else set())
         text = file.read_text(encoding="utf-8")
-        source = _source(text)
+        source = parsed(text, _LAST)
         unknown = source.names - fields
         for node in sorted(source.tree.find_all(nodes.Name), key=lambda node: node.lineno):
             if node.name in unknown:
@@ -543,7 +404,7 @@ class Templates:
                 contact = replace(sample, language=language, country=place)
                 try:
                     body = self._render(
-                        step, language, contact, _Personal.of(contact), _SAMPLE_LINK, coupon, now
+                        step, language, contact, Personal.of(contact), _SAMPLE_LINK, coupon, now
                     )
                 except ConfigurationError:
                     raise

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from reengage.errors import ConfigurationError
 from reengage.policy import Brand
-from reengage.texts.messages import locale_of
+from reengage.texts.recipients import locale_of
 from reengage.yaml_files.reading import read_yaml
 
 Texts = Mapping[str, Markup]

@@ -20,7 +20,8 @@ from reengage.policy import Policy, read_policy
 from reengage.settings import INCLUDE
 from reengage.texts import messages, wording
 from reengage.texts.coupons import Coupon
-from reengage.texts.messages import Recipient, Templates
+from reengage.texts.messages import Templates
+from reengage.texts.recipients import Recipient
 from reengage.texts.segments import segments
 
 NOW = datetime(2026, 12, 1, 15, tzinfo=UTC)
@@ -465,12 +466,12 @@ def test_no_item_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
     ],
 )
 def test_first_names(raw: str | None, name: str | None) -> None:
-    assert messages.first_name(raw) == name
+    assert wording.first_name(raw) == name
 
 
 @given(st.text())
 def test_no_first_name_breaks_a_line_or_exceeds_its_length(raw: str) -> None:
-    name = messages.first_name(raw)
+    name = wording.first_name(raw)
     assert name is None or (0 < len(name) <= 20 and name.isprintable() and name == name.strip())
 
 
