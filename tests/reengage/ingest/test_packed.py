@@ -79,7 +79,6 @@ CELLS: list[tuple[Any, str, str | None]] = [
     (datetime(2026, 5, 19, 13, 30), "dd/mm/yyyy", "2026-05-19T13:30:00"),
     ("two\nlines", "General", "two lines"),
     ('a "quote", and more', "General", 'a "quote", and more'),
-    ("=1+1", "General", ""),  # nobody has worked it out
     ("#N/A", "General", "#N/A"),
     (None, "General", ""),
 ]
@@ -97,6 +96,44 @@ def test_a_time_is_written_as_the_source_says_it_is(tmp_path: Path) -> None:
     file = workbook(tmp_path / "orders.xlsx", *lines)
     found = rows(file, time_format="%d.%m.%Y")
     assert [row[2] for row in found] == ["09.05.2026", "10.05.2026"]
+
+
+def test_empty_cells_at_a_rows_end_are_empty(tmp_path: Path) -> None:
+    lines = [["a report of many columns", *"bcdef"], HEADER, ["o1", "K1", "2026-05-19"], [], ["o2"]]
+    file = workbook(tmp_path / "orders.xlsx", *lines)
+    assert rows(file) == [["o1", "K1", "2026-05-19", ""], ["o2", "", "", ""]]
+
+
+def worked_out(sheet: str) -> str:
+    return sheet.replace("<v />", "<v>7</v>").replace("<v></v>", "<v>7</v>")
+
+
+def empty_text(sheet: str) -> str:
+    return sheet.replace('<c r="D3">', '<c r="D3" t="str">')
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"), [(str, None), (worked_out, "7"), (empty_text, "")], ids=lambda given: given
+)
+def test_a_formula_that_nobody_has_worked_out_is_no_empty_cell(
+    tmp_path: Path, edit: Callable[[str], str], said: str | None
+) -> None:
+    lines = [HEADER, ["o1", "K1", "2026-05-19", 5], ["o2", "K2", "2026-05-19", "=1+1"]]
+    file = edited(workbook(tmp_path / "orders.xlsx", *lines), edit)
+    found = files.read(file, source(), Notes())
+    assert next(found)[1] == dict(zip(HEADER, ["o1", "K1", "2026-05-19", "5"], strict=True))
+    if said is None:
+        with pytest.raises(SourceError, match=r"column n holds formulas .* in row 3 the first"):
+            next(found)
+    else:
+        assert next(found)[1]["n"] == said  # type: ignore[index]
+
+
+def test_a_formula_that_is_not_read_may_stand_there_as_it_is(tmp_path: Path) -> None:
+    lines = [[*HEADER, "x"], ["o1", "K1", "2026-05-19", 5, "=1+1"]]
+    assert rows(workbook(tmp_path / "orders.xlsx", *lines)) == [["o1", "K1", "2026-05-19", "5"]]
+    lines = [HEADER, ["o1", "K1", "2026-05-19", 5], ["Total", None, None, "=SUM(D2:D2)"]]
+    assert rows(workbook(tmp_path / "orders.xlsx", *lines)) == [["o1", "K1", "2026-05-19", "5"]]
 
 
 @settings(max_examples=examples(20))

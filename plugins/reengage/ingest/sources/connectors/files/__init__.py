@@ -104,7 +104,7 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
             yield from parquet.rows_of(file, source, notes)
             return
         if kind == "excel":
-            yield from Table(excel.lines_of(file, source, notes), file, source, notes, ",").rows()
+            yield from excel.rows_of(file, source, notes)
             return
         with opened(file) as raw, decoded(raw, source.encoding) as text:
             if kind == "csv":

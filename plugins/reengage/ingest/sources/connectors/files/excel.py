@@ -1,7 +1,9 @@
 """Workbooks of Excel (.xlsx): a sheet's rows, as lines of CSV, for whoever reads those.
 
 A cell is what it holds, not how it is shown: a number with all its digits, a day as one. Only the
-zeros that a format puts before a number are kept, as an id may begin with them.
+zeros that a format puts before a number are kept, as an id may begin with them. What a formula comes
+to stands beside it, where a spreadsheet has worked it out; a program that only writes the formula
+leaves that empty, and an empty cell would say that nobody has withdrawn.
 """
 
 import csv
@@ -12,13 +14,15 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Any
 
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
+from reengage.ingest.sources.connectors.files.table import Table
 from reengage.ingest.sources.connectors.files.text import MOST_TIMES
-from reengage.ingest.sources.records import LONGEST, Broken, Empty, Notes, Refused, typed_text
+from reengage.ingest.sources.records import LONGEST, Broken, Empty, Notes, Refused, Row, typed_text
 
 # What Excel itself can hold.
 MOST_ROWS = 1_048_576
@@ -36,28 +40,62 @@ _NEVER = re.compile(
 )
 _BEGINS = (b"<", b"\xef\xbb\xbf<")  # in UTF-8, as which it is looked through
 _ROW = b"</row>"
+# A formula beside which nothing stands, be it that it comes to an empty text.
+_UNWORKED = re.compile(
+    rb"(?:</(?:\w{1,20}:)?f>|<(?:\w{1,20}:)?f(?:\s[^<>]{0,150})?/>)\s{0,20}"
+    rb"(?:<(?:\w{1,20}:)?v\s?/>|<(?:\w{1,20}:)?v></(?:\w{1,20}:)?v>)?\s{0,20}</(?:\w{1,20}:)?c>"
+)
+# What is given for one: a figure, as it may be of a total, and nothing that XML can hold.
+UNWORKED = "\ufffe0"
 _ZEROS = re.compile("0{2,40}")
 _TIME = re.compile(r"[hHsS]")
 
 
-def lines_of(file: Path, source: Source, notes: Notes) -> Iterator[str | Broken]:
-    """A line for each row of the sheet that the source names, or of the first that is shown; its
-    number is the row's. Raises SourceError for a file that is no workbook, or too much of one.
+def rows_of(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
+    """The rows of the sheet that the source names, or of the first that is shown. Raises SourceError
+    for a file that is no workbook, or too much of one; at a cell that is a formula and no value.
     """
+    for number, row in Table(_lines_of(file, source, notes), file, source, notes, ",").rows():
+        if isinstance(row, dict) and UNWORKED in row.values():
+            name = next(name for name, said in row.items() if said == UNWORKED)
+            raise SourceError(
+                f"{file.name}: the column {name} holds formulas that nobody has worked out, in row "
+                f"{number:,} the first. Open it in Excel, save it, and deliver it again."
+            )
+        yield number, row
+
+
+def _lines_of(file: Path, source: Source, notes: Notes) -> Iterator[str | Broken]:
+    """A line for each row of the sheet; its number is the row's."""
     import openpyxl
 
     with _reading(file), file.open("rb") as raw:  # of whatever name
-        _check(file)
+        has_unworked = _check(file)
         book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
+        written = openpyxl.load_workbook(raw, read_only=True) if has_unworked else None
         try:
             sheet = _sheet(file, source, book, notes)
             sheet.reset_dimensions()  # what a program wrote of them may be less than there is
+            formulas = repeat(())
+            if written:
+                twin = written[sheet.title]
+                twin.reset_dimensions()
+                formulas = twin.iter_rows()
             formats = source.time_format
             shown = formats if isinstance(formats, str) else next(iter(formats or ()), None)
+            width = 0
             for number, cells in enumerate(sheet.iter_rows(), 1):
                 if number > MOST_ROWS:
                     raise SourceError(f"{file.name} has more than {MOST_ROWS:,} rows.")
-                yield _line([_text(cell, source.decimal, shown) for cell in cells])
+                texts = [_text(cell, source.decimal, shown) for cell in cells]
+                for place, formula in enumerate(next(formulas)):
+                    if _is_unworked(cells[place], formula):
+                        texts[place] = UNWORKED
+                while texts and not texts[-1]:
+                    texts.pop()
+                # Empty cells at a row's end may not be written: no row is cut there.
+                width = max(width, len(texts))
+                yield _line([*texts, *[None] * (width - len(texts))])
         finally:
             book.close()
 
@@ -80,6 +118,12 @@ def _sheet(file: Path, source: Source, book: Any, notes: Notes) -> Any:
             f"the first of its {len(shown)} sheets is read: another is named as `sheet`"
         )
     return shown[0]
+
+
+def _is_unworked(cell: Any, written: Any) -> bool:
+    """Whether a cell is a formula, and has no value. written: the same cell with its formula."""
+    # Of the type str, nothing is a text that a formula came to.
+    return cell.value is None and written.data_type == "f" and cell.data_type != "str"
 
 
 def _text(cell: Any, decimal: str | None, shown: str | None) -> str | None:
@@ -134,11 +178,11 @@ def _reading(file: Path) -> Iterator[None]:
         ) from None
 
 
-def _check(file: Path) -> None:
-    """Raises SourceError where a workbook would take more memory, or time, than there can be in it
-    to read.
+def _check(file: Path) -> bool:
+    """Whether one of its sheets may hold formulas without values. Raises SourceError where a workbook
+    would take more memory, or time, than there can be in it to read.
     """
-    held = 0
+    held, has_unworked = 0, False
     with zipfile.ZipFile(file) as parts:
         for part in parts.infolist():
             is_sheet = part.filename.startswith("xl/worksheets/")
@@ -151,17 +195,19 @@ def _check(file: Path) -> None:
                 )
             if part.filename.endswith((".xml", ".rels")):
                 with parts.open(part) as xml:
-                    _check_xml(file, xml, is_sheet=is_sheet)
+                    has_unworked |= _check_xml(file, xml, is_sheet=is_sheet)
+    return has_unworked
 
 
-def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> None:
-    before, since_row, is_first = b"", 0, True
+def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> bool:
+    before, since_row, is_first, has_unworked = b"", 0, True, False
     while piece := xml.read(LONGEST):
         is_other = is_first and not piece.startswith(_BEGINS)
         is_first = False
         if is_other or _NEVER.search(before + piece):
             raise SourceError(f"{file.name} holds what no workbook of Excel does: it is not read.")
         if is_sheet:
+            has_unworked = has_unworked or _UNWORKED.search(before + piece) is not None
             last = piece.rfind(_ROW)
             longest = since_row + (piece.find(_ROW) if last >= 0 else len(piece))
             since_row = len(piece) - last if last >= 0 else longest
@@ -170,4 +216,5 @@ def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> None:
                     f"{file.name} has a row of more than {LONGEST_ROW >> 20} MiB. Save its sheet "
                     "as CSV UTF-8."
                 )
-        before = piece[-256:]
+        before = piece[-512:]
+    return has_unworked
