@@ -83,6 +83,14 @@ draw: $(READY)  ## draw a contest after its close: make draw CONTEST=welcome_bac
 policy: $(READY)  ## check include/journey.yaml and the sources
 	@$(REENGAGE) policy
 
+.PHONY: sources
+sources: $(READY)  ## the ready sources (Shopify, Klaviyo, …), to copy: make sources [FIND=word]
+	@$(REENGAGE) sources --find "$(FIND)"
+
+.PHONY: source-new
+source-new: $(READY)  ## copy a ready source to yours: make source-new NAME=shopify_orders
+	@$(REENGAGE) source-new --name "$(NAME)"
+
 .PHONY: source-check
 source-check: $(READY)  ## what a source would come to, column by column: make source-check NAME=shop [ROWS=…]
 	@$(REENGAGE) source-check --name "$(NAME)" --rows "$(or $(ROWS),10000)"

@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         return one
 
     command("policy", _policy)
+    command("sources", _sources, "find", find="")
+    command("source-new", _source_new, "name")
     command("source-check", _source_check, "name", "rows", rows="10000")
     command("coupons", _coupons, "pool", "csv", pool="", csv="")
     command("draw", _draw, "contest")
@@ -177,6 +179,25 @@ def _policy(_: argparse.Namespace) -> None:
             sys.stdout.write(f"{source.name}: {unseen}\n")
     if wrong:
         raise SourceError("Mend the sources above before a day is run.")
+
+
+def _sources(given: argparse.Namespace) -> None:
+    """the ready sources, to copy; with a word, those that say it"""
+    from reengage.ingest.sources import catalogue
+
+    for line in catalogue.listed(given.find):
+        sys.stdout.write(f"{line}\n")
+
+
+def _source_new(given: argparse.Namespace) -> None:
+    """copy a ready source to this installation's"""
+    from reengage.ingest.sources import catalogue
+
+    target = catalogue.copy(given.name)
+    sys.stdout.write(
+        f"{target} is yours to edit: write its path, and look at each line. Then make policy, and"
+        " make source-check NAME=… with its source.\n"
+    )
 
 
 def _source_check(given: argparse.Namespace) -> None:
