@@ -47,13 +47,12 @@ preview: $(READY)  ## what a day would come to, taken back: make preview AS_OF=�
 	@$(REENGAGE) preview --as-of "$(AS_OF)" --csv "$(CSV)"
 
 .PHONY: replay
-replay: $(READY)  ## past days under any policy: make replay FROM=… TO=… [POLICY=…] [NAME=…] [AUDIENCE=yes] [BEGIN=…]
-	@$(REENGAGE) replay --from "$(FROM)" --to "$(TO)" --policy "$(POLICY)" --name "$(NAME)" \
-		--audience "$(AUDIENCE)" --begin "$(BEGIN)"
+replay: $(READY)  ## past days under any policy: make replay FROM=… TO=… [POLICY=…] [DAYS=…] [NAME=…] [AUDIENCE=yes] [KNOWN=yes] [BEGIN=…]
+	@$(REENGAGE) replay --from "$(FROM)" --to "$(TO)" --policy "$(POLICY)" --days "$(DAYS)" --name "$(NAME)" --audience "$(AUDIENCE)" --begin "$(BEGIN)" --known "$(KNOWN)"
 
 .PHONY: compare
-compare: $(READY)  ## replayed scenarios beside each other: make compare A=default B=slow [FROM=… TO=…]
-	@$(REENGAGE) compare --a "$(A)" --b "$(B)" --from "$(FROM)" --to "$(TO)"
+compare: $(READY)  ## replayed scenarios beside each other: make compare A=default B=45-75-120 [CSV=…] [FROM=… TO=…]
+	@$(REENGAGE) compare --a "$(A)" --b "$(B)" --from "$(FROM)" --to "$(TO)" --csv "$(CSV)"
 
 .PHONY: up
 up: $(READY)  ## Airflow, the link service and the sandbox; Ctrl-C ends all of it

@@ -30,6 +30,9 @@ TOOLS = {
 }
 
 
+YES = ("1", "yes", "true")
+
+
 class Command(Protocol):
     """Adds a command that runs a function, with its options; those without a default are needed."""
 
@@ -43,20 +46,13 @@ def add(command: Command) -> None:
     command("demo", _demo)
     command("day", _day, "as-of", "approve", approve="")
     command("preview", _preview, "as-of", "csv", csv="")
-    replay = command(
-        "replay",
-        _replay,
-        "from",
-        "to",
-        "policy",
-        "audience",
-        "begin",
-        policy="",
-        audience="",
-        begin="",
-    )
+    replay = command("replay", _replay, "from", "to")
+    for option in ("policy", "days", "begin", "known", "audience"):
+        replay.add_argument(f"--{option}", default="")
     replay.add_argument("--name", default="")
-    command("compare", _compare, "a", "b", "from", "to", a="default", **{"from": "", "to": ""})
+    compare = command("compare", _compare, "b")
+    for option in ("a", "from", "to", "csv"):
+        compare.add_argument(f"--{option}", default="")
     command("up", _up)
     command("down", _down)
     command("clean", _clean)
@@ -117,9 +113,11 @@ def _replay(given: argparse.Namespace) -> None:
         parse_day(getattr(given, "from")),
         parse_day(given.to),
         file=Path(given.policy) if given.policy else None,
+        steps=given.days or None,
         name=given.name or None,
         begin=parse_day(given.begin) if given.begin else None,
-        with_audience=given.audience.lower() in ("1", "yes", "true"),
+        is_known=given.known.lower() in YES,
+        with_audience=given.audience.lower() in YES,
     )
 
 
@@ -127,11 +125,18 @@ def _compare(given: argparse.Namespace) -> None:
     """replayed scenarios beside each other"""
     from reengage.cli import parse_day
     from reengage.history import compare
+    from reengage.history.replays import DEFAULT_SCENARIO
     from reengage.policy import read_policy
 
     first, last = (parse_day(text) if text else None for text in (getattr(given, "from"), given.to))
-    names = [given.a or "default", *filter(None, (name.strip() for name in given.b.split(",")))]
-    print("\n".join(compare.lines(warehouse(), read_policy(), names, first, last)))
+    others = [name.strip() for name in given.b.split(",") if name.strip()]
+    names = [given.a or DEFAULT_SCENARIO, *others]
+    engine = warehouse()
+    print("\n".join(compare.lines(engine, read_policy(), names, first, last)))
+    if given.csv:
+        file = Path(given.csv)
+        found = compare.write_alone(engine, names[0], names[1], first, last, file)
+        print(f"\n{found:,} contacts to whom only one of {names[0]} and {names[1]} writes: {file}")
 
 
 def _up(_: argparse.Namespace) -> None:

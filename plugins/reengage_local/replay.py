@@ -18,19 +18,26 @@ def run_replay(
     last: date,
     *,
     file: Path | None = None,
+    steps: str | None = None,
     name: str | None = None,
     begin: date | None = None,
+    is_known: bool = False,
     with_audience: bool = False,
 ) -> None:
-    """Replay the days first to last under the policy of `file` (None: this installation's), as the
-    scenario `name` (None: the file's), and show what they held. Where nothing was ever decided in
-    this home, what is not loaded yet is loaded first. Raises ReengageError.
+    """Replay the days first to last under the policy of `file` (None: this installation's), with
+    other days of its `steps` if they are given, as the scenario `name` (None: after these two), and
+    show what they held. Where nothing was ever decided in this home, what is not loaded yet is
+    loaded first. Raises ReengageError.
     """
     policy = read_policy(file)
-    scenario = replays.scenario_of(file, name)
+    if steps:
+        policy = replays.with_days(policy, steps)
+    scenario = replays.scenario_of(file, steps, name, is_known=is_known)
     conf = {"from": first.isoformat(), "to": last.isoformat(), "name": scenario}
     conf |= {"policy": str(file.resolve())} if file else {}
+    conf |= {"days": steps} if steps else {}
     conf |= {"begin": begin.isoformat()} if begin else {}
+    conf |= {"known": "yes"} if is_known else {}
     conf |= {"audience": "yes"} if with_audience else {}
     with day_runner("replay", last) as (runner, screen):
         _load(runner, screen, last)

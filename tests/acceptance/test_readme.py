@@ -26,7 +26,7 @@ from reengage_local import demo
 from reengage_local.demo_data import MARKER, VERSION
 from reengage_local.postgres import EmbeddedServer
 
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "docs" / "history.md"]
 
 
 def fenced(document: Path, language: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_every_target_is_explained() -> None:
 def test_every_file_linked_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (PROJECT / target).exists(), target
+        assert (PROJECT / target).exists() or (document.parent / target).exists(), target
     for path in re.findall(r"`((?:include|plugins|dags|tests)/[\w./-]*)`", text):
         assert (PROJECT / path).exists(), path
 
@@ -251,6 +251,22 @@ def test_what_is_typed_works_on_what_the_demo_left(line: Line, told: dict[str, A
         assert date.fromisoformat(day) < wall_clock().date()
     else:
         assert came["code"] == 0, came["said"]
+
+
+def test_a_policy_that_was_not_lived_is_compared_with_the_one_that_was(
+    told: dict[str, Any], home: Path
+) -> None:
+    said = told["make compare A=default B=45-75-120 CSV=missed.csv"]["said"]
+    texts, money = (
+        [float(number.replace(",", "")) for number in re.findall(r"[\d,.]+", line)]
+        for line in re.findall(r"^  (?:texts|cost \(USD\)) +(.*)$", said, re.M)
+    )
+    assert texts[0] > texts[1] > 0 and money[0] > money[1] > 0
+    assert "Left out:" in said and "both    default only" in said
+    (overlap,) = re.findall(r"^  all +(\d+) +(\d+) +(\d+)$", said, re.M)
+    kept = (home.parent / "missed.csv").read_text(encoding="utf-8")
+    missed = list(csv.DictReader(kept.splitlines()))
+    assert int(overlap[0]) > 0 and len(missed) == sum(map(int, overlap[1:]))
 
 
 def test_up_keeps_the_past_and_its_links_alive(told: dict[str, Any]) -> None:

@@ -189,17 +189,24 @@ def test_a_replay_is_asked_for_by_its_days_and_policy(
     in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31"})
     asked = runtime.current_replay()
     assert (asked.first, asked.last) == (date(1997, 1, 1), date(1997, 12, 31))
-    assert (asked.file, asked.name, asked.begin, asked.with_audience) == (None, None, None, False)
+    assert (asked.file, asked.days, asked.name, asked.begin) == (None,) * 4
+    assert not asked.with_audience and not asked.is_known
     assert asked.policy == runtime.read_policy()
     file = tmp_path / "slow.yaml"
     shipped = Path("include/journey.yaml").read_text(encoding="utf-8")
     file.write_text(shipped.replace("after_days: 30", "after_days: 45", 1), encoding="utf-8")
-    more = {"policy": str(file), "name": "late", "begin": "1996-07-01", "audience": True}
+    more = {
+        "policy": str(file),
+        "name": "late",
+        "begin": "1996-07-01",
+        "days": "40/70/99",
+        "audience": True,
+    }
     in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31", **more})
     asked = runtime.current_replay()
     assert asked.policy.steps[0].after_days == 45
     assert (asked.file, asked.name, asked.begin) == (file, "late", date(1996, 7, 1))
-    assert asked.with_audience
+    assert asked.with_audience and asked.is_known and asked.days == "40/70/99"
     in_run(monkeypatch, conf={"from": "1997-01-01"})
     with pytest.raises(ConfigurationError, match="takes both days"):
         runtime.current_replay()

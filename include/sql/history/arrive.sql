@@ -2,10 +2,10 @@
 -- the tables, and for core/add_activity and core/redo_activity.
 -- Grain: row that came. Reads: what is to come (history/begin_past), core.contact, core.consent,
 -- core.suppression. Writes: core__*, the temporary tables arrived and corrected. Parameters: as_of,
--- after_day (what came until it is there; NULL: nothing is), load_id. Once a day.
+-- after_day (what came until it is there; NULL: nothing is), load_id, is_known. Once a day.
 DELETE FROM past_today;
 
-INSERT INTO past_today (as_of) VALUES (:as_of);
+INSERT INTO past_today (as_of, is_known) VALUES (:as_of, :is_known);
 
 INSERT INTO core__contact (
     contact_id, phone_e164, phone_hash, first_name, language, country, time_zone, lifecycle_class,
@@ -35,7 +35,7 @@ WHERE coming.on_day > coalesce(CAST(:after_day AS date), '-infinity') AND coming
 INSERT INTO core__contact_activity (contact_id, visible_on, updated_load_id)
 SELECT
     coming.contact_id,
-    coming.on_day,
+    coming.visible_on,
     :load_id
 FROM coming_contact AS coming
 WHERE coming.on_day > coalesce(CAST(:after_day AS date), '-infinity') AND coming.on_day <= :as_of;
@@ -101,11 +101,16 @@ ON CONFLICT DO NOTHING;
 
 DROP TABLE IF EXISTS corrected;
 
--- All that they had done before is put together once.
+-- What came before or late is put together with the rest.
 CREATE TEMPORARY TABLE corrected ON COMMIT DROP AS
 SELECT coming.contact_id
 FROM coming_contact AS coming
-WHERE CAST(:after_day AS date) IS NULL AND coming.on_day <= :as_of;
+WHERE
+    coming.on_day > coalesce(CAST(:after_day AS date), '-infinity') AND coming.on_day <= :as_of
+UNION
+SELECT late.contact_id
+FROM coming_deed AS late
+WHERE late.on_day = :as_of AND late.occurred_on < :as_of;
 
 ANALYZE corrected;
 
@@ -115,8 +120,8 @@ CREATE TEMPORARY TABLE arrived ON COMMIT DROP AS
 SELECT
     deed.contact_id,
     deed.kind,
-    deed.on_day AS dated_on
+    deed.occurred_on AS dated_on
 FROM coming_deed AS deed
-WHERE deed.on_day = :as_of AND CAST(:after_day AS date) IS NOT NULL;
+WHERE deed.on_day = :as_of;
 
 ANALYZE arrived;

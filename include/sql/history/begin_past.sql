@@ -1,11 +1,12 @@
 -- What stands in for the tables that a day of the journey reads and writes, and what is to come into
 -- them, day by day, as it came to pass: contacts as they became visible, what they did, said and
 -- withdrew, stops and their ends.
+-- is_known: what came later than it is dated comes with the load that brought it.
 -- A consent comes twice where it was withdrawn: as it was given, and as it was withdrawn. What the
 -- journey itself made of silence (inactivity) is none of it.
 -- Grain: as the tables. Reads: core.contact, core.contact_activity, core.interaction, core.consent,
--- core.suppression. Writes: temporary tables of the session. Parameters: to_day, begin_day,
--- time_zone. Once a session.
+-- core.suppression, core.restraint, core.stop_tie, raw.load. Writes: temporary tables of the session.
+-- Parameters: to_day, begin_day, time_zone, is_known. Once a session.
 CREATE TEMPORARY TABLE core__contact (LIKE core.contact INCLUDING ALL);
 
 CREATE TEMPORARY TABLE core__contact_activity (LIKE core.contact_activity INCLUDING ALL);
@@ -32,8 +33,31 @@ CREATE TEMPORARY TABLE outbox__reply (LIKE outbox.reply INCLUDING ALL);
 
 CREATE TEMPORARY TABLE outcome__contact_outcome (LIKE outcome.contact_outcome INCLUDING ALL);
 
+-- Who is held by whom, as it is known now: worked out once.
+CREATE TEMPORARY TABLE core__restraint AS
+SELECT
+    restraint.contact_id,
+    restraint.by_contact_id,
+    restraint.hold
+FROM core.restraint AS restraint;
+
+CREATE INDEX core__restraint_by_contact ON core__restraint (contact_id);
+
+CREATE INDEX core__restraint_by_other ON core__restraint (by_contact_id);
+
+CREATE TEMPORARY TABLE core__stop_tie AS
+SELECT
+    tie.contact_id,
+    tie.by_contact_id,
+    tie.is_by_email
+FROM core.stop_tie AS tie;
+
+CREATE INDEX core__stop_tie_by_contact ON core__stop_tie (contact_id);
+
+CREATE INDEX core__stop_tie_by_other ON core__stop_tie (by_contact_id);
+
 -- The day that it is.
-CREATE TEMPORARY TABLE past_today (as_of date);
+CREATE TEMPORARY TABLE past_today (as_of date, is_known boolean);
 
 -- Since which day a contact has been quiet as said there.
 CREATE TEMPORARY TABLE past_quiet (
@@ -49,22 +73,50 @@ CREATE TEMPORARY TABLE past_cost (as_of date, step text, segments bigint, cost n
 CREATE TEMPORARY TABLE coming_contact AS
 SELECT
     contact.contact_id,
-    least(
-        activity.first_interaction_on, coalesce(contact.created_on, contact.first_seen_on)
-    ) AS on_day
+    CASE
+        WHEN CAST(:is_known AS boolean) THEN coalesce(contact.created_on, contact.first_seen_on)
+        ELSE came.first_on
+    END AS visible_on,
+    CASE
+        WHEN CAST(:is_known AS boolean) THEN greatest(came.first_on, contact.first_seen_on)
+        ELSE came.first_on
+    END AS on_day
 FROM core.contact AS contact
-INNER JOIN core.contact_activity AS activity ON contact.contact_id = activity.contact_id
+INNER JOIN
+    (
+        SELECT
+            person.contact_id,
+            least(
+                activity.first_interaction_on, coalesce(person.created_on, person.first_seen_on)
+            ) AS first_on
+        FROM core.contact AS person
+        INNER JOIN core.contact_activity AS activity ON person.contact_id = activity.contact_id
+    ) AS came
+    ON contact.contact_id = came.contact_id
 WHERE contact.merged_into IS NULL AND contact.status <> 'erased';
 
 CREATE INDEX coming_contact_by_day ON coming_contact (on_day);
 
 CREATE TEMPORARY TABLE coming_deed AS
 SELECT
-    interaction.contact_id,
-    interaction.kind,
-    interaction.occurred_on AS on_day
-FROM core.interaction AS interaction
-WHERE interaction.occurred_on > :begin_day AND interaction.occurred_on <= :to_day;
+    deed.contact_id,
+    deed.kind,
+    deed.occurred_on,
+    deed.on_day
+FROM (
+    SELECT
+        interaction.contact_id,
+        interaction.kind,
+        interaction.occurred_on,
+        CASE
+            WHEN CAST(:is_known AS boolean) THEN greatest(interaction.occurred_on, load.as_of)
+            ELSE interaction.occurred_on
+        END AS on_day
+    FROM core.interaction AS interaction
+    LEFT JOIN raw.load AS load ON interaction.load_id = load.load_id
+    WHERE interaction.occurred_on <= :to_day
+) AS deed
+WHERE deed.on_day > :begin_day AND deed.on_day <= :to_day;
 
 CREATE INDEX coming_deed_by_day ON coming_deed (on_day);
 
@@ -74,11 +126,15 @@ SELECT
     said.part,
     consent.contact_id,
     CASE WHEN said.part = 1 THEN consent.withdrawn_at END AS withdrawn_at,
-    CAST(
-        CASE WHEN said.part = 1 THEN consent.withdrawn_at ELSE consent.effective_at END
-        AT TIME ZONE :time_zone AS date
+    greatest(
+        CAST(
+            CASE WHEN said.part = 1 THEN consent.withdrawn_at ELSE consent.effective_at END
+            AT TIME ZONE :time_zone AS date
+        ),
+        CASE WHEN CAST(:is_known AS boolean) THEN load.as_of END
     ) AS on_day
 FROM core.consent AS consent
+LEFT JOIN raw.load AS load ON consent.load_id = load.load_id
 CROSS JOIN (VALUES (0), (1)) AS said (part)
 WHERE
     (said.part = 0 AND consent.granted_at IS NOT NULL)
@@ -99,4 +155,4 @@ CREATE INDEX coming_suppression_by_day ON coming_suppression (on_day);
 
 CREATE INDEX coming_suppression_by_end ON coming_suppression (lifted_on);
 
-ANALYZE coming_contact, coming_deed, coming_consent, coming_suppression;
+ANALYZE core__restraint, core__stop_tie, coming_contact, coming_deed, coming_consent, coming_suppression;

@@ -138,22 +138,25 @@ def _in_time(clock: Clock, policy: Policy, as_of: date | None, *, is_simulated: 
 
 @dataclass(frozen=True)
 class Asked:
-    """A replay that is asked for: its days, first and last, and its policy, of a file (None: the
-    installation's); name: of the scenario; begin: when its journey begins. None: not said.
+    """A replay that is asked for: its first and last day, and its policy, of a file (None: the
+    installation's) and with other days of the steps; name: of the scenario; begin: when its journey
+    begins (None: not said); is_known: whether it goes by what had been loaded.
     """
 
     policy: Policy
     file: Path | None
+    days: str | None
     first: date
     last: date
     name: str | None
     begin: date | None
+    is_known: bool
     with_audience: bool
 
 
 def current_replay() -> Asked:
     """The replay that the run's conf asks for: `from` and `to`, else the run's own day; `policy`, a
-    file; `name`, `begin`, and `audience`. Raises ConfigurationError.
+    file; `days` of the steps; `name`, `begin`, `known` and `audience`. Raises ConfigurationError.
     """
     context: Any = get_current_context()
     conf = context["dag_run"].conf or {}
@@ -172,8 +175,9 @@ def current_replay() -> Asked:
         begin = date.fromisoformat(conf["begin"]) if conf.get("begin") else None
     except (TypeError, ValueError) as error:
         raise ConfigurationError('Write begin as a day: {"begin": "1997-01-01"}.') from error
-    is_kept = conf.get("audience") in (True, "yes", "true")
-    return Asked(policy, file, first, last, conf.get("name") or None, begin, is_kept)
+    is_known, is_kept = (conf.get(key) in (True, "yes", "true") for key in ("known", "audience"))
+    days, name = conf.get("days") or None, conf.get("name") or None
+    return Asked(policy, file, days, first, last, name, begin, is_known, is_kept)
 
 
 def _as_of(conf: Any, key: str | None, context: Any, policy: Policy) -> date:

@@ -1,14 +1,16 @@
 """Replayed scenarios beside each other, for a terminal."""
 
+import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine, Row
 
-from reengage import db
-from reengage.errors import ConfigurationError
+from reengage import db, spreadsheet
+from reengage.errors import ConfigurationError, ReengageError
 from reengage.history.replays import DEFAULT_SCENARIO, LEFT_OUT
 from reengage.policy import Policy
 
@@ -29,6 +31,57 @@ def lines(
     with engine.connect() as connection:
         first, last = _days(connection, names, first, last)
         return list(_lines(connection, policy, list(dict.fromkeys(names)), first, last))
+
+
+ALONE = (
+    "contact_id",
+    "written_to_by",
+    "texts",
+    "first_on",
+    "steps",
+    "lifecycle_class",
+    "language",
+    "country",
+)
+
+
+def write_alone(
+    engine: Engine, one: str, other: str, first: date | None, last: date | None, file: Path
+) -> int:
+    """Write to whom only one of two scenarios would have written, as a CSV: a row a contact, with
+    their ids in the sources. Returns how many. Raises ConfigurationError as `lines` does, or where
+    their audiences are not kept, and ReengageError where the file cannot be written.
+    """
+    with engine.connect() as connection:
+        first, last = _days(connection, (one, other), first, last)
+        if missing := _unkept(connection, one, other):
+            raise ConfigurationError(
+                f"Who was written to is not kept of {' and '.join(missing)}: replay it with "
+                "AUDIENCE=yes."
+            )
+        sources = db.run(connection, "story/id_sources").scalars().all()
+        span = {"from_day": first, "to_day": last}
+        rows = db.run(connection, "history/alone", scenario=one, other=other, **span).all()
+    try:
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow([*ALONE, *spreadsheet.id_names(sources)])
+            for row in rows:
+                cells = map(_cell, row[:-1])
+                writer.writerow([*cells, *spreadsheet.id_cells(row.source_ids, sources)])
+    except OSError as error:
+        raise ReengageError(f"The contacts cannot be written: {error}.") from error
+    return len(rows)
+
+
+def _cell(value: Any) -> Any:
+    return spreadsheet.text(value) if isinstance(value, str) else value
+
+
+def _unkept(connection: Connection, *names: str) -> list[str]:
+    """Of which scenarios it is not kept who was due."""
+    known = {row.scenario: row.has_audience for row in db.run(connection, "history/scenarios")}
+    return [name for name in names if not known[name]]
 
 
 def _days(
@@ -63,7 +116,7 @@ def _lines(
     span = {"from_day": first, "to_day": last}
     months = db.run(connection, "history/months", scenarios=names, **span).all()
     reasons = db.run(connection, "history/reasons", scenarios=names, **span).all()
-    wide = max(12, *(len(name) + 2 for name in names))
+    wide = max(18, *(len(name) + 2 for name in names))
 
     def line(label: str, values: Sequence[str], indent: int = 2) -> str:
         return f"{' ' * indent}{label:<{WIDE - indent}}" + "".join(f"{v:>{wide}}" for v in values)
@@ -80,7 +133,7 @@ def _lines(
     yield "By step"
     for step in _steps(months, policy):
         of_step = [row for row in months if row.step == step]
-        yield line(step, [""] * len(names))
+        yield f"  {step}"
         for label, column in (("reached it", "entered"), ("due", "due"), ("texts", "would_send")):
             yield line(label, [f"{_sum(of_step, name, column):,.0f}" for name in names], 4)
     yield ""
@@ -143,9 +196,8 @@ def _has_holes(row: Row[Any]) -> bool:
 
 
 def _overlap(connection: Connection, one: str, other: str, span: dict[str, date]) -> Iterator[str]:
-    known = {row.scenario: row.has_audience for row in db.run(connection, "history/scenarios")}
     yield ""
-    if missing := [name for name in (one, other) if not known[name]]:
+    if missing := _unkept(connection, one, other):
         yield (
             f"Who is in one of {one} and {other} alone is known where audiences are kept: replay "
             f"{' and '.join(missing)} with AUDIENCE=yes."

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -32,9 +33,13 @@ TABLES = (
     "outbox.verdict",
     "outbox.reply",
     "outcome.contact_outcome",
+    "core.restraint",
+    "core.stop_tie",
 )
-# Those that what came before the first day fills at once.
+# Those that what came before the first day fills at once, and those that grow and change since.
 _FILLED = ("core.contact", "core.contact_activity", "core.consent", "core.suppression")
+_GROWN = (*_FILLED, "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message")
+_TIDY_DAYS = 28
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW\b")
 _QUALIFIED = re.compile(r"\w+\.\w+")
 
@@ -45,11 +50,17 @@ class Past:
 
     connection: Connection
     stand_ins: db.StandIns
+    is_known: bool
 
 
 @contextmanager
-def past(engine: Engine, policy: Policy, begin: date, last: date) -> Iterator[Past]:
-    """A session in which the days begin to last can be lived. It ends with all that it made."""
+def past(
+    engine: Engine, policy: Policy, begin: date, last: date, *, is_known: bool = False
+) -> Iterator[Past]:
+    """A session in which the days begin to last can be lived. It ends with all that it made.
+
+    is_known: a day knows what had been loaded by then; else all that is dated on it or before.
+    """
     connection = engine.connect()
     try:
         # Every day drops tables that are not there yet.
@@ -60,17 +71,19 @@ def past(engine: Engine, policy: Policy, begin: date, last: date) -> Iterator[Pa
             begin_day=begin,
             to_day=last,
             time_zone=policy.brand.time_zone,
+            is_known=is_known,
         )
         db.run(connection, "history/interaction_so_far")
         stand_ins = {name: _temporary(name) for name in TABLES}
         for made in objects.in_order():
             named = set(_QUALIFIED.findall(" ".join(db.split(made.text))))
-            if _VIEW.search(made.text) and stand_ins.keys() & named:
+            is_new = made.name not in stand_ins
+            if is_new and _VIEW.search(made.text) and stand_ins.keys() & named:
                 stand_ins[made.name] = _temporary(made.name)
                 text = db.renamed(made.text, tuple(stand_ins.items()))
                 db.run_script(connection, _VIEW.sub("CREATE TEMPORARY VIEW", text))
         connection.commit()
-        yield Past(connection, tuple(stand_ins.items()))
+        yield Past(connection, tuple(stand_ins.items()), is_known)
     finally:
         connection.invalidate()
         connection.close()
@@ -98,19 +111,34 @@ def live(session: Past, policy: Policy, first: date, last: date) -> Iterator[dat
                 as_of=as_of,
                 after_day=after,
                 load_id=as_of.toordinal(),
+                is_known=session.is_known,
             )
             with db.stand_in(connection, session.stand_ins):
                 _decide(connection, policy, as_of, is_first=after is None)
+        if day % _TIDY_DAYS == _TIDY_DAYS - 1:
+            _tidy(connection)
         yield as_of
         after = as_of
+
+
+def _tidy(connection: Connection) -> None:
+    """What autovacuum does for other tables: it leaves temporary ones alone."""
+    driver: Any = connection.connection.driver_connection
+    connection.rollback()
+    driver.autocommit = True
+    try:
+        for name in _GROWN:
+            driver.execute(f"VACUUM ANALYZE {_temporary(name)}")
+    finally:
+        driver.autocommit = False
 
 
 def _decide(connection: Connection, policy: Policy, as_of: date, *, is_first: bool) -> None:
     at, load_id = policy.last_instant(as_of), as_of.toordinal()
     signals = list(policy.signals)
     db.run(connection, "core/add_activity", load_id=load_id, signals=signals)
+    db.run(connection, "core/redo_activity", load_id=load_id, signals=signals)
     if is_first:
-        db.run(connection, "core/redo_activity", load_id=load_id, signals=signals)
         db.analyze(connection, *(_temporary(name) for name in _FILLED))
     new = episode.catch_up(connection, policy, as_of, lambda: at)
     db.run(connection, "history/note_quiet", as_of=as_of, load_id=load_id)

@@ -58,10 +58,14 @@ def some_policy(chance: Random) -> Policy:
     )
 
 
-def lived(world: World, chance: Random) -> Iterator[date]:
+def lived(world: World, chance: Random, *, is_late: bool = False) -> Iterator[date]:
     """Days on which people come, buy, agree, withdraw, stop and start again. Their texts arrive
-    nowhere for certain, and nobody answers one.
+    nowhere for certain, and nobody answers one. is_late: some of it is loaded days afterwards.
     """
+
+    def days_late() -> int:
+        return chance.choice((0, 0, 1, 5)) if is_late else 0
+
     people = chance.randint(3, 12)
     late = {c for c in range(1, people + 1) if chance.random() < 0.3}
 
@@ -92,9 +96,10 @@ def lived(world: World, chance: Random) -> Iterator[date]:
                 late.remove(contact_id)
                 come(load, contact_id)
         for contact_id in sorted(world.contacts):
-            noon = world.at(load.as_of, -12)
+            noon = world.at(load.as_of, -12) - timedelta(days=days_late())
             if chance.random() < 0.15:
-                load.interaction(contact_id, load.as_of, chance.choice(KINDS))
+                on = load.as_of - timedelta(days=days_late())
+                load.interaction(contact_id, on, chance.choice(KINDS))
             if chance.random() < 0.1:
                 load.consent(contact_id, noon)
             elif chance.random() < 0.05:
@@ -129,17 +134,25 @@ def decided(world: World, table: str, last: date) -> set[tuple[Any, ...]]:
 
 
 @settings(max_examples=examples(12), derandomize=True, phases=(Phase.explicit, Phase.generate))
-@given(seed=st.integers(0, 10**9))
-def test_a_replay_decides_what_was_decided(warehouse: sa.Engine, seed: int) -> None:
+@given(seed=st.integers(0, 10**9), is_late=st.booleans())
+def test_a_replay_decides_what_was_decided(warehouse: sa.Engine, seed: int, is_late: bool) -> None:
     """All of it, as no text of these days was opened, answered or known to have arrived: by the
-    journey itself, and by the plain model of its rules.
+    journey itself, and by the plain model of its rules. Where some of it came late, by what was
+    known; else by the dates as well.
     """
     chance = Random(seed)
     world = World(warehouse, some_policy(chance))
-    as_of = max(lived(world, chance))
+    as_of = max(lived(world, chance, is_late=is_late))
     world.check_decisions()
     replays.replay(
-        warehouse, world.policy, day(0), as_of, scenario="lived", begin=day(0), with_audience=True
+        warehouse,
+        world.policy,
+        day(0),
+        as_of,
+        scenario="lived",
+        begin=day(0),
+        is_known=is_late,
+        with_audience=True,
     )
     found = decided(world, "history.audience", as_of)
     assert_same(found, decided(world, "cohort.decision", as_of))

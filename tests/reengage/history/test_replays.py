@@ -15,6 +15,7 @@ from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.history import replays
+from reengage.policy import Behaviour, Thresholds
 
 KINDS = ("purchase", "visit", "email_open")
 # A contact: the day it was created (or none), and what it did, by day of the history.
@@ -170,10 +171,27 @@ def test_days_that_were_replayed_before_texts_were_counted_stay(
 
 def test_a_scenario_is_called_by_its_policy_unless_it_is_named() -> None:
     file = Path("somewhere/slow.yaml")
-    assert replays.scenario_of(None, None) == "default"
-    assert replays.scenario_of(file, None) == "slow"
-    assert replays.scenario_of(file, "45-75-120") == "45-75-120"
+    assert replays.scenario_of(None, None, None) == "default"
+    assert replays.scenario_of(None, "45/75/120", None) == "45-75-120"
+    assert replays.scenario_of(file, None, None) == "slow"
+    assert replays.scenario_of(file, "45/75/120", None) == "slow-45-75-120"
+    assert replays.scenario_of(file, "45/75/120", "late") == "late"
+    assert replays.scenario_of(None, None, None, is_known=True) == "known"
     with pytest.raises(ConfigurationError, match="installation's own policy"):
-        replays.scenario_of(file, "default")
+        replays.scenario_of(None, "45/75/120", "default")
     with pytest.raises(ConfigurationError, match="no comma"):
-        replays.scenario_of(file, "a,b")
+        replays.scenario_of(file, None, "a,b")
+
+
+def test_a_policy_is_tried_with_other_days() -> None:
+    policy = small_policy()
+    late = replays.with_days(policy, "4/7/12")
+    assert [step.after_days for step in late.steps] == [4, 7, 12]
+    assert late.version != policy.version and late.ladder != policy.ladder
+    for wrong in ("4,7,12", "4/7", "4/4/7", "12/7/4", "0/1/2", "4/7/x"):
+        with pytest.raises(ConfigurationError, match=r"Write the days like|has 3 steps"):
+            replays.with_days(policy, wrong)
+    clocks = (Behaviour(name="bought", signals=("purchase",), days=(4, 6, 9)),)
+    of_clocks = small_policy(thresholds=Thresholds(behaviours=clocks))
+    with pytest.raises(ConfigurationError, match="those of its clocks"):
+        replays.with_days(of_clocks, "4/7/12")
