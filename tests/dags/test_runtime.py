@@ -201,6 +201,7 @@ def test_a_replay_is_asked_for_by_its_days_and_policy(
         "begin": "1996-07-01",
         "days": "40/70/99",
         "audience": True,
+        "known": True,
     }
     in_run(monkeypatch, conf={"from": "1997-01-01", "to": "1997-12-31", **more})
     asked = runtime.current_replay()

@@ -40,6 +40,12 @@ TABLES = (
 _FILLED = ("core.contact", "core.contact_activity", "core.consent", "core.suppression")
 _GROWN = (*_FILLED, "cohort.dormancy", "cohort.episode", "cohort.decision", "outbox.message")
 _TIDY_DAYS = 28
+SETTINGS = (
+    "SET temp_buffers = '128MB'",
+    "SET work_mem = '64MB'",
+    # Every day drops tables that are not there yet.
+    "SET client_min_messages = warning",
+)
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW\b")
 _QUALIFIED = re.compile(r"\w+\.\w+")
 
@@ -63,8 +69,11 @@ def past(
     """
     connection = engine.connect()
     try:
-        # Every day drops tables that are not there yet.
-        connection.exec_driver_sql("SET client_min_messages = warning")
+        # Anew: the room for temporary tables is settled before the first of a session.
+        connection.invalidate()
+        connection.rollback()
+        for setting in SETTINGS:
+            connection.exec_driver_sql(setting)
         db.run(
             connection,
             "history/begin_past",

@@ -12,6 +12,7 @@ from reengage.errors import TextError
 from reengage.policy import Policy
 from reengage.texts import messages
 from reengage.texts.coupons import Coupon
+from reengage.texts.recipients import Recipient
 
 # As long as every link: a code has nine characters.
 _CODE = "A" * 9
@@ -45,9 +46,7 @@ def cost(connection: Connection, policy: Policy, first: date, last: date) -> Sai
         return Coupon.issue(offer, policy, policy.end_of(as_of)) if offer else None
 
     for row in db.run(connection, "history/would_say", from_day=first, to_day=last):
-        recipient = messages.Recipient(
-            0, row.first_name, None, row.language, row.country, row.time_zone
-        )
+        recipient = Recipient(0, row.first_name, None, row.language, row.country, row.time_zone)
         try:
             text = templates.render(
                 steps[row.step, row.variant],
