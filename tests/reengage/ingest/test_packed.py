@@ -14,6 +14,7 @@ from typing import Any
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -341,3 +342,48 @@ def test_a_workbook_under_another_name_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"name it \.xlsx, or say `format: excel`"):
         rows(file)
     assert rows(file, format="excel") == ROWS
+
+
+@pytest.mark.parametrize("name", ["orders.xlsx", "orders.parquet"])
+@pytest.mark.parametrize("suffix", [".zip", ".gz", ".zst"])
+def test_what_is_packed_in_itself_is_not_packed_again(
+    tmp_path: Path, name: str, suffix: str
+) -> None:
+    bare = workbook(tmp_path / name, HEADER, *ROWS)
+    if name.endswith(".parquet"):
+        columns = zip(*ROWS, strict=True)
+        pq.write_table(pa.table(dict(zip(HEADER, map(list, columns), strict=True))), bare)
+    assert len(rows(bare)) == len(ROWS)
+    file = tmp_path / f"{name}{suffix}"
+    if suffix == ".zip":
+        with zipfile.ZipFile(file, "w") as parts:
+            parts.write(bare, name)
+    else:
+        file.write_bytes(PACKERS[suffix](bare.read_bytes()))
+    with pytest.raises(SourceError, match="packed in itself"):
+        rows(file)
+    assert len(rows(bare.rename(file))) == len(ROWS)  # only called so
+
+
+def test_an_archive_of_a_later_kind_stops_no_other_file(tmp_path: Path) -> None:
+    file = tmp_path / "orders.zip"
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("orders.csv", "id")
+    content = bytearray(file.read_bytes())
+    content[content.find(b"PK\x01\x02") + 6] = 99  # the version that it takes
+    file.write_bytes(content)
+    shop = source().model_copy(update={"path": str(tmp_path)})
+    assert folders.find(shop) == [file]
+    with pytest.raises(SourceError, match="zip file version"):
+        rows(file)
+
+
+def test_a_workbook_with_a_password_on_its_parts_is_told(tmp_path: Path) -> None:
+    file = workbook(tmp_path / "orders.xlsx", HEADER, *ROWS)
+    content = bytearray(file.read_bytes())
+    for sign, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for found in re.finditer(sign, bytes(content)):
+            content[found.start() + flags] |= 1
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match="is no whole workbook"):
+        rows(file)

@@ -16,7 +16,12 @@ from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.base import Connector, Part, Stamp
 from reengage.ingest.sources.connectors.files import excel, folders, objects, parquet
-from reengage.ingest.sources.connectors.files.packed import BROKEN, SUFFIXES, opened
+from reengage.ingest.sources.connectors.files.packed import (
+    BROKEN,
+    SUFFIXES,
+    is_packed_twice,
+    opened,
+)
 from reengage.ingest.sources.connectors.files.remote import Remote
 from reengage.ingest.sources.connectors.files.table import Table
 from reengage.ingest.sources.connectors.files.text import decoded, is_document, lines_of, pieces_of
@@ -99,6 +104,11 @@ def read(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
             raise SourceError(
                 f"{file.name}: cannot tell its format from its name; say `format: csv`, jsonl, "
                 "parquet or excel in the source."
+            )
+        if kind in ("parquet", "excel") and is_packed_twice(file):
+            raise SourceError(
+                f"{file.name} holds what is packed in itself, and is not read out of it: deliver "
+                "that as it is."
             )
         if kind == "parquet":
             yield from parquet.rows_of(file, source, notes)

@@ -1,9 +1,9 @@
 """Workbooks of Excel (.xlsx): a sheet's rows, as lines of CSV, for whoever reads those.
 
 A cell is what it holds, not how it is shown: a number with all its digits, a day as one. Only the
-zeros that a format puts before a number are kept, as an id may begin with them. What a formula comes
-to stands beside it, where a spreadsheet has worked it out; a program that only writes the formula
-leaves that empty, and an empty cell would say that nobody has withdrawn.
+zeros that a format puts before a number are kept, as an id may begin with them. What a formula
+comes to stands beside it, where a spreadsheet has worked it out; a program that only writes the
+formula leaves that empty, and an empty cell would say that nobody has withdrawn.
 """
 
 import csv
@@ -52,8 +52,9 @@ _TIME = re.compile(r"[hHsS]")
 
 
 def rows_of(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
-    """The rows of the sheet that the source names, or of the first that is shown. Raises SourceError
-    for a file that is no workbook, or too much of one; at a cell that is a formula and no value.
+    """The rows of the sheet that the source names, or of the first that is shown.
+
+    Raises SourceError for what is no workbook, or too much of one; at a formula without a value.
     """
     for number, row in Table(_lines_of(file, source, notes), file, source, notes, ",").rows():
         if isinstance(row, dict) and UNWORKED in row.values():
@@ -76,7 +77,7 @@ def _lines_of(file: Path, source: Source, notes: Notes) -> Iterator[str | Broken
         try:
             sheet = _sheet(file, source, book, notes)
             sheet.reset_dimensions()  # what a program wrote of them may be less than there is
-            formulas = repeat(())
+            formulas: Iterator[Any] = repeat(())
             if written:
                 twin = written[sheet.title]
                 twin.reset_dimensions()
@@ -168,7 +169,7 @@ def _reading(file: Path) -> Iterator[None]:
         TypeError,
         AttributeError,
         IndexError,
-        NotImplementedError,
+        RuntimeError,  # as of a part with a password
         EOFError,
     ) as error:
         # Not chained: what was found there may be quoted.
@@ -179,8 +180,8 @@ def _reading(file: Path) -> Iterator[None]:
 
 
 def _check(file: Path) -> bool:
-    """Whether one of its sheets may hold formulas without values. Raises SourceError where a workbook
-    would take more memory, or time, than there can be in it to read.
+    """Whether one of its sheets may hold formulas without values. Raises SourceError where it would
+    take more memory, or time, than there can be in a workbook to read.
     """
     held, has_unworked = 0, False
     with zipfile.ZipFile(file) as parts:

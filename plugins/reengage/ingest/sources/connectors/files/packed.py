@@ -12,11 +12,14 @@ from typing import IO, Any, cast
 
 from reengage.errors import SourceError
 
-ZIPPED = b"PK\x03\x04"
+ZIPPED, PARQUET = b"PK\x03\x04", b"PAR1"
 # By which a name says how it is packed, beside what is in it: orders.csv.gz.
 SUFFIXES = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 # What is raised where something packed breaks off, or is something else after all.
-BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, UnicodeError)
+BROKEN = (
+    *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, UnicodeError),
+    NotImplementedError,  # of a zip of a later kind
+)
 
 
 def opened(file: Path) -> IO[bytes]:
@@ -30,6 +33,15 @@ def opened(file: Path) -> IO[bytes]:
     return found(file) if found else file.open("rb")
 
 
+def is_packed_twice(file: Path) -> bool:
+    """Whether a workbook or Parquet, which are packed in themselves, is packed once more."""
+    try:
+        with opened(file) as inner, file.open("rb") as outer:
+            return inner.read(4) in (ZIPPED, PARQUET) and outer.read(4) != PARQUET
+    except (SourceError, OSError, *BROKEN):
+        return False  # a workbook is no archive of one file
+
+
 def name_within(file: Path) -> str:
     """The name of what a file holds, by which its format is told."""
     name = file.name
@@ -37,7 +49,7 @@ def name_within(file: Path) -> str:
         try:
             with zipfile.ZipFile(file) as parts:
                 return Path(_only(file, parts).filename).name
-        except (OSError, zipfile.BadZipFile, SourceError):
+        except (OSError, SourceError, *BROKEN):
             pass  # whoever reads it says why
     while (suffix := Path(name).suffix) and suffix.lower() in SUFFIXES:
         name = name.removesuffix(suffix)
