@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import fsspec
 import pytest
 import sqlalchemy as sa
+from fsspec import AbstractFileSystem
 
 from reengage.connections import Access, access
 from reengage.errors import ConfigurationError, SourceError
@@ -94,6 +95,26 @@ def test_nothing_elsewhere_is_no_file(store: Any) -> None:
         SourceError, match=r"memory://lake/a.csv cannot be listed: there is no such"
     ):
         connector("memory://lake/a.csv").parts(None, NOW)
+
+
+@pytest.mark.parametrize("path", ["orders", "orders/", "orders/**/*.csv", "orders/*/*.csv"])
+def test_a_folder_that_cannot_be_listed_is_not_one_without_files(
+    store: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    kind, listed = type(store), type(store).ls
+
+    def ls(self: Any, path: str, detail: bool = True, **said: Any) -> Any:
+        if path.endswith("/late"):
+            raise TimeoutError("the line is cut")
+        return listed(self, path, detail, **said)
+
+    store.pipe("/lake/orders/a.csv", TEXT)
+    store.pipe("/lake/orders/late/b.csv", TEXT)
+    monkeypatch.setattr(kind, "find", AbstractFileSystem.find)  # as of most stores
+    assert "b.csv" in rows(connector(f"memory://lake/{path}"))
+    monkeypatch.setattr(kind, "ls", ls)
+    with pytest.raises(SourceError, match=r"cannot be listed \(TimeoutError\)"):
+        connector(f"memory://lake/{path}").parts(None, NOW)
 
 
 class Site(ThreadingHTTPServer):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -136,6 +137,10 @@ class Remote:
             raise ConfigurationError(
                 f"{path} needs a package where Airflow runs: {error}."
             ) from error
+        for walk in ("walk", "_walk"):
+            # Else a folder that cannot be listed is one without files.
+            if hasattr(store, walk):
+                setattr(store, walk, partial(getattr(store, walk), on_error="raise"))
         return store, str(root)
 
     @contextmanager
