@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fsspec import AbstractFileSystem
 
 from reengage.connections import Access, access
-from reengage.errors import ConfigurationError, SourceError
+from reengage.errors import ConfigurationError, ReengageError, SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.files import Files
 from reengage.ingest.sources.connectors.files.remote import options_of, written
@@ -222,6 +222,18 @@ def test_what_opens_a_place_is_in_no_error(site: Site) -> None:
     assert PASSWORD not in str(error.value)
     assert error.value.__cause__ is None
     assert PASSWORD not in repr(opened)
+
+
+def test_what_a_store_says_of_what_opens_it_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_it(*_: Any, **said: Any) -> Any:
+        raise ValueError(f"what is {said}?")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", open_it)
+    opened = access("lake", "generic", extra={"storage_options": {"key": PASSWORD}})
+    with pytest.raises(ReengageError) as error:
+        connector("memory://lake", opened).parts(None, NOW)
+    assert PASSWORD not in str(error.value)
+    assert error.value.__cause__ is None
 
 
 def test_a_file_that_is_cut_on_the_way_is_no_file(site: Site) -> None:

@@ -131,12 +131,13 @@ class Remote:
         if urlsplit(path).hostname:  # which is a bucket's, too
             options.pop("host", None)
         try:
-            # Nothing is kept that was listed before, nor what opens the store.
-            store, root = fsspec.core.url_to_fs(path, skip_instance_cache=True, **options)
+            fsspec.get_filesystem_class(self._scheme)
         except (ImportError, ValueError) as error:
             raise ConfigurationError(
                 f"{path} needs a package where Airflow runs: {error}."
             ) from error
+        # Nothing is kept that was listed before, nor what opens the store.
+        store, root = fsspec.core.url_to_fs(path, skip_instance_cache=True, **options)
         for walk in ("walk", "_walk"):
             # Else a folder that cannot be listed is one without files.
             if hasattr(store, walk):
