@@ -39,7 +39,8 @@ WHERE
     )
 ORDER BY row.file_id, row.line;
 
--- The source's mapping was corrected: a grant that it gave under the old one is given no more.
+-- The source's mapping was corrected: a grant that it gave under the old one is given no more. Whoever
+-- had withdrawn has, as late as before.
 INSERT INTO core.consent (
     contact_id, source, record_key, channel, purpose, basis, granted_at, withdrawn_at,
     effective_at, wording, language, load_id
@@ -52,7 +53,7 @@ SELECT DISTINCT ON (known.contact_id, known.source, known.record_key)
     known.purpose,
     known.basis,
     NULL AS granted_at,
-    known.effective_at AS withdrawn_at,
+    greatest(known.effective_at, known.withdrawn_at) AS withdrawn_at,
     known.effective_at,
     known.wording,
     known.language,

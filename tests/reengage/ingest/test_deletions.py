@@ -673,6 +673,31 @@ def test_another_mapping_gives_other_keys_and_nobody_has_withdrawn(
     ]
 
 
+def test_who_had_withdrawn_stays_withdrawn_whatever_the_mapping_is(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    """The withdrawal of a row that is gone holds against what another source was told before it."""
+    columns = {**CONSENT["columns"], "withdrawn_at": "withdrawn"}
+    said: dict[str, Any] = {**CONSENT, "columns": columns}
+    till = Days(Feed(warehouse, tmp_path, "till", **said))
+    till.feed.said["columns"] = {**columns, "contact_source": {"value": "crm"}}
+    till.write([("k", "2024-02-01", "")], "id,granted,withdrawn")
+    runs = Days(Feed(warehouse, tmp_path, "crm", **said, deletes="snapshot"))
+    other = ("z", "2024-01-01", "")
+    runs.write([other, ("k", "2024-01-01", "2024-03-01")], "id,granted,withdrawn")
+    runs.take()
+    till.take()
+    agreed = (
+        "SELECT core.has_consent(max(granted_at), max(withdrawn_at)) FROM core.consent_record"
+        " INNER JOIN core.contact USING (contact_id) WHERE first_source_contact_id = 'k'"
+    )
+    assert runs.feed.rows(agreed) == [(False,)]
+    runs.feed.said["columns"] = {**columns, "purpose": {"value": "marketing"}}
+    runs.write([other], "id,granted,withdrawn")
+    runs.take()
+    assert runs.feed.rows(agreed) == [(False,)]
+
+
 def test_a_no_that_is_deleted_is_a_no(warehouse: sa.Engine, tmp_path: Path) -> None:
     """A grant from before it, that comes late, grants nothing."""
     no = {"exclude": {"status": ["no"]}, "deletes": "snapshot"}
