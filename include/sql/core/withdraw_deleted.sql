@@ -49,7 +49,29 @@ INNER JOIN raw.consent AS present
 WHERE
     present.status = 'loaded'
     AND present.granted_at IS NOT NULL
-    AND coalesce(present.withdrawn_at < present.granted_at, TRUE);
+    AND coalesce(present.withdrawn_at < present.granted_at, TRUE)
+UNION
+-- A yes of today waits for its day, and is from before the load: it would come too late.
+SELECT
+    gone.contact_id,
+    waiting.source,
+    waiting.channel,
+    waiting.purpose
+FROM raw.consent AS waiting
+INNER JOIN core.contact_identity AS identity
+    ON
+        waiting.contact_source = identity.source
+        AND waiting.source_contact_id = identity.source_contact_id
+INNER JOIN deleted_grant AS gone
+    ON
+        identity.contact_id = gone.contact_id
+        AND waiting.source = gone.source
+        AND waiting.channel = gone.channel
+        AND waiting.purpose = gone.purpose
+WHERE
+    waiting.status = 'waiting'
+    AND waiting.granted_at <= CAST(:at AS timestamptz)
+    AND coalesce(waiting.withdrawn_at < waiting.granted_at, TRUE);
 
 INSERT INTO core.consent (
     contact_id, source, record_key, channel, purpose, withdrawn_at, effective_at, load_id

@@ -698,6 +698,26 @@ def test_who_had_withdrawn_stays_withdrawn_whatever_the_mapping_is(
     assert runs.feed.rows(agreed) == [(False,)]
 
 
+def test_who_agrees_anew_on_the_day_of_the_load_has_not_withdrawn(
+    warehouse: sa.Engine, tmp_path: Path
+) -> None:
+    """The new row waits for its day; the old one is there no more."""
+    runs = Days(Feed(warehouse, tmp_path, "crm", **CONSENT, deletes="snapshot"))
+    runs.write([("a", "2024-01-01"), ("b", "2024-01-01")], "id,granted")
+    runs.take()
+    today = (DAY + timedelta(days=3)).isoformat()
+    runs.write([("a", f"{today}T05:00:00Z")], "id,granted")
+    runs.now += timedelta(hours=2)
+    load = runs.take()
+    assert (load.rows_deleted, load.rows_waiting) == (2, 1)
+    runs.write([("a", f"{today}T05:00:00Z")], "id,granted")
+    runs.take()
+    assert runs.feed.rows(
+        "SELECT first_source_contact_id, core.has_consent(max(granted_at), max(withdrawn_at))"
+        " FROM core.consent_record INNER JOIN core.contact USING (contact_id) GROUP BY 1 ORDER BY 1"
+    ) == [("a", True), ("b", False)]
+
+
 def test_a_no_that_is_deleted_is_a_no(warehouse: sa.Engine, tmp_path: Path) -> None:
     """A grant from before it, that comes late, grants nothing."""
     no = {"exclude": {"status": ["no"]}, "deletes": "snapshot"}
