@@ -3,6 +3,7 @@
 import sys
 from datetime import date
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import sqlalchemy as sa
@@ -164,4 +165,9 @@ def test_what_is_put_off_is_there_once_it_is_used() -> None:
     assert json is sys.modules["json"]  # it was there already
     assert "colorsys" not in sys.modules
     assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    assert "colorsys" in sys.modules
+    del sys.modules["colorsys"]
+    with quality._put_off("colorsys"):  # and once somebody asks meanwhile, as inspect does of all
+        assert getattr(sys.modules["colorsys"], "__file__", None)
+        assert isinstance(sys.modules["colorsys"].rgb_to_hsv, FunctionType)
     assert "colorsys" in sys.modules
