@@ -1,5 +1,6 @@
 -- What came on a day of the past, and on the first one all that had come before: into what stands in for
 -- the tables, and for core/add_activity and core/redo_activity.
+-- Returns how many contacts are put together anew.
 -- Grain: row that came. Reads: what is to come (history/begin_past), core.contact, core.consent,
 -- core.suppression. Writes: core__*, the temporary tables arrived and corrected. Parameters: as_of,
 -- after_day (what came until it is there; NULL: nothing is), load_id, is_known. Once a day.
@@ -110,7 +111,11 @@ WHERE
 UNION
 SELECT late.contact_id
 FROM coming_deed AS late
-WHERE late.on_day = :as_of AND late.occurred_on < :as_of;
+WHERE late.on_day = :as_of AND late.occurred_on < :as_of
+UNION
+SELECT taken_back.contact_id
+FROM taken_back
+WHERE taken_back.taken_back_on = :as_of;
 
 ANALYZE corrected;
 
@@ -125,3 +130,5 @@ FROM coming_deed AS deed
 WHERE deed.on_day = :as_of;
 
 ANALYZE arrived;
+
+SELECT count(*) AS corrected FROM corrected;

@@ -5,7 +5,7 @@
 -- A consent comes twice where it was withdrawn: as it was given, and as it was withdrawn. What the
 -- journey itself made of silence (inactivity) is none of it.
 -- Grain: as the tables. Reads: core.contact, core.contact_activity, core.interaction, core.consent,
--- core.suppression, core.restraint, core.stop_tie, raw.load. Writes: temporary tables of the session.
+-- core.suppression, core.restraint, core.stop_tie, core.settlement, raw.load. Writes: temporary tables of the session.
 -- Parameters: to_day, begin_day, time_zone, is_known. Once a session.
 CREATE TEMPORARY TABLE core__contact (LIKE core.contact INCLUDING ALL);
 
@@ -97,6 +97,34 @@ WHERE contact.merged_into IS NULL AND contact.status <> 'erased';
 
 CREATE INDEX coming_contact_by_day ON coming_contact (on_day);
 
+-- Purchases that were taken back whole: they were some until then.
+CREATE TEMPORARY TABLE taken_back AS
+SELECT
+    settlement.contact_id,
+    settlement.source,
+    settlement.source_event_id,
+    settlement.taken_back_on
+FROM (
+    SELECT DISTINCT interaction.contact_id
+    FROM core.interaction AS interaction
+    WHERE interaction.is_settled
+) AS returner
+CROSS JOIN
+    LATERAL (
+        SELECT pair.*
+        FROM core.settlement AS pair
+        WHERE pair.contact_id = returner.contact_id
+        ORDER BY pair.source_event_id
+        OFFSET 0
+    ) AS settlement
+WHERE settlement.taken_back_on IS NOT NULL;
+
+CREATE INDEX taken_back_by_day ON taken_back (taken_back_on);
+
+CREATE INDEX taken_back_by_contact ON taken_back (contact_id);
+
+ANALYZE taken_back;
+
 CREATE TEMPORARY TABLE coming_deed AS
 SELECT
     deed.contact_id,
@@ -106,7 +134,11 @@ SELECT
 FROM (
     SELECT
         interaction.contact_id,
-        interaction.kind,
+        CASE
+            WHEN taken_back.contact_id IS NOT NULL
+                THEN CAST('purchase' AS core.interaction_kind)
+            ELSE interaction.kind
+        END AS kind,
         interaction.occurred_on,
         CASE
             WHEN CAST(:is_known AS boolean) THEN greatest(interaction.occurred_on, load.as_of)
@@ -114,6 +146,11 @@ FROM (
         END AS on_day
     FROM core.interaction AS interaction
     LEFT JOIN raw.load AS load ON interaction.load_id = load.load_id
+    LEFT JOIN taken_back
+        ON
+            interaction.contact_id = taken_back.contact_id
+            AND interaction.source = taken_back.source
+            AND interaction.source_event_id = taken_back.source_event_id
     WHERE interaction.occurred_on <= :to_day
 ) AS deed
 WHERE deed.on_day > :begin_day AND deed.on_day <= :to_day;

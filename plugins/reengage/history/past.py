@@ -114,16 +114,19 @@ def live(session: Past, policy: Policy, first: date, last: date) -> Iterator[dat
         as_of = first + timedelta(days=day)
         # Temporary tables of a day are locked to the end of their transaction: one a day.
         with connection.begin():
-            db.run(
+            corrected = db.run(
                 connection,
                 "history/arrive",
                 as_of=as_of,
                 after_day=after,
                 load_id=as_of.toordinal(),
                 is_known=session.is_known,
-            )
+            ).scalar_one()
             with db.stand_in(connection, session.stand_ins):
-                _decide(connection, policy, as_of, is_first=after is None)
+                _follow(connection, policy, as_of, is_corrected=bool(corrected))
+                if after is None:
+                    db.analyze(connection, *map(_temporary, _FILLED))
+                _decide(connection, policy, as_of)
         if day % _TIDY_DAYS == _TIDY_DAYS - 1:
             _tidy(connection)
         yield as_of
@@ -142,13 +145,16 @@ def _tidy(connection: Connection) -> None:
         driver.autocommit = False
 
 
-def _decide(connection: Connection, policy: Policy, as_of: date, *, is_first: bool) -> None:
+def _follow(connection: Connection, policy: Policy, as_of: date, *, is_corrected: bool) -> None:
+    """Keep up when contacts were last active. is_corrected: some are put together anew."""
+    given = {"load_id": as_of.toordinal(), "signals": list(policy.signals)}
+    db.run(connection, "core/add_activity", **given)
+    if is_corrected:
+        db.run(connection, "core/redo_activity", **given)
+
+
+def _decide(connection: Connection, policy: Policy, as_of: date) -> None:
     at, load_id = policy.last_instant(as_of), as_of.toordinal()
-    signals = list(policy.signals)
-    db.run(connection, "core/add_activity", load_id=load_id, signals=signals)
-    db.run(connection, "core/redo_activity", load_id=load_id, signals=signals)
-    if is_first:
-        db.analyze(connection, *(_temporary(name) for name in _FILLED))
     new = episode.catch_up(connection, policy, as_of, lambda: at)
     db.run(connection, "history/note_quiet", as_of=as_of, load_id=load_id)
     cohort.judge(connection, policy, as_of)

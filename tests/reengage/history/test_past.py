@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from world import START, Load, World, assert_same, small_policy
+from world import LINKS, START, Load, World, assert_same, small_policy
 
 from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.history import past, replays
+from reengage.journey import cohort
 from reengage.policy import Behaviour, ConsentClock, Policy, Rhythm, Thresholds, WarmUp
 
 DAYS = 16
@@ -239,3 +240,53 @@ def test_a_session_of_the_past_writes_to_no_table_of_the_warehouse(warehouse: sa
         with connection.begin() as transaction:
             db.run(connection, "core/note_derived", name="ladder", value="another")
             transaction.rollback()
+
+
+def test_an_order_is_one_until_it_is_taken_back(warehouse: sa.Engine) -> None:
+    """As it was lived: two orders alike of one day, one of them given back three days later."""
+    world = World(warehouse, small_policy(gap_days=0))
+
+    def buy(load: Load, on: date, amount: int) -> None:
+        event = load.interaction(1, on, "purchase" if amount > 0 else "refund")
+        load.connection.execute(
+            sa.text("UPDATE core.interaction SET amount = :amount WHERE source_event_id = :event"),
+            {"amount": amount, "event": event},
+        )
+
+    deeds = {0: [7], 5: [9, 9], 6: [9], 8: [-9, -9], 11: [-9], 14: [5, -5]}
+    for number in range(DAYS):
+        as_of = day(number)
+
+        def fill(load: Load, number: int = number) -> None:
+            if not number:
+                load.contact(1, 1, day(0))  # who has not agreed: no text changes what comes
+            for amount in deeds.get(number, []):
+                buy(load, load.as_of, amount)
+            db.run(load.connection, "core/begin_corrected", contact_ids=[1])
+            db.run(load.connection, "core/match_refunds")
+
+        world.load(as_of, fill)
+        world.clock.move_to(world.at(as_of, 10))
+        cohort.decide(warehouse, world.policy, as_of, world.clock, LINKS)
+    with warehouse.connect() as connection:
+        taken_back = connection.execute(
+            sa.text(
+                "SELECT occurred_on, taken_back_on FROM core.settlement WHERE taken_back_on"
+                " IS NOT NULL ORDER BY 2, 1"
+            )
+        )
+        assert list(map(tuple, taken_back)) == [
+            (day(5), day(8)),
+            (day(6), day(8)),
+            (day(5), day(11)),
+            (day(14), day(14)),
+        ]
+    replays.replay(
+        warehouse, world.policy, day(0), as_of, scenario="lived", begin=day(0), with_audience=True
+    )
+
+    def when(table: str) -> list[tuple[Any, ...]]:
+        return sorted((row[1], row[2]) for row in decided(world, table, as_of))
+
+    assert when("history.audience") == when("cohort.decision")
+    assert (day(8), "survey") in when("cohort.decision")

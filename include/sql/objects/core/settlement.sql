@@ -3,6 +3,7 @@
 -- brackets close. Ask for one contact, in a LATERAL with OFFSET 0: the key leads with it.
 --   is_settled   one of such a pair
 --   kind         what the interaction is, then
+--   taken_back_on  of a purchase in such a pair: when its refund came
 -- Grain: purchase or refund. Reads: core.interaction.
 CREATE OR REPLACE VIEW core.settlement AS
 SELECT
@@ -15,7 +16,19 @@ SELECT
         WHEN paired.is_purchase AND NOT paired.is_settled
             THEN CAST('purchase' AS core.interaction_kind)
         ELSE CAST('refund' AS core.interaction_kind)
-    END AS kind
+    END AS kind,
+    -- Of the pairs of one depth, each is closed before the next is opened.
+    CASE
+        WHEN paired.is_purchase AND paired.is_settled
+            THEN
+                lead(paired.occurred_on) OVER (
+                    PARTITION BY
+                        paired.contact_id, paired.source, paired.currency, paired.product_id,
+                        paired.amount, paired.is_settled,
+                        paired.height + CASE WHEN paired.is_purchase THEN 0 ELSE 1 END
+                    ORDER BY paired.place
+                )
+    END AS taken_back_on
 FROM (
     SELECT
         open.*,
