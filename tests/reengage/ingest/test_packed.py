@@ -137,6 +137,32 @@ def test_a_formula_that_is_not_read_may_stand_there_as_it_is(tmp_path: Path) -> 
     assert rows(workbook(tmp_path / "orders.xlsx", *lines)) == [["o1", "K1", "2026-05-19", "5"]]
 
 
+MERGED = [
+    ("C3:D5", 1, "column at has merged cells, in row 4"),
+    ("D3:D4 D5:D6", 1, "column n has merged cells, in row 4"),
+    ("D4:D5", 2, "column n has merged cells, in row 5"),
+    ("A1:A2 A3:D3 E3:G5", 4, None),  # of the header, of a row, beside what is read
+]
+
+
+@pytest.mark.parametrize(("merged", "good", "told"), MERGED)
+def test_a_cell_that_is_merged_with_one_above_is_no_empty_cell(
+    tmp_path: Path, merged: str, good: int, told: str | None
+) -> None:
+    book = openpyxl.Workbook()
+    sheet: Any = book.active
+    for line in [[*HEADER, "x"], [], *([f"o{n}", "K1", "2026-05-19", 5, 1] for n in range(4))]:
+        sheet.append(line)
+    for cells in merged.split():
+        sheet.merge_cells(cells)
+    book.save(tmp_path / "orders.xlsx")
+    found = files.read(tmp_path / "orders.xlsx", source(), Notes())
+    assert [next(found)[0] for _ in range(good)] == [3, 4, 5, 6][:good]
+    if told:
+        with pytest.raises(SourceError, match=told):
+            next(found)
+
+
 @settings(max_examples=examples(20))
 @given(
     st.lists(

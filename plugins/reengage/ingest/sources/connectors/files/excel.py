@@ -3,7 +3,8 @@
 A cell is what it holds, not how it is shown: a number with all its digits, a day as one. Only the
 zeros that a format puts before a number are kept, as an id may begin with them. What a formula
 comes to stands beside it, where a spreadsheet has worked it out; a program that only writes the
-formula leaves that empty, and an empty cell would say that nobody has withdrawn.
+formula leaves that empty. Of cells that are merged only the first holds what is shown for all. An
+empty cell would say that nobody has withdrawn, so both are told, and not read.
 """
 
 import csv
@@ -13,10 +14,11 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from itertools import repeat
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
@@ -45,37 +47,92 @@ _UNWORKED = re.compile(
     rb"(?:</(?:\w{1,20}:)?f>|<(?:\w{1,20}:)?f(?:\s[^<>]{0,150})?/>)\s{0,20}"
     rb"(?:<(?:\w{1,20}:)?v\s?/>|<(?:\w{1,20}:)?v></(?:\w{1,20}:)?v>)?\s{0,20}</(?:\w{1,20}:)?c>"
 )
+_MERGED = re.compile(
+    rb"""<(?:\w{1,20}:)?mergeCell\s[^<>]{0,100}?ref=["']([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})["']"""
+)
+MOST_MERGED = 100_000
 # What is given for one: a figure, as it may be of a total, and nothing that XML can hold.
 UNWORKED = "\ufffe0"
 _ZEROS = re.compile("0{2,40}")
 _TIME = re.compile(r"[hHsS]")
 
 
+class _Merged(NamedTuple):
+    """Cells that are merged over several rows: their rows from 1, their columns from 0."""
+
+    first_row: int
+    last_row: int
+    first: int
+    last: int
+
+
+@dataclass
+class _Look:
+    """What a part shows: whether it may hold formulas without values, and what is merged there."""
+
+    has_unworked: bool = False
+    merged: set[_Merged] = field(default_factory=set)
+
+    def at(self, piece: bytes) -> None:
+        self.has_unworked = self.has_unworked or _UNWORKED.search(piece) is not None
+        for found in _MERGED.finditer(piece):
+            first, first_row, last, last_row = (said.decode() for said in found.groups())
+            if first_row != last_row:
+                self.merged.add(_Merged(int(first_row), int(last_row), _place(first), _place(last)))
+
+
+def _place(letters: str) -> int:
+    """Of a column by its letters: A is 0."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + ord(letter) - 64
+    return place - 1
+
+
 def rows_of(file: Path, source: Source, notes: Notes) -> Iterator[Row]:
     """The rows of the sheet that the source names, or of the first that is shown.
 
-    Raises SourceError for what is no workbook, or too much of one; at a formula without a value.
+    Raises SourceError for what is no workbook, or too much of one; at a formula without a value,
+    and at a cell that is merged with one above.
     """
-    for number, row in Table(_lines_of(file, source, notes), file, source, notes, ",").rows():
-        if isinstance(row, dict) and UNWORKED in row.values():
-            name = next(name for name, said in row.items() if said == UNWORKED)
-            raise SourceError(
-                f"{file.name}: the column {name} holds formulas that nobody has worked out, in row "
-                f"{number:,} the first. Open it in Excel, save it, and deliver it again."
-            )
+    merged: set[_Merged] = set()
+    table = Table(_lines_of(file, source, notes, merged), file, source, notes, ",")
+    below = sorted((one for one in merged if one.first_row >= table.line), reverse=True)
+    spans = {
+        name: [(one.first_row, one.last_row) for one in below if one.first <= place <= one.last]
+        for name, place in table.wanted
+    }
+    for number, row in table.rows():
+        for name, said in row.items() if isinstance(row, dict) else ():
+            if said == UNWORKED:
+                raise SourceError(
+                    f"{file.name}: the column {name} holds formulas that nobody has worked out, in "
+                    f"row {number:,} the first. Open it in Excel, save it, and deliver it again."
+                )
+            while spans[name] and spans[name][-1][1] < number:
+                spans[name].pop()
+            if spans[name] and spans[name][-1][0] < number:
+                raise SourceError(
+                    f"{file.name}: the column {name} has merged cells, in row {number:,} the first "
+                    "that says nothing itself. Unmerge them, and write in each row what it says."
+                )
         yield number, row
 
 
-def _lines_of(file: Path, source: Source, notes: Notes) -> Iterator[str | Broken]:
-    """A line for each row of the sheet; its number is the row's."""
+def _lines_of(
+    file: Path, source: Source, notes: Notes, merged: set[_Merged]
+) -> Iterator[str | Broken]:
+    """A line for each row of the sheet; its number is the row's. merged: filled with its own."""
     import openpyxl
 
     with _reading(file), file.open("rb") as raw:  # of whatever name
-        has_unworked = _check(file)
+        looks = _check(file)
+        has_unworked = any(look.has_unworked for look in looks.values())
         book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
         written = openpyxl.load_workbook(raw, read_only=True) if has_unworked else None
         try:
             sheet = _sheet(file, source, book, notes)
+            merged |= looks[sheet._worksheet_path].merged
             sheet.reset_dimensions()  # what a program wrote of them may be less than there is
             formulas: Iterator[Any] = repeat(())
             if written:
@@ -179,11 +236,11 @@ def _reading(file: Path) -> Iterator[None]:
         ) from None
 
 
-def _check(file: Path) -> bool:
-    """Whether one of its sheets may hold formulas without values. Raises SourceError where it would
-    take more memory, or time, than there can be in a workbook to read.
+def _check(file: Path) -> dict[str, _Look]:
+    """What its parts show. Raises SourceError where a workbook would take more memory, or time,
+    than there can be in it to read.
     """
-    held, has_unworked = 0, False
+    held, looks = 0, {}
     with zipfile.ZipFile(file) as parts:
         for part in parts.infolist():
             is_sheet = part.filename.startswith("xl/worksheets/")
@@ -196,19 +253,24 @@ def _check(file: Path) -> bool:
                 )
             if part.filename.endswith((".xml", ".rels")):
                 with parts.open(part) as xml:
-                    has_unworked |= _check_xml(file, xml, is_sheet=is_sheet)
-    return has_unworked
+                    looks[part.filename] = _check_xml(file, xml, is_sheet=is_sheet)
+    return looks
 
 
-def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> bool:
-    before, since_row, is_first, has_unworked = b"", 0, True, False
+def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> _Look:
+    before, since_row, is_first, look = b"", 0, True, _Look()
     while piece := xml.read(LONGEST):
         is_other = is_first and not piece.startswith(_BEGINS)
         is_first = False
         if is_other or _NEVER.search(before + piece):
             raise SourceError(f"{file.name} holds what no workbook of Excel does: it is not read.")
+        look.at(before + piece)
+        if len(look.merged) > MOST_MERGED:
+            raise SourceError(
+                f"{file.name} has more than {MOST_MERGED:,} merged cells. Unmerge them, and "
+                "write in each row what it says."
+            )
         if is_sheet:
-            has_unworked = has_unworked or _UNWORKED.search(before + piece) is not None
             last = piece.rfind(_ROW)
             longest = since_row + (piece.find(_ROW) if last >= 0 else len(piece))
             since_row = len(piece) - last if last >= 0 else longest
@@ -218,4 +280,4 @@ def _check_xml(file: Path, xml: IO[bytes], *, is_sheet: bool) -> bool:
                     "as CSV UTF-8."
                 )
         before = piece[-512:]
-    return has_unworked
+    return look
