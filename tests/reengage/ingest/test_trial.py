@@ -101,6 +101,23 @@ def test_an_id_that_is_somebodys_number_or_address_is_hidden(
     assert "ann@" not in said
 
 
+@pytest.mark.parametrize("number", ["mail-of-ann@shop.example", "+12125550171"])
+def test_an_order_that_is_named_by_somebody_is_hidden(
+    tmp_path: Path, policy: Policy, number: str
+) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(ORDERS.replace("o1", number))
+    assert number not in told(tried(orders(file), policy))
+    file.write_text(ORDERS.replace("o1", "2125550171"))
+    assert "2125550171" in told(tried(orders(file), policy)), "an order's number"
+
+
+def test_of_a_short_name_nothing_is_shown(tmp_path: Path, policy: Policy) -> None:
+    file = tmp_path / "cards.csv"
+    file.write_text(CARDS.replace("Annabel", "Bo"))
+    assert "Bo" not in told(tried(cards(file), policy)).split("first_name", 1)[1].split("\n")[0]
+
+
 def test_no_more_rows_are_read_than_are_asked_for(tmp_path: Path, policy: Policy) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(ORDERS)

@@ -19,9 +19,11 @@ from reengage.policy import Policy
 
 # In these nobody's number or address can be, once they are read.
 PLAIN = {
-    *("occurred_at", "granted_at", "withdrawn_at", "created_at", "amount", "price", "time_zone"),
-    *("source_event_id", "source_product_id", "product_id", "coupon_code"),
+    *("occurred_at", "granted_at", "withdrawn_at", "created_at", "amount", "price", "time_zone")
 }
+# Numbers of orders look like those of phones; what has one of these signs may be one, or an address.
+NUMBERS = {"source_event_id", "source_product_id", "product_id", "coupon_code"}
+SIGNS = {"+", "@"}
 PRIVATE = {"phone", "email", "first_name", "last_name"}  # shown are the last two signs of each
 # Under which names raw keeps what a column of the YAML says, where it is not its own.
 _KEPT_AS = {"created_at": "created_on"}
@@ -185,6 +187,7 @@ def _said_of(theirs: str | Constant | Multiplied) -> str:
 
 def _shown(ours: str, value: str) -> str:
     value = " ".join(value.split())
-    if ours in PRIVATE or (ours not in PLAIN and db.redact(value) != value):
-        return f"••••{value[-2:]}"
+    is_open = ours in PLAIN or (ours in NUMBERS and not SIGNS & {*value})
+    if ours in PRIVATE or (not is_open and db.redact(value) != value):
+        return f"••••{value[-2:] if len(value) > 2 else ''}"
     return value if len(value) <= SHOWN else f"{value[: SHOWN - 1]}…"
