@@ -26,7 +26,8 @@ LEFT_OUT = (
     "for it, and everybody goes on as they did; a stop that was said stands from its day on",
     "gates, approval, the budget, stocks of codes, and replies that wait to be read",
     "what a card, its phone and its merges said on the day: they are as they are known now",
-    "rows that their source has corrected or deleted since: they are as they are now, from the start",
+    "rows that their source has corrected or deleted since: they are as they are now, from the "
+    "start",
     "in texts, what somebody last bought or looked at",
 )
 

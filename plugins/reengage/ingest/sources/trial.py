@@ -21,7 +21,7 @@ from reengage.policy import Policy
 PLAIN = {
     *("occurred_at", "granted_at", "withdrawn_at", "created_at", "amount", "price", "time_zone")
 }
-# Numbers of orders look like those of phones; what has one of these signs may be one, or an address.
+# Numbers of orders look like those of phones. With one of these signs it may be one, or an address.
 NUMBERS = {"source_event_id", "source_product_id", "product_id", "coupon_code"}
 SIGNS = {"+", "@"}
 PRIVATE = {"phone", "email", "first_name", "last_name"}  # shown are the last two signs of each
