@@ -1,10 +1,13 @@
 """Files that lie elsewhere: over HTTP, over FTP, and in a store of fsspec's own."""
 
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -87,6 +90,37 @@ def test_a_file_elsewhere_is_the_same_until_it_is_written_again(store: Any) -> N
     assert before.size_bytes == len(TEXT)
     store.pipe("/lake/a.csv", TEXT)
     assert connector("memory://lake/*.csv").stamp(part, NOW).modified_at > before.modified_at
+
+
+def test_what_a_killed_process_has_brought_here_is_removed(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store.pipe("/lake/a.csv", TEXT)
+    files = connector("memory://lake/a.csv")
+    [part] = files.parts(None, NOW)
+    reading = files.read(part, Notes())
+    next(reading)
+    [left] = tmp_path.iterdir()
+    assert rows(files) == {"a.csv": ["o1"]}
+    assert left.exists(), "another process may be reading it"
+    os.utime(left, (0, 0))
+    (tmp_path / "reengage-of-somebody").mkdir()
+    os.utime(tmp_path / "reengage-of-somebody", (0, 0))
+    assert rows(files) == {"a.csv": ["o1"]}
+    assert [path.name for path in tmp_path.iterdir()] == ["reengage-of-somebody"]
+    reading.close()
+
+
+def test_a_reader_that_is_left_half_way_leaves_nothing(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store.pipe("/lake/a.csv", TEXT)
+    files = connector("memory://lake/a.csv")
+    [part] = files.parts(None, NOW)
+    next(files.read(part, Notes()))
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_nothing_elsewhere_is_no_file(store: Any) -> None:

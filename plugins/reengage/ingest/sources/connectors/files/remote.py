@@ -6,10 +6,11 @@ file, and whatever reads files of this machine reads it.
 
 import json
 import logging
+import shutil
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from reengage.clock import wall_clock
 from reengage.connections import Access, Accesses, is_loopback
 from reengage.errors import ConfigurationError, SourceError
 from reengage.ingest.sources import Source
@@ -29,6 +31,9 @@ _WRITTEN = (
     *("LastModified", "last_modified", "Last-Modified", "mtime", "modify", "updated", "modified"),
     "created",
 )
+
+_PREFIX = "reengage-read-"  # of the folders into which files are brought
+_LONGEST_READ = 2 * 24 * 3600  # seconds after which nobody reads a file any more
 
 log = logging.getLogger(__name__)
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -69,7 +74,8 @@ class Remote:
     @contextmanager
     def here(self, part: Part) -> Iterator[Path]:
         """The file on this machine, while the block runs. Raises SourceError."""
-        with tempfile.TemporaryDirectory(prefix="reengage-") as folder:
+        _clear()
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
             file = Path(folder) / part.name
             size = (self._known.get(part.address) or {}).get("size")
             log.info("Bringing %s here%s", part.name, f" ({size:,} bytes)" if size else "")
@@ -163,6 +169,14 @@ class Remote:
                 f"{where} {what} ({type(error).__name__}): does it answer, and is its connection "
                 "right? The next run asks again."
             ) from None
+
+
+def _clear() -> None:
+    """Remove what a process that was killed has left here: it is of people."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < wall_clock().timestamp() - _LONGEST_READ:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def options_of(scheme: str, access: Access) -> dict[str, Any]:
