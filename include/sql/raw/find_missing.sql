@@ -58,9 +58,15 @@ CREATE TEMPORARY TABLE looked_at ON COMMIT DROP AS
 SELECT
     old.record_key,
     left(old.record_hash, 8) <> CAST(:meaning AS text) AS is_unlike,
-    present_key.record_key IS NULL AS is_missing
+    present_key.record_key IS NULL AND theirs.record_key IS NULL AS is_missing
 FROM raw.entity AS old
 LEFT JOIN present_key ON old.record_key = present_key.record_key
+-- Of a consent that cannot be read it is known whose it is: what its like begin with.
+LEFT JOIN present_key AS theirs
+    ON
+        CASE
+            WHEN CAST(:hears_refusals AS boolean) THEN regexp_replace(old.record_key, '[^/]*$', '')
+        END = theirs.record_key
 WHERE
     CAST(:swept_on AS date) IS NULL
     AND old.source = :source

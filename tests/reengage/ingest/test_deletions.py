@@ -718,6 +718,23 @@ def test_who_agrees_anew_on_the_day_of_the_load_has_not_withdrawn(
     ) == [("a", True), ("b", False)]
 
 
+def test_a_consent_that_cannot_be_read_is_not_deleted(warehouse: sa.Engine, tmp_path: Path) -> None:
+    columns = {**CONSENT["columns"], "channel": "by"}
+    runs = Days(Feed(warehouse, tmp_path, "crm", **{**CONSENT, "columns": columns}))
+    runs.feed.said["deletes"] = "snapshot"
+    rows = [(n, "sms", "2024-01-01") for n in "abcd"]
+    runs.write(rows, "id,by,granted")
+    runs.take()
+    runs.write([("a", "sms", "soon"), ("c", "email", "soon"), rows[3]], "id,by,granted")
+    assert runs.take().rows_deleted == 2
+    runs.write(rows, "id,by,granted")
+    runs.take()
+    assert runs.feed.rows(
+        "SELECT first_source_contact_id, core.has_consent(max(granted_at), max(withdrawn_at))"
+        " FROM core.consent_record INNER JOIN core.contact USING (contact_id) GROUP BY 1 ORDER BY 1"
+    ) == [("a", True), ("b", False), ("c", False), ("d", True)]
+
+
 def test_a_no_that_is_deleted_is_a_no(warehouse: sa.Engine, tmp_path: Path) -> None:
     """A grant from before it, that comes late, grants nothing."""
     no = {"exclude": {"status": ["no"]}, "deletes": "snapshot"}

@@ -341,6 +341,8 @@ class Cleaner:
         theirs = self.source.named_columns.get(name) if name else None
         if theirs is None:
             row = self(record)
+            if isinstance(row, Bad) and row.key:
+                return [row.key]
             row = row.refusal if isinstance(row, Bad) else row
             return [one.record_key for one in (row, row and row.also) if one]
         value = (record[theirs] or "").strip()
@@ -572,21 +574,9 @@ class Cleaner:
         is_refusal: bool,
     ) -> tuple[Any, ...]:
         get = values.get
-        # What was taken under such an id before may be taken back.
-        contact_id = self._contact_id(values, may_be_none=is_refusal)
-        channel, purpose = (
-            (get("channel") or "sms").lower(),
-            (get("purpose") or "marketing").lower(),
-        )
-        if max(len(channel), len(purpose)) > LONGEST_ID:
-            raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
-        channel = self._channel(channel, problems, is_refusal=is_refusal)
-        purpose = self._purpose(purpose, problems, is_refusal=is_refusal)
+        whose = self._whose(values, problems, is_refusal=is_refusal)
         typed = (
-            self._contact_source(values),
-            contact_id,
-            channel,
-            purpose,
+            *whose,
             get("basis"),
             granted and granted.at,
             withdrawn and withdrawn.at,
@@ -598,7 +588,24 @@ class Cleaner:
         # A bare withdrawal does not wait for its day: it is to be heard before the next sending,
         # and whoever asks compares its time.
         day = granted.on if granted else None
-        return f"{typed[0]}/{contact_id}/{channel}/{purpose}/{at}", day, typed
+        return f"{'/'.join(whose)}/{at}", day, typed
+
+    def _whose(
+        self, values: dict[str, str | None], problems: dict[str, str], *, is_refusal: bool
+    ) -> tuple[str, str, str, str]:
+        """Whom a consent is of, by source and id, and which one: by channel and purpose."""
+        get = values.get
+        # What was taken under such an id before may be taken back.
+        contact_id = self._contact_id(values, may_be_none=is_refusal)
+        channel, purpose = (
+            (get("channel") or "sms").lower(),
+            (get("purpose") or "marketing").lower(),
+        )
+        if max(len(channel), len(purpose)) > LONGEST_ID:
+            raise BadValue(f"channel or purpose is longer than {LONGEST_ID} characters")
+        channel = self._channel(channel, problems, is_refusal=is_refusal)
+        purpose = self._purpose(purpose, problems, is_refusal=is_refusal)
+        return self._contact_source(values), contact_id, channel, purpose
 
     def _channel(self, said: str, problems: dict[str, str], *, is_refusal: bool) -> str:
         """Which channel a consent is of. Where that cannot be told, a refusal is one of texts."""
@@ -640,8 +647,12 @@ class Cleaner:
     # --- values -----------------------------------------------------------------------------------
 
     def _key(self, values: dict[str, str | None]) -> str | None:
-        """The id of a row of its own, if it has one that can be read."""
+        """The id of a row of its own, if it has one that can be read. Of a consent, which has none:
+        what those of the same person, channel and purpose begin with.
+        """
         try:
+            if self.source.entity == "consent":
+                return f"{'/'.join(self._whose(values, {}, is_refusal=False))}/"
             name = KEY.get(self.source.entity)
             return self._id(values, name) if name in values else None
         except BadValue:
