@@ -99,8 +99,16 @@ def begins_on(policy: Policy, first: date) -> date:
     long before that whoever was quiet then has the whole ladder behind them, and no step of it is
     repeated too soon.
     """
-    longest = max(clock.days[-1] for clock in policy.behaviours) * policy.thresholds.scale
-    return first - timedelta(days=round(longest) + policy.repeat_after_days)
+    thresholds = policy.thresholds
+    slowest = max(1, *thresholds.lifecycle.values()) if thresholds.lifecycle else 1
+    ladders = []
+    for clock in policy.behaviours:
+        pace = slowest
+        if thresholds.rhythm:
+            own = thresholds.rhythm.at_most_days / (clock.days[0] * thresholds.scale)
+            pace = max(slowest, own)
+        ladders.append(clock.days[-1] * thresholds.scale * pace)
+    return first - timedelta(days=round(max(ladders)) + policy.repeat_after_days)
 
 
 def replay(

@@ -15,7 +15,7 @@ from depth import examples
 from reengage import db
 from reengage.errors import ConfigurationError
 from reengage.history import replays
-from reengage.policy import Behaviour, Thresholds
+from reengage.policy import Behaviour, Rhythm, Thresholds
 
 KINDS = ("purchase", "visit", "email_open")
 # A contact: the day it was created (or none), and what it did, by day of the history.
@@ -195,3 +195,22 @@ def test_a_policy_is_tried_with_other_days() -> None:
     of_clocks = small_policy(thresholds=Thresholds(behaviours=clocks))
     with pytest.raises(ConfigurationError, match="those of its clocks"):
         replays.with_days(of_clocks, "4/7/12")
+
+
+def test_a_scenario_begins_before_the_longest_ladder_of_anybody() -> None:
+    first = date(1998, 6, 1)
+
+    def days_before(**changes: object) -> int:
+        return (first - replays.begins_on(small_policy(**changes), first)).days
+
+    assert days_before() == 9 + 8
+    assert days_before(repeat_after_days=20) == 9 + 20
+    assert days_before(thresholds=Thresholds(lifecycle={"cars": 3, "food": 0.5})) == 27 + 8
+    assert days_before(thresholds=Thresholds(lifecycle={"food": 0.5})) == 9 + 8
+    rhythm = Rhythm(quantile=0.5, purchases=3, at_least_days=1, at_most_days=6)
+    assert days_before(thresholds=Thresholds(rhythm=rhythm)) == 18 + 8
+    clocks = (
+        Behaviour(name="bought", signals=("purchase",), days=(4, 6, 19)),
+        Behaviour(name="came", signals=("visit",), days=(3, 5, 8)),
+    )
+    assert days_before(thresholds=Thresholds(behaviours=clocks)) == 19 + 8
