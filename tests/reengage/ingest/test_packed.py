@@ -97,6 +97,14 @@ def test_a_time_is_written_as_the_source_says_it_is(tmp_path: Path) -> None:
     file = workbook(tmp_path / "orders.xlsx", *lines)
     found = rows(file, time_format="%d.%m.%Y")
     assert [row[2] for row in found] == ["09.05.2026", "10.05.2026"]
+    lines = [
+        HEADER,
+        ["o1", "K1", datetime(2026, 5, 9), 5],
+        ["o2", "K2", datetime(2026, 5, 9, 15), 5],
+    ]
+    file = workbook(tmp_path / "orders.xlsx", *lines)
+    found = rows(file, time_format=["%d.%m.%Y", "%d.%m.%Y %H:%M"])
+    assert [row[2] for row in found] == ["09.05.2026", "09.05.2026 15:00"], "no hour is lost"
 
 
 def test_empty_cells_at_a_rows_end_are_empty(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -55,6 +55,7 @@ MOST_MERGED = 100_000
 UNWORKED = "\ufffe0"
 _ZEROS = re.compile("0{2,40}")
 _TIME = re.compile(r"[hHsS]")
+_CLOCK = re.compile(r"%-?[HIcXT]")  # in a format of strptime's
 
 
 class _Merged(NamedTuple):
@@ -139,13 +140,13 @@ def _lines_of(
                 twin = written[sheet.title]
                 twin.reset_dimensions()
                 formulas = twin.iter_rows()
-            formats = source.time_format
-            shown = formats if isinstance(formats, str) else next(iter(formats or ()), None)
+            said = source.time_format or ()
+            formats = (said,) if isinstance(said, str) else said
             width = 0
             for number, cells in enumerate(sheet.iter_rows(), 1):
                 if number > MOST_ROWS:
                     raise SourceError(f"{file.name} has more than {MOST_ROWS:,} rows.")
-                texts = [_text(cell, source.decimal, shown) for cell in cells]
+                texts = [_text(cell, source.decimal, formats) for cell in cells]
                 for place, formula in enumerate(next(formulas)):
                     if _is_unworked(cells[place], formula):
                         texts[place] = UNWORKED
@@ -184,12 +185,13 @@ def _is_unworked(cell: Any, written: Any) -> bool:
     return cell.value is None and written.data_type == "f" and cell.data_type != "str"
 
 
-def _text(cell: Any, decimal: str | None, shown: str | None) -> str | None:
-    """A cell's value. shown: how the source says that its times are written."""
+def _text(cell: Any, decimal: str | None, formats: Sequence[str]) -> str | None:
+    """A cell's value. formats: how the source says that its times are written."""
     value = cell.value
     if isinstance(value, datetime):
-        if shown:
-            return value.strftime(shown)
+        if formats:
+            with_clock = (one for one in formats if value.time() != time() and _CLOCK.search(one))
+            return value.strftime(next(with_clock, formats[0]))
         # Whether a time is shown tells a day from its midnight.
         is_day = value.time() == time() and not _TIME.search(str(cell.number_format))
         return value.date().isoformat() if is_day else value.isoformat()
