@@ -73,7 +73,8 @@ def _report(
         f"  {'step':<10}{'reached it':>12}{'on an average day':>19}{'due':>10}{'texts':>10}"
         f"{'segments':>10}{f'cost ({policy.brand.currency})':>14}"
     )
-    for row in steps:
+    places = [step.name for step in policy.steps]
+    for row in sorted(steps, key=lambda row: places.index(row.step)):
         yield (
             f"  {row.step:<10}{row.entered:>12,}{row.dormant:>19,.0f}{row.due:>10,}"
             f"{row.would_send:>10,}{row.segments:>10,}{row.cost:>14,.2f}"

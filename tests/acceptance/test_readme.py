@@ -38,8 +38,8 @@ def fenced(document: Path, language: str) -> list[str]:
 def test_every_make_target_named_exists_and_is_in_make_help(document: Path) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     text = document.read_text(encoding="utf-8")
-    named = set(re.findall(r"^make ([a-z]+)", "\n".join(fenced(document, "sh")), re.M))
-    named |= set(re.findall(r"`make ([a-z]+)[^`]*`", text))
+    named = set(re.findall(r"^make ([a-z-]+)", "\n".join(fenced(document, "sh")), re.M))
+    named |= set(re.findall(r"`make ([a-z-]+)[^`]*`", text))
     assert named
     for target in named:
         assert re.search(rf"^{target}:.*## ", makefile, re.M), f"make {target}"
@@ -47,8 +47,8 @@ def test_every_make_target_named_exists_and_is_in_make_help(document: Path) -> N
 
 def test_every_target_is_explained() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    phony = re.findall(r"^\.PHONY: ([a-z]+)$", makefile, re.M)
-    assert phony == re.findall(r"^([a-z]+):.*## ", makefile, re.M)
+    phony = re.findall(r"^\.PHONY: ([a-z-]+)$", makefile, re.M)
+    assert phony == re.findall(r"^([a-z-]+):.*## ", makefile, re.M)
 
 
 @pytest.mark.parametrize(

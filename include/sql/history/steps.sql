@@ -11,4 +11,4 @@ SELECT
 FROM history.cohort_day AS day
 WHERE day.scenario = :scenario AND day.as_of BETWEEN :from_day AND :to_day
 GROUP BY day.step
-ORDER BY sum(day.entered) DESC, day.step ASC;
+ORDER BY day.step;
