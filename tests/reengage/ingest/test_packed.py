@@ -22,9 +22,13 @@ from hypothesis import strategies as st
 from depth import examples
 from reengage.errors import SourceError
 from reengage.ingest.sources import Source
+from reengage.ingest.sources.clean import Bad, Cleaner
 from reengage.ingest.sources.connectors import files
 from reengage.ingest.sources.connectors.files import excel, folders, text
 from reengage.ingest.sources.records import Broken, Notes, Refused
+from reengage.phones.hashes import PhoneKey
+from reengage.policy import read_policy
+from reengage.settings import INCLUDE
 
 COLUMNS = {"source_event_id": "id", "source_contact_id": "card", "occurred_at": "at", "amount": "n"}
 HEADER = list(COLUMNS.values())
@@ -74,6 +78,7 @@ CELLS: list[tuple[Any, str, str | None]] = [
     (1234.5, "#,##0", "1234.5"),
     (0.123456789, "0.0", "0.123456789"),
     (2**53, "General", "9007199254740992"),
+    (89390100001234567890, "0", "8.939010e+19"),  # which no id may be
     (True, "General", "true"),
     (date(2026, 5, 19), "dd/mm/yyyy", "2026-05-19"),
     (datetime(2026, 5, 19), "dd/mm/yyyy hh:mm", "2026-05-19T00:00:00"),
@@ -105,6 +110,17 @@ def test_a_time_is_written_as_the_source_says_it_is(tmp_path: Path) -> None:
     file = workbook(tmp_path / "orders.xlsx", *lines)
     found = rows(file, time_format=["%d.%m.%Y", "%d.%m.%Y %H:%M"])
     assert [row[2] for row in found] == ["09.05.2026", "09.05.2026 15:00"], "no hour is lost"
+
+
+def test_ids_of_which_a_cell_has_lost_digits_are_not_one(tmp_path: Path) -> None:
+    cards = [89390100001234567890, 89390100001234567891]
+    lines = [HEADER, *([f"o{card}", card, "2026-05-19", 5] for card in cards)]
+    file = workbook(tmp_path / "orders.xlsx", *lines)
+    clean = Cleaner(source(), read_policy(INCLUDE / "journey.yaml"), PhoneKey("of no warehouse"))
+    found = [clean(row) for _, row in files.read(file, source(), Notes())]  # type: ignore[arg-type]
+    assert [one.reason for one in found if isinstance(one, Bad)] == [
+        "source_contact_id is a number that a spreadsheet has shortened: write the id as text"
+    ] * 2
 
 
 def test_empty_cells_at_a_rows_end_are_empty(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from reengage.errors import SourceError
 from reengage.ingest.sources import Source
 from reengage.ingest.sources.connectors.files.table import Table
 from reengage.ingest.sources.connectors.files.text import MOST_TIMES
+from reengage.ingest.sources.ids import EXACT
 from reengage.ingest.sources.records import LONGEST, Broken, Empty, Notes, Refused, Row, typed_text
 
 # What Excel itself can hold.
@@ -196,6 +197,9 @@ def _text(cell: Any, decimal: str | None, formats: Sequence[str]) -> str | None:
         is_day = value.time() == time() and not _TIME.search(str(cell.number_format))
         return value.date().isoformat() if is_day else value.isoformat()
     text = typed_text(value, decimal)
+    if text and isinstance(value, int | float) and abs(value) > EXACT:
+        # Of a longer number a cell has lost the last digits: as an id it would be that of several.
+        return f"{value:e}"
     if text and isinstance(value, int | float) and _ZEROS.fullmatch(str(cell.number_format)):
         return text.zfill(len(cell.number_format))
     return text
