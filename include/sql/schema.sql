@@ -1333,6 +1333,7 @@ CREATE TABLE history.return_curve (
 \ir objects/outcome/by_hits.sql
 \ir objects/outcome/is_window_open.sql
 \ir objects/outcome/unit.sql
+\ir objects/raw/agreement.sql
 \ir objects/raw/refund_key.sql
 \ir objects/raw/refunded_key.sql
 \ir objects/core/opt_out_phone.sql

@@ -4,8 +4,8 @@
 -- hundredth and up to its newest day is looked at: an export of the last months does not say that what
 -- is older is deleted, nor one of last week what is newer. Of a sweep of the last days (swept_on,
 -- swept_from: as a day, and as raw.file.reads_from has it) it is what core has of them, and what was
--- read as news of them. Refusals stay (hears_refusals): whoever said no has not agreed once that is
--- deleted.
+-- read as news of them. Of consents (hears_refusals) refusals stay: whoever said no has not agreed once
+-- that is deleted; and one that is given anew has another key, and is not missing.
 -- Grain: one row: rows_known (that were looked at), rows_missing, rows_unlike (of those: read by
 -- another mapping, under which they may have had another key), rows_there, rows_unnamed (rejected rows
 -- that nobody can tell the key of). Reads: staged, raw.entity, raw.file, core.interaction. Writes: the
@@ -34,6 +34,15 @@ WHERE staged.named_key IS NOT NULL AND staged.reason IS NULL;
 
 ANALYZE present_key;
 
+DROP TABLE IF EXISTS present_agreement;
+
+CREATE TEMPORARY TABLE present_agreement ON COMMIT DROP AS
+SELECT DISTINCT raw.agreement(present_key.record_key) AS agreement
+FROM present_key
+WHERE CAST(:hears_refusals AS boolean);
+
+ANALYZE present_agreement;
+
 DROP TABLE IF EXISTS recent_key;
 
 CREATE TEMPORARY TABLE recent_key ON COMMIT DROP AS
@@ -58,15 +67,11 @@ CREATE TEMPORARY TABLE looked_at ON COMMIT DROP AS
 SELECT
     old.record_key,
     left(old.record_hash, 8) <> CAST(:meaning AS text) AS is_unlike,
-    present_key.record_key IS NULL AND theirs.record_key IS NULL AS is_missing
+    present_key.record_key IS NULL AND present_agreement.agreement IS NULL AS is_missing
 FROM raw.entity AS old
 LEFT JOIN present_key ON old.record_key = present_key.record_key
--- Of a consent that cannot be read it is known whose it is: what its like begin with.
-LEFT JOIN present_key AS theirs
-    ON
-        CASE
-            WHEN CAST(:hears_refusals AS boolean) THEN regexp_replace(old.record_key, '[^/]*$', '')
-        END = theirs.record_key
+LEFT JOIN present_agreement
+    ON present_key.record_key IS NULL AND raw.agreement(old.record_key) = present_agreement.agreement
 WHERE
     CAST(:swept_on AS date) IS NULL
     AND old.source = :source
