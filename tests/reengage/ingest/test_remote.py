@@ -156,6 +156,7 @@ class Site(ThreadingHTTPServer):
 
     daemon_threads = True
     files: dict[str, bytes]
+    dates: dict[str, datetime]
     password = ""
     cut: int | None = None
     elsewhere = ""
@@ -164,6 +165,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.files, self.told = {"/orders.csv": TEXT}, []  # type: ignore[var-annotated]
+        self.dates = {}
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -193,7 +195,8 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         if self.server.is_dated:
-            self.send_header("Last-Modified", format_datetime(NOW, usegmt=True))
+            when = self.server.dates.get(self.path, NOW)
+            self.send_header("Last-Modified", format_datetime(when, usegmt=True))
         self.end_headers()
         if is_whole:
             self.wfile.write(content[: self.server.cut])
@@ -231,6 +234,23 @@ def test_a_file_behind_http_is_read(site: Site) -> None:
     assert connector(f"{site.url}/orders.csv").stamp(part, LATER) == (len(TEXT), LATER)
     site.files["/export"] = TEXT
     assert rows(connector(f"{site.url}/export?days=7", format="csv")) == {"export?days=7": ["o1"]}
+
+
+def test_of_a_page_of_links_the_newest_file_is_the_one_written_last(site: Site) -> None:
+    """What lists them says their names alone."""
+    names = ("cards-30-10-2026.csv", "cards-29-11-2026.csv")
+    site.files = {"/": "".join(f'<a href="/{one}">{one}</a>' for one in names).encode()}
+    site.files |= {f"/{one}": TEXT.replace(b"o1", one[6:8].encode()) for one in names}
+    site.dates = {f"/{names[0]}": NOW - timedelta(days=30)}
+    path = f"{site.url}/cards-*.csv"
+    assert list(rows(connector(path)).values()) == [["30"], ["29"]]
+    files = connector(path, deletes="snapshot")
+    assert rows(files) == {names[1]: ["29"]}
+    [part] = files.parts(None, NOW)
+    assert files.stamp(part, LATER) == (len(TEXT), NOW)
+    site.is_dated = False
+    with pytest.raises(SourceError, match="which of its 2 files is the newest"):
+        connector(path, deletes="snapshot").parts(None, NOW)
 
 
 @pytest.mark.parametrize(

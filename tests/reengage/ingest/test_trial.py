@@ -80,6 +80,16 @@ def test_each_column_is_shown_as_it_will_be_read(tmp_path: Path, policy: Policy)
     assert "they name 3 people; there is no card yet" in said
 
 
+def test_a_product_of_columns_is_shown_as_what_it_comes_to(tmp_path: Path, policy: Policy) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text("order,who,day,qty,price\no1,K1,2026-04-01,3,2.50\no2,K1,2026-04-01,,2\n")
+    said = orders(file).model_dump(exclude_unset=True) | {"exclude": {}}
+    said["columns"] |= {"amount": {"multiply": ["qty", "price"]}}
+    assert "amount qty x price in 50% of rows 3 x 2.50 → 7.50" in told(
+        tried(Source(**said), policy)
+    )
+
+
 def test_nobody_is_in_it(tmp_path: Path, policy: Policy) -> None:
     file = tmp_path / "cards.csv"
     file.write_text(CARDS)

@@ -112,9 +112,13 @@ class Trial:
 
     def _look(self, record: dict[str, str | None], row: Good | None, line: int) -> None:
         typed = self._typed(row) if row else {}
-        for column in self.columns:
-            said = (record.get(column.theirs) or "").strip()
-            if not said:
+        for column, theirs in zip(self.columns, self.source.columns.values(), strict=True):
+            factors = theirs.factors if isinstance(theirs, Multiplied) else [column.theirs]
+            values = [
+                (record.get(name) or "").strip() for name in map(str, factors) if name in record
+            ]
+            said = " x ".join(values)
+            if not values or not all(values):
                 continue
             column.filled += 1
             if row and (why := row.problems.get(column.ours)):

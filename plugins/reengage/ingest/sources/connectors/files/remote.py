@@ -63,6 +63,11 @@ class Remote:
             Part(address, PurePosixPath(info["name"]).name) for address, info in self._known.items()
         ]
         dated = {one.address: written(self._known[one.address]) or _EVER for one in found}
+        if self.source.deletes == "snapshot" and found[1:] and _EVER in dated.values():
+            raise SourceError(
+                f"{self.source.path}: which of its {len(found):,} files is the newest, and so all "
+                "that there is, is not said there. Let `path` name one file."
+            )
         return sorted(found, key=lambda part: (dated[part.address], part.address))
 
     def stamp(self, part: Part, now: datetime) -> Stamp:
@@ -113,7 +118,8 @@ class Remote:
             if is_tools:
                 continue
             if wanted or folders.is_table(Path(path.name), self.source):
-                files.append(info)
+                # A page of links says no more of a file than its name.
+                files.append(info if written(info) else store.info(info["name"]))
             elif folders.may_be_table(Path(path.name)):
                 left_out.append(path.name)
         self.left_out = left_out
