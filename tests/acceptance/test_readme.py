@@ -92,6 +92,7 @@ ELSEWHERE = {
     "requirements": "asks a package index",
     "bench": "tests of its own",
     "simulate": "tests of its own: a thousand worlds take many minutes",
+    "source-new": "tests of its own: it writes into the checkout",
     "psql": "waits for a person",
     "help": "no command of ours",
     "down": "the fixture",
