@@ -29,7 +29,7 @@ FORMATS = {
     ".xlsm": "excel",
 }
 
-# Tables in a form that is not read: whoever reads a folder says so.
+# Tables that are packed, or in a form that is not read: whoever reads the file says which.
 PACKED = {
     *(
         ".zip",
