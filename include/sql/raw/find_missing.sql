@@ -36,10 +36,29 @@ ANALYZE present_key;
 
 DROP TABLE IF EXISTS present_agreement;
 
+-- Given anew is what is a yes now: an earlier no may stand beside a yes that is deleted. Of a row that
+-- cannot be read it is known whose it is, and no more: its key ends in a stroke.
 CREATE TEMPORARY TABLE present_agreement ON COMMIT DROP AS
-SELECT DISTINCT raw.agreement(present_key.record_key) AS agreement
-FROM present_key
-WHERE CAST(:hears_refusals AS boolean);
+SELECT said.agreement
+FROM (
+    SELECT
+        raw.agreement(coalesce(staged.record_key, staged.named_key)) AS agreement,
+        staged.is_excluded,
+        coalesce(right(staged.named_key, 1) = '/', FALSE) AS is_unreadable,
+        CAST(to_jsonb(staged) ->> 'granted_at' AS timestamptz) AS granted_at,
+        CAST(to_jsonb(staged) ->> 'withdrawn_at' AS timestamptz) AS withdrawn_at
+    FROM staged
+    WHERE CAST(:hears_refusals AS boolean)
+) AS said
+WHERE said.agreement IS NOT NULL
+GROUP BY said.agreement
+HAVING
+    bool_or(said.is_unreadable)
+    OR (
+        NOT coalesce(bool_or(said.is_excluded), FALSE)
+        AND max(said.granted_at) IS NOT NULL
+        AND coalesce(max(said.withdrawn_at) < max(said.granted_at), TRUE)
+    );
 
 ANALYZE present_agreement;
 
