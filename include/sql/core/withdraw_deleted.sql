@@ -50,6 +50,16 @@ WHERE
     present.status = 'loaded'
     AND present.granted_at IS NOT NULL
     AND coalesce(present.withdrawn_at < present.granted_at, TRUE)
+    -- A yes from before a no is none without the one that came after.
+    AND NOT EXISTS (
+        SELECT 1
+        FROM core.consent AS taken_back
+        WHERE
+            taken_back.contact_id = said.contact_id
+            AND taken_back.channel = said.channel
+            AND taken_back.purpose = said.purpose
+            AND taken_back.withdrawn_at >= present.granted_at
+    )
 UNION
 -- A yes of today waits for its day, and is from before the load: it would come too late.
 SELECT

@@ -743,14 +743,15 @@ def test_a_yes_that_is_deleted_is_not_given_anew_by_an_earlier_no(
     said: dict[str, Any] = {**CONSENT, "columns": columns}
     runs = Days(Feed(warehouse, tmp_path, "crm", **said, deletes="snapshot"))
     past = [("a", "2024-01-01", "2024-02-01"), ("b", "2024-01-01", "2024-02-01")]
-    runs.write([*past, ("a", "2024-03-01", ""), ("b", "2024-03-01", "")], "id,granted,withdrawn")
+    past += [("c", "2024-01-01", ""), ("c", "", "2024-02-01"), ("d", "2024-01-01", "")]
+    runs.write([*past, *((n, "2024-03-01", "") for n in "abcd")], "id,granted,withdrawn")
     runs.take()
     runs.write([*past, ("a", "2024-03-01", "")], "id,granted,withdrawn")
     runs.take()
     assert runs.feed.rows(
         "SELECT first_source_contact_id, core.has_consent(max(granted_at), max(withdrawn_at))"
         " FROM core.consent_record INNER JOIN core.contact USING (contact_id) GROUP BY 1 ORDER BY 1"
-    ) == [("a", True), ("b", False)]
+    ) == [("a", True), ("b", False), ("c", False), ("d", True)]
 
 
 def test_a_no_that_is_deleted_is_a_no(warehouse: sa.Engine, tmp_path: Path) -> None:
