@@ -323,6 +323,7 @@ def test_a_store_whose_package_is_missing_names_it() -> None:
         ("https://files.example/a.csv?sig=abc", None, "goes into an Airflow connection"),
         ("https://files.example/a.csv?access_token=abc", None, "goes into an Airflow connection"),
         ("simplecache::s3://bucket/a.csv", None, "write one address"),
+        ("abfs://orders:secret@account.dfs.example/a.csv", None, "into an Airflow connection"),
         ("file:///data/a.csv", None, "write one address"),
         ("data/a.csv", "bucket", "it goes with an address"),
     ],
@@ -330,6 +331,10 @@ def test_a_store_whose_package_is_missing_names_it() -> None:
 def test_an_address_holds_no_secret(path: str, connection: str | None, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         source(path, connection=connection)
+
+
+def test_a_container_of_an_account_is_no_secret() -> None:
+    assert source("abfs://orders@account.dfs.example/2026/*.csv", connection="lake")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def check_path(path: str, *, has_connection: bool) -> None:
     parts = urlsplit(path)
     if "::" in path or parts.scheme in ("file", "local"):
         raise ValueError("path: write one address (s3://bucket/orders), or a path of this machine")
-    if "@" in parts.netloc or (
+    is_azure = parts.scheme in ("abfs", "abfss", "az")  # container@account
+    if ("@" in parts.netloc and (not is_azure or parts.password)) or (
         parts.scheme in ("http", "https") and _SECRET.search(parts.query.casefold())
     ):
         raise ValueError("path: what opens it goes into an Airflow connection, named as connection")
