@@ -217,6 +217,8 @@ def _source_check(given: argparse.Namespace) -> None:
             f"There is no source {given.name or 'without a name'}: make source-check NAME=… with "
             f"one of {names}."
         )
+    if not given.rows.isdecimal():
+        raise ConfigurationError(f"ROWS is a whole number, like 10000, not {given.rows!r}.")
     longest = max(step.after_days for step in policy.steps)
     engine = _existing_warehouse()
     for source in wanted:

@@ -162,6 +162,8 @@ def test_whom_no_card_describes_is_counted_and_nothing_is_loaded(
     said = capsys.readouterr().out
     assert "they name 3 people, of whom no card describes 1" in said
     assert retailer.sql("SELECT count(*) FROM raw.load") == before
+    assert cli.main(["source-check", "--name", "shop", "--rows", "ten"]) == 1
+    assert "ROWS is a whole number, like 10000, not 'ten'." in capsys.readouterr().err
     assert cli.main(["source-check", "--name", "shoop"]) == 1
     assert "There is no source shoop: make source-check NAME=… with one of crm, shop." in (
         capsys.readouterr().err
