@@ -46,20 +46,18 @@ INNER JOIN core.consent AS said
         AND gone.purpose = said.purpose
 INNER JOIN raw.consent AS present
     ON said.source = present.source AND said.record_key = present.record_key
+-- A yes from before a no is none without the one that came after.
+LEFT JOIN core.consent AS taken_back
+    ON
+        said.contact_id = taken_back.contact_id
+        AND said.channel = taken_back.channel
+        AND said.purpose = taken_back.purpose
+        AND present.granted_at <= taken_back.withdrawn_at
 WHERE
     present.status = 'loaded'
     AND present.granted_at IS NOT NULL
     AND coalesce(present.withdrawn_at < present.granted_at, TRUE)
-    -- A yes from before a no is none without the one that came after.
-    AND NOT EXISTS (
-        SELECT 1
-        FROM core.consent AS taken_back
-        WHERE
-            taken_back.contact_id = said.contact_id
-            AND taken_back.channel = said.channel
-            AND taken_back.purpose = said.purpose
-            AND taken_back.withdrawn_at >= present.granted_at
-    )
+    AND taken_back.contact_id IS NULL
 UNION
 -- A yes of today waits for its day, and is from before the load: it would come too late.
 SELECT
