@@ -1336,6 +1336,7 @@ CREATE TABLE history.return_curve (
 \ir objects/raw/agreement.sql
 \ir objects/raw/refund_key.sql
 \ir objects/raw/refunded_key.sql
+\ir objects/raw/zero_twins.sql
 \ir objects/core/opt_out_phone.sql
 \ir objects/core/resume.sql
 \ir objects/outcome/ended.sql

@@ -1,7 +1,8 @@
 -- Count the rows that name nobody known, of the loads since the last decided day: their id leads to
 -- no contact that a card describes. A row that says anew what was there before counts no more.
 -- Grain: source × whether its first load brought them (is_first). example_id, path, line: the first unknown
--- row's; known_id: an id of the same load that is known. Reads: raw.entity, raw.contact, raw.file,
+-- row's; known_id: an id of the same load that is known; has_zero_twin: whether the first unknown one is
+-- known with other zeros before it. Reads: raw.entity, raw.contact, raw.file,
 -- core.known_id. Writes: raw.load (rows_unknown). Parameters: entity, as_of,
 -- after_load_id. Twice: the same counts, for as long as no card comes.
 WITH begun AS (
@@ -86,7 +87,7 @@ summed AS (
     GROUP BY judged.source, judged.is_first
 )
 
-SELECT
+SELECT DISTINCT
     summed.source,
     summed.is_first,
     summed.rows_new,
@@ -95,7 +96,8 @@ SELECT
     example.source_contact_id AS example_id,
     file.path,
     summed.place[2] AS line,
-    summed.known_id
+    summed.known_id,
+    twin.source IS NOT NULL AS has_zero_twin
 FROM summed
 LEFT JOIN judged AS example
     ON
@@ -103,4 +105,8 @@ LEFT JOIN judged AS example
         AND summed.is_first = example.is_first
         AND summed.place = example.place
 LEFT JOIN raw.file AS file ON file.file_id = summed.place[1]
+LEFT JOIN core.known_id AS twin
+    ON
+        example.contact_source = twin.source
+        AND twin.source_contact_id = ANY(raw.zero_twins(example.source_contact_id))
 ORDER BY summed.source, summed.is_first;

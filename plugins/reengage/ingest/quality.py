@@ -159,6 +159,12 @@ def _of_strangers(row: Any, entity: str, sources: Sequence[Source]) -> str:
         for column, whose in card.identities.items()
         if column in card.columns
     }
+    if row.has_zero_twin:
+        return (
+            f"{said}. With other zeros before it, the first is a card's: have both written alike. "
+            "A spreadsheet shows a number without them, unless its cell is text, or has a format "
+            "of zeros (00000)."
+        )
     if row.contact_source not in theirs:
         said += f". No card says that it has an id of {row.contact_source}"
     return (
