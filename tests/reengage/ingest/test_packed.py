@@ -347,7 +347,7 @@ def test_a_packed_document_of_json_is_read(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", [one for one in PACKERS if one != ".zip"])
 def test_what_came_before_a_cut_is_read(tmp_path: Path, suffix: str) -> None:
-    lines = [[f"o{i}", f"K{hash(str(i)) % 10**9}", "2026-05-19", "5"] for i in range(300_000)]
+    lines = [[f"o{i}", f"K{hash(str(i)) % 10**9}", "2026-05-19", "5"] for i in range(100_000)]
     content = "\n".join(",".join(line) for line in [HEADER, *lines]) + "\n"
     file = tmp_path / f"orders.csv{suffix}"
     packed = PACKERS[suffix](content.encode())
