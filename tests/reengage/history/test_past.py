@@ -134,7 +134,7 @@ def decided(world: World, table: str, last: date) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in rows}
 
 
-@settings(max_examples=examples(12), derandomize=True, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=examples(6), derandomize=True, phases=(Phase.explicit, Phase.generate))
 @given(seed=st.integers(0, 10**9), is_late=st.booleans())
 def test_a_replay_decides_what_was_decided(warehouse: sa.Engine, seed: int, is_late: bool) -> None:
     """All of it, as no text of these days was opened, answered or known to have arrived: by the

@@ -39,7 +39,7 @@ def replayed(world: World) -> dict[tuple[date, str], tuple[int, int]]:
     return {(r.as_of, r.step): (r.entered, r.dormant) for r in rows}
 
 
-@settings(max_examples=examples(12), derandomize=True)
+@settings(max_examples=examples(6), derandomize=True)
 @given(people=people, first=st.integers(0, LAST), length=st.integers(0, LAST))
 def test_a_replay_is_a_recount_of_every_day(
     warehouse: sa.Engine,

@@ -95,7 +95,7 @@ ORDERS = st.dictionaries(
 )
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(st.lists(st.tuples(ORDERS, st.booleans()), min_size=2, max_size=5))
 def test_core_has_what_the_newest_file_says_whatever_came_before(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any]
@@ -129,7 +129,7 @@ def test_core_has_what_the_newest_file_says_whatever_came_before(
 GRANTS = st.sets(st.tuples(st.sampled_from("ab"), st.integers(-3, 6)), max_size=5)
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(st.lists(GRANTS, min_size=2, max_size=6))
 def test_a_consent_stands_while_its_source_says_it_and_again_only_by_a_later_one(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any]
@@ -499,7 +499,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(st.lists(CHANGES, min_size=2, max_size=5), st.sampled_from([20, "all"]))
 def test_after_a_sweep_core_has_what_the_source_has(
     warehouse: sa.Engine, tmp_path_factory: pytest.TempPathFactory, days: list[Any], sweep: Any

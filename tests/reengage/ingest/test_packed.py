@@ -365,11 +365,11 @@ def test_a_bomb_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix:
     monkeypatch.setattr(text, "MOST_UNPACKED", 1 << 20)
     monkeypatch.setattr(text, "MOST_LINES", 1000)
     file = tmp_path / f"orders.csv{suffix}"
-    file.write_bytes(PACKERS[suffix]((TEXT + "o,K,2026-05-19,5\n" * 3_000_000).encode()))
+    file.write_bytes(PACKERS[suffix]((TEXT + "o,K,2026-05-19,5\n" * 1_000_000).encode()))
     notes = Notes()
     found = sum(1 for _ in files.read(file, source(), notes))
     assert "unpacks to more than 200 times its size" in str(notes.problem)
-    assert 0 < found < 3_000_000
+    assert 0 < found < 1_000_000
 
 
 def test_an_archive_of_several_files_or_with_a_password_is_told(tmp_path: Path) -> None:
