@@ -55,6 +55,7 @@ class Remote:
 
     def find(self) -> list[Part]:
         """The oldest first. Raises SourceError where the store does not answer."""
+        _clear()
         with self._asking("cannot be listed"):
             store, root = self._store()
             listed = self._listed(store, root)
@@ -79,7 +80,6 @@ class Remote:
     @contextmanager
     def here(self, part: Part) -> Iterator[Path]:
         """The file on this machine, while the block runs. Raises SourceError."""
-        _clear()
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
             file = Path(folder) / part.name
             size = (self._known.get(part.address) or {}).get("size")
@@ -132,6 +132,9 @@ class Remote:
             return info
 
     def _store(self) -> tuple[Any, str]:
+        """The store, and the place in it. Opened anew for each file: a server lets go of whoever is
+        silent while a long one is read.
+        """
         import fsspec
 
         path, named = self.source.path, self.source.connection
