@@ -94,8 +94,7 @@ def _warehouse() -> "Engine":
         engine: Engine = local.warehouse()
         return engine
     engine = db.engine()
-    if not objects.follow(engine):
-        db.migrate(engine)
+    objects.keep_up(engine)
     return engine
 
 

@@ -97,6 +97,12 @@ def follow(engine: Engine) -> bool:
         return True
 
 
+def keep_up(engine: Engine) -> None:
+    """Bring a warehouse to the newest schema, whether or not a revision is new to it."""
+    if not follow(engine):
+        db.migrate(engine)
+
+
 def newest_revision(folder: Path = SQL / "migrations/versions") -> str:
     """The revision that no other one follows, as its file says."""
     revisions: set[str] = set()

@@ -46,8 +46,7 @@ def warehouse(*, hashes: bool = False) -> sa.Engine:
     if not given(WAREHOUSE_VARIABLE):
         EmbeddedServer(settings().home).start()
     engine = db.engine()
-    if not objects.follow(engine):
-        db.migrate(engine)
+    objects.keep_up(engine)
     if hashes:
         keys.check(engine)
     return engine
