@@ -13,7 +13,7 @@ from reengage import db
 from reengage.ingest.sources import Constant, Multiplied
 from reengage.ingest.sources.clean import TYPED, Bad, Cleaner, Good
 from reengage.ingest.sources.connectors.base import Connector, Part
-from reengage.ingest.sources.records import Broken, Notes, Row
+from reengage.ingest.sources.records import Broken, Notes
 from reengage.phones.hashes import PhoneKey
 from reengage.policy import Policy
 
@@ -25,8 +25,6 @@ PLAIN = {
 NUMBERS = {"source_event_id", "source_product_id", "product_id", "coupon_code"}
 SIGNS = {"+", "@"}
 PRIVATE = {"phone", "email", "first_name", "last_name"}  # shown are the last two signs of each
-# Under which names raw keeps what a column of the YAML says, where it is not its own.
-_KEPT_AS = {"created_at": "created_on"}
 SHOWN = 40  # characters of an example
 
 
@@ -68,18 +66,16 @@ class Trial:
         self.parts = connector.parts(None, now)
         for part in dict.fromkeys([*self.parts[:1], *self.parts[-1:]]):
             notes = Notes()
-            for line, row in self._rows(part, notes, most):
+            for line, row in islice(connector.read(part, notes), most):
                 self._take(part, line, row)
             if text := notes.text():
                 self.told.append(f"{part.name}: {text}")
-
-    def _rows(self, part: Part, notes: Notes, most: int) -> Iterator[Row]:
-        return islice(self.connector.read(part, notes), most)
 
     def _take(self, part: Part, line: int, record: dict[str, str | None] | Broken) -> None:
         place = f"{part.name}, {self.connector.place(line)}"
         row = record if isinstance(record, Broken) else self.clean(record)
         self.rows += 1
+        read = self._read(row) if isinstance(row, Good) else {}
         if row is None:
             self.excluded += 1
             return
@@ -90,46 +86,46 @@ class Trial:
         elif row.is_excluded:
             self.excluded += 1
         else:
-            self._keep(row)
+            self._keep(row, read)
         if isinstance(record, dict):
-            self._look(record, row if isinstance(row, Good) else None, line)
+            self._look(record, read, row.problems if isinstance(row, Good) else {}, line)
 
     def _reject(self, reason: str, place: str) -> None:
         count, first = self.rejected.get(reason, (0, place))
         self.rejected[reason] = (count + 1, first)
 
-    def _keep(self, row: Good) -> None:
+    def _keep(self, row: Good, read: dict[str, Any]) -> None:
         self.good += 1
         if row.dated_on:
             first, last = self.dated or (row.dated_on, row.dated_on)
             self.dated = (min(first, row.dated_on), max(last, row.dated_on))
-        typed = self._typed(row)
-        if typed.get("contact_source") and typed.get("source_contact_id"):
-            self.named.add((typed["contact_source"], typed["source_contact_id"]))
+        if read.get("contact_source") and read.get("source_contact_id"):
+            self.named.add((read["contact_source"], read["source_contact_id"]))
 
-    def _typed(self, row: Good) -> dict[str, Any]:
-        return dict(zip(TYPED[self.source.entity], row.typed, strict=True))
+    def _read(self, row: Good) -> dict[str, Any]:
+        """What is read of a row, by the names of the YAML."""
+        typed = dict(zip(TYPED[self.source.entity], row.typed, strict=True))
+        return typed | {"source_event_id": row.record_key, "created_at": typed.get("created_on")}
 
-    def _look(self, record: dict[str, str | None], row: Good | None, line: int) -> None:
-        typed = self._typed(row) if row else {}
+    def _look(
+        self,
+        record: dict[str, str | None],
+        read: dict[str, Any],
+        problems: dict[str, str],
+        line: int,
+    ) -> None:
         for column, theirs in zip(self.columns, self.source.columns.values(), strict=True):
             factors = theirs.factors if isinstance(theirs, Multiplied) else [column.theirs]
-            values = [
-                (record.get(name) or "").strip() for name in map(str, factors) if name in record
-            ]
-            said = " x ".join(values)
+            values = [(record[name] or "").strip() for name in factors if name in record]
             if not values or not all(values):
                 continue
             column.filled += 1
-            if row and (why := row.problems.get(column.ours)):
+            if why := problems.get(column.ours):
                 count, first = column.worst.get(why, (0, line))
                 column.worst[why] = (count + 1, first)
-            elif row and column.example is None:
-                is_key = column.ours not in TYPED[self.source.entity]
-                kept = typed.get(_KEPT_AS.get(column.ours, column.ours))
-                read = row.record_key if column.ours == "source_event_id" and is_key else kept
-                if read is not None:
-                    column.example = (_shown(column.ours, said), self._shown(column.ours, read))
+            elif column.example is None and (value := read.get(column.ours)) is not None:
+                said = _shown(column.ours, " x ".join(values))
+                column.example = (said, self._shown(column.ours, value))
 
     def _shown(self, ours: str, value: Any) -> str:
         if isinstance(value, datetime):
@@ -186,7 +182,7 @@ def report(trial: Trial, unknown: int | None, longest_step: int) -> Iterator[str
 def _said_of(theirs: str | Constant | Multiplied) -> str:
     if isinstance(theirs, Constant):
         return f"= {theirs.value}"
-    return " x ".join(map(str, theirs.factors)) if isinstance(theirs, Multiplied) else theirs
+    return " x ".join(theirs.factors) if isinstance(theirs, Multiplied) else theirs
 
 
 def _shown(ours: str, value: str) -> str:
