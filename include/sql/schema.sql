@@ -1346,6 +1346,7 @@ CREATE TABLE history.return_curve (
 \ir objects/core/opt_in_phone.sql
 \ir objects/core/opt_out.sql
 \ir objects/core/kind_by_amount.sql
+\ir objects/history/would_be_text.sql
 \ir objects/outbox/said.sql
 \ir objects/core/resting_hash.sql
 \ir objects/core/sign_of_life.sql

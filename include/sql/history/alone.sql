@@ -1,21 +1,17 @@
 -- To whom only one of two scenarios would have written, and how often, from when, with which steps.
--- Grain: contact. Reads: history.audience, core.contact, core.contact_identity. Parameters: scenario,
+-- Grain: contact. Reads: history.would_be_text, core.contact, core.contact_identity. Parameters: scenario,
 -- other, from_day, to_day. Writes nothing.
 WITH written AS (
     SELECT
-        core.person(contact.contact_id, contact.merged_into) AS contact_id,
-        min(audience.scenario) AS scenario,
+        text.contact_id,
+        min(text.scenario) AS scenario,
         count(*) AS texts,
-        min(audience.as_of) AS first_on,
-        string_agg(DISTINCT audience.step, ' ') AS steps
-    FROM history.audience AS audience
-    INNER JOIN core.contact AS contact ON audience.contact_id = contact.contact_id
-    WHERE
-        audience.scenario IN (:scenario, :other)
-        AND audience.as_of BETWEEN :from_day AND :to_day
-        AND audience.reason = 'due'
-    GROUP BY core.person(contact.contact_id, contact.merged_into)
-    HAVING count(DISTINCT audience.scenario) = 1
+        min(text.as_of) AS first_on,
+        string_agg(DISTINCT text.step, ' ') AS steps
+    FROM history.would_be_text AS text
+    WHERE text.scenario IN (:scenario, :other) AND text.as_of BETWEEN :from_day AND :to_day
+    GROUP BY text.contact_id
+    HAVING count(DISTINCT text.scenario) = 1
 ),
 
 identified AS (

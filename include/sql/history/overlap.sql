@@ -1,19 +1,15 @@
 -- To whom two scenarios would have written: both, or one alone; all, by lifecycle class, and by language
--- (as they are known now). A merged contact is the person that it is.
--- Grain: dimension × value. Reads: history.audience, core.contact. Parameters: scenario, other, from_day,
+-- (as they are known now).
+-- Grain: dimension × value. Reads: history.would_be_text, core.contact. Parameters: scenario, other, from_day,
 -- to_day. Writes nothing.
 WITH written AS (
     SELECT
-        core.person(contact.contact_id, contact.merged_into) AS person_id,
-        bool_or(audience.scenario = :scenario) AS is_in_one,
-        bool_or(audience.scenario = :other) AS is_in_other
-    FROM history.audience AS audience
-    INNER JOIN core.contact AS contact ON audience.contact_id = contact.contact_id
-    WHERE
-        audience.scenario IN (:scenario, :other)
-        AND audience.as_of BETWEEN :from_day AND :to_day
-        AND audience.reason = 'due'
-    GROUP BY core.person(contact.contact_id, contact.merged_into)
+        text.contact_id,
+        bool_or(text.scenario = :scenario) AS is_in_one,
+        bool_or(text.scenario = :other) AS is_in_other
+    FROM history.would_be_text AS text
+    WHERE text.scenario IN (:scenario, :other) AND text.as_of BETWEEN :from_day AND :to_day
+    GROUP BY text.contact_id
 ),
 
 known AS (
@@ -23,7 +19,7 @@ known AS (
         coalesce(contact.lifecycle_class, '') AS lifecycle_class,
         coalesce(contact.language, '') AS language
     FROM written
-    INNER JOIN core.contact AS contact ON written.person_id = contact.contact_id
+    INNER JOIN core.contact AS contact ON written.contact_id = contact.contact_id
 ),
 
 part AS (
